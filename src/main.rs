@@ -1,1 +1,64 @@
-fn main() {}
+//! Parse, run, print once, exit.
+
+use std::process::ExitCode;
+
+use claimctl::cancel::Cancel;
+use claimctl::cli::{self, Cli};
+use claimctl::context::Ctx;
+use claimctl::error::{Error, Kind, Result};
+use claimctl::exit::Exit;
+use claimctl::output;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let cancel = Cancel::default();
+    let ended = Ctx::new(cli.manners(), cancel.clone()).and_then(|ctx| run(cli, &ctx));
+    let exit = ended.unwrap_or_else(|error| {
+        output::print_error(&error);
+        match (error.kind(), cancel.exit()) {
+            (Kind::Interrupted, Some(signal)) => signal,
+            _ => error.exit(),
+        }
+    });
+    ExitCode::from(exit.code())
+}
+
+fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
+    output::start_log(&ctx.manners);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::unexpected("cannot start").caused_by(error))?;
+    let ended = runtime.block_on(async {
+        tokio::spawn(listen(ctx.cancel.clone()));
+        let outcome = cli::run(cli, ctx).await;
+        ctx.progress.finish();
+        output::print(&outcome?, ctx)
+    });
+    // A read of stdin that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    ended.map(|exit| ctx.cancel.exit().unwrap_or(exit))
+}
+
+/// The first signal asks to stop; the second ends claimctl at once.
+async fn listen(cancel: Cancel) {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return;
+    };
+    loop {
+        let exit = tokio::select! {
+            _ = interrupt.recv() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Terminated,
+            _ = hangup.recv() => Exit::Terminated,
+        };
+        if !cancel.request(exit) {
+            #[allow(clippy::exit, reason = "the operator asked twice")]
+            std::process::exit(exit.code().into());
+        }
+        output::say("stopping: finishing what is in flight (once more ends at once)");
+    }
+}

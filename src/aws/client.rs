@@ -1,0 +1,108 @@
+//! The configuration that every service client is made from.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+/// A host that does not take a connection within this time will not take it later either.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
+/// A long poll holds a call open for up to 20 s, and a part of an upload may take long on a thin line.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Enough to ride out a burst of throttling: about ten seconds of waiting in all.
+const MAX_ATTEMPTS: u32 = 7;
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+
+/// Where the calls go, and as whom.
+pub struct Service {
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    pub credentials: Credentials,
+}
+
+pub enum Credentials {
+    /// Made up, for a server on this machine. Nothing is read from the environment or the user's files.
+    Made { access_key: String },
+    /// The SDK's chain: environment, profile, web identity, container, instance.
+    Chain { profile: Option<String> },
+}
+
+pub async fn service(service: &Service) -> SdkConfig {
+    let retry = RetryConfig::standard()
+        .with_max_attempts(MAX_ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LONGEST_BACKOFF);
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+    let http = http_client(service.endpoint.as_deref());
+    match &service.credentials {
+        // Not by aws_config: a local run must not pick up AWS_ENDPOINT_URL_S3 or a profile from anywhere.
+        Credentials::Made { access_key } => {
+            let made = aws_credential_types::Credentials::new(access_key, "local", None, None, "sandbox");
+            let mut builder = SdkConfig::builder();
+            builder
+                .set_behavior_version(Some(BehaviorVersion::latest()))
+                .set_region(service.region.clone().map(Region::new))
+                .set_credentials_provider(Some(SharedCredentialsProvider::new(made)))
+                .set_sleep_impl(Some(SharedAsyncSleep::new(TokioSleep::new())))
+                .set_time_source(Some(SharedTimeSource::new(SystemTimeSource::new())))
+                .set_endpoint_url(service.endpoint.clone())
+                .set_retry_config(Some(retry))
+                .set_timeout_config(Some(timeouts))
+                .set_http_client(Some(http));
+            builder.build()
+        }
+        Credentials::Chain { profile } => {
+            let mut loader = aws_config::defaults(BehaviorVersion::latest())
+                .retry_config(retry)
+                .timeout_config(timeouts)
+                .http_client(http);
+            if let Some(profile) = profile {
+                loader = loader.profile_name(profile);
+            }
+            if let Some(region) = &service.region {
+                loader = loader.region(Region::new(region.clone()));
+            }
+            if let Some(endpoint) = &service.endpoint {
+                loader = loader.endpoint_url(endpoint);
+            }
+            loader.load().await
+        }
+    }
+}
+
+/// Plain HTTP needs no certificates: reading the system's takes longer than a whole call on loopback.
+fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new();
+    match endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        true => builder.build_http(),
+        false => builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
+    }
+}
+
+/// Nobody listens: asking again within seconds only hides the error from the operator.
+#[derive(Debug)]
+pub struct RefusedIsFinal;
+
+impl ClassifyRetry for RefusedIsFinal {
+    fn name(&self) -> &'static str {
+        "refused is final"
+    }
+
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let refused = context
+            .output_or_error()
+            .and_then(Result::err)
+            .and_then(|error| error.as_connector_error())
+            .is_some_and(super::failure::is_refused);
+        if refused { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a failed call means to an operator: the kind, in words, and what to do.
+
+use std::error::Error as StdError;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::error::{Error, Kind};
+
+/// Turns the SDK's error into one of ours. `doing` reads like "list queues" and is the first thing the user sees.
+pub trait Explain<T> {
+    fn or_explain(self, doing: &str) -> Result<T, Error>;
+}
+
+impl<T, E> Explain<T> for Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    fn or_explain(self, doing: &str) -> Result<T, Error> {
+        self.map_err(|error| explain(error, doing))
+    }
+}
+
+/// The service's own code of an error it answered with, such as `NoSuchBucket`.
+pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+    match error {
+        SdkError::ServiceError(answer) => answer.err().code(),
+        _ => None,
+    }
+}
+
+fn explain<E>(error: SdkError<E, HttpResponse>, doing: &str) -> Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    match &error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code = answer.err().code().unwrap_or_default().to_owned();
+            let said = answer.err().message().unwrap_or("the service gave no reason").to_owned();
+            let kind = kind_of(&code, status);
+            let code = if code.is_empty() { format!("HTTP {status}") } else { code };
+            let described = Error::new(kind, format!("cannot {doing}: {said} ({code})"));
+            match hint_for(&code, kind) {
+                Some(hint) => described.hint(hint),
+                None => described,
+            }
+        }
+        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+            Some(connector) if is_refused(connector) => {
+                Error::unreachable(format!("cannot {doing}: the connection was refused"))
+                    .caused_by(root_cause(&error))
+                    .hint("nothing listens at that endpoint: check --endpoint-url and AWS_ENDPOINT_URL")
+            }
+            Some(connector) if connector.is_io() || connector.is_timeout() => {
+                Error::unreachable(format!("cannot {doing}: the service cannot be reached"))
+                    .caused_by(root_cause(&error))
+                    .hint("check the network, the region's name and any proxy")
+            }
+            _ => without_credentials(error, doing),
+        },
+        SdkError::TimeoutError(_) => Error::unreachable(format!("cannot {doing}: the service did not answer in time"))
+            .caused_by(error)
+            .hint("check the network, then run the same command again"),
+        SdkError::ConstructionFailure(_) => without_credentials(error, doing),
+        _ => Error::unreachable(format!("cannot {doing}: the answer could not be read"))
+            .caused_by(error)
+            .hint("is this endpoint an AWS service?"),
+    }
+}
+
+/// Before a call leaves, credentials are the one thing that can be missing; other causes speak for themselves.
+fn without_credentials<E>(error: SdkError<E, HttpResponse>, doing: &str) -> Error
+where
+    E: StdError + Send + Sync + 'static,
+{
+    let text = causes(&error).join(": ");
+    let about_credentials = ["credential", "identity", "profile", "token"].iter().any(|word| text.contains(word));
+    if about_credentials {
+        return Error::denied(format!("cannot {doing}: no usable AWS credentials"))
+            .caused_by(root_cause(&error))
+            .hint("sign in (aws sso login), choose a profile (--profile), or set AWS_ACCESS_KEY_ID and its secret")
+            .hint("without --env, claimctl works on this machine: claimctl local up");
+    }
+    Error::new(Kind::Unexpected, format!("cannot {doing}: the call could not be made")).caused_by(error)
+}
+
+/// Everything the SDK says of an error, outermost first.
+fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
+    std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect()
+}
+
+/// The layers in between ("dispatch failure", "io error") tell an operator nothing.
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    let said = causes(error).pop().unwrap_or_default();
+    said.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
+pub(super) fn is_refused(error: &ConnectorError) -> bool {
+    std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| (*error).source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+fn kind_of(code: &str, status: u16) -> Kind {
+    match code {
+        "NoSuchBucket"
+        | "NoSuchKey"
+        | "NoSuchUpload"
+        | "NotFound"
+        | "ResourceNotFoundException"
+        | "AWS.SimpleQueueService.NonExistentQueue"
+        | "QueueDoesNotExist"
+        | "NoSuchEntity" => Kind::NotFound,
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "ProvisionedThroughputExceededException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded" => Kind::Unreachable,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => Kind::Denied,
+        _ => match status {
+            401 | 403 => Kind::Denied,
+            404 => Kind::NotFound,
+            429 | 500..=599 => Kind::Unreachable,
+            _ => Kind::Unexpected,
+        },
+    }
+}
+
+fn hint_for(code: &str, kind: Kind) -> Option<&'static str> {
+    match (code, kind) {
+        ("ExpiredToken" | "ExpiredTokenException", _) => Some("the credentials have expired: sign in again"),
+        ("SignatureDoesNotMatch", _) => Some("the secret access key does not belong to the access key id"),
+        ("InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException", _) => {
+            Some("these credentials are not known to the account: check --profile and --env")
+        }
+        (_, Kind::Denied) => Some("ask for the permission, or use a profile that has it (--profile)"),
+        (_, Kind::Unreachable) => Some("the service is overloaded or throttles: run the same command again later"),
+        _ => None,
+    }
+}

@@ -1,0 +1,73 @@
+//! The command tree: one file per verb, its arguments beside its run function.
+
+pub mod queue;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::error::Result;
+use crate::output::Outcome;
+
+/// Operate claim-check pipelines on AWS: payloads in S3, claims in SQS, records in a table
+#[derive(Debug, Parser)]
+#[command(name = "claimctl", version, max_term_width = 100, subcommand_required = true)]
+#[command(arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// How to print the result
+    #[arg(
+        short,
+        long,
+        env = "CLAIMCTL_OUTPUT",
+        hide_env_values = true,
+        value_name = "FORMAT",
+        default_value = "table",
+        global = true
+    )]
+    output: Format,
+    /// Colour on a terminal; NO_COLOR is respected
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    color: ColorChoice,
+    /// No progress, no notes: only the result and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say what is done; twice: every call
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    verbose: u8,
+    /// Answer yes where a change asks for confirmation
+    #[arg(short, long, env = "CLAIMCTL_YES", hide_env_values = true, global = true, value_parser = clap::builder::FalseyValueParser::new())]
+    yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Look into queues
+    #[command(subcommand)]
+    Queue(queue::Verb),
+}
+
+impl Cli {
+    pub fn manners(&self) -> Manners {
+        Manners {
+            format: self.output.output,
+            color: self.output.color,
+            quiet: self.output.quiet,
+            verbose: self.output.verbose,
+            yes: self.output.yes,
+        }
+    }
+}
+
+pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
+    match cli.verb {
+        Verb::Queue(verb) => queue::run(verb, ctx).await,
+    }
+}

@@ -1,0 +1,59 @@
+//! `claimctl queue ls`: every queue of the surface, or of the account, with its depth.
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::queue::depth::{self, QueueDepth};
+use crate::target::{Target, TargetArgs};
+
+/// List queues with their depth
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Every queue of the account, not only those of the deployed stacks
+    #[arg(long)]
+    all: bool,
+    /// Only queues whose name begins so
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Queues {
+    environment: String,
+    queues: Vec<QueueDepth>,
+}
+
+pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
+    let mut queues = depth::list(target, args.all).await?;
+    if let Some(prefix) = &args.prefix {
+        queues.retain(|queue| queue.name.starts_with(prefix));
+    }
+    report(Queues { environment: target.name().to_owned(), queues })
+}
+
+impl Report for Queues {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["QUEUE", ">VISIBLE", ">IN FLIGHT", ">DELAYED", "DEAD LETTERS TO", ">MAX RECEIVES"]);
+        for queue in &self.queues {
+            let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            table.row([
+                queue.logical.clone().unwrap_or_else(|| queue.name.clone()),
+                queue.visible.to_string(),
+                queue.in_flight.to_string(),
+                queue.delayed.to_string(),
+                or_dash(queue.dead_letter.clone()),
+                or_dash(queue.max_receive_count.map(|count| count.to_string())),
+            ]);
+        }
+        Page::new()
+            .table(table)
+            .line_if(self.queues.is_empty(), || format!("no queues in environment {}", self.environment))
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("queues")
+    }
+}

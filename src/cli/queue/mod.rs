@@ -1,0 +1,22 @@
+//! `claimctl queue`: look into queues.
+
+pub mod ls;
+
+use clap::Subcommand;
+
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::output::Outcome;
+use crate::target::Target;
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List queues with their depth
+    Ls(ls::Args),
+}
+
+pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
+    match verb {
+        Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
+    }
+}

@@ -1,0 +1,51 @@
+//! The edge: the only place that writes to the terminal. stdout is data, stderr is progress and talk.
+
+mod log;
+mod page;
+mod progress;
+pub mod prompt;
+mod report;
+mod stdout;
+pub mod units;
+
+pub use log::start_log;
+pub use page::{Page, Table};
+pub use progress::terminal_progress;
+pub use report::{Outcome, Report, report};
+pub use stdout::{Stdout, say};
+
+use crate::context::{Ctx, Format};
+use crate::error::{Error, Kind, Result};
+use crate::exit::Exit;
+
+/// Prints what a verb returned, in the format asked for, and says how the run ended.
+pub fn print(outcome: &Outcome, ctx: &Ctx) -> Result<Exit> {
+    ctx.progress.finish();
+    let mut out = Stdout::new();
+    match ctx.manners.format {
+        Format::Table => out.text(&outcome.page().render(&ctx.terminal))?,
+        Format::Text => out.text(&outcome.page().fields())?,
+        Format::Json => out.text(&format!("{:#}\n", outcome.json()?))?,
+        Format::Jsonl => {
+            for line in outcome.lines()? {
+                out.text(&format!("{line}\n"))?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(outcome.exit())
+}
+
+/// Says what went wrong on stderr: the message, its causes, what to do.
+pub fn print_error(error: &Error) {
+    if error.kind() == Kind::ClosedPipe {
+        return;
+    }
+    let mut lines = Vec::new();
+    for (depth, message) in error.chain().iter().enumerate() {
+        let message = units::printable(message);
+        lines.push(if depth == 0 { format!("error: {message}") } else { format!("  because: {message}") });
+    }
+    lines.extend(error.hints().iter().map(|hint| format!("hint: {hint}")));
+    say(&lines.join("\n"));
+}

@@ -1,0 +1,117 @@
+//! Progress on stderr: a bar on a terminal, a line now and then elsewhere, nothing with `--quiet`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{say, units};
+use crate::context::{Manners, Terminal};
+use crate::progress::{Progress, Silent, Unit};
+
+/// Where there is no terminal, a stretch of work that lasts longer than this gets a line, and again after as long.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+pub fn terminal_progress(manners: &Manners, terminal: &Terminal) -> Arc<dyn Progress> {
+    match (manners.quiet, terminal.stderr) {
+        (true, _) => Arc::new(Silent),
+        (false, true) => Arc::new(Bar(Mutex::new(None))),
+        (false, false) => Arc::new(Lines(Mutex::new(None))),
+    }
+}
+
+struct Bar(Mutex<Option<ProgressBar>>);
+
+impl Bar {
+    fn with(&self, then: impl FnOnce(&ProgressBar)) {
+        if let Some(bar) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            then(bar);
+        }
+    }
+}
+
+impl Progress for Bar {
+    fn start(&self, what: &str, total: Option<u64>, unit: Unit) {
+        self.finish();
+        let template = match (unit, total) {
+            (Unit::Steps, _) => "{spinner} {msg} {elapsed}",
+            (Unit::Bytes, Some(_)) => "{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta}",
+            (Unit::Bytes, None) => "{spinner} {msg} {bytes}, {bytes_per_sec}",
+            (_, Some(_)) => "{msg} {wide_bar} {pos} of {len}, {per_sec}, {eta}",
+            (_, None) => "{spinner} {msg} {pos}, {per_sec}",
+        };
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+    }
+
+    fn advance(&self, by: u64) {
+        self.with(|bar| bar.inc(by));
+    }
+
+    fn note(&self, text: &str) {
+        let mut drawn = false;
+        self.with(|bar| {
+            bar.println(units::printable(text));
+            drawn = true;
+        });
+        if !drawn {
+            say(&units::printable(text));
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+struct Lines(Mutex<Option<Stretch>>);
+
+struct Stretch {
+    what: String,
+    unit: Unit,
+    total: Option<u64>,
+    done: u64,
+    said: Instant,
+}
+
+impl Progress for Lines {
+    fn start(&self, what: &str, total: Option<u64>, unit: Unit) {
+        let stretch = Stretch { what: what.to_owned(), unit, total, done: 0, said: Instant::now() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stretch);
+    }
+
+    fn advance(&self, by: u64) {
+        let mut stretch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(stretch) = stretch.as_mut() else { return };
+        stretch.done += by;
+        if stretch.said.elapsed() >= LINE_EVERY {
+            stretch.said = Instant::now();
+            say(&stretch.sentence());
+        }
+    }
+
+    fn note(&self, text: &str) {
+        say(&units::printable(text));
+    }
+
+    fn finish(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Stretch {
+    fn sentence(&self) -> String {
+        let number = |number| if self.unit == Unit::Bytes { units::bytes(number) } else { number.to_string() };
+        match self.total {
+            Some(total) => format!("{}: {} of {}", self.what, number(self.done), number(total)),
+            None => format!("{}: {}", self.what, number(self.done)),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a verb returns: a value that serializes for programs and lays itself out for people.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Page;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+
+/// The result of a verb. Its JSON form is a contract: keys are added, never renamed.
+pub trait Report: Serialize {
+    /// The form for people, and for `--output text`.
+    fn page(&self) -> Page;
+
+    /// The name of the list whose items `--output jsonl` prints one per line; without one the whole report is a line.
+    fn list(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Done
+    }
+}
+
+/// Any report, printed once in `main`.
+pub struct Outcome(Box<dyn Erased>);
+
+pub fn report(report: impl Report + 'static) -> Result<Outcome> {
+    Ok(Outcome(Box::new(report)))
+}
+
+impl Outcome {
+    pub(super) fn page(&self) -> Page {
+        self.0.page()
+    }
+
+    pub(super) fn json(&self) -> Result<Value> {
+        self.0.json()
+    }
+
+    pub(super) fn lines(&self) -> Result<Vec<Value>> {
+        let mut whole = self.0.json()?;
+        Ok(match self.0.list().and_then(|list| whole.get_mut(list)) {
+            Some(Value::Array(items)) => std::mem::take(items),
+            _ => vec![whole],
+        })
+    }
+
+    pub fn exit(&self) -> Exit {
+        self.0.exit()
+    }
+}
+
+/// [`Report`] without the generic serializer, so that reports of all verbs fit one box.
+trait Erased {
+    fn page(&self) -> Page;
+    fn json(&self) -> Result<Value>;
+    fn list(&self) -> Option<&'static str>;
+    fn exit(&self) -> Exit;
+}
+
+impl<R: Report> Erased for R {
+    fn page(&self) -> Page {
+        Report::page(self)
+    }
+
+    fn json(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(|error| Error::unexpected("the report has no JSON form").caused_by(error))
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Report::list(self)
+    }
+
+    fn exit(&self) -> Exit {
+        Report::exit(self)
+    }
+}

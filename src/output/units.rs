@@ -1,0 +1,99 @@
+//! Sizes, durations, counts and foreign text as people read them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Bytes in binary units: `0 B`, `1.5 KiB`, `12 MiB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    // 1023.95 would be printed as 1024.0
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if value < 10.0 { format!("{value:.1} {}", UNITS[unit]) } else { format!("{value:.0} {}", UNITS[unit]) }
+}
+
+/// `3ms`, `4.2s`, `5m 12s`, `3h 7m`, `2d 4h`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{:.1}s", duration.as_secs_f64()),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86400, seconds % 86400 / 3600),
+    }
+}
+
+/// `1 message`, `2 messages`.
+pub fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Text from elsewhere with control characters made visible: a key or a message body must not be able to
+/// move the cursor, colour the terminal or fake a line.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let hidden = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut visible = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '\u{1b}' => visible.push_str("\\e"),
+            c if hidden(c) => visible.extend(c.escape_default()),
+            c => visible.push(c),
+        }
+    }
+    Cow::Owned(visible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_change_unit_before_they_grow_to_five_characters() {
+        let rows = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (10 * 1024, "10 KiB"),
+            (1024 * 1024 - 1, "1.0 MiB"),
+            (5 << 30, "5.0 GiB"),
+        ];
+        for (number, text) in rows {
+            assert_eq!(bytes(number), text);
+        }
+    }
+
+    #[test]
+    fn durations_keep_two_figures() {
+        let rows = [
+            (0, "0ms"),
+            (999, "999ms"),
+            (1500, "1.5s"),
+            (61_000, "1m 1s"),
+            (3_600_000, "1h 0m"),
+            (90_000_000, "1d 1h"),
+        ];
+        for (millis, text) in rows {
+            assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn foreign_text_cannot_drive_the_terminal() {
+        assert_eq!(printable("naïve 🙂 key"), "naïve 🙂 key");
+        assert_eq!(printable("a\u{1b}[2Jb\nc\u{202e}d"), "a\\e[2Jb\\nc\\u{202e}d");
+    }
+}

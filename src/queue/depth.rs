@@ -1,0 +1,125 @@
+//! How much is in a queue: the counts that SQS keeps. They are approximate, and named so by the service.
+
+use aws_sdk_sqs::types::QueueAttributeName as Name;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use crate::aws::Explain;
+use crate::error::Result;
+use crate::target::Target;
+
+/// How many queues are asked for their attributes at once.
+const CONCURRENCY: usize = 16;
+
+/// A queue's counts and redrive policy (Amazon SQS API Reference, GetQueueAttributes).
+#[derive(Debug, Clone, Serialize)]
+pub struct QueueDepth {
+    /// The name in the surface, where a stack owns the queue.
+    pub logical: Option<String>,
+    pub stack: Option<String>,
+    pub name: String,
+    pub url: String,
+    pub arn: String,
+    pub fifo: bool,
+    /// Messages, all three approximate.
+    pub visible: u64,
+    pub in_flight: u64,
+    pub delayed: u64,
+    /// Name of the queue that takes what was received too often.
+    pub dead_letter: Option<String>,
+    pub max_receive_count: Option<u32>,
+    /// Seconds that a received message stays hidden.
+    pub visibility_timeout: u64,
+    /// Seconds that a new message stays hidden.
+    pub delay: u64,
+    /// Seconds that a message is kept.
+    pub retention: u64,
+}
+
+/// The redrive policy as SQS stores it: JSON in an attribute, where the count may be a string.
+#[derive(Debug, Deserialize)]
+struct RedrivePolicy {
+    #[serde(rename = "deadLetterTargetArn")]
+    target: String,
+    #[serde(rename = "maxReceiveCount")]
+    max_receive_count: serde_json::Value,
+}
+
+/// The queues of the deployed stacks; with `all`, or where no stack is known, those of the account. Sorted by name.
+pub async fn list(target: &Target, all: bool) -> Result<Vec<QueueDepth>> {
+    let sqs = target.sqs();
+    let surfaces = target.surfaces().await?;
+    let mut known: Vec<(Option<(String, String)>, String)> = surfaces
+        .0
+        .iter()
+        .flat_map(|surface| {
+            surface
+                .queues
+                .iter()
+                .map(|(logical, queue)| (Some((surface.stack.clone(), logical.clone())), queue.url.clone()))
+        })
+        .collect();
+    if all || known.is_empty() {
+        let mut pages = sqs.list_queues().max_results(1000).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for url in page.or_explain("list queues")?.queue_urls.unwrap_or_default() {
+                if !known.iter().any(|(_, known)| *known == url) {
+                    known.push((None, url));
+                }
+            }
+        }
+    }
+    let mut queues: Vec<QueueDepth> = stream::iter(known)
+        .map(|(owner, url)| {
+            let sqs = &sqs;
+            async move {
+                let mut depth = read(sqs, &url).await?;
+                (depth.stack, depth.logical) = owner.unzip();
+                Ok::<_, crate::error::Error>(depth)
+            }
+        })
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    queues.sort_by(|a, b| (&a.stack, &a.logical, &a.name).cmp(&(&b.stack, &b.logical, &b.name)));
+    Ok(queues)
+}
+
+/// One queue's counts, asked now.
+pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
+    let answer = sqs
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(Name::All)
+        .send()
+        .await
+        .or_explain(&format!("read the attributes of queue {}", name_of(url)))?;
+    let attributes = answer.attributes.unwrap_or_default();
+    let number = |name: Name| attributes.get(&name).and_then(|value| value.parse().ok()).unwrap_or(0);
+    let redrive =
+        attributes.get(&Name::RedrivePolicy).and_then(|json| serde_json::from_str::<RedrivePolicy>(json).ok());
+    Ok(QueueDepth {
+        logical: None,
+        stack: None,
+        name: name_of(url).to_owned(),
+        url: url.to_owned(),
+        arn: attributes.get(&Name::QueueArn).cloned().unwrap_or_default(),
+        fifo: url.ends_with(".fifo"),
+        visible: number(Name::ApproximateNumberOfMessages),
+        in_flight: number(Name::ApproximateNumberOfMessagesNotVisible),
+        delayed: number(Name::ApproximateNumberOfMessagesDelayed),
+        dead_letter: redrive.as_ref().map(|redrive| name_of(&redrive.target).to_owned()),
+        max_receive_count: redrive.and_then(|redrive| match redrive.max_receive_count {
+            serde_json::Value::String(text) => text.parse().ok(),
+            number => number.as_u64().and_then(|number| number.try_into().ok()),
+        }),
+        visibility_timeout: number(Name::VisibilityTimeout),
+        delay: number(Name::DelaySeconds),
+        retention: number(Name::MessageRetentionPeriod),
+    })
+}
+
+/// The queue's name in its URL or ARN.
+pub fn name_of(url_or_arn: &str) -> &str {
+    url_or_arn.rsplit(['/', ':']).next().unwrap_or(url_or_arn)
+}
