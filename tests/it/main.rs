@@ -9,3 +9,4 @@ mod world;
 
 mod bad_input;
 mod help;
+mod verify;
