@@ -27,6 +27,7 @@ pub struct QueueDepth {
     pub delayed: u64,
     /// Name of the queue that takes what was received too often.
     pub dead_letter: Option<String>,
+    pub dead_letter_arn: Option<String>,
     pub max_receive_count: Option<u32>,
     /// Seconds that a received message stays hidden.
     pub visibility_timeout: u64,
@@ -109,6 +110,7 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
         in_flight: number(Name::ApproximateNumberOfMessagesNotVisible),
         delayed: number(Name::ApproximateNumberOfMessagesDelayed),
         dead_letter: redrive.as_ref().map(|redrive| name_of(&redrive.target).to_owned()),
+        dead_letter_arn: redrive.as_ref().map(|redrive| redrive.target.clone()),
         max_receive_count: redrive.and_then(|redrive| match redrive.max_receive_count {
             serde_json::Value::String(text) => text.parse().ok(),
             number => number.as_u64().and_then(|number| number.try_into().ok()),
