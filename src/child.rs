@@ -38,7 +38,7 @@ pub async fn run(command: &mut Command, cancel: &Cancel, mut line: impl FnMut(&s
         }
     }
     let status = child.wait().await.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))?;
-    if cancel.is_cancelled() { Err(Error::interrupted()) } else { Ok(status) }
+    if cancel.is_cancelled() { Err(Error::interrupted("stopped before the work was complete")) } else { Ok(status) }
 }
 
 /// Runs a short command and keeps what it says.
