@@ -6,6 +6,7 @@
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cancel;
+pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]

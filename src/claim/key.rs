@@ -1,0 +1,120 @@
+//! The one codec for S3 object keys: as they stand in notifications, in request paths and in record ids.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What `application/x-www-form-urlencoded` leaves alone, and the slash, which S3 notifications leave alone too.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
+
+/// RFC 3986's unreserved characters and the slash: what a signed S3 request path leaves alone.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// Why a key of a notification could not be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadKey {
+    /// A `%` that two hexadecimal digits do not follow.
+    Escape,
+    /// The decoded bytes are not UTF-8, which S3 requires of a key.
+    Utf8,
+}
+
+impl fmt::Display for BadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Escape => "has a percent sign without two hexadecimal digits",
+            Self::Utf8 => "is not UTF-8 once decoded",
+        })
+    }
+}
+
+/// Decodes the key of an S3 notification: `+` is a space, `%2B` a plus.
+///
+/// Strict, because a key decoded by guesswork would name another object.
+pub fn decode_form(key: &str) -> Result<String, BadKey> {
+    let mut escapes = key.split('%').skip(1);
+    if !escapes.all(|rest| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))) {
+        return Err(BadKey::Escape);
+    }
+    let spaced = key.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().map(Into::into).map_err(|_| BadKey::Utf8)
+}
+
+/// Encodes a key the way S3 notifications do.
+pub fn encode_form(key: &str) -> String {
+    utf8_percent_encode(key, FORM).to_string().replace(' ', "+")
+}
+
+/// Encodes a key for the path of a request, once, and without touching dots or repeated slashes: S3 signs it so.
+pub fn encode_path(key: &str) -> String {
+    utf8_percent_encode(key, PATH).to_string()
+}
+
+/// The partition key of a record: `BUCKET/KEY`. A bucket name has no slash, so the first one divides the two.
+pub fn claim_id(bucket: &str, key: &str) -> String {
+    format!("{bucket}/{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keys_of_notifications() {
+        for (encoded, key) in [
+            ("a+b", "a b"),
+            ("a%2Bb", "a+b"),
+            ("100%25", "100%"),
+            ("dir/%C3%A9%F0%9F%98%80.txt", "dir/é😀.txt"),
+            ("..%2F.hidden", "../.hidden"),
+            ("%22quoted%22+%26+more", "\"quoted\" & more"),
+        ] {
+            assert_eq!(decode_form(encoded).as_deref(), Ok(key));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_refused() {
+        for broken in ["%", "a%2", "%zz", "%+1", "100%"] {
+            assert_eq!(decode_form(broken), Err(BadKey::Escape), "{broken}");
+        }
+        assert_eq!(decode_form("%ff"), Err(BadKey::Utf8));
+    }
+
+    #[test]
+    fn paths_keep_dots_and_slashes() {
+        assert_eq!(encode_path("../a//b c+d/ü~"), "../a//b%20c%2Bd/%C3%BC~");
+    }
+
+    proptest! {
+        #[test]
+        fn form_round_trips(key in any::<String>()) {
+            prop_assert_eq!(decode_form(&encode_form(&key)), Ok(key));
+        }
+
+        #[test]
+        fn form_is_plain_ascii(key in any::<String>()) {
+            let encoded = encode_form(&key);
+            prop_assert!(encoded.bytes().all(|b| b.is_ascii_graphic()), "{}", encoded);
+        }
+
+        #[test]
+        fn path_round_trips_and_has_no_reserved_character(key in any::<String>()) {
+            let path = encode_path(&key);
+            prop_assert!(!path.contains(['?', '#', '+', ' ', '"']));
+            prop_assert_eq!(percent_decode_str(&path).decode_utf8().unwrap(), key);
+        }
+
+        #[test]
+        fn decoding_never_panics(encoded in any::<String>()) {
+            let _ = decode_form(&encoded);
+        }
+
+        #[test]
+        fn an_id_divides_at_its_first_slash(bucket in "[a-z0-9.-]{3,20}", key in any::<String>()) {
+            let id = claim_id(&bucket, &key);
+            prop_assert_eq!(id.split_once('/'), Some((bucket.as_str(), key.as_str())));
+        }
+    }
+}
