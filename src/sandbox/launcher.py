@@ -2,12 +2,14 @@
 
 Everything that MiniStack needs to be told, and every gap of it that is closed, is in this file.
 
-It runs as `python -I launcher.py FOLDER PORT` (port 0: any). In FOLDER it holds a lock on `server.lock` for as long as
-it lives, which is how claimctl knows that the server is up and which process it is. Once the port is open it writes
-`server.json`. It ends on SIGTERM, and by itself when FOLDER is gone.
+It runs as `python -I launcher.py FOLDER PORT` (port 0: any), as the leader of a process group. In FOLDER it holds a lock
+on `server.lock` for as long as it lives, which is how claimctl knows that the server is up and which process it is. Once
+the port is open it writes `server.json`. It ends on SIGTERM, and by itself when FOLDER is gone; whatever the functions
+still do ends with it.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -106,23 +108,26 @@ def write_whole(path, text):
     os.replace(path + ".new", path)
 
 
+def still_held(lock, path):
+    """Whether `path` is the file that was locked, and not gone or another one by now."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(lock))
+    except FileNotFoundError:
+        return False
+
+
 async def until_told(lock, lock_path):
-    """Returns on SIGTERM, or when the lock is no longer the one that claimctl would look at."""
+    """Returns on SIGTERM, or when nobody can find this server any more."""
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-    while not told.is_set():
-        try:
+    while still_held(lock, lock_path) and not told.is_set():
+        with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(told.wait(), 1)
-        except asyncio.TimeoutError:
-            if not (os.path.exists(lock_path) and os.path.samestat(os.stat(lock_path), os.fstat(lock))):
-                return
 
 
 def main():
     folder, wanted_port = os.path.abspath(sys.argv[1]), int(sys.argv[2])
-    # Away from the terminal that claimctl was started on, and one group with every function to come.
-    os.setsid()
-    lock_path = os.path.join(folder, "server.lock")
+    lock_path, about_path = os.path.join(folder, "server.lock"), os.path.join(folder, "server.json")
     lock = hold(lock_path)
     if lock is None:
         return ALREADY_RUNNING
@@ -148,17 +153,29 @@ def main():
     from ministack.services import sns
 
     let_body_filters_descend_into_arrays(sns)
-
-    about = {"pid": os.getpid(), "port": port, "endpoint": f"http://{LOOPBACK}:{port}", "version": version("ministack"),
-             "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    write_whole(os.path.join(folder, "server.json"), json.dumps(about))
+    write_whole(about_path, json.dumps({
+        "pid": os.getpid(),
+        "port": port,
+        "endpoint": f"http://{LOOPBACK}:{port}",
+        "version": version("ministack"),
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }))
 
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.2
-    asyncio.run(serve(app, config, shutdown_trigger=lambda: until_told(lock, lock_path)))
-    return 0
+
+    async def live():
+        await serve(app, config, shutdown_trigger=lambda: until_told(lock, lock_path))
+        if still_held(lock, lock_path):
+            shutil.rmtree(scratch, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(about_path)
+        # Functions are in the group that this process leads. The threads that wait for them would delay the end.
+        os.killpg(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(live())
 
 
 if __name__ == "__main__":
