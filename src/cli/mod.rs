@@ -1,5 +1,6 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod local;
 pub mod queue;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -49,6 +50,9 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// The sandbox: a real AWS-compatible server on this machine
+    #[command(subcommand)]
+    Local(local::Verb),
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
@@ -68,6 +72,7 @@ impl Cli {
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
+        Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
     }
 }

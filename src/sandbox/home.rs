@@ -20,7 +20,7 @@ pub struct Server {
     pub started_at: String,
 }
 
-/// What is known about the server without talking to it.
+/// What is known about the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {
     Down,
@@ -29,6 +29,8 @@ pub enum Look {
     /// The process lives and has not said yet where it listens.
     Starting(Pid),
     Up(Server),
+    /// The process lives and does not answer. Only told by [`Sandbox::ask`](super::Sandbox::ask).
+    Stuck(Server),
 }
 
 #[derive(Debug, Clone)]

@@ -31,7 +31,7 @@ pub async fn take(path: &Path, progress: &dyn Progress, cancel: &Cancel) -> Resu
             Err(TryLockError::WouldBlock) => {}
         }
         if cancel.is_cancelled() {
-            return Err(Error::interrupted());
+            return Err(Error::interrupted("stopped while another claimctl was busy with the sandbox"));
         }
         if !said && began.elapsed() > SAY_AFTER {
             progress.note("another claimctl is busy with the sandbox: waiting for it");

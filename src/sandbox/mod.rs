@@ -6,12 +6,14 @@
 mod home;
 mod http;
 mod lock;
+mod log;
 mod python;
 mod server;
 mod stack;
 mod venv;
 
 pub use home::{Look, Server};
+pub use log::Log;
 pub use server::{Sandbox, Started, Stopped};
 pub use stack::{AfterProcessing, Deployed, StackRequest, Trigger, VISIBILITY_TIMEOUT, surfaces};
 

@@ -39,12 +39,16 @@ pub async fn find(ctx: &Ctx) -> Result<Python> {
             bad => Err(explain(chosen, &bad).hint("CLAIMCTL_PYTHON names it: point it at another one, or unset it")),
         };
     }
+    let path = ctx.variable("PATH").unwrap_or_default();
     let mut first = None;
     for candidate in CANDIDATES {
-        match probe(Path::new(candidate)).await {
-            Probed::Found(python) => return Ok(python),
-            Probed::NotThere => {}
-            bad => first = first.or_else(|| Some(explain(candidate, &bad))),
+        // Every one on the PATH: in front of the system's there may be a shim with no version behind it.
+        for folder in std::env::split_paths(path) {
+            match probe(&folder.join(candidate)).await {
+                Probed::Found(python) => return Ok(python),
+                Probed::NotThere => {}
+                bad => first = first.or_else(|| Some(explain(candidate, &bad))),
+            }
         }
     }
     let error = first.unwrap_or_else(|| explain("python3", &Probed::NotThere));

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::home::{Home, Look, Server};
 use super::lock::{self, Lock};
+use super::log::Log;
 use super::{http, venv};
 use crate::context::{Ctx, Paths};
 use crate::error::{Error, IoContext, Result};
@@ -17,6 +18,7 @@ use crate::progress::Unit;
 const START_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+const DYING_WITHIN: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// So much of the log is shown when the server ends right away.
 const LAST_LINES: usize = 8;
@@ -54,7 +56,7 @@ impl Sandbox {
     /// The server that is up.
     pub fn server(&self) -> Result<Server> {
         let error = match self.look()? {
-            Look::Up(server) => return Ok(server),
+            Look::Up(server) | Look::Stuck(server) => return Ok(server),
             Look::Down => Error::not_found("the sandbox is not running"),
             Look::Starting(_) => Error::not_found("the sandbox is starting and not up yet"),
             Look::Died(server) => Error::not_found(died(&server)),
@@ -66,22 +68,35 @@ impl Sandbox {
         Ok(self.server()?.endpoint)
     }
 
-    /// The file that the server and its functions write to.
-    pub fn log(&self) -> std::path::PathBuf {
-        self.home.log()
+    /// What the server and its functions wrote, of the one that is up or the last one that was.
+    pub fn log(&self) -> Result<Log> {
+        Log::open(self.home.log())
     }
 
-    /// Whether the server answers. One that is stuck holds its lock and says nothing.
-    pub async fn answers(&self, server: &Server) -> bool {
-        matches!(http::request("GET", server.port, "/_ministack/ready", ANSWER_WITHIN).await, Ok(200))
+    /// What the kernel, the state folder and the server itself say.
+    pub async fn ask(&self) -> Result<Look> {
+        let look = self.look()?;
+        let Look::Up(server) = &look else { return Ok(look) };
+        if answers(server).await {
+            return Ok(look);
+        }
+        // One that is just being killed loses its port a moment before its lock.
+        let deadline = Instant::now() + DYING_WITHIN;
+        while Instant::now() < deadline {
+            match self.look()? {
+                same if same == look => tokio::time::sleep(LOOK_AGAIN).await,
+                other => return Ok(other),
+            }
+        }
+        Ok(Look::Stuck(server.clone()))
     }
 
     /// Brings the server up, or finds the one that is. Several at once make one server.
     pub async fn start(&self, ctx: &Ctx) -> Result<Started> {
         let _turn = self.turn(ctx).await?;
-        match self.look()? {
-            Look::Up(server) if self.answers(&server).await => return Ok(Started { server, new: false }),
-            Look::Up(server) => {
+        match self.ask().await? {
+            Look::Up(server) => return Ok(Started { server, new: false }),
+            Look::Stuck(server) => {
                 return Err(Error::unreachable(format!("the sandbox (pid {}) is up and does not answer", server.pid))
                     .hint("stop it, then start it again: claimctl local down"));
             }
@@ -110,7 +125,7 @@ impl Sandbox {
                 self.end(pid).await?;
                 Stopped::Ended(pid.as_raw_nonzero().get())
             }
-            Look::Up(server) => {
+            Look::Up(server) | Look::Stuck(server) => {
                 if let Some(pid) = Pid::from_raw(server.pid) {
                     self.end(pid).await?;
                 }
@@ -162,12 +177,12 @@ impl Sandbox {
         loop {
             let look = self.look()?;
             if let Look::Up(server) = &look
-                && self.answers(server).await
+                && answers(server).await
             {
                 return Ok(server.clone());
             }
             let alive = match &mut child {
-                Some(child) => child.try_wait().on("wait for the writer of", &self.log())?.is_none(),
+                Some(child) => child.try_wait().on("wait for the writer of", &self.home.log())?.is_none(),
                 None => false,
             };
             // Asked after the child: one that ended because another holds the lock is no failure.
@@ -210,13 +225,14 @@ impl Sandbox {
     }
 
     fn with_log(&self, error: Error) -> Error {
-        let text = std::fs::read(self.log()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<_> = text.lines().collect();
-        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-        let error = if last.is_empty() { error } else { error.caused_by(last) };
-        error.hint(format!("all that it said: {}", self.log().display()))
+        let last = self.log().and_then(|mut log| log.last(LAST_LINES)).unwrap_or_default();
+        let error = if last.is_empty() { error } else { error.caused_by(last.join("\n")) };
+        error.hint(format!("all that it said: {}", self.home.log().display()))
     }
+}
+
+async fn answers(server: &Server) -> bool {
+    matches!(http::request("GET", server.port, "/_ministack/ready", ANSWER_WITHIN).await, Ok(200))
 }
 
 fn died(server: &Server) -> String {

@@ -8,6 +8,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackStatus as S};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -165,9 +166,7 @@ async fn update(client: &Client, parameters: Vec<Parameter>) -> Result<bool> {
     let update = client.update_stack().stack_name(STACK).template_body(TEMPLATE).set_parameters(Some(parameters));
     match update.capabilities(Capability::CapabilityNamedIam).send().await {
         // CloudFormation has no other sign for it (AWS CloudFormation API Reference, UpdateStack).
-        Err(error) if error.as_service_error().is_some_and(|error| error.to_string().contains("No updates")) => {
-            Ok(false)
-        }
+        Err(error) if error.message().is_some_and(|message| message.contains("No updates")) => Ok(false),
         updated => updated.map(|_| true).or_explain("update the stack"),
     }
 }

@@ -45,11 +45,11 @@ pub async fn ensure(ctx: &Ctx) -> Result<Venv> {
     ctx.progress.start("preparing the sandbox (once)", None, Unit::Steps);
     let built = tokio::select! {
         built = build(ctx, building.path()) => built,
-        () = ctx.cancel.cancelled() => Err(Error::interrupted()),
+        () = ctx.cancel.cancelled() => Err(interrupted()),
     };
     ctx.progress.finish();
     // A child that got the same Ctrl-C fails for that reason and no other.
-    built.map_err(|error| if ctx.cancel.is_cancelled() { Error::interrupted() } else { error })?;
+    built.map_err(|error| if ctx.cancel.is_cancelled() { interrupted() } else { error })?;
     put_in_place(building, &place)?;
     Venv::in_place(&place).ok_or_else(|| {
         Error::unexpected("the virtual environment was made and does not work")
@@ -65,18 +65,23 @@ impl Venv {
     }
 }
 
+fn interrupted() -> Error {
+    Error::interrupted("stopped while the sandbox was prepared: nothing is left of it")
+}
+
 /// Names the cache entry: another claimctl may want other packages, or start them in another way.
 fn fingerprint() -> String {
     let digest = Sha256::new().chain_update(REQUIREMENTS).chain_update(LAUNCHER).finalize();
     digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a killed run left. Only the holder of the lock builds, so that nobody is building there now.
+/// What a killed run left. Only the holder of the lock builds, so that nobody needs it. Its installer may still be
+/// writing there: what cannot be removed now, the next build removes.
 fn remove_abandoned(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder).on("read", folder)? {
         let path = entry.on("read", folder)?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(BUILD_PREFIX)) {
-            std::fs::remove_dir_all(&path).on("remove", &path)?;
+            let _ = std::fs::remove_dir_all(&path);
         }
     }
     Ok(())

@@ -9,3 +9,5 @@ mod world;
 
 mod bad_input;
 mod help;
+mod python;
+mod sandbox;
