@@ -10,3 +10,5 @@ mod world;
 mod bad_input;
 mod help;
 mod verify;
+mod python;
+mod sandbox;
