@@ -113,10 +113,15 @@ fn a_function_of_the_configuration_and_a_folder_of_choice() {
 fn sources_that_do_not_compile_fail_in_the_compilers_words() {
     let repository = Repository::new();
     repository.write("sink.rs", "fn main() { nowhere() }");
-    repository.build([]).run().fails_with(1, "cargo could not build sink").says("cannot find function `nowhere`");
+    repository
+        .build([])
+        .run()
+        .exits(1)
+        .says("error: cargo could not build sink")
+        .says("cannot find function `nowhere`");
     assert!(!repository.0.path().join("target/artifacts").exists());
     repository.write("Cargo.toml", "[package\n");
-    repository.build([]).run().fails_with(2, "cargo cannot read the package").says("invalid table header");
+    repository.build([]).run().exits(2).says("error: cargo cannot read the package").says("[package");
 }
 
 #[test]
