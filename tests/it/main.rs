@@ -9,6 +9,7 @@ mod world;
 
 mod bad_input;
 mod help;
+mod package;
 mod verify;
 mod python;
 mod sandbox;
