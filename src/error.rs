@@ -66,8 +66,9 @@ impl Error {
         Self::new(Kind::Unreachable, message)
     }
 
-    pub fn interrupted() -> Self {
-        Self::new(Kind::Interrupted, "stopped before anything was done")
+    /// Stopped by the operator before there was a result. The message says what that leaves undone.
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Kind::Interrupted, message)
     }
 
     /// What to do about it: a sentence, best one that names the next command.

@@ -28,6 +28,12 @@ pub mod queue;
 #[cfg(feature = "cli")]
 pub mod sandbox;
 #[cfg(feature = "cli")]
+pub mod sinks;
+#[cfg(feature = "cli")]
 pub mod surface;
 #[cfg(feature = "cli")]
 pub mod target;
+#[cfg(feature = "cli")]
+pub mod time;
+#[cfg(feature = "cli")]
+pub mod verify;

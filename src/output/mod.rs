@@ -25,12 +25,8 @@ pub fn print(outcome: &Outcome, ctx: &Ctx) -> Result<Exit> {
     match ctx.manners.format {
         Format::Table => out.text(&outcome.page().render(&ctx.terminal))?,
         Format::Text => out.text(&outcome.page().fields())?,
-        Format::Json => out.text(&format!("{:#}\n", outcome.json()?))?,
-        Format::Jsonl => {
-            for line in outcome.lines()? {
-                out.text(&format!("{line}\n"))?;
-            }
-        }
+        Format::Json => outcome.write_json(&mut out)?,
+        Format::Jsonl => outcome.write_lines(&mut out)?,
     }
     out.flush()?;
     Ok(outcome.exit())

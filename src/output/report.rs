@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Page;
+use super::{Page, Stdout};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 
@@ -34,16 +34,16 @@ impl Outcome {
         self.0.page()
     }
 
-    pub(super) fn json(&self) -> Result<Value> {
-        self.0.json()
+    pub(super) fn write_json(&self, out: &mut Stdout) -> Result<()> {
+        self.0.write_json(out)
     }
 
-    pub(super) fn lines(&self) -> Result<Vec<Value>> {
-        let mut whole = self.0.json()?;
-        Ok(match self.0.list().and_then(|list| whole.get_mut(list)) {
-            Some(Value::Array(items)) => std::mem::take(items),
-            _ => vec![whole],
-        })
+    pub(super) fn write_lines(&self, out: &mut Stdout) -> Result<()> {
+        let Some(list) = self.0.list() else { return self.0.write_line(out) };
+        match self.0.json()?.get(list) {
+            Some(Value::Array(items)) => items.iter().try_for_each(|item| out.json_line(item)),
+            _ => self.0.write_line(out),
+        }
     }
 
     pub fn exit(&self) -> Exit {
@@ -55,6 +55,8 @@ impl Outcome {
 trait Erased {
     fn page(&self) -> Page;
     fn json(&self) -> Result<Value>;
+    fn write_json(&self, out: &mut Stdout) -> Result<()>;
+    fn write_line(&self, out: &mut Stdout) -> Result<()>;
     fn list(&self) -> Option<&'static str>;
     fn exit(&self) -> Exit;
 }
@@ -66,6 +68,14 @@ impl<R: Report> Erased for R {
 
     fn json(&self) -> Result<Value> {
         serde_json::to_value(self).map_err(|error| Error::unexpected("the report has no JSON form").caused_by(error))
+    }
+
+    fn write_json(&self, out: &mut Stdout) -> Result<()> {
+        out.json_document(self)
+    }
+
+    fn write_line(&self, out: &mut Stdout) -> Result<()> {
+        out.json_line(self)
     }
 
     fn list(&self) -> Option<&'static str> {

@@ -19,6 +19,12 @@ impl Stdout {
         self.0.write_all(text.as_bytes()).map_err(describe)
     }
 
+    /// One JSON document, indented. Written as it is made: a report may be larger than memory.
+    pub fn json_document(&mut self, value: &impl Serialize) -> Result<()> {
+        serde_json::to_writer_pretty(&mut self.0, value).map_err(|error| describe(error.into()))?;
+        self.text("\n")
+    }
+
     /// One JSON document on a line of its own.
     pub fn json_line(&mut self, value: &impl Serialize) -> Result<()> {
         serde_json::to_writer(&mut self.0, value).map_err(|error| describe(error.into()))?;

@@ -1,0 +1,12 @@
+//! The promises, proved through the real binary against the real sandbox.
+//!
+//! One test binary, because each one links the whole tool.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod run;
+mod world;
+
+mod bad_input;
+mod help;
+mod verify;

@@ -1,0 +1,114 @@
+//! A sandbox of a test's own, with the stack deployed, gone when the test ends.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::run::{Running, claimctl};
+
+/// The handler, built once for all tests of this run.
+pub fn artifact() -> &'static Path {
+    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
+    ARTIFACT.get_or_init(|| {
+        let home = tempfile::tempdir().unwrap();
+        let mut build = claimctl(home.path());
+        // Cargo and rustup have their own folders below the real home.
+        if let Some(home) = std::env::var_os("HOME") {
+            build.env("HOME", home);
+        }
+        build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["package", "build", "claim-recorder", "-o", "json"]);
+        let built = build.run().exits(0).json();
+        PathBuf::from(built["artifacts"][0]["path"].as_str().unwrap())
+    })
+}
+
+pub struct World {
+    home: TempDir,
+    pub surface: Value,
+    pub endpoint: String,
+}
+
+impl World {
+    /// A running sandbox with the claim-check stack; more arguments go to `local up`.
+    pub fn up_with(more: &[&str]) -> World {
+        let home = tempfile::tempdir().unwrap();
+        let artifact = artifact();
+        let mut world = World { home, surface: Value::Null, endpoint: String::new() };
+        world.claimctl(["local", "up", "--artifact"]).arg(artifact).args(more).run().exits(0);
+        let status = world.claimctl(["local", "status", "-o", "json"]).run().exits(0).json();
+        world.endpoint = status["endpoint"].as_str().unwrap().to_owned();
+        world.surface = status["stacks"]["claim-check"].clone();
+        world
+    }
+
+    pub fn up() -> World {
+        World::up_with(&[])
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn claimctl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = claimctl(self.home.path());
+        command.args(args);
+        command
+    }
+
+    /// A file below the test's own folder, with everything above it.
+    pub fn file(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn bucket(&self) -> &str {
+        self.surface["buckets"]["payload"]["name"].as_str().unwrap()
+    }
+
+    pub fn table(&self) -> &str {
+        self.surface["tables"]["claims"]["name"].as_str().unwrap()
+    }
+
+    pub fn queue_url(&self, logical: &str) -> &str {
+        self.surface["queues"][logical]["url"].as_str().unwrap()
+    }
+
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.sdk()).force_path_style(true).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.sdk())
+    }
+
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.sdk())
+    }
+
+    fn sdk(&self) -> aws_config::SdkConfig {
+        wait_for(claimctl::aws::service(&claimctl::aws::Service {
+            region: Some(claimctl::sandbox::REGION.to_owned()),
+            endpoint: Some(self.endpoint.clone()),
+            credentials: claimctl::aws::Credentials::Made { access_key: claimctl::sandbox::ACCOUNT.to_owned() },
+        }))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.claimctl(["local", "down", "--yes"]).run();
+    }
+}
+
+/// Runs a call of the SDK to its end.
+pub fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| tokio::runtime::Runtime::new().unwrap()).block_on(future)
+}
