@@ -3,6 +3,9 @@
 //! Whoever uses it calls [`Receiver::next`] until there is nothing more, then [`Receiver::finish`], which gives back
 //! what is held. A receiver that is only dropped leaves its messages to their visibility timeout.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -85,6 +88,7 @@ pub struct Receiver<'a> {
     /// The last answer held less than was asked for: the queue may be near its end.
     short: bool,
     last_found: Instant,
+    patience: Duration,
     /// The service's own time when the look began, in milliseconds of the epoch; the clock here may be another.
     began: Option<i64>,
     to_extend: VecDeque<Vec<Receipt>>,
@@ -122,6 +126,7 @@ impl<'a> Receiver<'a> {
             misses: 0,
             short: wish.expected < batch::SIZE as u64,
             last_found: now,
+            patience: PATIENCE,
             began: None,
             to_extend: VecDeque::new(),
             extensions: 0,
@@ -291,7 +296,7 @@ impl<'a> Receiver<'a> {
         match visible {
             Ok(0) => self.end = Some(Ok(Ended::Empty)),
             Ok(_) if self.queue.url.ends_with(".fifo") => self.end = Some(Ok(Ended::Heads)),
-            Ok(_) if self.last_found.elapsed() >= PATIENCE => self.end = Some(Ok(Ended::Unanswered)),
+            Ok(_) if self.last_found.elapsed() >= self.patience => self.end = Some(Ok(Ended::Unanswered)),
             Ok(_) => self.misses = 0,
             Err(error) => self.end = Some(Err(error)),
         }

@@ -11,8 +11,21 @@ use crate::world::{World, wait_for};
 /// Keys that every codec on the way must leave alone.
 fn odd_keys() -> Vec<String> {
     let mut keys: Vec<String> = [
-        "plain", "with space", "plus+plus", "per%20cent%", "a&b=c", "quo\"te's", "naïve/ключ/鍵", "emoji-🙂", ".hidden/..dots",
-        "trailing/", "semi;colon,comma", "back\\slash", "tilde~", "a//b", "hash#query?x=1",
+        "plain",
+        "with space",
+        "plus+plus",
+        "per%20cent%",
+        "a&b=c",
+        "quo\"te's",
+        "naïve/ключ/鍵",
+        "emoji-🙂",
+        ".hidden/..dots",
+        "trailing/",
+        "semi;colon,comma",
+        "back\\slash",
+        "tilde~",
+        "a//b",
+        "hash#query?x=1",
     ]
     .map(str::to_owned)
     .into();
@@ -22,7 +35,8 @@ fn odd_keys() -> Vec<String> {
 
 impl World {
     fn put(&self, key: &str, body: &str) {
-        let put = self.s3().put_object().bucket(self.bucket()).key(key).body(ByteStream::from(body.as_bytes().to_vec()));
+        let put =
+            self.s3().put_object().bucket(self.bucket()).key(key).body(ByteStream::from(body.as_bytes().to_vec()));
         wait_for(put.send()).unwrap();
     }
 
@@ -49,7 +63,8 @@ impl World {
     fn send_claim(&self, queue: &str, key: &str) {
         let body = json!({"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
             "s3": {"bucket": {"name": self.bucket()}, "object": {"key": key}}}]});
-        wait_for(self.sqs().send_message().queue_url(self.queue_url(queue)).message_body(body.to_string()).send()).unwrap();
+        wait_for(self.sqs().send_message().queue_url(self.queue_url(queue)).message_body(body.to_string()).send())
+            .unwrap();
     }
 
     fn verify(&self, more: &[&str]) -> Run {
