@@ -3,9 +3,13 @@
 //! The tool (`cli`) and the Lambda handlers (`handlers`) share [`claim`], the pure types of a claim and its record.
 
 #[cfg(feature = "cli")]
+pub mod artifact;
+#[cfg(feature = "cli")]
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cancel;
+#[cfg(feature = "cli")]
+pub mod child;
 pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;

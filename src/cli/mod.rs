@@ -1,5 +1,6 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod package;
 pub mod queue;
 pub mod verify;
 
@@ -51,6 +52,9 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Build the Lambda handlers
+    #[command(subcommand)]
+    Package(package::Verb),
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
@@ -71,6 +75,7 @@ impl Cli {
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
+        Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
