@@ -9,4 +9,5 @@ mod world;
 
 mod bad_input;
 mod help;
+mod queue;
 mod verify;
