@@ -10,6 +10,7 @@ mod world;
 mod bad_input;
 mod help;
 mod package;
+mod queue;
 mod verify;
 mod python;
 mod sandbox;
