@@ -1,7 +1,7 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
-pub mod package;
 pub mod local;
+pub mod package;
 pub mod queue;
 pub mod verify;
 
