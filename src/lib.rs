@@ -3,9 +3,13 @@
 //! The tool (`cli`) and the Lambda handlers (`handlers`) share [`claim`], the pure types of a claim and its record.
 
 #[cfg(feature = "cli")]
+pub mod artifact;
+#[cfg(feature = "cli")]
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cancel;
+#[cfg(feature = "cli")]
+pub mod child;
 pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -28,6 +32,12 @@ pub mod queue;
 #[cfg(feature = "cli")]
 pub mod sandbox;
 #[cfg(feature = "cli")]
+pub mod sinks;
+#[cfg(feature = "cli")]
 pub mod surface;
 #[cfg(feature = "cli")]
 pub mod target;
+#[cfg(feature = "cli")]
+pub mod time;
+#[cfg(feature = "cli")]
+pub mod verify;

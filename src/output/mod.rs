@@ -44,6 +44,7 @@ pub fn print_error(error: &Error) {
         let message = message.join("\n    ");
         lines.push(if depth == 0 { format!("error: {message}") } else { format!("  because: {message}") });
     }
+    lines.extend(error.said().iter().map(|line| format!("  | {}", units::printable(line))));
     lines.extend(error.hints().iter().map(|hint| format!("hint: {hint}")));
     say(&lines.join("\n"));
 }

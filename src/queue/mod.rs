@@ -1,3 +1,30 @@
 //! Engines that read queues. They return values; nothing here knows a terminal.
 
+mod batch;
 pub mod depth;
+#[cfg(test)]
+mod fake;
+mod held;
+pub mod look;
+pub mod message;
+pub mod receive;
+pub mod resolve;
+
+use std::sync::Arc;
+
+/// A queue and the client to reach it. Cheap to clone, so that calls can run beside each other.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    pub sqs: aws_sdk_sqs::Client,
+    pub url: Arc<str>,
+}
+
+impl Queue {
+    pub fn new(sqs: aws_sdk_sqs::Client, url: &str) -> Self {
+        Queue { sqs, url: url.into() }
+    }
+
+    pub fn name(&self) -> &str {
+        depth::name_of(&self.url)
+    }
+}

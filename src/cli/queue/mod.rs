@@ -1,6 +1,7 @@
 //! `claimctl queue`: look into queues.
 
 pub mod ls;
+pub mod peek;
 
 use clap::Subcommand;
 
@@ -13,10 +14,13 @@ use crate::target::Target;
 pub enum Verb {
     /// List queues with their depth
     Ls(ls::Args),
+    /// Look at messages and give them back
+    Peek(peek::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

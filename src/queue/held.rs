@@ -1,0 +1,129 @@
+//! The messages that a look holds: their receipt handles, and until when each stays hidden by the monotonic clock.
+//!
+//! Bodies are not kept, so that 100,000 held messages fit into tens of megabytes.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::Queue;
+use super::batch::{self, Receipt};
+
+/// Batches that are given back at once.
+const CONCURRENCY: usize = 8;
+
+#[derive(Debug, Default)]
+pub struct Held(HashMap<Box<str>, Hold>);
+
+#[derive(Debug)]
+struct Hold {
+    handle: Box<str>,
+    hidden_until: Instant,
+}
+
+impl Hold {
+    fn receipt(&self, message_id: &str) -> Receipt {
+        Receipt { message_id: message_id.into(), handle: self.handle.clone() }
+    }
+}
+
+/// What became of the messages that were held.
+#[derive(Debug, Default)]
+pub struct Returned {
+    /// Made visible by us.
+    pub released: u64,
+    /// Visible before we could make them so: their visibility timeout had passed, or someone took them away.
+    pub already: u64,
+    pub not_released: Vec<NotReleased>,
+}
+
+/// A message that could not be given back and comes back by itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct NotReleased {
+    pub message_id: String,
+    /// When its visibility timeout ends; RFC 3339, UTC.
+    #[serde(serialize_with = "as_text")]
+    pub visible_at: Timestamp,
+    pub why: String,
+}
+
+impl Held {
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// False when it was held before: SQS delivered it a second time, and only the newest handle counts.
+    pub fn hold(&mut self, receipt: Receipt, hidden_until: Instant) -> bool {
+        self.0.insert(receipt.message_id, Hold { handle: receipt.handle, hidden_until }).is_none()
+    }
+
+    /// Still hidden now, but for less than `margin`: in batches, to be extended.
+    pub fn due(&self, margin: Duration) -> Vec<Vec<Receipt>> {
+        let now = Instant::now();
+        let due = |hold: &Hold| now < hold.hidden_until && hold.hidden_until < now + margin;
+        let receipts: Vec<_> = self.0.iter().filter(|(_, hold)| due(hold)).map(|(id, hold)| hold.receipt(id)).collect();
+        in_batches(&receipts)
+    }
+
+    pub fn extended(&mut self, message_ids: &[Box<str>], hidden_until: Instant) {
+        for id in message_ids {
+            if let Some(hold) = self.0.get_mut(id) {
+                hold.hidden_until = hidden_until;
+            }
+        }
+    }
+
+    /// Makes everything visible again, except what is visible already: an old handle could take a message from
+    /// whoever received it since.
+    pub async fn release(self, queue: &Queue) -> Returned {
+        let mut returned = Returned::default();
+        let now = Instant::now();
+        let (hidden, expired): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, hold)| now < hold.hidden_until);
+        returned.already = expired.len() as u64;
+        let hidden: Vec<_> = hidden.into_iter().map(|(id, hold)| hold.receipt(id)).collect();
+        let mut batches = stream::iter(in_batches(&hidden))
+            .map(|receipts| self.release_batch(queue, receipts))
+            .buffer_unordered(CONCURRENCY);
+        while let Some(outcome) = batches.next().await {
+            returned.released += outcome.done.len() as u64;
+            returned.already += outcome.gone.len() as u64;
+            for (id, why) in outcome.failed {
+                let visible_at = self.0.get(&id).map_or_else(Timestamp::now, |hold| wall_clock(hold.hidden_until));
+                returned.not_released.push(NotReleased { message_id: id.into(), visible_at, why });
+            }
+        }
+        returned.not_released.sort_by(|a, b| a.message_id.cmp(&b.message_id));
+        returned
+    }
+
+    /// One batch. What has expired while it waited for its turn is left alone.
+    async fn release_batch(&self, queue: &Queue, mut receipts: Vec<Receipt>) -> batch::Outcome {
+        let now = Instant::now();
+        let expired = |receipt: &Receipt| self.0.get(&receipt.message_id).is_none_or(|hold| hold.hidden_until <= now);
+        let gone: Vec<_> =
+            receipts.extract_if(.., |receipt| expired(receipt)).map(|receipt| receipt.message_id).collect();
+        if receipts.is_empty() {
+            return batch::Outcome { gone, ..Default::default() };
+        }
+        let mut outcome = batch::change_visibility(queue, receipts, Duration::ZERO).await;
+        outcome.gone.extend(gone);
+        outcome
+    }
+}
+
+fn in_batches(receipts: &[Receipt]) -> Vec<Vec<Receipt>> {
+    receipts.chunks(batch::SIZE).map(<[Receipt]>::to_vec).collect()
+}
+
+/// The second in which a moment of the monotonic clock will come.
+fn wall_clock(at: Instant) -> Timestamp {
+    let seconds = at.saturating_duration_since(Instant::now()).as_secs() + 1;
+    Timestamp::from_second(Timestamp::now().as_second() + i64::try_from(seconds).unwrap_or(0)).unwrap_or(Timestamp::MAX)
+}
+
+fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}

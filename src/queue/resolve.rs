@@ -1,0 +1,107 @@
+//! From what an operator calls a queue to its URL.
+
+use aws_sdk_sqs::Client;
+
+use super::depth::name_of;
+use crate::aws::{self, Explain};
+use crate::error::{Error, Kind, Result};
+use crate::names;
+use crate::surface::Surfaces;
+use crate::target::Target;
+
+/// The URL of a queue by URL, ARN, logical name (`claims`, `STACK/claims`) or real name.
+///
+/// A URL or an ARN needs no surface. A name that nobody knows is [`Kind::NotFound`], with the nearest one known.
+pub async fn resolve(target: &Target, name: &str) -> Result<String> {
+    let sqs = target.sqs();
+    if name.starts_with("http://") || name.starts_with("https://") {
+        return Ok(name.to_owned());
+    }
+    if name.starts_with("arn:") {
+        check_arn(target, name)?;
+        return by_arn(&sqs, name).await;
+    }
+    let surfaces = target.surfaces().await?;
+    if let Some(found) = surfaces.queue(name)? {
+        return Ok(found.item.url.clone());
+    }
+    match by_name(&sqs, name, None).await {
+        Err(error) if error.kind() == Kind::NotFound => Err(unknown(target, &sqs, surfaces, name).await),
+        answer => answer,
+    }
+}
+
+/// The queue that is meant when none is named: the only one of the deployed stacks that is no dead-letter queue.
+pub async fn only(target: &Target) -> Result<String> {
+    let surfaces = target.surfaces().await?;
+    let sources: Vec<_> = surfaces
+        .0
+        .iter()
+        .flat_map(|stack| {
+            let dead_letter =
+                |name: &str| stack.queues.values().any(|queue| queue.dead_letter.as_deref() == Some(name));
+            stack
+                .queues
+                .iter()
+                .filter(move |(logical, _)| !dead_letter(logical))
+                .map(|(logical, queue)| (format!("{}/{logical}", stack.stack), queue))
+        })
+        .collect();
+    match sources.as_slice() {
+        [(_, queue)] => Ok(queue.url.clone()),
+        [] => {
+            Err(Error::usage(format!("no stack is known in environment {}, so a queue must be named", target.name()))
+                .hint("list them: claimctl queue ls"))
+        }
+        several => {
+            let names: Vec<_> = several.iter().map(|(name, _)| name.as_str()).collect();
+            Err(Error::usage("there are several queues, so one must be named")
+                .hint(format!("one of: {}", names.join(", "))))
+        }
+    }
+}
+
+/// The URL of a queue by ARN, asked of the service: URLs are not to be put together by hand.
+pub async fn by_arn(sqs: &Client, arn: &str) -> Result<String> {
+    let owner = arn.split(':').nth(4).filter(|owner| !owner.is_empty());
+    by_name(sqs, name_of(arn), owner).await
+}
+
+async fn by_name(sqs: &Client, name: &str, owner: Option<&str>) -> Result<String> {
+    let call = sqs.get_queue_url().queue_name(name).set_queue_owner_aws_account_id(owner.map(str::to_owned));
+    match call.send().await {
+        // A name that cannot be a queue's is a name that no queue has.
+        Err(error) if aws::code(&error).is_some_and(|code| code.contains("InvalidParameterValue")) => {
+            Err(Error::not_found(format!("{name:?} is not the name of a queue")).caused_by(error))
+        }
+        answer => Ok(answer.or_explain(&format!("find queue {name}"))?.queue_url.unwrap_or_default()),
+    }
+}
+
+fn check_arn(target: &Target, arn: &str) -> Result<()> {
+    let parts: Vec<_> = arn.split(':').collect();
+    match parts.as_slice() {
+        ["arn", _, "sqs", region, _, _] if *region == target.region => Ok(()),
+        ["arn", _, "sqs", region, _, _] => {
+            Err(Error::usage(format!("the queue is in region {region}, and this environment in {}", target.region))
+                .hint(format!("choose its environment (--env), or its region: --region {region}")))
+        }
+        _ => Err(Error::usage(format!("{arn:?} is not the ARN of a queue"))
+            .hint("one looks like arn:aws:sqs:REGION:ACCOUNT:NAME")),
+    }
+}
+
+/// Names the nearest queue: of the deployed stacks, else of the account, where that may be listed.
+async fn unknown(target: &Target, sqs: &Client, surfaces: &Surfaces, name: &str) -> Error {
+    let mut known: Vec<String> = surfaces.0.iter().flat_map(|stack| stack.queues.keys().cloned()).collect();
+    if names::nearest(name, known.iter().map(String::as_str)).is_none() {
+        let listed = sqs.list_queues().max_results(1000).send().await;
+        let urls = listed.ok().and_then(|listed| listed.queue_urls).unwrap_or_default();
+        known.extend(urls.iter().map(|url| name_of(url).to_owned()));
+    }
+    let error = Error::not_found(format!("there is no queue {name:?} in environment {}", target.name()));
+    match names::nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint("list them: claimctl queue ls --all"),
+    }
+}
