@@ -1,5 +1,6 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod demo;
 pub mod local;
 pub mod package;
 pub mod queue;
@@ -53,6 +54,7 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Args),
     /// Build the Lambda handlers
     #[command(subcommand)]
     Package(package::Verb),
@@ -79,6 +81,7 @@ impl Cli {
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
+        Verb::Demo(args) => demo::run(&args, ctx).await,
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
