@@ -42,4 +42,6 @@ pub mod target;
 #[cfg(feature = "cli")]
 pub mod time;
 #[cfg(feature = "cli")]
+pub mod upload;
+#[cfg(feature = "cli")]
 pub mod verify;

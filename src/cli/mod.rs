@@ -4,6 +4,7 @@ pub mod demo;
 pub mod local;
 pub mod package;
 pub mod queue;
+pub mod upload;
 pub mod verify;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -64,6 +65,7 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
 }
 
@@ -85,6 +87,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }
