@@ -23,6 +23,8 @@ pub mod demo;
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod exit;
+#[cfg(feature = "handlers")]
+pub mod handlers;
 #[cfg(feature = "cli")]
 pub mod names;
 #[cfg(feature = "cli")]
