@@ -14,7 +14,7 @@ use crate::upload::destination::Destination;
 use crate::upload::engine::{self, Settings};
 use crate::upload::limits;
 use crate::upload::plan::{Naming, Plan};
-use crate::upload::report::{FileReport, Status, Uploads};
+use crate::upload::report::{Status, Uploads};
 use crate::upload::sources::{self, Filter};
 
 /// Keys that a warning names; the JSON form has all of them.
@@ -169,13 +169,15 @@ struct Shown {
 impl Report for Shown {
     fn page(&self) -> Page {
         let uploads = &self.uploads;
-        let mut table = Table::new(["KEY", ">SIZE", "ETAG", "STATUS"]);
+        // The key near the end, because a long one would push everything behind it out of sight.
+        let mut table = Table::new(["STATUS", ">SIZE", "ETAG", "KEY", "WHY"]);
         for file in &uploads.files {
             table.row([
-                file.key.clone().unwrap_or_else(|| file.path.clone()),
+                status(file.status).to_owned(),
                 file.size.map_or_else(|| "-".to_owned(), bytes),
                 file.etag.as_deref().map_or("-", |etag| etag.trim_matches('"')).to_owned(),
-                status(file),
+                file.key.clone().unwrap_or_else(|| file.path.clone()),
+                file.error.clone().unwrap_or_default(),
             ]);
         }
         let page = Page::new().table(table).line(self.sum());
@@ -199,17 +201,13 @@ impl Report for Shown {
     }
 }
 
-fn status(file: &FileReport) -> String {
-    let status = match file.status {
+fn status(status: Status) -> &'static str {
+    match status {
         Status::Uploaded => "uploaded",
         Status::Failed => "failed",
         Status::Skipped => "skipped",
-        Status::Interrupted => return "interrupted".to_owned(),
-        Status::Planned => "would be uploaded",
-    };
-    match &file.error {
-        Some(why) => format!("{status}: {why}"),
-        None => status.to_owned(),
+        Status::Interrupted => "interrupted",
+        Status::Planned => "planned",
     }
 }
 

@@ -12,7 +12,7 @@ use super::limits;
 use crate::error::{Error, IoContext, Kind, Result};
 
 /// After so many parts of a stream of unknown length, parts become twice as long: 10,000 of them, beginning at
-/// 8 MiB, hold 496 GiB.
+/// 8 MiB, hold 484 GiB.
 const PARTS_BEFORE_GROWTH: u64 = 2_000;
 
 /// The chunks of one payload, in order.
