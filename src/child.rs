@@ -38,7 +38,11 @@ pub async fn run(command: &mut Command, cancel: &Cancel, mut line: impl FnMut(&s
         }
     }
     let status = child.wait().await.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))?;
-    if cancel.is_cancelled() { Err(Error::interrupted("stopped before the work was complete")) } else { Ok(status) }
+    if cancel.is_cancelled() {
+        let program = command.as_std().get_program().to_string_lossy();
+        return Err(Error::interrupted(format!("{program} was interrupted, and has ended")));
+    }
+    Ok(status)
 }
 
 /// Runs a short command and keeps what it says.

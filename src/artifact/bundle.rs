@@ -14,7 +14,7 @@ const ENTRY: &str = "bootstrap";
 
 /// Above 9, the zip crate compresses with Zopfli, for as many rounds as the level exceeds 9. It is slow, small, and its
 /// output does not depend on the processor, as that of zlib's vectorised versions does.
-const LEVEL: i64 = 9 + 5;
+const LEVEL: i64 = 9 + 3;
 
 /// The zip's bytes.
 pub fn zip(binary: &[u8]) -> Result<Vec<u8>> {

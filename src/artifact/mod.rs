@@ -66,7 +66,7 @@ pub async fn build(
     let packing = tokio::task::spawn_blocking(move || pack(&binary, needs, &folder, name));
     let mut artifact = tokio::select! {
         packed = packing => packed.map_err(|error| Error::unexpected("cannot pack the handler").caused_by(error))??,
-        () = cancel.cancelled() => return Err(Error::interrupted("stopped while packing, so no artifact was made")),
+        () = cancel.cancelled() => return Err(Error::interrupted("stopped before the handler was packed")),
     };
     progress.finish();
     artifact.built_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

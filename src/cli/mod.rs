@@ -1,5 +1,6 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod local;
 pub mod package;
 pub mod queue;
 pub mod verify;
@@ -55,6 +56,9 @@ enum Verb {
     /// Build the Lambda handlers
     #[command(subcommand)]
     Package(package::Verb),
+    /// The sandbox: a real AWS-compatible server on this machine
+    #[command(subcommand)]
+    Local(local::Verb),
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
@@ -76,6 +80,7 @@ impl Cli {
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
         Verb::Package(verb) => package::run(verb, ctx).await,
+        Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
