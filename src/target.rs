@@ -6,11 +6,12 @@ use aws_config::SdkConfig;
 use clap::builder::NonEmptyStringValueParser;
 use tokio::sync::OnceCell;
 
+use crate::account::{self, Answer, Caller};
 use crate::aws::credentials::{self, Role};
-use crate::aws::{self, Credentials, Explain, Service};
+use crate::aws::{self, Credentials, Service};
 use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::output::prompt;
 use crate::sandbox::Sandbox;
 use crate::surface::Surfaces;
@@ -50,14 +51,7 @@ pub struct Target {
     protected: bool,
     sdk: SdkConfig,
     surfaces: OnceCell<Surfaces>,
-    caller: OnceCell<Caller>,
-}
-
-/// Who the credentials belong to (AWS Security Token Service API Reference, GetCallerIdentity).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    pub account: String,
-    pub arn: String,
+    identity: OnceCell<Answer>,
 }
 
 /// Proof that the account was checked and the operator agreed. Engines that change anything ask for it.
@@ -111,7 +105,7 @@ impl Target {
             protected: declared.is_some_and(|declared| declared.protected),
             sdk,
             surfaces: OnceCell::new(),
-            caller: OnceCell::new(),
+            identity: OnceCell::new(),
         })
     }
 
@@ -142,7 +136,7 @@ impl Target {
             protected: false,
             sdk: aws::service(&service).await,
             surfaces: OnceCell::new(),
-            caller: OnceCell::new(),
+            identity: OnceCell::new(),
         })
     }
 
@@ -192,16 +186,25 @@ impl Target {
 
     /// Who the credentials belong to, asked once.
     pub async fn caller(&self) -> Result<&Caller> {
-        self.caller
-            .get_or_try_init(|| async {
-                let sts = credentials::sts(&self.sdk);
-                let answer = sts.get_caller_identity().send().await.or_explain("ask STS for the account")?;
-                Ok(Caller {
-                    account: answer.account().unwrap_or_default().to_owned(),
-                    arn: answer.arn().unwrap_or_default().to_owned(),
-                })
-            })
-            .await
+        match self.identity().await? {
+            Answer::Caller(caller) => Ok(caller),
+            Answer::NoSts(why) => Err(Error::unreachable("no STS answers at this endpoint")
+                .caused_by(why.as_str())
+                .hint("nothing tells whose account this is: check --endpoint-url and AWS_ENDPOINT_URL")),
+        }
+    }
+
+    async fn identity(&self) -> Result<&Answer> {
+        self.identity.get_or_try_init(|| account::ask(&self.sdk, self.endpoint.is_some())).await
+    }
+
+    /// The account that the environment declares.
+    pub fn expected_account(&self) -> Option<&str> {
+        self.expected_account.as_deref()
+    }
+
+    pub fn is_protected(&self) -> bool {
+        self.protected
     }
 
     /// The account guard: before a change, and before a look that changes visibility.
@@ -210,27 +213,32 @@ impl Target {
             return Ok(());
         }
         let Some(expected) = &self.expected_account else {
-            ctx.progress.note("note: no account is declared for this environment, so the account is not checked");
+            ctx.progress.note(match self.environment {
+                Some(_) => "note: no account is declared for this environment, so the account is not checked",
+                None => "note: AWS without an environment, so the account is not checked",
+            });
             return Ok(());
         };
-        match self.caller().await {
-            Ok(caller) if caller.account == *expected => Ok(()),
-            Ok(caller) => Err(Error::refused(format!(
-                "environment {} is account {expected}, and these credentials belong to account {}",
+        match self.identity().await? {
+            Answer::Caller(caller) if caller.account == *expected => Ok(()),
+            Answer::Caller(caller) => Err(Error::refused(format!(
+                "environment {} is account {expected}, and these credentials are of account {} ({})",
                 self.name(),
-                caller.account
+                caller.account,
+                caller.arn
             ))
-            .hint("nothing was done; choose another --env or --profile")),
-            Err(error) if error.kind() == Kind::Unreachable && self.endpoint.is_some() && !self.protected => {
+            .hint("nothing was done; choose another --env or --profile")
+            .hint(format!("what is meant and what is there: claimctl env show {}", self.name()))),
+            Answer::NoSts(why) if self.protected => Err(Error::refused(format!(
+                "the account of protected environment {} cannot be checked, so nothing was done",
+                self.name()
+            ))
+            .caused_by(why.as_str())
+            .hint("use an endpoint with an STS, or none")),
+            Answer::NoSts(_) => {
                 ctx.progress.note("note: no STS answers at this endpoint, so the account is not checked");
                 Ok(())
             }
-            Err(error) if error.kind() == Kind::Unreachable && self.endpoint.is_some() => {
-                Err(Error::refused(format!("the account of protected environment {} cannot be checked", self.name()))
-                    .caused_by(error)
-                    .hint("use an endpoint with STS, or none"))
-            }
-            Err(error) => Err(error),
         }
     }
 

@@ -1,5 +1,8 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod config;
+pub mod env;
+pub mod init;
 pub mod local;
 pub mod package;
 pub mod queue;
@@ -53,6 +56,13 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::Args),
+    /// Look into claimctl.toml
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// The environments, and whose account each leads to
+    #[command(subcommand)]
+    Env(env::Verb),
     /// Build the Lambda handlers
     #[command(subcommand)]
     Package(package::Verb),
@@ -79,6 +89,9 @@ impl Cli {
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
+        Verb::Init(args) => init::run(&args, ctx),
+        Verb::Config(verb) => config::run(verb, ctx).await,
+        Verb::Env(verb) => env::run(verb, ctx).await,
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,

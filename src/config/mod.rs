@@ -1,7 +1,9 @@
 //! `claimctl.toml`: found upward from the working directory, checked to the letter.
 
+mod backend;
 mod check;
 mod choice;
+mod draft;
 mod origin;
 mod shape;
 mod variables;
@@ -12,8 +14,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use backend::{Backend, find as backends};
 pub use check::{Findings, Problem};
 pub use choice::Choice;
+pub use draft::{Draft, DraftEnvironment, already_there};
 pub use origin::{Origin, Origins};
 pub use shape::{is_account, is_bucket, is_name, is_region};
 pub use variables::{CONFIG, ENV, PROFILE, REGION};
@@ -99,12 +103,26 @@ impl Default for Terraform {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Locking {
+    /// A file beside the state (Terraform 1.10 or later)
     Lockfile,
+    /// A DynamoDB table
     Table,
+    /// Both, while moving from one to the other
     Both,
+}
+
+impl Locking {
+    /// As claimctl.toml spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Locking::Lockfile => "lockfile",
+            Locking::Table => "table",
+            Locking::Both => "both",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -191,14 +209,18 @@ impl Config {
             Ok(text) => text,
             Err(error) => return Ok((Config::default(), Findings::not_utf8(path, &error))),
         };
-        match toml::from_str::<Config>(&text) {
+        Ok(Config::parse(&text, path))
+    }
+
+    fn parse(text: &str, path: &Path) -> (Config, Findings) {
+        match toml::from_str::<Config>(text) {
             Ok(mut config) => {
                 config.path = Some(path.to_owned());
-                config.origins = Origins::of(&text);
+                config.origins = Origins::of(text);
                 let findings = config.check();
-                Ok((config, findings))
+                (config, findings)
             }
-            Err(error) => Ok((Config::default(), Findings::syntax(path, &text, &error))),
+            Err(error) => (Config::default(), Findings::syntax(path, text, &error)),
         }
     }
 
