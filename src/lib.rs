@@ -20,9 +20,13 @@ pub mod config;
 #[cfg(feature = "cli")]
 pub mod context;
 #[cfg(feature = "cli")]
+pub mod demo;
+#[cfg(feature = "cli")]
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod exit;
+#[cfg(feature = "handlers")]
+pub mod handlers;
 #[cfg(feature = "cli")]
 pub mod names;
 #[cfg(feature = "cli")]
@@ -41,5 +45,7 @@ pub mod surface;
 pub mod target;
 #[cfg(feature = "cli")]
 pub mod time;
+#[cfg(feature = "cli")]
+pub mod upload;
 #[cfg(feature = "cli")]
 pub mod verify;

@@ -83,6 +83,11 @@ where
     }
     let text = causes(&error).join(": ");
     let about_credentials = ["credential", "identity", "profile", "token"].iter().any(|word| text.contains(word));
+    if text.contains("was not defined") {
+        return Error::denied(format!("cannot {doing}: the AWS profile does not exist"))
+            .caused_by(root_cause(&error))
+            .hint("it is neither in ~/.aws/config nor in ~/.aws/credentials: aws configure list-profiles");
+    }
     if about_credentials {
         return Error::denied(format!("cannot {doing}: no usable AWS credentials"))
             .caused_by(root_cause(&error))

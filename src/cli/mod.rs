@@ -1,11 +1,13 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
 pub mod config;
+pub mod demo;
 pub mod env;
 pub mod init;
 pub mod local;
 pub mod package;
 pub mod queue;
+pub mod upload;
 pub mod verify;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -56,6 +58,7 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Args),
     Init(init::Args),
     /// Look into claimctl.toml
     #[command(subcommand)]
@@ -72,6 +75,7 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
 }
 
@@ -89,12 +93,14 @@ impl Cli {
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
+        Verb::Demo(args) => demo::run(&args, ctx).await,
         Verb::Init(args) => init::run(&args, ctx),
         Verb::Config(verb) => config::run(verb, ctx).await,
         Verb::Env(verb) => env::run(verb, ctx).await,
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

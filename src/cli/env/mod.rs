@@ -57,6 +57,7 @@ impl Account {
 #[derive(Debug, Serialize)]
 struct Failure {
     message: String,
+    causes: Vec<String>,
     hints: Vec<String>,
     #[serde(skip)]
     exit: Exit,
@@ -64,7 +65,8 @@ struct Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        Failure { message: error.chain().join(": "), hints: error.hints().to_vec(), exit: error.exit() }
+        let causes = error.chain().split_off(1);
+        Failure { message: error.to_string(), causes, hints: error.hints().to_vec(), exit: error.exit() }
     }
 }
 

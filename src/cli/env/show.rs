@@ -108,14 +108,16 @@ async fn look(target: &Target, declared: Option<Environment>, profile: Option<St
 
 impl Credentials {
     fn words(&self) -> String {
-        let mut words = match self.source.join(", by ") {
-            none if none.is_empty() => "none that work".to_owned(),
-            source => source,
+        let named = |kind: &str| match kind {
+            "profile" => self.profile.as_ref().map(|name| format!("profile {name}")),
+            "assumed role" => self.role_arn.as_ref().map(|arn| format!("role {arn}")),
+            "MFA session" => self.mfa_serial.as_ref().map(|serial| format!("MFA session of {serial}")),
+            _ => None,
         };
-        for (what, name) in [("profile", &self.profile), ("role", &self.role_arn), ("MFA", &self.mfa_serial)] {
-            if let Some(name) = name {
-                words.push_str(&format!("; {what} {name}"));
-            }
+        let kinds = self.source.iter().map(|kind| named(kind).unwrap_or_else(|| (*kind).to_owned()));
+        let mut words = kinds.collect::<Vec<_>>().join(", by ");
+        if words.is_empty() {
+            words.push_str("none that work");
         }
         match (self.expires_in, &self.expires_at) {
             (Some(left), _) => words.push_str(&format!("; expire in {}", units::duration(left))),
@@ -149,6 +151,9 @@ impl Report for Shown {
         let mut page = Page::new().table(table);
         if let Some(failure) = &self.failure {
             page = page.line(format!("error: {}", failure.message));
+            for cause in &failure.causes {
+                page = page.line(format!("  because: {}", cause.replace('\n', "; ")));
+            }
             for hint in &failure.hints {
                 page = page.line(format!("hint: {hint}"));
             }
