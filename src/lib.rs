@@ -3,6 +3,8 @@
 //! The tool (`cli`) and the Lambda handlers (`handlers`) share [`claim`], the pure types of a claim and its record.
 
 #[cfg(feature = "cli")]
+pub mod account;
+#[cfg(feature = "cli")]
 pub mod artifact;
 #[cfg(feature = "cli")]
 pub mod aws;

@@ -1,6 +1,9 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod config;
 pub mod demo;
+pub mod env;
+pub mod init;
 pub mod local;
 pub mod package;
 pub mod queue;
@@ -56,6 +59,13 @@ struct OutputArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Args),
+    Init(init::Args),
+    /// Look into claimctl.toml
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// The environments, and whose account each leads to
+    #[command(subcommand)]
+    Env(env::Verb),
     /// Build the Lambda handlers
     #[command(subcommand)]
     Package(package::Verb),
@@ -84,6 +94,9 @@ impl Cli {
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
         Verb::Demo(args) => demo::run(&args, ctx).await,
+        Verb::Init(args) => init::run(&args, ctx),
+        Verb::Config(verb) => config::run(verb, ctx).await,
+        Verb::Env(verb) => env::run(verb, ctx).await,
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
