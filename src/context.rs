@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cancel::Cancel;
+use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::output::terminal_progress;
 use crate::progress::Progress;
@@ -49,6 +50,7 @@ pub struct Ctx {
     pub working_directory: PathBuf,
     pub cancel: Cancel,
     pub progress: Arc<dyn Progress>,
+    pub changes: Changes,
     variables: HashMap<String, OsString>,
 }
 
@@ -80,7 +82,10 @@ impl Ctx {
         let working_directory = std::env::current_dir().map_err(|error| {
             Error::usage("the working directory cannot be read").caused_by(error).hint("change to a folder that exists")
         })?;
-        Ok(Ctx { paths: Paths::from(&variables)?, manners, terminal, working_directory, cancel, progress, variables })
+        let paths = Paths::from(&variables)?;
+        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let changes = Changes::at(&paths.state, arguments);
+        Ok(Ctx { manners, terminal, paths, working_directory, cancel, progress, changes, variables })
     }
 
     /// An environment variable, if it is set, not empty, and Unicode.
@@ -93,6 +98,7 @@ impl Ctx {
         Ctx {
             manners: self.manners.clone(),
             terminal: self.terminal,
+            changes: self.changes.moved_to(&state),
             paths: Paths { cache: self.paths.cache.clone(), state },
             working_directory: self.working_directory.clone(),
             cancel: self.cancel.clone(),

@@ -6,9 +6,13 @@
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cancel;
+#[cfg(feature = "cli")]
+pub mod changes;
 pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod completion;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "cli")]
@@ -27,6 +31,8 @@ pub mod progress;
 pub mod queue;
 #[cfg(feature = "cli")]
 pub mod sandbox;
+#[cfg(feature = "cli")]
+pub mod seen;
 #[cfg(feature = "cli")]
 pub mod surface;
 #[cfg(feature = "cli")]

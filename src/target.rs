@@ -6,11 +6,13 @@ use aws_config::SdkConfig;
 use tokio::sync::OnceCell;
 
 use crate::aws::{self, Credentials, Explain, Service};
+use crate::changes::Begun;
 use crate::config::{Config, LOCAL};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::output::prompt;
 use crate::sandbox::Sandbox;
+use crate::seen::Seen;
 use crate::surface::Surfaces;
 
 /// Which environment, and how to reach it. Shared by every verb that calls AWS.
@@ -39,6 +41,7 @@ pub struct Target {
     pub config: Config,
     expected_account: Option<String>,
     protected: bool,
+    seen: Option<Seen>,
     sdk: SdkConfig,
     surfaces: OnceCell<Surfaces>,
     caller: OnceCell<Caller>,
@@ -82,6 +85,7 @@ impl Target {
             Error::usage("no region is known").hint("name one: --region us-east-1, or set it in the profile")
         })?;
         Ok(Target {
+            seen: declared.is_some().then(|| Seen::at(&ctx.paths, &config.project.name, name)),
             environment: declared.is_some().then(|| name.to_owned()),
             region,
             endpoint: args.endpoint_url.clone(),
@@ -112,6 +116,7 @@ impl Target {
         let region = args.region.clone().unwrap_or_else(|| crate::sandbox::REGION.to_owned());
         let service = Service { region: Some(region.clone()), endpoint: Some(endpoint.clone()), credentials };
         Ok(Target {
+            seen: Some(Seen::at(&ctx.paths, &config.project.name, LOCAL)),
             environment: Some(LOCAL.to_owned()),
             region,
             endpoint: Some(endpoint),
@@ -160,10 +165,14 @@ impl Target {
     pub async fn surfaces(&self) -> Result<&Surfaces> {
         self.surfaces
             .get_or_try_init(|| async {
-                match self.is_local() {
-                    true => crate::sandbox::surfaces(&self.sdk).await,
-                    false => Ok(Surfaces::default()),
+                let surfaces = match self.is_local() {
+                    true => crate::sandbox::surfaces(&self.sdk).await?,
+                    false => Surfaces::default(),
+                };
+                if let Some(seen) = &self.seen {
+                    seen.keep(&surfaces);
                 }
+                Ok(surfaces)
             })
             .await
     }
@@ -222,7 +231,27 @@ impl Target {
         } else if intent.destroys || !self.is_local() {
             prompt::confirm(ctx, &format!("{} in environment {}?", intent.what, self.name()))?;
         }
+        ctx.changes.begin(self.begun(ctx, intent).await?)?;
         Ok(Change(()))
+    }
+
+    /// What the change log says of it. The sandbox is not asked who is calling: its answer is made up.
+    async fn begun(&self, ctx: &Ctx, intent: &Intent) -> Result<Begun> {
+        let caller = match self.is_local() {
+            true => None,
+            false => match self.caller().await {
+                Err(error) if error.kind() == Kind::Unreachable && self.endpoint.is_some() => None,
+                caller => Some(caller?),
+            },
+        };
+        Ok(Begun {
+            environment: self.environment.clone(),
+            region: self.region.clone(),
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
+            user: ctx.variable("USER").map(str::to_owned),
+            what: intent.what.clone(),
+        })
     }
 }
 

@@ -1,5 +1,8 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod completions;
+pub mod log;
+pub mod man;
 pub mod queue;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -52,6 +55,9 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Log(log::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -69,5 +75,8 @@ impl Cli {
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Log(args) => log::run(&args, ctx),
+        Verb::Completions(args) => completions::run(&args),
+        Verb::Man(args) => man::run(&args),
     }
 }
