@@ -93,6 +93,11 @@ impl Ctx {
         self.variables.get(name).and_then(|value| value.to_str()).filter(|value| !value.is_empty())
     }
 
+    /// The names of all environment variables that are Unicode, in no order.
+    pub fn variable_names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().map(String::as_str)
+    }
+
     /// The same context with its state elsewhere, for a private sandbox. The cache stays shared.
     pub fn with_state(&self, state: PathBuf) -> Ctx {
         Ctx {

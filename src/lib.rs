@@ -3,11 +3,15 @@
 //! The tool (`cli`) and the Lambda handlers (`handlers`) share [`claim`], the pure types of a claim and its record.
 
 #[cfg(feature = "cli")]
+pub mod artifact;
+#[cfg(feature = "cli")]
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cancel;
 #[cfg(feature = "cli")]
 pub mod changes;
+#[cfg(feature = "cli")]
+pub mod child;
 pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -22,6 +26,10 @@ pub mod error;
 #[cfg(feature = "cli")]
 pub mod exit;
 #[cfg(feature = "cli")]
+pub mod folder;
+#[cfg(feature = "cli")]
+pub mod inspect;
+#[cfg(feature = "cli")]
 pub mod names;
 #[cfg(feature = "cli")]
 pub mod output;
@@ -34,6 +42,12 @@ pub mod sandbox;
 #[cfg(feature = "cli")]
 pub mod seen;
 #[cfg(feature = "cli")]
+pub mod sinks;
+#[cfg(feature = "cli")]
 pub mod surface;
 #[cfg(feature = "cli")]
 pub mod target;
+#[cfg(feature = "cli")]
+pub mod time;
+#[cfg(feature = "cli")]
+pub mod verify;

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::context::Paths;
+use crate::folder::create_private;
 use crate::surface::{Surface, Surfaces};
 
 /// The last look at one environment of one project.
@@ -38,7 +39,7 @@ impl Seen {
             return Ok(());
         }
         let Some(folder) = self.file.parent() else { return Ok(()) };
-        std::fs::create_dir_all(folder)?;
+        create_private(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&text)?;
         file.persist(&self.file)?;

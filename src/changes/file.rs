@@ -1,14 +1,15 @@
 //! The file below the log: whole lines, appended durably by one process at a time, rotated by size.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use crate::error::{Error, IoContext, Result};
+use crate::folder::create_private;
 
 /// About forty thousand changes. One file of that size before it is kept beside it.
 const ROTATE_AT: u64 = 16 << 20;
@@ -50,7 +51,7 @@ impl LogFile {
     /// The file, locked, after rotation where it is due.
     fn open_alone(&self) -> Result<File> {
         if let Some(folder) = self.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).on("create", folder)?;
+            create_private(folder).on("create", folder)?;
         }
         loop {
             let file = OpenOptions::new()

@@ -1,15 +1,20 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
 pub mod completions;
+pub mod doctor;
+pub mod local;
 pub mod log;
 pub mod man;
+pub mod package;
 pub mod queue;
+pub mod verify;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::context::{ColorChoice, Ctx, Format, Manners};
 use crate::error::Result;
 use crate::output::Outcome;
+use crate::target::Target;
 
 /// Operate claim-check pipelines on AWS: payloads in S3, claims in SQS, records in a table
 #[derive(Debug, Parser)]
@@ -52,9 +57,17 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Build the Lambda handlers
+    #[command(subcommand)]
+    Package(package::Verb),
+    /// The sandbox: a real AWS-compatible server on this machine
+    #[command(subcommand)]
+    Local(local::Verb),
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Verify(Box<verify::Args>),
+    Doctor(Box<doctor::Args>),
     Log(log::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -74,7 +87,11 @@ impl Cli {
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
+        Verb::Package(verb) => package::run(verb, ctx).await,
+        Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Doctor(args) => doctor::run(&args, ctx).await,
         Verb::Log(args) => log::run(&args, ctx),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man(args) => man::run(&args),

@@ -64,7 +64,7 @@ pub fn answer() -> bool {
     true
 }
 
-/// The command tree with what its arguments can be, found by the names of their values: `QUEUE`, `ENV`.
+/// The command tree with what its arguments can be, found by the name of the value or of the argument: `QUEUE`.
 pub fn command() -> Command {
     with_values(Cli::command())
 }
@@ -72,8 +72,8 @@ pub fn command() -> Command {
 fn with_values(command: Command) -> Command {
     command
         .mut_args(|argument| {
-            let named = argument.get_value_names().and_then(|names| values::Kind::named(names.first()?.as_str()));
-            match named {
+            let value = argument.get_value_names().and_then(|names| values::Kind::named(names.first()?.as_str()));
+            match value.or_else(|| values::Kind::named(&argument.get_id().as_str().to_uppercase())) {
                 Some(kind) => argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| kind.like(typed))),
                 None => argument,
             }

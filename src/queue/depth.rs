@@ -4,8 +4,9 @@ use aws_sdk_sqs::types::QueueAttributeName as Name;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use super::resolve;
 use crate::aws::Explain;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::target::Target;
 
 /// How many queues are asked for their attributes at once.
@@ -74,15 +75,35 @@ pub async fn list(target: &Target, all: bool) -> Result<Vec<QueueDepth>> {
         .map(|(owner, url)| {
             let sqs = &sqs;
             async move {
-                let mut depth = read(sqs, &url).await?;
+                let mut depth = match read(sqs, &url).await {
+                    // Deleted since it was listed: no reason not to show the others.
+                    Err(error) if error.kind() == Kind::NotFound && owner.is_none() => return Ok(None),
+                    depth => depth?,
+                };
                 (depth.stack, depth.logical) = owner.unzip();
-                Ok::<_, crate::error::Error>(depth)
+                Ok::<_, Error>(Some(depth))
             }
         })
         .buffer_unordered(CONCURRENCY)
+        .try_filter_map(async |depth| Ok(depth))
         .try_collect()
         .await?;
     queues.sort_by(|a, b| (&a.stack, &a.logical, &a.name).cmp(&(&b.stack, &b.logical, &b.name)));
+    Ok(queues)
+}
+
+/// Some queues, in the order in which they were named. One that does not exist is an error.
+pub async fn named(target: &Target, names: &[String]) -> Result<Vec<QueueDepth>> {
+    let sqs = target.sqs();
+    let surfaces = target.surfaces().await?;
+    let mut queues = Vec::with_capacity(names.len());
+    for name in names {
+        let mut depth = read(&sqs, &resolve::resolve(target, name).await?).await?;
+        if let Ok(Some(found)) = surfaces.queue(&depth.url) {
+            (depth.stack, depth.logical) = (Some(found.stack.stack.clone()), Some(found.logical.to_owned()));
+        }
+        queues.push(depth);
+    }
     Ok(queues)
 }
 
