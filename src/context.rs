@@ -43,6 +43,7 @@ pub struct Manners {
     pub yes: bool,
 }
 
+#[derive(Clone)]
 pub struct Ctx {
     pub manners: Manners,
     pub terminal: Terminal,
@@ -50,7 +51,7 @@ pub struct Ctx {
     pub working_directory: PathBuf,
     pub cancel: Cancel,
     pub progress: Arc<dyn Progress>,
-    pub changes: Changes,
+    pub changes: Arc<Changes>,
     variables: HashMap<String, OsString>,
 }
 
@@ -84,7 +85,7 @@ impl Ctx {
         })?;
         let paths = Paths::from(&variables)?;
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
-        let changes = Changes::at(&paths.state, arguments);
+        let changes = Arc::new(Changes::at(&paths.state, arguments));
         Ok(Ctx { manners, terminal, paths, working_directory, cancel, progress, changes, variables })
     }
 
@@ -100,16 +101,13 @@ impl Ctx {
 
     /// The same context with its state elsewhere, for a private sandbox. The cache stays shared.
     pub fn with_state(&self, state: PathBuf) -> Ctx {
-        Ctx {
-            manners: self.manners.clone(),
-            terminal: self.terminal,
-            changes: self.changes.moved_to(&state),
-            paths: Paths { cache: self.paths.cache.clone(), state },
-            working_directory: self.working_directory.clone(),
-            cancel: self.cancel.clone(),
-            progress: self.progress.clone(),
-            variables: self.variables.clone(),
-        }
+        let changes = Arc::new(self.changes.moved_to(&state));
+        Ctx { paths: Paths { cache: self.paths.cache.clone(), state }, changes, ..self.clone() }
+    }
+
+    /// For tidying up after an interrupt, which must not be interrupted by it.
+    pub fn without_interrupts(&self) -> Ctx {
+        Ctx { cancel: Cancel::default(), ..self.clone() }
     }
 }
 

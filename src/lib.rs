@@ -22,11 +22,15 @@ pub mod config;
 #[cfg(feature = "cli")]
 pub mod context;
 #[cfg(feature = "cli")]
+pub mod demo;
+#[cfg(feature = "cli")]
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod exit;
 #[cfg(feature = "cli")]
 pub mod folder;
+#[cfg(feature = "handlers")]
+pub mod handlers;
 #[cfg(feature = "cli")]
 pub mod inspect;
 #[cfg(feature = "cli")]
@@ -49,5 +53,7 @@ pub mod surface;
 pub mod target;
 #[cfg(feature = "cli")]
 pub mod time;
+#[cfg(feature = "cli")]
+pub mod upload;
 #[cfg(feature = "cli")]
 pub mod verify;

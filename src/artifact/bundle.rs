@@ -12,8 +12,8 @@ use crate::error::{Error, IoContext, Result};
 /// The name that `provided` runtimes start (AWS Lambda Developer Guide, "Building a custom runtime for AWS Lambda").
 const ENTRY: &str = "bootstrap";
 
-/// Above 9, the zip crate compresses with Zopfli, for as many rounds as the level exceeds 9. It is slow, small, and its
-/// output does not depend on the processor, as that of zlib's vectorised versions does.
+/// Above 9, the zip crate compresses with Zopfli, for as many rounds as the level exceeds 9. It is slow and small, and
+/// takes no part of its answer from the vector instructions of the processor, as the faster library below 10 does.
 const LEVEL: i64 = 9 + 3;
 
 /// The zip's bytes.

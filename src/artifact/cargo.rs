@@ -103,7 +103,7 @@ impl Cargo {
     /// Whether `cargo SUBCOMMAND` is installed.
     pub async fn has(&self, subcommand: &str, folder: &Path) -> Result<bool> {
         let mut command = self.command(&self.cargo, folder);
-        Ok(child::ask(command.args([subcommand, "--version"])).await.map_err(missing)?.status.success())
+        Ok(child::ask(command.args([subcommand, "--help"])).await.map_err(missing)?.status.success())
     }
 
     /// Builds a handler and says where its binary is.
@@ -115,7 +115,7 @@ impl Cargo {
         let mut command = self.command(&self.cargo, &repository.root);
         command.args(builder.subcommand()).args(["--locked", "--no-default-features", "--profile", PROFILE]);
         command.args(["--features", FEATURE, "--package", &handler.package, "--bin", &handler.name]);
-        command.args(["--target", &builder.target(triple)]).arg("--target-dir").arg(&target_directory);
+        command.args(["--target", &builder.target(triple)]).env("CARGO_TARGET_DIR", &target_directory);
         command.args(builder.own_arguments(&target_directory));
         command.env("CARGO_ENCODED_RUSTFLAGS", self.flags(repository, compiler).join("\u{1f}"));
         command.env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH).env("CARGO_TERM_PROGRESS_WHEN", "never");
@@ -125,7 +125,7 @@ impl Cargo {
             tracing::debug!("{line}");
             match line.trim_start().split(' ').next() {
                 Some("Compiling") => progress.advance(1),
-                Some("Blocking") => progress.note("waiting for another build of the handlers"),
+                Some("Blocking") => progress.note("waiting for another cargo that is at work here"),
                 _ => {
                     said.push(line.to_owned());
                 }

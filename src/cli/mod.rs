@@ -1,12 +1,14 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
 pub mod completions;
+pub mod demo;
 pub mod doctor;
 pub mod local;
 pub mod log;
 pub mod man;
 pub mod package;
 pub mod queue;
+pub mod upload;
 pub mod verify;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -57,6 +59,7 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Args),
     /// Build the Lambda handlers
     #[command(subcommand)]
     Package(package::Verb),
@@ -66,6 +69,7 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
     Doctor(Box<doctor::Args>),
     Log(log::Args),
@@ -87,9 +91,11 @@ impl Cli {
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
+        Verb::Demo(args) => demo::run(&args, ctx).await,
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,
         Verb::Log(args) => log::run(&args, ctx),

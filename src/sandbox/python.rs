@@ -83,7 +83,7 @@ fn read_probe(program: &Path, output: &Output) -> Probed {
         }
         None => {
             let said = String::from_utf8_lossy(&output.stderr);
-            Probed::Broken(said.lines().last().map_or_else(|| output.status.to_string(), str::to_owned))
+            Probed::Broken(if said.is_empty() { output.status.to_string() } else { said.into_owned() })
         }
     }
 }

@@ -1,16 +1,19 @@
 //! The cached virtual environment of the server: made once per set of requirements, whole or not at all.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::lock;
 use super::python::{self, Python};
+use crate::cancel::Cancel;
 use crate::context::Ctx;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, IoContext, Kind, Result};
 use crate::progress::Unit;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
@@ -20,6 +23,10 @@ const BUILD_PREFIX: &str = ".build-";
 const MISLEADING: [&str; 5] = ["PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONHOME", "PYTHONPATH"];
 /// So much of what an installer said is shown when it fails.
 const LAST_LINES: usize = 6;
+/// A disk with less room than this, in bytes, is what made the installer fail.
+const FULL_BELOW: u64 = 4 << 20;
+const MAKE: &str = "make a virtual environment";
+const INSTALL: &str = "install MiniStack";
 
 /// What the server is started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +50,9 @@ pub async fn ensure(ctx: &Ctx) -> Result<Venv> {
     let building =
         tempfile::Builder::new().prefix(BUILD_PREFIX).tempdir_in(&folder).on("create a folder in", &folder)?;
     ctx.progress.start("preparing the sandbox (once)", None, Unit::Steps);
-    let built = tokio::select! {
-        built = build(ctx, building.path()) => built,
-        () = ctx.cancel.cancelled() => Err(interrupted()),
-    };
+    let built = build(ctx, building.path()).await;
     ctx.progress.finish();
-    // A child that got the same Ctrl-C fails for that reason and no other.
-    built.map_err(|error| if ctx.cancel.is_cancelled() { interrupted() } else { error })?;
+    built?;
     put_in_place(building, &place)?;
     Venv::in_place(&place).ok_or_else(|| {
         Error::unexpected("the virtual environment was made and does not work")
@@ -63,10 +66,6 @@ impl Venv {
         let venv = Venv { python: place.join("venv/bin/python"), launcher: place.join("launcher.py") };
         (venv.python.exists() && venv.launcher.exists()).then_some(venv)
     }
-}
-
-fn interrupted() -> Error {
-    Error::interrupted("stopped while the sandbox was prepared: nothing is left of it")
 }
 
 /// Names the cache entry: another claimctl may want other packages, or start them in another way.
@@ -101,79 +100,107 @@ async fn build(ctx: &Ctx, folder: &Path) -> Result<()> {
     std::fs::write(&requirements, REQUIREMENTS).on("write", &requirements)?;
     std::fs::write(&launcher, LAUNCHER).on("write", &launcher)?;
     let python = python::find(ctx).await?;
-    match with_uv(&python, folder, &requirements).await {
-        Some(Ok(())) => Ok(()),
-        Some(Err(error)) if !python.has_venv => Err(error),
+    let installer = Installer { python, folder, requirements, cancel: &ctx.cancel };
+    match installer.uv().await {
+        Some(Err(error)) if error.kind() == Kind::Interrupted || !installer.python.has_venv => Err(error),
         // uv does not read pip's configuration, which may be what knows the way to the packages.
-        Some(Err(_)) => with_pip(&python, folder, &requirements).await,
-        None if python.has_venv => with_pip(&python, folder, &requirements).await,
-        None => Err(python::without_venv(&python)),
+        Some(Err(_)) => installer.pip().await,
+        Some(Ok(())) => Ok(()),
+        None if installer.python.has_venv => installer.pip().await,
+        None => Err(python::without_venv(&installer.python)),
     }
 }
 
-async fn with_pip(python: &Python, folder: &Path, requirements: &Path) -> Result<()> {
-    let mut make = Command::new(&python.program);
-    make.args(["-I", "-m", "venv", "--clear"]).arg(folder.join("venv"));
-    run(make, "make a virtual environment", folder).await?;
-    let mut install = Command::new(folder.join("venv/bin/python"));
-    install
-        .args(["-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-user"])
-        .args(["--require-hashes", "--only-binary", ":all:", "-r"])
-        .arg(requirements);
-    run(install, "install MiniStack", folder).await
+struct Installer<'a> {
+    python: Python,
+    folder: &'a Path,
+    requirements: PathBuf,
+    cancel: &'a Cancel,
 }
 
-/// None where there is no uv.
-async fn with_uv(python: &Python, folder: &Path, requirements: &Path) -> Option<Result<()>> {
-    let mut make = Command::new("uv");
-    make.args(["venv", "--quiet", "--no-project", "--python"]).arg(&python.program).arg(folder.join("venv"));
-    let mut install = Command::new("uv");
-    install
-        .args(["pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode"])
-        .arg("--python")
-        .arg(folder.join("venv/bin/python"))
-        .arg("-r")
-        .arg(requirements);
-    let there = Command::new("uv").arg("--version").stdin(Stdio::null()).output().await.is_ok();
-    if !there {
-        return None;
+impl Installer<'_> {
+    async fn pip(&self) -> Result<()> {
+        let mut make = Command::new(&self.python.program);
+        make.args(["-I", "-m", "venv", "--clear"]).arg(self.folder.join("venv"));
+        self.run(make, MAKE).await?;
+        let mut install = Command::new(self.folder.join("venv/bin/python"));
+        install
+            .args(["-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-user"])
+            // Python compiles what it uses when it first does; all of it takes longer.
+            .args(["--no-compile", "--require-hashes", "--only-binary", ":all:", "-r"])
+            .arg(&self.requirements);
+        self.run(install, INSTALL).await
     }
-    Some(match run(make, "make a virtual environment", folder).await {
-        Ok(()) => run(install, "install MiniStack", folder).await,
-        failed => failed,
-    })
-}
 
-async fn run(mut command: Command, doing: &str, folder: &Path) -> Result<()> {
-    for name in MISLEADING {
-        command.env_remove(name);
+    /// None where there is no uv.
+    async fn uv(&self) -> Option<Result<()>> {
+        Command::new("uv").arg("--version").stdin(Stdio::null()).output().await.ok()?;
+        let mut make = Command::new("uv");
+        make.args(["venv", "--quiet", "--no-project", "--python"]).arg(&self.python.program);
+        make.arg(self.folder.join("venv"));
+        let mut install = Command::new("uv");
+        install
+            .args(["pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python"])
+            .arg(self.folder.join("venv/bin/python"))
+            .arg("-r")
+            .arg(&self.requirements);
+        Some(match self.run(make, MAKE).await {
+            Ok(()) => self.run(install, INSTALL).await,
+            failed => failed,
+        })
     }
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
-    let output = output.map_err(|error| Error::unexpected(format!("cannot {doing}")).caused_by(error))?;
-    if output.status.success() {
-        return Ok(());
+
+    async fn run(&self, mut command: Command, doing: &str) -> Result<()> {
+        for name in MISLEADING {
+            command.env_remove(name);
+        }
+        let failed = |error| Error::unexpected(format!("cannot {doing}")).caused_by(error);
+        // What is unpacked on the way goes the way of the rest, and a full disk is this one.
+        command.env("TMPDIR", self.folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Installers start children of their own; as a group they can be ended together.
+        let child = command.process_group(0).spawn().map_err(failed)?;
+        let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        let mut ended = pin!(child.wait_with_output());
+        let output = tokio::select! {
+            output = &mut ended => output.map_err(failed)?,
+            () = self.cancel.cancelled() => {
+                if let Some(group) = group {
+                    // Fails only when all have ended by themselves.
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
+                let _ = ended.await;
+                return Err(Error::interrupted("stopped while the sandbox was prepared: nothing is left of it"));
+            }
+        };
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = [output.stdout, output.stderr].concat();
+        Err(explain(doing, &String::from_utf8_lossy(&said), self.folder))
     }
-    let said = [output.stdout, output.stderr].concat();
-    Err(explain(doing, &String::from_utf8_lossy(&said), folder))
 }
 
 fn explain(doing: &str, said: &str, folder: &Path) -> Error {
     let last: Vec<_> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = last[last.len().saturating_sub(LAST_LINES)..].join("\n");
     let tells = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    if tells(&["No space left on device", "os error 28", "Disk quota exceeded"]) {
+    if is_full(folder) || tells(&["No space left on device", "os error 28", "Disk quota exceeded"]) {
         let place = folder.parent().unwrap_or(folder).display();
         return Error::unexpected(format!("cannot {doing}: the disk of {place} is full"))
-            .hint("free about 100 MB there, or point CLAIMCTL_HOME at a folder on another disk");
+            .hint("free about 150 MB there, or point CLAIMCTL_HOME at a folder on another disk");
     }
     let error = Error::unexpected(format!("cannot {doing}")).caused_by(last);
     if tells(&["THESE PACKAGES DO NOT MATCH THE HASHES", "Hash mismatch"]) {
-        return error
-            .hint("the package index served other files than the ones claimctl was tested with: check the mirror");
+        return error.hint("the package index served other files than the ones that are pinned: check the mirror");
     }
     error
         .hint("the first start downloads about 20 MB from the Python package index: check the network and the proxy")
         .hint("a mirror is used when pip is configured for it (PIP_INDEX_URL, PIP_CERT, pip.conf)")
+}
+
+/// Installers do not always say why they failed.
+fn is_full(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FULL_BELOW)
 }
 
 #[cfg(test)]

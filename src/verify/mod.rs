@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
 use crate::queue::depth::{self, QueueDepth};
+use crate::queue::resolve;
 use crate::sinks::table::{RecordEntry, RecordTable};
 use crate::target::Target;
 
@@ -113,13 +114,12 @@ pub async fn verify(
     if let Some(patience) = options.wait {
         open = run.wait_until_recorded(open, patience).await?;
     }
-    let mut queues = Vec::new();
-    if open.is_empty() {
-        queues.extend(queue.iter().map(|queue| QueueLook::only_counted(queue, Role::Source)));
+    let queues = if open.is_empty() {
+        run.count_queues(queue.as_ref()).await?
     } else {
         run.settle(listed, queue.as_ref()).await?;
-        queues = run.close(open, queue.as_ref(), &mut findings).await?;
-    }
+        run.close(open, queue.as_ref(), &mut findings).await?
+    };
     let (counts, seen) = (run.counts, run.seen);
     let balanced = counts.objects() == seen.objects && seen.paired + counts.retired + counts.orphan == seen.records;
     Ok(Verification {
@@ -236,6 +236,25 @@ impl Run<'_> {
             self.pause(left).await?;
         }
         Ok(())
+    }
+
+    /// Nothing is open, so nothing is received; but dead letters are worth a word even so.
+    async fn count_queues(&self, queue: Option<&QueueDepth>) -> Result<Vec<QueueLook>> {
+        let Some(queue) = queue else { return Ok(Vec::new()) };
+        let mut queues = vec![QueueLook::only_counted(queue, Role::Source)];
+        if let Some(arn) = &queue.dead_letter_arn {
+            let sqs = self.target.sqs();
+            let counted = match resolve::by_arn(&sqs, arn).await {
+                Ok(url) => depth::read(&sqs, &url).await,
+                Err(error) => Err(error),
+            };
+            match counted {
+                Ok(dead_letters) => queues.push(QueueLook::only_counted(&dead_letters, Role::DeadLetter)),
+                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(queues)
     }
 
     async fn pause(&self, time: Duration) -> Result<()> {
