@@ -11,10 +11,14 @@ pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cancel;
 #[cfg(feature = "cli")]
+pub mod changes;
+#[cfg(feature = "cli")]
 pub mod child;
 pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod completion;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "cli")]
@@ -25,8 +29,12 @@ pub mod demo;
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod exit;
+#[cfg(feature = "cli")]
+pub mod folder;
 #[cfg(feature = "handlers")]
 pub mod handlers;
+#[cfg(feature = "cli")]
+pub mod inspect;
 #[cfg(feature = "cli")]
 pub mod names;
 #[cfg(feature = "cli")]
@@ -37,6 +45,8 @@ pub mod progress;
 pub mod queue;
 #[cfg(feature = "cli")]
 pub mod sandbox;
+#[cfg(feature = "cli")]
+pub mod seen;
 #[cfg(feature = "cli")]
 pub mod sinks;
 #[cfg(feature = "cli")]

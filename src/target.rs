@@ -10,10 +10,14 @@ use crate::account::{self, Answer, Caller};
 use crate::aws::credentials::{self, Role};
 use crate::aws::{self, Credentials, Service};
 use crate::config::{self, Choice, Config, Environment, LOCAL};
+use crate::aws::{self, Credentials, Explain, Service};
+use crate::changes::Begun;
+use crate::config::{Config, LOCAL};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::output::prompt;
 use crate::sandbox::Sandbox;
+use crate::seen::Seen;
 use crate::surface::Surfaces;
 
 /// Which environment, and how to reach it. Shared by every verb that calls AWS.
@@ -49,6 +53,7 @@ pub struct Target {
     pub config: Config,
     expected_account: Option<String>,
     protected: bool,
+    seen: Option<Seen>,
     sdk: SdkConfig,
     surfaces: OnceCell<Surfaces>,
     identity: OnceCell<Answer>,
@@ -98,6 +103,8 @@ impl Target {
         }
         Ok(Target {
             environment: name,
+            seen: declared.is_some().then(|| Seen::at(&ctx.paths, &config.project.name, name)),
+            environment: declared.is_some().then(|| name.to_owned()),
             region,
             endpoint,
             config,
@@ -128,6 +135,7 @@ impl Target {
         let region = region.unwrap_or_else(|| crate::sandbox::REGION.to_owned());
         let service = Service { region: Some(region.clone()), endpoint: Some(endpoint.clone()), credentials };
         Ok(Target {
+            seen: Some(Seen::at(&ctx.paths, &config.project.name, LOCAL)),
             environment: Some(LOCAL.to_owned()),
             region,
             endpoint: Some(endpoint),
@@ -176,10 +184,14 @@ impl Target {
     pub async fn surfaces(&self) -> Result<&Surfaces> {
         self.surfaces
             .get_or_try_init(|| async {
-                match self.is_local() {
-                    true => crate::sandbox::surfaces(&self.sdk).await,
-                    false => Ok(Surfaces::default()),
+                let surfaces = match self.is_local() {
+                    true => crate::sandbox::surfaces(&self.sdk).await?,
+                    false => Surfaces::default(),
+                };
+                if let Some(seen) = &self.seen {
+                    seen.keep(&surfaces);
                 }
+                Ok(surfaces)
             })
             .await
     }
@@ -250,7 +262,27 @@ impl Target {
         } else if intent.destroys || !self.is_local() {
             prompt::confirm(ctx, &format!("{} in environment {}?", intent.what, self.name()))?;
         }
+        ctx.changes.begin(self.begun(ctx, intent).await?)?;
         Ok(Change(()))
+    }
+
+    /// What the change log says of it. The sandbox is not asked who is calling: its answer is made up.
+    async fn begun(&self, ctx: &Ctx, intent: &Intent) -> Result<Begun> {
+        let caller = match self.is_local() {
+            true => None,
+            false => match self.caller().await {
+                Err(error) if error.kind() == Kind::Unreachable && self.endpoint.is_some() => None,
+                caller => Some(caller?),
+            },
+        };
+        Ok(Begun {
+            environment: self.environment.clone(),
+            region: self.region.clone(),
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
+            user: ctx.variable("USER").map(str::to_owned),
+            what: intent.what.clone(),
+        })
     }
 }
 

@@ -4,7 +4,12 @@ pub mod config;
 pub mod demo;
 pub mod env;
 pub mod init;
+pub mod completions;
+pub mod demo;
+pub mod doctor;
 pub mod local;
+pub mod log;
+pub mod man;
 pub mod package;
 pub mod queue;
 pub mod upload;
@@ -77,6 +82,10 @@ enum Verb {
     Queue(queue::Verb),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
+    Doctor(Box<doctor::Args>),
+    Log(log::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -102,5 +111,9 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Doctor(args) => doctor::run(&args, ctx).await,
+        Verb::Log(args) => log::run(&args, ctx),
+        Verb::Completions(args) => completions::run(&args),
+        Verb::Man(args) => man::run(&args),
     }
 }
