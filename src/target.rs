@@ -9,10 +9,8 @@ use tokio::sync::OnceCell;
 use crate::account::{self, Answer, Caller};
 use crate::aws::credentials::{self, Role};
 use crate::aws::{self, Credentials, Service};
-use crate::config::{self, Choice, Config, Environment, LOCAL};
-use crate::aws::{self, Credentials, Explain, Service};
 use crate::changes::Begun;
-use crate::config::{Config, LOCAL};
+use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::output::prompt;
@@ -102,9 +100,8 @@ impl Target {
             sdk = credentials::with_role(&sdk, &role).await;
         }
         Ok(Target {
+            seen: name.as_deref().map(|name| Seen::at(&ctx.paths, &config.project.name, name)),
             environment: name,
-            seen: declared.is_some().then(|| Seen::at(&ctx.paths, &config.project.name, name)),
-            environment: declared.is_some().then(|| name.to_owned()),
             region,
             endpoint,
             config,
@@ -268,12 +265,10 @@ impl Target {
 
     /// What the change log says of it. The sandbox is not asked who is calling: its answer is made up.
     async fn begun(&self, ctx: &Ctx, intent: &Intent) -> Result<Begun> {
-        let caller = match self.is_local() {
-            true => None,
-            false => match self.caller().await {
-                Err(error) if error.kind() == Kind::Unreachable && self.endpoint.is_some() => None,
-                caller => Some(caller?),
-            },
+        let answer = if self.is_local() { None } else { Some(self.identity().await?) };
+        let caller = match answer {
+            Some(Answer::Caller(caller)) => Some(caller),
+            Some(Answer::NoSts(_)) | None => None,
         };
         Ok(Begun {
             environment: self.environment.clone(),

@@ -1,12 +1,11 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod env;
 pub mod init;
-pub mod completions;
-pub mod demo;
-pub mod doctor;
 pub mod local;
 pub mod log;
 pub mod man;
