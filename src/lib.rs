@@ -14,6 +14,8 @@ pub mod config;
 #[cfg(feature = "cli")]
 pub mod context;
 #[cfg(feature = "cli")]
+pub mod deploy;
+#[cfg(feature = "cli")]
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod exit;
@@ -21,6 +23,8 @@ pub mod exit;
 pub mod names;
 #[cfg(feature = "cli")]
 pub mod output;
+#[cfg(feature = "cli")]
+pub mod policy;
 #[cfg(feature = "cli")]
 pub mod progress;
 #[cfg(feature = "cli")]

@@ -1,5 +1,6 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod bootstrap;
 pub mod queue;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -7,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::context::{ColorChoice, Ctx, Format, Manners};
 use crate::error::Result;
 use crate::output::Outcome;
+use crate::target::Target;
 
 /// Operate claim-check pipelines on AWS: payloads in S3, claims in SQS, records in a table
 #[derive(Debug, Parser)]
@@ -52,6 +54,7 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Bootstrap(bootstrap::Args),
 }
 
 impl Cli {
@@ -69,5 +72,6 @@ impl Cli {
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

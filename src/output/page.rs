@@ -10,6 +10,7 @@ pub struct Page(Vec<Part>);
 
 enum Part {
     Line(String),
+    Verbatim(String),
     Table(Table),
 }
 
@@ -35,6 +36,12 @@ impl Page {
         if condition { self.line(text()) } else { self }
     }
 
+    /// A document of its own, such as JSON: the same in `--output text`.
+    pub fn verbatim(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Part::Verbatim(text.into()));
+        self
+    }
+
     /// A table; one without rows is left out.
     pub fn table(mut self, table: Table) -> Self {
         if !table.rows.is_empty() {
@@ -48,12 +55,7 @@ impl Page {
         let mut text = String::new();
         for (index, part) in self.0.iter().enumerate() {
             match part {
-                Part::Line(line) => {
-                    for line in line.lines() {
-                        text.push_str(&printable(line));
-                        text.push('\n');
-                    }
-                }
+                Part::Line(lines) | Part::Verbatim(lines) => push_lines(&mut text, lines),
                 Part::Table(table) => {
                     text.push_str(&table.render(terminal));
                     if index + 1 < self.0.len() {
@@ -69,15 +71,26 @@ impl Page {
     pub fn fields(&self) -> String {
         let mut text = String::new();
         for part in &self.0 {
-            if let Part::Table(table) = part {
-                for row in &table.rows {
-                    let cells: Vec<_> = row.iter().map(|cell| printable(cell)).collect();
-                    text.push_str(&cells.join("\t"));
-                    text.push('\n');
+            match part {
+                Part::Line(_) => {}
+                Part::Verbatim(lines) => push_lines(&mut text, lines),
+                Part::Table(table) => {
+                    for row in &table.rows {
+                        let cells: Vec<_> = row.iter().map(|cell| printable(cell)).collect();
+                        text.push_str(&cells.join("\t"));
+                        text.push('\n');
+                    }
                 }
             }
         }
         text
+    }
+}
+
+fn push_lines(text: &mut String, lines: &str) {
+    for line in lines.lines() {
+        text.push_str(&printable(line));
+        text.push('\n');
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory};
 use claimctl::cli::Cli;
+use clap::{Command, CommandFactory};
 
 use crate::run::{Running, claimctl};
 

@@ -4,12 +4,15 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::output::{Outcome, Page, Report, Table, report};
+use crate::policy::{Place, PolicyArgs, policy};
 use crate::queue::depth::{self, QueueDepth};
 use crate::target::{Target, TargetArgs};
 
 /// List queues with their depth
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    #[command(flatten)]
+    policy: PolicyArgs,
     #[command(flatten)]
     pub target: TargetArgs,
     /// Every queue of the account, not only those of the deployed stacks
@@ -27,6 +30,9 @@ struct Queues {
 }
 
 pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
+    if args.policy.print_policy {
+        return policy(depth::permissions(&Place::of(target).await?));
+    }
     let mut queues = depth::list(target, args.all).await?;
     if let Some(prefix) = &args.prefix {
         queues.retain(|queue| queue.name.starts_with(prefix));
