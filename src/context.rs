@@ -42,6 +42,7 @@ pub struct Manners {
     pub yes: bool,
 }
 
+#[derive(Clone)]
 pub struct Ctx {
     pub manners: Manners,
     pub terminal: Terminal,
@@ -88,17 +89,19 @@ impl Ctx {
         self.variables.get(name).and_then(|value| value.to_str()).filter(|value| !value.is_empty())
     }
 
+    /// The names of all environment variables that are Unicode, in no order.
+    pub fn variable_names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().map(String::as_str)
+    }
+
     /// The same context with its state elsewhere, for a private sandbox. The cache stays shared.
     pub fn with_state(&self, state: PathBuf) -> Ctx {
-        Ctx {
-            manners: self.manners.clone(),
-            terminal: self.terminal,
-            paths: Paths { cache: self.paths.cache.clone(), state },
-            working_directory: self.working_directory.clone(),
-            cancel: self.cancel.clone(),
-            progress: self.progress.clone(),
-            variables: self.variables.clone(),
-        }
+        Ctx { paths: Paths { cache: self.paths.cache.clone(), state }, ..self.clone() }
+    }
+
+    /// For tidying up after an interrupt, which must not be interrupted by it.
+    pub fn without_interrupts(&self) -> Ctx {
+        Ctx { cancel: Cancel::default(), ..self.clone() }
     }
 }
 

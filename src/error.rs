@@ -34,12 +34,13 @@ struct Inner {
     kind: Kind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    details: Vec<String>,
     hints: Vec<String>,
 }
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), source: None, hints: Vec::new() }))
+        Error(Box::new(Inner { kind, message: message.into(), source: None, details: Vec::new(), hints: Vec::new() }))
     }
 
     pub fn unexpected(message: impl Into<String>) -> Self {
@@ -82,8 +83,18 @@ impl Error {
         self
     }
 
+    /// Another program's own words, line by line.
+    pub fn details<L: Into<String>>(mut self, lines: impl IntoIterator<Item = L>) -> Self {
+        self.0.details.extend(lines.into_iter().map(Into::into));
+        self
+    }
+
     pub fn kind(&self) -> Kind {
         self.0.kind
+    }
+
+    pub fn said(&self) -> &[String] {
+        &self.0.details
     }
 
     pub fn hints(&self) -> &[String] {

@@ -3,9 +3,13 @@
 //! The tool (`cli`) and the Lambda handlers (`handlers`) share [`claim`], the pure types of a claim and its record.
 
 #[cfg(feature = "cli")]
+pub mod artifact;
+#[cfg(feature = "cli")]
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cancel;
+#[cfg(feature = "cli")]
+pub mod child;
 pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -15,6 +19,7 @@ pub mod config;
 pub mod context;
 #[cfg(feature = "cli")]
 pub mod deploy;
+pub mod demo;
 #[cfg(feature = "cli")]
 pub mod error;
 #[cfg(feature = "cli")]
@@ -32,6 +37,14 @@ pub mod queue;
 #[cfg(feature = "cli")]
 pub mod sandbox;
 #[cfg(feature = "cli")]
+pub mod sinks;
+#[cfg(feature = "cli")]
 pub mod surface;
 #[cfg(feature = "cli")]
 pub mod target;
+#[cfg(feature = "cli")]
+pub mod time;
+#[cfg(feature = "cli")]
+pub mod upload;
+#[cfg(feature = "cli")]
+pub mod verify;

@@ -14,7 +14,7 @@ use crate::sandbox::Sandbox;
 use crate::surface::Surfaces;
 
 /// Which environment, and how to reach it. Shared by every verb that calls AWS.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Environment")]
 pub struct TargetArgs {
     /// The environment: local, or one from claimctl.toml

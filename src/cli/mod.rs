@@ -1,7 +1,12 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
 pub mod bootstrap;
+pub mod demo;
+pub mod local;
+pub mod package;
 pub mod queue;
+pub mod upload;
+pub mod verify;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -51,10 +56,19 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Args),
+    /// Build the Lambda handlers
+    #[command(subcommand)]
+    Package(package::Verb),
+    /// The sandbox: a real AWS-compatible server on this machine
+    #[command(subcommand)]
+    Local(local::Verb),
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
     Bootstrap(bootstrap::Args),
+    Upload(Box<upload::Args>),
+    Verify(Box<verify::Args>),
 }
 
 impl Cli {
@@ -71,7 +85,12 @@ impl Cli {
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
+        Verb::Demo(args) => demo::run(&args, ctx).await,
+        Verb::Package(verb) => package::run(verb, ctx).await,
+        Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

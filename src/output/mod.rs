@@ -39,9 +39,12 @@ pub fn print_error(error: &Error) {
     }
     let mut lines = Vec::new();
     for (depth, message) in error.chain().iter().enumerate() {
-        let message = units::printable(message);
+        // What a tool said on several lines is quoted as such.
+        let message: Vec<_> = message.lines().map(units::printable).collect();
+        let message = message.join("\n    ");
         lines.push(if depth == 0 { format!("error: {message}") } else { format!("  because: {message}") });
     }
+    lines.extend(error.said().iter().map(|line| format!("  | {}", units::printable(line))));
     lines.extend(error.hints().iter().map(|hint| format!("hint: {hint}")));
     say(&lines.join("\n"));
 }

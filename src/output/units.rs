@@ -19,6 +19,23 @@ pub fn bytes(bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {}", UNITS[unit]) } else { format!("{value:.0} {}", UNITS[unit]) }
 }
 
+/// Reads what [`bytes`] writes: `1048576`, `8MiB`, `1.5 GiB`, also without the `iB`.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let bad = || format!("{text:?} is not a size: a number of bytes, or like 8MiB");
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return Err(bad()),
+    };
+    let number: f64 = number.parse().map_err(|_| bad())?;
+    Ok((number * (1_u64 << shift) as f64).round() as u64)
+}
+
 /// `3ms`, `4.2s`, `5m 12s`, `3h 7m`, `2d 4h`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -73,6 +90,16 @@ mod tests {
         ];
         for (number, text) in rows {
             assert_eq!(bytes(number), text);
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_in_binary_units() {
+        for (text, number) in [("0", 0), ("1048576", 1 << 20), ("8MiB", 8 << 20), ("1.5 g", 3 << 29), ("16k", 16384)] {
+            assert_eq!(parse_bytes(text), Ok(number), "{text}");
+        }
+        for text in ["", "MiB", "8MB", "-1", "1.2.3M", "8 MiB MiB"] {
+            assert!(parse_bytes(text).is_err(), "{text:?}");
         }
     }
 

@@ -4,8 +4,9 @@ use aws_sdk_sqs::types::QueueAttributeName as Name;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use super::resolve;
 use crate::aws::Explain;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::policy::{Place, Statement};
 use crate::target::Target;
 
@@ -86,25 +87,44 @@ pub async fn list(target: &Target, all: bool) -> Result<Vec<QueueDepth>> {
         .map(|(owner, url)| {
             let sqs = &sqs;
             async move {
-                let mut depth = read(sqs, &url).await?;
+                let mut depth = match read(sqs, &url).await {
+                    // Deleted since it was listed: no reason not to show the others.
+                    Err(error) if error.kind() == Kind::NotFound && owner.is_none() => return Ok(None),
+                    depth => depth?,
+                };
                 (depth.stack, depth.logical) = owner.unzip();
-                Ok::<_, crate::error::Error>(depth)
+                Ok::<_, Error>(Some(depth))
             }
         })
         .buffer_unordered(CONCURRENCY)
+        .try_filter_map(async |depth| Ok(depth))
         .try_collect()
         .await?;
     queues.sort_by(|a, b| (&a.stack, &a.logical, &a.name).cmp(&(&b.stack, &b.logical, &b.name)));
     Ok(queues)
 }
 
+/// Some queues, in the order in which they were named. One that does not exist is an error.
+pub async fn named(target: &Target, names: &[String]) -> Result<Vec<QueueDepth>> {
+    let sqs = target.sqs();
+    let surfaces = target.surfaces().await?;
+    let mut queues = Vec::with_capacity(names.len());
+    for name in names {
+        let mut depth = read(&sqs, &resolve::resolve(target, name).await?).await?;
+        if let Ok(Some(found)) = surfaces.queue(&depth.url) {
+            (depth.stack, depth.logical) = (Some(found.stack.stack.clone()), Some(found.logical.to_owned()));
+        }
+        queues.push(depth);
+    }
+    Ok(queues)
+}
+
 /// One queue's counts, asked now.
 pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
-    let answer = sqs.get_queue_attributes().queue_url(url).attribute_names(Name::All).send().await.or_needs(
-        &format!("read the attributes of queue {}", name_of(url)),
-        GET_ATTRIBUTES,
-        &format!("arn:*:sqs:*:*:{}", name_of(url)),
-    )?;
+    let name = name_of(url);
+    let answer = sqs.get_queue_attributes().queue_url(url).attribute_names(Name::All).send().await;
+    let doing = format!("read the attributes of queue {name}");
+    let answer = answer.or_needs(&doing, GET_ATTRIBUTES, &format!("arn:*:sqs:*:*:{name}"))?;
     let attributes = answer.attributes.unwrap_or_default();
     let number = |name: Name| attributes.get(&name).and_then(|value| value.parse().ok()).unwrap_or(0);
     let redrive =

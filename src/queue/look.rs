@@ -114,7 +114,7 @@ pub async fn look(
     let dead_letters_before = dead_letters(queue, &before).await;
     let began = Instant::now();
     let wish = Wish { limit, expected: before.visible, visibility: VISIBILITY };
-    progress.start("looking", limit.is_some().then_some(limit.unwrap_or(0) as u64), Unit::Items);
+    progress.start("looking", limit.map(|limit| limit as u64), Unit::Items);
     let mut receiver = Receiver::new(queue.clone(), wish, cancel);
     let mut seen = 0;
     let mut at_maximum = Vec::new();
@@ -172,4 +172,53 @@ async fn dead_letters(queue: &Queue, depth: &QueueDepth) -> Option<u64> {
     let url = resolve::by_arn(&queue.sqs, depth.dead_letter_arn.as_deref()?).await.ok()?;
     let depth = depth::read(&queue.sqs, &url).await.ok()?;
     Some(Counts::from(&depth).total())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::progress::Silent;
+    use crate::queue::fake::Fake;
+
+    #[tokio::test]
+    async fn a_reader_that_goes_away_leaves_everything_visible() {
+        let fake = Fake::with(60);
+        let mut shown = 0;
+        let ended = look(&fake.queue(), None, &Cancel::default(), &Silent, |_| {
+            shown += 1;
+            if shown == 5 { Err(Error::new(Kind::ClosedPipe, "gone")) } else { Ok(()) }
+        })
+        .await;
+        assert_eq!(ended.unwrap_err().kind(), Kind::ClosedPipe);
+        assert_eq!((shown, fake.visible()), (5, 60));
+    }
+
+    #[tokio::test]
+    async fn the_cost_of_a_look_is_told() {
+        let fake = Fake::with(14);
+        fake.change(|state| {
+            state.messages.get_mut(&3).unwrap().receives = 2;
+            let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:r:a:dlq","maxReceiveCount":3}"#;
+            state.attributes.insert("RedrivePolicy", policy.to_owned());
+        });
+        let look = look(&fake.queue(), None, &Cancel::default(), &Silent, |_| Ok(())).await.unwrap();
+        assert_eq!((look.seen, look.released, look.complete), (14, 14, true));
+        assert_eq!((look.about.before.visible, look.about.after.visible), (14, 14));
+        assert_eq!(look.cost.receives, 14);
+        assert_eq!(look.cost.at_maximum, ["m3"]);
+        assert_eq!(look.cost.dead_letter.unwrap().growth, None, "that queue cannot be seen");
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_allows_two_receives_is_not_looked_at() {
+        for (count, allowed) in [("1", false), ("\"2\"", false), ("3", true)] {
+            let fake = Fake::with(0);
+            let policy = format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:r:a:dlq","maxReceiveCount":{count}}}"#);
+            fake.change(|state| state.attributes.insert("RedrivePolicy", policy));
+            let queue = fake.queue();
+            let depth = depth::read(&queue.sqs, &queue.url).await.unwrap();
+            assert_eq!(allow(&depth).map_err(|error| error.kind()), if allowed { Ok(()) } else { Err(Kind::Refused) });
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 mod batch;
 pub mod depth;
+#[cfg(test)]
+mod fake;
 mod held;
 pub mod look;
 pub mod message;

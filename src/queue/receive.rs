@@ -3,6 +3,9 @@
 //! Whoever uses it calls [`Receiver::next`] until there is nothing more, then [`Receiver::finish`], which gives back
 //! what is held. A receiver that is only dropped leaves its messages to their visibility timeout.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -82,7 +85,10 @@ pub struct Receiver<'a> {
     given: usize,
     again: u64,
     misses: u32,
+    /// The last answer held less than was asked for: the queue may be near its end.
+    short: bool,
     last_found: Instant,
+    patience: Duration,
     /// The service's own time when the look began, in milliseconds of the epoch; the clock here may be another.
     began: Option<i64>,
     to_extend: VecDeque<Vec<Receipt>>,
@@ -109,7 +115,6 @@ impl<'a> Receiver<'a> {
         Receiver {
             queue,
             next_check: now + wish.visibility / 4,
-            wish,
             cancel,
             held: Held::default(),
             calls: FuturesUnordered::new(),
@@ -119,11 +124,14 @@ impl<'a> Receiver<'a> {
             given: 0,
             again: 0,
             misses: 0,
+            short: wish.expected < batch::SIZE as u64,
             last_found: now,
+            patience: PATIENCE,
             began: None,
             to_extend: VecDeque::new(),
             extensions: 0,
             end: None,
+            wish,
         }
     }
 
@@ -178,9 +186,8 @@ impl<'a> Receiver<'a> {
         if self.counting {
             return;
         }
-        let at_once = usize::try_from(self.wish.expected / 10 + 2).unwrap_or(MOST_AT_ONCE).min(MOST_AT_ONCE);
-        while self.receives < at_once && self.room() > 0 {
-            let ask = self.room().min(batch::SIZE);
+        while self.receives < self.at_once() && self.room() > 0 {
+            let ask = self.next_ask();
             self.receives += 1;
             self.asked += ask;
             self.calls.push(Box::pin(receive(self.queue.clone(), ask, self.wish.visibility)));
@@ -189,6 +196,21 @@ impl<'a> Receiver<'a> {
             let wanted = self.wish.limit.is_some_and(|limit| self.given >= limit);
             self.end = Some(Ok(if wanted { Ended::Limit } else { Ended::Cap }));
         }
+    }
+
+    /// How many receives wait side by side. After a miss only those that can prove the end of the queue: each takes
+    /// a whole poll.
+    fn at_once(&self) -> usize {
+        match self.misses {
+            0 => usize::try_from(self.wish.expected / 10 + 2).unwrap_or(MOST_AT_ONCE).min(MOST_AT_ONCE),
+            misses => MISSES.saturating_sub(misses).max(1) as usize,
+        }
+    }
+
+    /// A full batch. Near the end of a queue two halves, so that the empty answers that prove it come side by side.
+    fn next_ask(&self) -> usize {
+        let room = self.room();
+        if self.short && self.receives == 0 { room.div_ceil(2).min(batch::SIZE) } else { room.min(batch::SIZE) }
     }
 
     /// How many more may be asked for. Never more than are wanted: each receive counts against its message.
@@ -203,7 +225,10 @@ impl<'a> Receiver<'a> {
                 self.receives -= 1;
                 self.asked -= asked;
                 match answer {
-                    Ok(messages) => return self.take_messages(messages, called + self.wish.visibility),
+                    Ok(messages) => {
+                        self.short = messages.len() < asked;
+                        return self.take_messages(messages, called + self.wish.visibility);
+                    }
                     Err(NotReceived::OverLimit) => drop(self.end.get_or_insert(Ok(Ended::Cap))),
                     Err(NotReceived::Failed(error)) => drop(self.end.get_or_insert(Err(error))),
                 }
@@ -271,7 +296,7 @@ impl<'a> Receiver<'a> {
         match visible {
             Ok(0) => self.end = Some(Ok(Ended::Empty)),
             Ok(_) if self.queue.url.ends_with(".fifo") => self.end = Some(Ok(Ended::Heads)),
-            Ok(_) if self.last_found.elapsed() >= PATIENCE => self.end = Some(Ok(Ended::Unanswered)),
+            Ok(_) if self.last_found.elapsed() >= self.patience => self.end = Some(Ok(Ended::Unanswered)),
             Ok(_) => self.misses = 0,
             Err(error) => self.end = Some(Err(error)),
         }

@@ -1,27 +1,22 @@
-//! The `local` environment: a real AWS-compatible server on loopback, started by claimctl.
+//! The `local` environment: a real AWS-compatible server on loopback, started by claimctl and found again by it.
+//!
+//! A server belongs to a state folder. Its process holds a lock there for as long as it lives, so that who is asked
+//! whether it is up is the kernel, never a file that may be stale.
 
-use crate::context::Paths;
-use crate::error::{Error, Result};
-use crate::surface::Surfaces;
+mod home;
+mod http;
+mod lock;
+mod log;
+mod python;
+mod server;
+mod stack;
+mod venv;
+
+pub use home::{Look, Server};
+pub use log::Log;
+pub use server::{Sandbox, Started, Stopped};
+pub use stack::{AfterProcessing, Deployed, StackRequest, Trigger, VISIBILITY_TIMEOUT, surfaces};
 
 /// The account and region that `local` is.
 pub const ACCOUNT: &str = "000000000000";
 pub const REGION: &str = "us-east-1";
-
-pub struct Sandbox {}
-
-impl Sandbox {
-    pub fn at(_paths: &Paths) -> Self {
-        Sandbox {}
-    }
-
-    /// The endpoint of the running server.
-    pub async fn endpoint(&self) -> Result<String> {
-        Err(Error::not_found("the sandbox is not running").hint("start it: claimctl local up"))
-    }
-}
-
-/// The surfaces of the stacks that are deployed in the sandbox.
-pub async fn surfaces(_sdk: &aws_config::SdkConfig) -> Result<Surfaces> {
-    Ok(Surfaces::default())
-}

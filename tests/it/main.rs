@@ -9,3 +9,8 @@ mod world;
 
 mod bad_input;
 mod help;
+mod package;
+mod python;
+mod queue;
+mod sandbox;
+mod verify;

@@ -35,14 +35,28 @@ pub struct World {
 impl World {
     /// A running sandbox with the claim-check stack; more arguments go to `local up`.
     pub fn up_with(more: &[&str]) -> World {
-        let home = tempfile::tempdir().unwrap();
-        let artifact = artifact();
-        let mut world = World { home, surface: Value::Null, endpoint: String::new() };
+        World::running(artifact(), more)
+    }
+
+    /// The same with a handler of the test's own.
+    pub fn running(artifact: &Path, more: &[&str]) -> World {
+        let mut world = World::down();
         world.claimctl(["local", "up", "--artifact"]).arg(artifact).args(more).run().exits(0);
-        let status = world.claimctl(["local", "status", "-o", "json"]).run().exits(0).json();
-        world.endpoint = status["endpoint"].as_str().unwrap().to_owned();
-        world.surface = status["stacks"]["claim-check"].clone();
+        world.look();
         world
+    }
+
+    /// A place for a sandbox that is not started.
+    pub fn down() -> World {
+        World { home: tempfile::tempdir().unwrap(), surface: Value::Null, endpoint: String::new() }
+    }
+
+    /// Asks what is running.
+    pub fn look(&mut self) -> Value {
+        let status = self.claimctl(["local", "status", "-o", "json"]).run().exits(0).json();
+        self.endpoint = status["endpoint"].as_str().unwrap_or_default().to_owned();
+        self.surface = status["stacks"]["claim-check"].clone();
+        status
     }
 
     pub fn up() -> World {

@@ -11,6 +11,9 @@ use crate::target::{Target, TargetArgs};
 /// List queues with their depth
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Only these: logical names, real names, URLs or ARNs
+    #[arg(value_name = "QUEUE", conflicts_with_all = ["all", "prefix"])]
+    queues: Vec<String>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
@@ -33,11 +36,22 @@ pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(depth::permissions(&Place::of(target).await?));
     }
-    let mut queues = depth::list(target, args.all).await?;
+    let mut queues = match args.queues.as_slice() {
+        [] => depth::list(target, args.all).await?,
+        names => depth::named(target, names).await?,
+    };
     if let Some(prefix) = &args.prefix {
         queues.retain(|queue| queue.name.starts_with(prefix));
     }
     report(Queues { environment: target.name().to_owned(), queues })
+}
+
+impl Queues {
+    /// The logical name of a queue that is in the list with one.
+    fn short(&self, name: &str) -> String {
+        let listed = self.queues.iter().find(|queue| queue.name == name);
+        listed.and_then(|queue| queue.logical.clone()).unwrap_or_else(|| name.to_owned())
+    }
 }
 
 impl Report for Queues {
@@ -50,7 +64,7 @@ impl Report for Queues {
                 queue.visible.to_string(),
                 queue.in_flight.to_string(),
                 queue.delayed.to_string(),
-                or_dash(queue.dead_letter.clone()),
+                or_dash(queue.dead_letter.as_ref().map(|name| self.short(name))),
                 or_dash(queue.max_receive_count.map(|count| count.to_string())),
             ]);
         }

@@ -1,0 +1,43 @@
+//! `claimctl local down`: stops the server.
+
+use serde::Serialize;
+
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::output::{Outcome, Page, Report, report};
+use crate::sandbox::{Sandbox, Stopped};
+
+/// Stop the sandbox; everything in it is gone
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+#[derive(Debug, Serialize)]
+struct Down {
+    /// False when nothing ran.
+    stopped: bool,
+    pid: Option<i32>,
+    #[serde(skip)]
+    what: String,
+}
+
+pub async fn run(_: &Args, ctx: &Ctx) -> Result<Outcome> {
+    report(match Sandbox::at(&ctx.paths).stop(ctx).await? {
+        Stopped::Ended(pid) => {
+            Down { stopped: true, pid: Some(pid), what: format!("the sandbox (pid {pid}) is stopped") }
+        }
+        Stopped::Cleared(server) => Down {
+            stopped: false,
+            pid: Some(server.pid),
+            what: format!("the sandbox (pid {}) had died; what it left is removed", server.pid),
+        },
+        Stopped::WasDown => {
+            Down { stopped: false, pid: None, what: "the sandbox was not running: nothing to stop".to_owned() }
+        }
+    })
+}
+
+impl Report for Down {
+    fn page(&self) -> Page {
+        Page::new().line(self.what.as_str())
+    }
+}

@@ -1,0 +1,119 @@
+//! `claimctl local status`: whether the sandbox runs, and what is deployed in it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::sandbox::{Look, Sandbox, Server};
+use crate::surface::{Sink, SinkKind, Surface};
+use crate::target::{Target, TargetArgs};
+
+/// Say whether the sandbox runs, and what is deployed in it
+///
+/// That it does not run is an answer and no failure: the exit code is 0.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    running: bool,
+    endpoint: Option<String>,
+    pid: Option<i32>,
+    version: Option<String>,
+    started_at: Option<String>,
+    /// Why there is less to see than one would expect.
+    why: Option<String>,
+    stacks: BTreeMap<String, Surface>,
+}
+
+pub async fn run(_: &Args, ctx: &Ctx) -> Result<Outcome> {
+    let sandbox = Sandbox::at(&ctx.paths);
+    report(match sandbox.ask().await? {
+        Look::Down => Status::without_server("it was not started, or was stopped"),
+        Look::Starting(_) => Status::without_server("it is starting"),
+        Look::Died(server) => Status {
+            running: false,
+            endpoint: None,
+            ..Status::of(server.clone(), format!("the server with pid {} has died", server.pid))
+        },
+        Look::Stuck(server) => Status::of(server, "it does not answer"),
+        Look::Up(server) => {
+            let target = Target::resolve(ctx, &TargetArgs::default()).await?;
+            let surfaces = target.surfaces().await?;
+            let stacks = surfaces.0.iter().map(|surface| (surface.stack.clone(), surface.clone())).collect();
+            Status { why: None, stacks, ..Status::of(server, "") }
+        }
+    })
+}
+
+impl Status {
+    fn without_server(why: &str) -> Self {
+        Status {
+            running: false,
+            endpoint: None,
+            pid: None,
+            version: None,
+            started_at: None,
+            why: Some(why.to_owned()),
+            stacks: BTreeMap::new(),
+        }
+    }
+
+    fn of(server: Server, why: impl Into<String>) -> Self {
+        Status {
+            running: true,
+            endpoint: Some(server.endpoint),
+            pid: Some(server.pid),
+            version: Some(server.version),
+            started_at: Some(server.started_at),
+            why: Some(why.into()),
+            stacks: BTreeMap::new(),
+        }
+    }
+}
+
+impl Report for Status {
+    fn page(&self) -> Page {
+        let why = self.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        let page = match (&self.endpoint, self.pid, &self.version) {
+            (Some(endpoint), Some(pid), Some(version)) => {
+                Page::new().line(format!("the sandbox is running at {endpoint} (pid {pid}, MiniStack {version}){why}"))
+            }
+            _ => Page::new().line(format!("the sandbox is not running{why}")).line("start it: claimctl local up"),
+        };
+        let empty = self.running && self.why.is_none() && self.stacks.is_empty();
+        page.table(parts(self.stacks.values()))
+            .line_if(empty, || "no stack is deployed: claimctl local up deploys one".to_owned())
+    }
+}
+
+/// Everything that stacks expose, one part a row.
+pub(super) fn parts<'a>(stacks: impl Iterator<Item = &'a Surface>) -> Table {
+    let mut table = Table::new(["STACK", "PART", "NAME", "IS"]);
+    for stack in stacks {
+        let mut row = |part: &str, name: &str, is: &str| {
+            table.row([stack.stack.clone(), part.to_owned(), name.to_owned(), is.to_owned()]);
+        };
+        stack.buckets.iter().for_each(|(name, bucket)| row("bucket", name, &bucket.name));
+        stack.topics.iter().for_each(|(name, topic)| row("topic", name, &topic.arn));
+        stack.queues.iter().for_each(|(name, queue)| row("queue", name, &queue.url));
+        stack.tables.iter().for_each(|(name, it)| row("table", name, &it.name));
+        stack.functions.iter().for_each(|(name, function)| row("function", name, &function.name));
+        for flow in &stack.flows {
+            let way = [Some(&flow.bucket), flow.topic.as_ref(), flow.queue.as_ref(), flow.function.as_ref()];
+            let mut way: Vec<_> = way.into_iter().flatten().map(String::as_str).collect();
+            let Sink { kind, name } = &flow.sink;
+            let sink = match kind {
+                SinkKind::Table => format!("table {name}"),
+                SinkKind::Database => format!("database {name}"),
+                SinkKind::Logs => format!("logs {name}"),
+            };
+            way.push(&sink);
+            row("flow", &flow.name, &way.join(" → "));
+        }
+    }
+    table
+}

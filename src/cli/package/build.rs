@@ -1,0 +1,70 @@
+//! `claimctl package build`: handlers, ready for Lambda.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::artifact::{self, Artifact, Repository};
+use crate::config::{Architecture, Config};
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::output::{Outcome, Page, Report, Table, report, units};
+
+/// Build handlers for Lambda and pack each into a zip that is named by its digest
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Handlers, by binary or by function of claimctl.toml; all of them by default
+    #[arg(value_name = "HANDLER")]
+    handlers: Vec<String>,
+    /// The processor to build for; this machine's by default
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Architecture>,
+    /// Where to put the zips; target/artifacts of the repository by default
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Built {
+    artifacts: Vec<Artifact>,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
+    let repository = Repository::find(ctx, &Config::find(ctx)?).await?;
+    let architecture = args.arch.or_else(Architecture::host).ok_or_else(|| {
+        Error::usage("Lambda does not have this machine's processor").hint("name one: --arch arm64 or --arch x86_64")
+    })?;
+    // Every name is looked up before the first build: a typing error should not cost a minute.
+    let named = args.handlers.iter().map(|name| repository.handler(name)).collect::<Result<Vec<_>>>()?;
+    let chosen = if named.is_empty() { repository.handlers().iter().collect() } else { named };
+    let handlers: BTreeSet<&str> = chosen.into_iter().map(|handler| handler.name.as_str()).collect();
+    let out = args.out.as_ref().map_or_else(|| repository.artifacts(), |out| ctx.working_directory.join(out));
+    let mut artifacts = Vec::new();
+    for handler in handlers {
+        let artifact = artifact::build(&repository, handler, architecture, &out, &ctx.cancel, ctx.progress.as_ref());
+        artifacts.push(artifact.await?);
+    }
+    report(Built { artifacts })
+}
+
+impl Report for Built {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["HANDLER", "ARCH", ">SIZE", "GLIBC", "DIGEST", "PATH"]);
+        for artifact in &self.artifacts {
+            table.row([
+                artifact.handler.clone(),
+                artifact.architecture.to_string(),
+                units::bytes(artifact.size),
+                artifact.glibc.clone().unwrap_or_else(|| "-".to_owned()),
+                format!("sha256:{}", &artifact.sha256[..12]),
+                artifact.path.display().to_string(),
+            ]);
+        }
+        Page::new().table(table)
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("artifacts")
+    }
+}

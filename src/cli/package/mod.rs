@@ -1,0 +1,21 @@
+//! `claimctl package`: the Lambda handlers of the repository.
+
+pub mod build;
+
+use clap::Subcommand;
+
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::output::Outcome;
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Build handlers for Lambda and pack each into a zip that is named by its digest
+    Build(build::Args),
+}
+
+pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
+    match verb {
+        Verb::Build(args) => build::run(&args, ctx).await,
+    }
+}

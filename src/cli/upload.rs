@@ -1,0 +1,277 @@
+//! `claimctl upload`: payloads from files, directories and stdin into a bucket.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::output::units::{bytes, count, duration, parse_bytes};
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::target::{Intent, Target, TargetArgs};
+use crate::upload::destination::Destination;
+use crate::upload::engine::{self, Settings};
+use crate::upload::limits;
+use crate::upload::plan::{Naming, Plan};
+use crate::upload::report::{FileReport, Status, Uploads};
+use crate::upload::sources::{self, Filter};
+
+/// Keys that a warning names; the JSON form has all of them.
+const NAMED: usize = 5;
+
+/// Upload payloads: files, directories, or stdin
+///
+/// The key of a file is its name; below a directory, the path below it. Every request carries a checksum. Exits 3 when
+/// some files failed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files and directories, or - for stdin
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// The bucket: logical or real name; without it, the one where the flows begin
+    #[arg(short, long, value_name = "NAME")]
+    bucket: Option<String>,
+    /// Put this before every key, as it stands ("in/" for a folder)
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// The whole key of the only file, or of stdin
+    #[arg(long, value_name = "KEY", conflicts_with = "prefix")]
+    key: Option<String>,
+    /// Only files whose path below the directory matches; * matches / too
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// No files whose path below the directory matches
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Metadata for every object
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_metadata)]
+    metadata: Vec<(String, String)>,
+    /// The content type of every object; guessed from the key otherwise
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Requests at once; so many parts are held in memory
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+    /// Files longer than this go in parts of this size
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = parse_part_size)]
+    part_size: u64,
+    /// Only list what would be uploaded
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let metadata = collect_metadata(&args.metadata)?;
+    let to = Destination::find(target, args.bucket.as_deref()).await?;
+    let plan = plan(args, ctx, &to).await?;
+    to.probe(target).await?;
+    if args.dry_run || plan.uploads.is_empty() {
+        return report(Shown { next: None, uploads: engine::rehearse(&to, &plan, args.dry_run) });
+    }
+    let what = format!("upload {} to bucket {}", count(plan.uploads.len() as u64, "file"), to.bucket);
+    let change = target.authorize(ctx, &Intent { what, destroys: false }).await?;
+    let settings = Settings {
+        metadata,
+        content_type: args.content_type.clone(),
+        concurrency: args.concurrency,
+        part_size: args.part_size,
+    };
+    let uploads = engine::send(target, &to, &plan, &settings, &change, &ctx.cancel, ctx.progress.as_ref()).await;
+    let next = (uploads.has_flows && uploads.uploaded > 0).then(|| match &args.target.env {
+        Some(environment) => format!("claimctl verify --env {environment}"),
+        None => "claimctl verify".to_owned(),
+    });
+    report(Shown { next, uploads })
+}
+
+async fn plan(args: &Args, ctx: &Ctx, to: &Destination) -> Result<Plan> {
+    let stdin = args.paths.iter().any(|path| path == Path::new("-"));
+    let naming = match &args.key {
+        Some(key) => Naming::Key(key.clone()),
+        None => Naming::Prefix(format!("{}{}", to.prefix, args.prefix)),
+    };
+    match (&args.key, args.paths.as_slice()) {
+        (Some(key), [_]) if stdin => return Plan::of_stdin(key.clone()),
+        _ if stdin => {
+            return Err(Error::usage("stdin is one payload, and needs a key of its own")
+                .hint("claimctl upload - --key KEY")
+                .hint("a file with that name is ./-"));
+        }
+        (Some(_), [path]) if !path.is_dir() => {}
+        (Some(_), _) => {
+            return Err(Error::usage("--key names one object, so it goes with one file")
+                .hint("for several files use --prefix PREFIX"));
+        }
+        (None, _) => {}
+    }
+    let filter = Filter::new(&args.include, &args.exclude)?;
+    let (paths, cancel) = (args.paths.clone(), ctx.cancel.clone());
+    let found = tokio::task::spawn_blocking(move || sources::find(&paths, &filter, &cancel)).await;
+    let found = found.map_err(|error| Error::unexpected("looking for files ended early").caused_by(error))??;
+    let mut plan = Plan::of(found, &naming)?;
+    // Where there is just one thing to say, it is the error and not a report.
+    match (plan.uploads.is_empty() && plan.failed.len() == 1, plan.failed.pop()) {
+        (true, Some((_, error))) => Err(error),
+        (_, failed) => {
+            plan.failed.extend(failed);
+            Ok(plan)
+        }
+    }
+}
+
+fn parse_part_size(text: &str) -> Result<u64, String> {
+    let size = parse_bytes(text)?;
+    if (limits::SMALLEST_PART..=limits::LARGEST_PART).contains(&size) {
+        Ok(size)
+    } else {
+        Err("S3 takes parts from 5MiB to 5GiB".to_owned())
+    }
+}
+
+fn parse_metadata(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("metadata is NAME=VALUE")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err("a name is made of letters, digits, '-', '_' and '.'".to_owned());
+    }
+    if !value.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+        return Err("a value travels in a header, so it is printable ASCII".to_owned());
+    }
+    Ok((name.to_ascii_lowercase(), value.to_owned()))
+}
+
+fn collect_metadata(pairs: &[(String, String)]) -> Result<HashMap<String, String>> {
+    let mut metadata = HashMap::new();
+    for (name, value) in pairs {
+        if metadata.insert(name.clone(), value.clone()).is_some() {
+            return Err(Error::usage(format!("--metadata {name} is given twice")).hint("S3 does not tell cases apart"));
+        }
+    }
+    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > limits::METADATA_BYTES {
+        return Err(Error::usage(format!("the metadata has {size} bytes, and S3 takes {}", limits::METADATA_BYTES))
+            .hint("put what is long into the payload"));
+    }
+    Ok(metadata)
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    uploads: Uploads,
+    /// The command that shows what became of the payloads.
+    next: Option<String>,
+}
+
+impl Report for Shown {
+    fn page(&self) -> Page {
+        let uploads = &self.uploads;
+        let mut table = Table::new(["KEY", ">SIZE", "ETAG", "STATUS"]);
+        for file in &uploads.files {
+            table.row([
+                file.key.clone().unwrap_or_else(|| file.path.clone()),
+                file.size.map_or_else(|| "-".to_owned(), bytes),
+                file.etag.as_deref().map_or("-", |etag| etag.trim_matches('"')).to_owned(),
+                status(file),
+            ]);
+        }
+        let page = Page::new().table(table).line(self.sum());
+        let page = uploads.hints.iter().fold(page, |page, hint| page.line(format!("hint: {hint}")));
+        page.line_if(uploads.unclaimed().next().is_some(), || self.warning())
+            .line_if(uploads.interrupted > 0, || {
+                "to go on, run the same command again; what is already there is uploaded again".to_owned()
+            })
+            .line_if(uploads.interrupted == 0 && uploads.failed > 0 && uploads.uploaded > 0, || {
+                "what was uploaded is there; run the command again with only the paths that failed".to_owned()
+            })
+            .line_if(self.next.is_some(), || format!("next: {}", self.next.as_deref().unwrap_or_default()))
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("files")
+    }
+
+    fn exit(&self) -> Exit {
+        self.uploads.exit()
+    }
+}
+
+fn status(file: &FileReport) -> String {
+    let status = match file.status {
+        Status::Uploaded => "uploaded",
+        Status::Failed => "failed",
+        Status::Skipped => "skipped",
+        Status::Interrupted => return "interrupted".to_owned(),
+        Status::Planned => "would be uploaded",
+    };
+    match &file.error {
+        Some(why) => format!("{status}: {why}"),
+        None => status.to_owned(),
+    }
+}
+
+impl Shown {
+    /// "198 uploaded (1.2 MiB), 1 failed, to bucket b in 3.2s"
+    fn sum(&self) -> String {
+        let uploads = &self.uploads;
+        let planned = uploads.files.iter().filter(|file| file.status == Status::Planned).count() as u64;
+        let mut parts = match uploads.dry_run {
+            true => vec![format!("{} would be uploaded ({})", count(planned, "file"), bytes(uploads.bytes))],
+            false => vec![format!("{} uploaded ({})", count(uploads.uploaded, "file"), bytes(uploads.bytes))],
+        };
+        for (number, what) in [
+            (uploads.failed, "failed"),
+            (uploads.interrupted, "not uploaded because of the interrupt"),
+            (uploads.skipped, "skipped"),
+            (uploads.excluded, "left out by --include and --exclude"),
+        ] {
+            if number > 0 {
+                parts.push(format!("{number} {what}"));
+            }
+        }
+        if uploads.files.is_empty() {
+            parts.push("there was nothing to upload".to_owned());
+        }
+        let took = match uploads.elapsed_ms {
+            0 => String::new(),
+            elapsed => format!(" in {}", duration(Duration::from_millis(elapsed))),
+        };
+        format!("{}; bucket {}{took}", parts.join(", "), uploads.bucket)
+    }
+
+    fn warning(&self) -> String {
+        let unclaimed: Vec<&str> = self.uploads.unclaimed().collect();
+        let named = unclaimed.iter().take(NAMED).map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ");
+        let more = match unclaimed.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("warning: no flow takes {named}{more}: no claim will come for them")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_fits_into_headers() {
+        assert_eq!(parse_metadata("Owner=a=b c"), Ok(("owner".to_owned(), "a=b c".to_owned())));
+        for bad in ["owner", "=x", "o wner=x", "owner=é", "owner=a\nb"] {
+            assert!(parse_metadata(bad).is_err(), "{bad:?}");
+        }
+        let pair = |value: &str| ("k".to_owned(), value.to_owned());
+        assert!(collect_metadata(&[pair("1"), pair("2")]).is_err());
+        assert!(collect_metadata(&[pair(&"v".repeat(2047))]).is_ok());
+        assert!(collect_metadata(&[pair(&"v".repeat(2048))]).is_err());
+    }
+
+    #[test]
+    fn parts_are_as_long_as_s3_takes_them() {
+        assert_eq!(parse_part_size("5MiB"), Ok(5 << 20));
+        assert!(parse_part_size("4MiB").is_err() && parse_part_size("6GiB").is_err());
+    }
+}

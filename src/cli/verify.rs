@@ -1,0 +1,170 @@
+//! `claimctl verify`: prove that every payload of a flow left its record.
+
+use std::time::Duration;
+
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::output::units::{count, duration};
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::target::{Target, TargetArgs};
+use crate::time;
+use crate::verify::flow::{Named, ResolvedFlow};
+use crate::verify::{Options, QueueLook, Role, Verification};
+
+/// Findings that a table shows; the JSON form has all of them.
+const SHOWN: usize = 50;
+
+/// Prove that every payload of a flow left its record
+///
+/// Compares the bucket with the table of records, and with the dead-letter queue where something has no record.
+/// Exits 0 when all is accounted for, 8 when something is missing, dead, stale or orphaned, and 3 when something
+/// could not be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The flow, where there are several
+    #[arg(value_name = "FLOW")]
+    flow: Option<String>,
+    /// Only objects whose key begins so
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Only objects modified since: a time (2026-01-31T12:00Z) or an age (2h, 7d)
+    #[arg(long, value_name = "TIME|AGE", value_parser = time::parse_moment)]
+    since: Option<jiff::Timestamp>,
+    /// Wait so long for everything to be recorded
+    #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
+    wait: Option<Duration>,
+    /// Look into the source queue too; its messages are received and given back
+    #[arg(long)]
+    look: bool,
+    /// How long a claim may take to arrive before it counts as missing
+    #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
+    settle: Option<Duration>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// For pipelines that claimctl did not deploy.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Flow")]
+struct PlaceArgs {
+    /// Bucket of the payloads
+    #[arg(long, value_name = "NAME")]
+    bucket: Option<String>,
+    /// Table of the records
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+    /// Queue of the claims: name, URL or ARN
+    #[arg(long, visible_alias = "queue-url", value_name = "QUEUE")]
+    queue: Option<String>,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let named = Named {
+        flow: args.flow.as_deref(),
+        bucket: args.place.bucket.as_deref(),
+        table: args.place.table.as_deref(),
+        queue: args.place.queue.as_deref(),
+    };
+    let flow = ResolvedFlow::find(target, &named).await?;
+    // A look into a queue changes visibility.
+    target.guard(ctx).await?;
+    let options = Options {
+        prefix: args.prefix.clone(),
+        since: args.since.map(|since| since.as_second()),
+        look: args.look,
+        wait: args.wait,
+        settle: args.settle,
+    };
+    report(crate::verify::verify(target, &flow, &options, &ctx.cancel, &*ctx.progress).await?)
+}
+
+impl Report for Verification {
+    fn page(&self) -> Page {
+        let mut counts = Table::new(["CATEGORY", ">COUNT", "MEANING"]);
+        let rows = [
+            ("recorded", self.counts.recorded, "its record is there and agrees"),
+            ("waiting", self.counts.waiting, "its claim was seen in the queue"),
+            ("in flight", self.counts.in_flight, "its claim is held by the consumer, as far as counts tell"),
+            ("dead", self.counts.dead, "its claim was seen in the dead-letter queue"),
+            ("missing", self.counts.missing, "no record and no claim, at a second look"),
+            ("stale", self.counts.stale, "its record tells of other content"),
+            ("excluded", self.counts.excluded, "the flow's filters do not take it"),
+            ("undetermined", self.counts.undetermined, "could not be told"),
+            ("retired", self.counts.retired, "a record whose object was processed or removed"),
+            ("orphan", self.counts.orphan, "a record whose object is gone without a reason"),
+        ];
+        for (name, number, meaning) in rows.into_iter().filter(|(name, number, _)| *number > 0 || *name == "recorded") {
+            counts.row([name.to_owned(), number.to_string(), meaning.to_owned()]);
+        }
+        let mut findings = Table::new(["CATEGORY", "KEY", "WHY"]);
+        let shown = self.findings.head(SHOWN).unwrap_or_default();
+        for finding in &shown {
+            let category = serde_json::to_value(finding.category).ok();
+            let category = category.as_ref().and_then(|category| category.as_str()).unwrap_or_default();
+            findings.row([category.to_owned(), finding.key.clone(), finding.why.clone()]);
+        }
+        let hidden = self.findings.len() - shown.len() as u64;
+        let mut page = Page::new()
+            .line(format!(
+                "flow {}: {}, {}, in {}",
+                self.flow,
+                count(self.objects, "object"),
+                count(self.records, "record"),
+                duration(Duration::from_millis(self.elapsed_ms))
+            ))
+            .table(counts)
+            .table(findings)
+            .line_if(hidden > 0, || format!("and {hidden} more: --output json lists all"));
+        for queue in &self.queues {
+            page = page.line(queue.sentence());
+        }
+        for note in &self.notes {
+            page = page.line(format!("note: {note}"));
+        }
+        page.line(if self.balanced {
+            "the counts add up: every object is in exactly one category"
+        } else {
+            "the counts do not add up: objects or records changed during the look; run it again"
+        })
+        .line(self.verdict())
+    }
+
+    fn exit(&self) -> Exit {
+        match () {
+            () if self.counts.lost() => Exit::Findings,
+            () if self.counts.open() || !self.balanced => Exit::Partial,
+            () => Exit::Done,
+        }
+    }
+}
+
+impl Verification {
+    fn verdict(&self) -> &'static str {
+        match self.exit() {
+            Exit::Done => "all accounted for",
+            Exit::Findings => "not all accounted for: see the findings",
+            _ => {
+                "not decided for all: run it again, with --wait to give the consumer time, or --look to look into the queue"
+            }
+        }
+    }
+}
+
+impl QueueLook {
+    fn sentence(&self) -> String {
+        let role = if self.role == Role::Source { "queue" } else { "dead-letter queue" };
+        let there = format!("about {} visible, {} in flight, {} delayed", self.visible, self.in_flight, self.delayed);
+        match self.seen {
+            None => format!("{role} {}: {there}; not looked into", self.queue),
+            Some(seen) => {
+                let unread =
+                    if self.unreadable > 0 { format!(", {} without a claim", self.unreadable) } else { String::new() };
+                let extent = if self.complete { "" } else { ", not all of them" };
+                format!("{role} {}: {}{extent}{unread}; {there}", self.queue, count(seen, "message") + " seen")
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! An SQS inside the test's own process, for what a real one does too seldom: deliver twice, fail single entries.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use super::Queue;
+
+#[derive(Debug, Clone, Default)]
+pub struct Fake(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+pub struct State {
+    pub messages: BTreeMap<usize, Stored>,
+    /// Every N-th received message stays visible, as if it had been delivered to two servers.
+    pub twice_every: Option<usize>,
+    /// How often each entry of a visibility change fails before it works.
+    pub entry_failures: usize,
+    pub entry_code: &'static str,
+    /// The code that every receive after so many fails with.
+    pub receives_fail: Option<(usize, &'static str)>,
+    /// Each receive is followed by a new message.
+    pub producer: bool,
+    /// Counts of visible messages stay above zero for as long as no message was extended.
+    pub counts_until_extended: bool,
+    pub attributes: HashMap<&'static str, String>,
+    pub receives: usize,
+    pub extended: usize,
+    /// The most messages that the receives so far could have taken.
+    pub asked: usize,
+    failed: HashMap<String, usize>,
+}
+
+#[derive(Debug)]
+pub struct Stored {
+    pub visible_at: Instant,
+    pub receives: usize,
+    sent: u64,
+}
+
+impl Fake {
+    pub fn with(messages: usize) -> Fake {
+        let fake = Fake::default();
+        fake.change(|state| (0..messages).for_each(|_| state.send(1_000)));
+        fake
+    }
+
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.0.lock().unwrap())
+    }
+
+    pub fn queue(&self) -> Queue {
+        let connector = SharedHttpConnector::new(self.clone());
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("a", "s", None, None, "test"))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        Queue::new(aws_sdk_sqs::Client::from_conf(config), "http://sqs.test/000000000000/q")
+    }
+
+    pub fn visible(&self) -> usize {
+        self.change(|state| state.visible().len())
+    }
+}
+
+impl State {
+    fn send(&mut self, sent: u64) {
+        self.messages.insert(self.messages.len(), Stored { visible_at: Instant::now(), receives: 0, sent });
+    }
+
+    fn visible(&self) -> Vec<usize> {
+        let now = Instant::now();
+        self.messages.iter().filter(|(_, message)| message.visible_at <= now).map(|(id, _)| *id).collect()
+    }
+
+    fn receive(&mut self, request: &Value) -> Result<Value, &'static str> {
+        self.receives += 1;
+        if let Some((after, code)) = self.receives_fail
+            && self.receives > after
+        {
+            return Err(code);
+        }
+        let most = request["MaxNumberOfMessages"].as_u64().unwrap() as usize;
+        self.asked += most;
+        let mut taken = Vec::new();
+        for id in self.visible().into_iter().take(most) {
+            let twice = self.twice_every.is_some_and(|every| id % every == 0);
+            let message = self.messages.get_mut(&id).unwrap();
+            message.receives += 1;
+            if !(twice && message.receives == 1) {
+                message.visible_at = Instant::now() + seconds(&request["VisibilityTimeout"]);
+            }
+            taken.push(json!({
+                "MessageId": format!("m{id}"), "ReceiptHandle": format!("{id}/{}", message.receives), "Body": "{}",
+                "Attributes": {"ApproximateReceiveCount": message.receives.to_string(), "SentTimestamp": message.sent.to_string(),
+                    "ApproximateFirstReceiveTimestamp": "2000"},
+            }));
+        }
+        if self.producer {
+            self.send(3_000);
+        }
+        Ok(json!({ "Messages": taken }))
+    }
+
+    fn change_visibility(&mut self, request: &Value) -> Value {
+        let (mut successful, mut failed) = (Vec::new(), Vec::new());
+        for entry in request["Entries"].as_array().unwrap() {
+            let handle = entry["ReceiptHandle"].as_str().unwrap();
+            let (id, receipt) = handle.split_once('/').unwrap();
+            let timeout = seconds(&entry["VisibilityTimeout"]);
+            let failures = self.failed.entry(handle.to_owned()).or_default();
+            *failures += 1;
+            let message = self.messages.get_mut(&id.parse().unwrap()).unwrap();
+            if *failures <= self.entry_failures {
+                failed.push(json!({"Id": entry["Id"], "Code": self.entry_code, "SenderFault": false}));
+            } else if receipt != message.receives.to_string() {
+                failed.push(json!({"Id": entry["Id"], "Code": "ReceiptHandleIsInvalid", "SenderFault": true}));
+            } else {
+                self.extended += usize::from(!timeout.is_zero());
+                message.visible_at = Instant::now() + timeout;
+                successful.push(json!({"Id": entry["Id"]}));
+            }
+        }
+        json!({"Successful": successful, "Failed": failed})
+    }
+
+    fn attributes(&self) -> Value {
+        let mut visible = self.visible().len();
+        if self.counts_until_extended && self.extended == 0 {
+            visible = visible.max(1);
+        }
+        let mut attributes = json!({"ApproximateNumberOfMessages": visible.to_string()});
+        for (name, value) in &self.attributes {
+            attributes[name] = json!(value);
+        }
+        json!({ "Attributes": attributes })
+    }
+
+    fn answer(&mut self, operation: &str, request: &Value) -> Result<Value, &'static str> {
+        match operation {
+            "AmazonSQS.ReceiveMessage" => self.receive(request),
+            "AmazonSQS.ChangeMessageVisibilityBatch" => Ok(self.change_visibility(request)),
+            "AmazonSQS.GetQueueAttributes" => Ok(self.attributes()),
+            // No other queue can be seen from here.
+            "AmazonSQS.GetQueueUrl" => Err("QueueDoesNotExist"),
+            other => panic!("{other} is not expected"),
+        }
+    }
+}
+
+fn seconds(value: &Value) -> Duration {
+    Duration::from_secs(value.as_u64().unwrap())
+}
+
+impl HttpConnector for Fake {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let operation = request.headers().get("x-amz-target").unwrap().to_owned();
+        let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+        let answer = self.change(|state| state.answer(&operation, &body));
+        HttpConnectorFuture::new(async move {
+            let (status, answer) = match answer {
+                Ok(answer) => (200u16, answer),
+                Err(code) => (400, json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "so it is"})),
+            };
+            if answer["Messages"].as_array().is_some_and(Vec::is_empty) {
+                // A poll that waits in vain, though shorter than a real one.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer.to_string())))
+        })
+    }
+}

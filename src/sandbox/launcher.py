@@ -1,0 +1,182 @@
+"""Starts MiniStack for claimctl, on loopback, and tells claimctl where.
+
+Everything that MiniStack needs to be told, and every gap of it that is closed, is in this file.
+
+It runs as `python -I launcher.py FOLDER PORT` (port 0: any), as the leader of a process group. In FOLDER it holds a lock
+on `server.lock` for as long as it lives, which is how claimctl knows that the server is up and which process it is. Once
+the port is open it writes `server.json`. It ends on SIGTERM, and by itself when FOLDER is gone; whatever the functions
+still do ends with it.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+
+LOOPBACK = "127.0.0.1"
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+# Exit code: another server holds the lock.
+ALREADY_RUNNING = 75
+
+
+def hold(path):
+    """Locks `path` until this process ends, however it ends; None when another process has it."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return None
+    return lock
+
+
+def set_environment(port, scratch):
+    """What the server and the functions it starts may see: nothing of the user's, above all no way to a real account."""
+    nowhere = os.path.join(scratch, "none")
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept)
+    os.environ.update(
+        HOME=scratch,
+        TMPDIR=scratch,
+        TZ="UTC",
+        AWS_ACCESS_KEY_ID=ACCOUNT,
+        AWS_SECRET_ACCESS_KEY="local",
+        AWS_REGION=REGION,
+        AWS_DEFAULT_REGION=REGION,
+        AWS_ENDPOINT_URL=f"http://{LOOPBACK}:{port}",
+        AWS_CONFIG_FILE=nowhere,
+        AWS_SHARED_CREDENTIALS_FILE=nowhere,
+        AWS_EC2_METADATA_DISABLED="true",
+        GATEWAY_PORT=str(port),
+        BIND_HOST=LOOPBACK,
+        MINISTACK_HOST="localhost",
+        MINISTACK_REGION=REGION,
+        MINISTACK_ACCOUNT_ID=ACCOUNT,
+        STATE_DIR=nowhere,
+        S3_DATA_DIR=nowhere,
+        DOCKER_HOST=f"unix://{nowhere}",
+        LAMBDA_EXECUTOR="local",
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
+    )
+
+
+def refuse_other_interfaces(event, arguments):
+    """Some services of MiniStack open ports of their own on every interface when they are used. Not here."""
+    if event == "socket.bind" and isinstance(arguments[1], tuple) and arguments[1][0] not in (LOOPBACK, "::1"):
+        raise PermissionError(f"the sandbox listens on loopback only, not on {arguments[1]}")
+
+
+def let_body_filters_descend_into_arrays(sns):
+    """SNS: a filter policy on the message body matches an array when any of its elements matches.
+
+    Amazon SNS Developer Guide, "Amazon SNS payload-based message filtering". The S3 notification, all of whose content
+    is below the array `Records`, could not be filtered otherwise.
+    """
+    look_into_object, match_one = sns._body_lookup, sns._policy_matches
+
+    def objects_in(value):
+        if isinstance(value, dict):
+            return [look_into(value)]
+        if isinstance(value, list):
+            return [found for element in value for found in objects_in(element)]
+        return []
+
+    def look_into(body):
+        lookup = look_into_object(body)
+        lookup.child = lambda key: objects_in(body.get(key))
+        return lookup
+
+    def match(policy, lookup, nested=False):
+        candidates = lookup if isinstance(lookup, list) else [lookup]
+        return any(match_one(policy, candidate, nested) for candidate in candidates)
+
+    sns._body_lookup, sns._policy_matches = look_into, match
+
+
+def write_whole(path, text):
+    """Writes a file that is there either whole or not at all."""
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(path + ".new", path)
+
+
+def still_held(lock, path):
+    """Whether `path` is the file that was locked, and not gone or another one by now."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(lock))
+    except FileNotFoundError:
+        return False
+
+
+async def until_told(lock, lock_path):
+    """Returns on SIGTERM, or when nobody can find this server any more."""
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    while still_held(lock, lock_path) and not told.is_set():
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(told.wait(), 1)
+
+
+def main():
+    folder, wanted_port = os.path.abspath(sys.argv[1]), int(sys.argv[2])
+    lock_path, about_path = os.path.join(folder, "server.lock"), os.path.join(folder, "server.json")
+    lock = hold(lock_path)
+    if lock is None:
+        return ALREADY_RUNNING
+
+    # Bound before MiniStack reads the number: nobody can take the port in between.
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((LOOPBACK, wanted_port))
+    listener.listen(1024)
+    port = listener.getsockname()[1]
+
+    scratch = os.path.join(folder, "scratch")
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.makedirs(scratch, mode=0o700)
+    set_environment(port, scratch)
+    sys.addaudithook(refuse_other_interfaces)
+
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from importlib.metadata import version
+
+    from ministack.app import app
+    from ministack.services import sns
+
+    let_body_filters_descend_into_arrays(sns)
+    write_whole(about_path, json.dumps({
+        "pid": os.getpid(),
+        "port": port,
+        "endpoint": f"http://{LOOPBACK}:{port}",
+        "version": version("ministack"),
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }))
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.2
+
+    async def live():
+        await serve(app, config, shutdown_trigger=lambda: until_told(lock, lock_path))
+        if still_held(lock, lock_path):
+            shutil.rmtree(scratch, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(about_path)
+        # Functions are in the group that this process leads. The threads that wait for them would delay the end.
+        os.killpg(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(live())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

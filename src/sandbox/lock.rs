@@ -1,0 +1,42 @@
+//! One at a time: a lock on a file that other runs of claimctl respect, and that ends with the process that holds it.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::cancel::Cancel;
+use crate::error::{Error, IoContext, Result};
+use crate::progress::Progress;
+
+/// Held until dropped.
+pub struct Lock {
+    _file: File,
+}
+
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const SAY_AFTER: Duration = Duration::from_secs(1);
+
+/// Waits for the lock; says so when that takes long.
+pub async fn take(path: &Path, progress: &dyn Progress, cancel: &Cancel) -> Result<Lock> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).on("create", folder)?;
+    }
+    let file = File::options().create(true).truncate(false).write(true).open(path).on("open", path)?;
+    let began = Instant::now();
+    let mut said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock { _file: file }),
+            Err(TryLockError::Error(error)) => return Err(error).on("lock", path),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if cancel.is_cancelled() {
+            return Err(Error::interrupted("stopped while another claimctl was busy with the sandbox"));
+        }
+        if !said && began.elapsed() > SAY_AFTER {
+            progress.note("another claimctl is busy with the sandbox: waiting for it");
+            said = true;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}

@@ -1,0 +1,3 @@
+//! What a flow ends in, read by the engines that compare it with what went in.
+
+pub mod table;

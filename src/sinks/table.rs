@@ -1,0 +1,157 @@
+//! A DynamoDB table of records: its schema checked, scanned in segments, read by key in full batches.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeyType, KeysAndAttributes, ScalarAttributeType};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use crate::aws::Explain;
+use crate::claim::record::attribute;
+use crate::claim::{Status, claim_id};
+use crate::error::{Error, Result};
+
+/// Segments of a parallel scan.
+const SEGMENTS: i32 = 4;
+/// Keys in a call (Amazon DynamoDB API Reference, BatchGetItem).
+pub const BATCH: usize = 100;
+const BATCHES_AT_ONCE: usize = 8;
+/// Only what a comparison needs is sent over the wire.
+const PROJECTION: &str = "#key, #etag, #size, #status";
+
+/// What a comparison needs to know of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordEntry {
+    pub key: String,
+    pub etag: Option<String>,
+    pub size: Option<u64>,
+    /// Processed or removed: a record whose object may be gone for a good reason.
+    pub retired: bool,
+    /// Removed: the object was gone when this was written.
+    pub removed: bool,
+}
+
+pub struct RecordTable {
+    client: Client,
+    pub name: String,
+    pub bucket: String,
+}
+
+impl RecordTable {
+    /// Checks that the table can hold records at all, so that a wrong table is not read as "everything is missing".
+    pub async fn open(client: Client, name: &str, bucket: &str) -> Result<RecordTable> {
+        let described = client.describe_table().table_name(name).send().await;
+        let described = described.or_explain(&format!("describe table {name}"))?;
+        let table = described.table.unwrap_or_else(|| aws_sdk_dynamodb::types::TableDescription::builder().build());
+        let keys: Vec<String> = table
+            .key_schema()
+            .iter()
+            .map(|key| {
+                let role = if *key.key_type() == KeyType::Hash { "partition" } else { "sort" };
+                format!("{role} key {}", key.attribute_name())
+            })
+            .collect();
+        let is_text = table.attribute_definitions().iter().any(|attribute| {
+            attribute.attribute_name() == attribute::CLAIM_ID && *attribute.attribute_type() == ScalarAttributeType::S
+        });
+        if keys != [format!("partition key {}", attribute::CLAIM_ID)] || !is_text {
+            return Err(Error::usage(format!("table {name} does not hold claim records: it has {}", keys.join(", ")))
+                .hint(format!(
+                    "a record table has the partition key {} (a string) and no sort key",
+                    attribute::CLAIM_ID
+                )));
+        }
+        Ok(RecordTable { client, name: name.to_owned(), bucket: bucket.to_owned() })
+    }
+
+    /// Hands over every record of the bucket whose key begins with `prefix`, in no order.
+    pub async fn scan(&self, prefix: &str, mut each: impl FnMut(RecordEntry) -> Result<()>) -> Result<()> {
+        let segments = (0..SEGMENTS).map(|segment| Box::pin(self.segment(segment, prefix)));
+        let mut pages = stream::select_all(segments);
+        while let Some(page) = pages.try_next().await? {
+            page.into_iter().try_for_each(&mut each)?;
+        }
+        Ok(())
+    }
+
+    fn segment(&self, segment: i32, prefix: &str) -> impl stream::Stream<Item = Result<Vec<RecordEntry>>> {
+        let mut request = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .segment(segment)
+            .total_segments(SEGMENTS)
+            .consistent_read(true)
+            .projection_expression(PROJECTION)
+            .set_expression_attribute_names(Some(placeholders()))
+            .expression_attribute_names("#bucket", attribute::BUCKET)
+            .expression_attribute_values(":bucket", AttributeValue::S(self.bucket.clone()));
+        request = match prefix {
+            "" => request.filter_expression("#bucket = :bucket"),
+            _ => request
+                .filter_expression("#bucket = :bucket AND begins_with(#key, :prefix)")
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())),
+        };
+        let doing = format!("scan table {}", self.name);
+        let pages = request.into_paginator().send();
+        stream::unfold(pages, |mut pages| async move { pages.next().await.map(|page| (page, pages)) })
+            .map(move |page| Ok(page.or_explain(&doing)?.items().iter().filter_map(entry).collect()))
+    }
+
+    /// The records of these keys, read consistently. Keys without a record are absent from the answer.
+    pub async fn get(&self, keys: &[&str]) -> Result<HashMap<String, RecordEntry>> {
+        let batches = keys.chunks(BATCH).map(|batch| self.get_batch(batch));
+        let found: Vec<Vec<RecordEntry>> =
+            stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().map(|entry| (entry.key.clone(), entry)).collect())
+    }
+
+    async fn get_batch(&self, keys: &[&str]) -> Result<Vec<RecordEntry>> {
+        let ids = keys.iter().map(|key| {
+            let id = AttributeValue::S(claim_id(&self.bucket, key));
+            HashMap::from([(attribute::CLAIM_ID.to_owned(), id)])
+        });
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(ids.collect()))
+            .consistent_read(true)
+            .projection_expression(PROJECTION)
+            .set_expression_attribute_names(Some(placeholders()))
+            .build()
+            .map_err(|error| Error::unexpected("cannot build the call").caused_by(error))?;
+        let mut left = HashMap::from([(self.name.clone(), wanted)]);
+        let mut found = Vec::with_capacity(keys.len());
+        // An answer holds 16 MB at most; what did not fit comes back unprocessed.
+        while !left.is_empty() {
+            let answer = self.client.batch_get_item().set_request_items(Some(left)).send().await;
+            let answer = answer.or_explain(&format!("read records of table {}", self.name))?;
+            found.extend(answer.responses.unwrap_or_default().values().flatten().filter_map(entry));
+            left = answer.unprocessed_keys.unwrap_or_default();
+        }
+        Ok(found)
+    }
+}
+
+fn placeholders() -> HashMap<String, String> {
+    [
+        ("#key", attribute::OBJECT_KEY),
+        ("#etag", attribute::ETAG),
+        ("#size", attribute::SIZE),
+        ("#status", attribute::STATUS),
+    ]
+    .map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()))
+    .into()
+}
+
+/// None for an item that is no record: it has no object key.
+fn entry(item: &HashMap<String, AttributeValue>) -> Option<RecordEntry> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+    let status = text(attribute::STATUS).and_then(|status| Status::parse(status));
+    Some(RecordEntry {
+        key: text(attribute::OBJECT_KEY)?.clone(),
+        etag: text(attribute::ETAG).cloned(),
+        size: item.get(attribute::SIZE).and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok()),
+        retired: matches!(status, Some(Status::Processed | Status::Removed)),
+        removed: status == Some(Status::Removed),
+    })
+}

@@ -1,0 +1,84 @@
+//! The objects of a bucket, in the order of their keys.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::EncodingType;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::Explain;
+use crate::claim::key;
+use crate::error::{Error, Result};
+
+/// What a comparison needs to know of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectEntry {
+    pub key: String,
+    /// Without quotes.
+    pub etag: String,
+    pub size: u64,
+    /// Epoch seconds.
+    pub modified: i64,
+}
+
+/// Pages through a bucket (Amazon S3 API Reference, ListObjectsV2: keys come in UTF-8 binary order).
+pub struct Listing {
+    pages: aws_smithy_async::future::pagination_stream::PaginationStream<
+        Result<
+            aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output,
+            aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error>,
+        >,
+    >,
+    bucket: String,
+    last: Option<String>,
+}
+
+impl Listing {
+    pub fn start(s3: &Client, bucket: &str, prefix: &str) -> Listing {
+        let pages = s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .set_prefix(Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()))
+            // Keys may hold characters that XML cannot.
+            .encoding_type(EncodingType::Url)
+            .into_paginator()
+            .send();
+        Listing { pages, bucket: bucket.to_owned(), last: None }
+    }
+
+    pub async fn page(&mut self) -> Result<Option<Vec<ObjectEntry>>> {
+        let Some(page) = self.pages.next().await else { return Ok(None) };
+        let page = page.or_explain(&format!("list bucket {}", self.bucket))?;
+        let mut entries = Vec::with_capacity(page.contents().len());
+        for object in page.contents() {
+            let encoded = object.key().unwrap_or_default();
+            let key = key::decode_form(encoded).map_err(|why| {
+                Error::unexpected(format!("bucket {} lists a key that {why}: {encoded}", self.bucket))
+            })?;
+            if self.last.as_ref().is_some_and(|last| *last >= key) {
+                return Err(Error::unexpected(format!("bucket {} does not list its keys in order", self.bucket))
+                    .hint("verify needs S3's order of keys; directory buckets and some other stores lack it"));
+            }
+            self.last = Some(key.clone());
+            entries.push(ObjectEntry {
+                key,
+                etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
+                size: object.size().and_then(|size| size.try_into().ok()).unwrap_or(0),
+                modified: object.last_modified().map_or(0, |time| time.secs()),
+            });
+        }
+        Ok(Some(entries))
+    }
+}
+
+/// The object as it is now; none where there is none (Amazon S3 API Reference, HeadObject).
+pub async fn head(s3: &Client, bucket: &str, key: &str) -> Result<Option<ObjectEntry>> {
+    match s3.head_object().bucket(bucket).key(key).send().await {
+        Ok(head) => Ok(Some(ObjectEntry {
+            key: key.to_owned(),
+            etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
+            size: head.content_length().and_then(|size| size.try_into().ok()).unwrap_or(0),
+            modified: head.last_modified().map_or(0, |time| time.secs()),
+        })),
+        Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => Ok(None),
+        Err(error) => Err(error).or_explain(&format!("look at object {key}")),
+    }
+}
