@@ -24,6 +24,7 @@ pub mod config;
 #[cfg(feature = "cli")]
 pub mod context;
 #[cfg(feature = "cli")]
+pub mod deploy;
 pub mod demo;
 #[cfg(feature = "cli")]
 pub mod error;
@@ -39,6 +40,8 @@ pub mod inspect;
 pub mod names;
 #[cfg(feature = "cli")]
 pub mod output;
+#[cfg(feature = "cli")]
+pub mod policy;
 #[cfg(feature = "cli")]
 pub mod progress;
 #[cfg(feature = "cli")]

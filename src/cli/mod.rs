@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod config;
+pub mod bootstrap;
 pub mod demo;
 pub mod doctor;
 pub mod env;
@@ -79,6 +80,7 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Bootstrap(bootstrap::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
     Doctor(Box<doctor::Args>),
@@ -108,6 +110,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,
