@@ -145,15 +145,6 @@ impl Target {
         })
     }
 
-    /// The account that the environment is declared to be.
-    pub fn declared_account(&self) -> Option<&str> {
-        self.expected_account.as_deref()
-    }
-
-    pub fn is_protected(&self) -> bool {
-        self.protected
-    }
-
     pub fn is_local(&self) -> bool {
         self.environment.as_deref() == Some(LOCAL)
     }
@@ -270,6 +261,35 @@ impl Target {
         } else if intent.destroys || !self.is_local() {
             prompt::confirm(ctx, &format!("{} in environment {}?", intent.what, self.name()))?;
         }
+        self.agreed(ctx, intent).await
+    }
+
+    /// The same for what cannot be undone: the operator types the name of what is lost, and `--yes` is no answer.
+    /// `typed` is that name where it was given on the command line.
+    pub async fn authorize_by_name(
+        &self,
+        ctx: &Ctx,
+        intent: &Intent,
+        name: &str,
+        typed: Option<&str>,
+    ) -> Result<Change> {
+        self.guard(ctx).await?;
+        match typed {
+            None => {
+                let remedy = format!("type it on the command line: --confirm {name}");
+                prompt::type_the_name(ctx, &intent.what, name, &remedy)?;
+            }
+            Some(typed) if typed == name => {}
+            Some(typed) => {
+                return Err(Error::refused(format!("{typed:?} was typed and {name} is meant, so nothing was done"))
+                    .hint(format!("to go on: --confirm {name}")));
+            }
+        }
+        self.agreed(ctx, intent).await
+    }
+
+    /// From here on it is a change, and the change log knows of it.
+    async fn agreed(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
         ctx.changes.begin(self.begun(ctx, intent).await?)?;
         Ok(Change(()))
     }
@@ -305,31 +325,6 @@ fn session_name(user: Option<&str>) -> String {
     let user = user.or(Some("unknown")).into_iter().flat_map(str::chars);
     let kept = user.filter(|c| c.is_ascii_alphanumeric() || "_=,.@-".contains(*c));
     "claimctl-".chars().chain(kept).take(64).collect()
-    /// The same for what cannot be undone: the operator types the name of what is lost, and `--yes` is no answer.
-    /// `typed` is that name where it was given on the command line.
-    pub async fn authorize_by_name(
-        &self,
-        ctx: &Ctx,
-        intent: &Intent,
-        name: &str,
-        typed: Option<&str>,
-    ) -> Result<Change> {
-        self.guard(ctx).await?;
-        match typed {
-            None => prompt::type_the_name(
-                ctx,
-                &intent.what,
-                name,
-                &format!("type it on the command line: --confirm {name}"),
-            )?,
-            Some(typed) if typed == name => {}
-            Some(typed) => {
-                return Err(Error::refused(format!("{typed:?} was typed and {name} is meant, so nothing was done"))
-                    .hint(format!("to go on: {name}")));
-            }
-        }
-        Ok(Change(()))
-    }
 }
 
 fn check_endpoint(endpoint: &str) -> Result<()> {

@@ -1,8 +1,8 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod bootstrap;
 pub mod completions;
 pub mod config;
-pub mod bootstrap;
 pub mod demo;
 pub mod doctor;
 pub mod env;

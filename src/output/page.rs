@@ -42,12 +42,6 @@ impl Page {
         if condition { self.line(text()) } else { self }
     }
 
-    /// A document of its own, such as JSON: the same in `--output text`.
-    pub fn verbatim(mut self, text: impl Into<String>) -> Self {
-        self.0.push(Part::Verbatim(text.into()));
-        self
-    }
-
     /// A table; one without rows is left out.
     pub fn table(mut self, table: Table) -> Self {
         if !table.rows.is_empty() {
@@ -61,14 +55,8 @@ impl Page {
         let mut text = String::new();
         for (index, part) in self.0.iter().enumerate() {
             match part {
-                Part::Line(line) => {
-                    for line in line.lines() {
-                        text.push_str(&printable(line));
-                        text.push('\n');
-                    }
-                }
                 Part::Verbatim(verbatim) => text.push_str(verbatim),
-                Part::Line(lines) | Part::Verbatim(lines) => push_lines(&mut text, lines),
+                Part::Line(lines) => push_lines(&mut text, lines),
                 Part::Table(table) => {
                     text.push_str(&table.render(terminal));
                     if index + 1 < self.0.len() {
@@ -87,7 +75,6 @@ impl Page {
             match part {
                 Part::Line(_) => {}
                 Part::Verbatim(verbatim) => text.push_str(verbatim),
-                Part::Verbatim(lines) => push_lines(&mut text, lines),
                 Part::Table(table) => {
                     for row in &table.rows {
                         let cells: Vec<_> = row.iter().map(|cell| printable(cell)).collect();
