@@ -86,7 +86,7 @@ impl Chunks {
         }
     }
 
-    /// The next chunk; an empty payload has one, which is empty. Dropped before its end, it leaves nothing to go on with.
+    /// The next chunk; an empty payload has one, which is empty. Dropped before it ends, no other call succeeds.
     ///
     /// The last chunk of a file comes only if the file is what it was when it was opened.
     pub async fn next(&mut self) -> Result<Chunk> {
