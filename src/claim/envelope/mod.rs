@@ -79,7 +79,7 @@ impl Opening {
         if text.trim().is_empty() {
             return Err(Unreadable::Empty);
         }
-        let value = serde_json::from_str(text)
+        let value = serde_json::from_slice(text.as_bytes())
             .map_err(|error| Unreadable::NotJson { line: error.line(), column: error.column() })?;
         self.value(&value)
     }
