@@ -13,4 +13,5 @@ mod package;
 mod python;
 mod queue;
 mod sandbox;
+mod upload;
 mod verify;
