@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use crate::account::{self, Answer, Caller};
 use crate::aws::credentials::{self, Role};
-use crate::aws::{self, Credentials, Service};
+use crate::aws::{self, Credentials, Service, Sessions};
 use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
@@ -91,7 +91,8 @@ impl Target {
             Error::usage("no region is known").hint("name one: --region us-east-1, or set it in the profile")
         })?;
         if let Some(serial) = declared.as_ref().and_then(|declared| declared.mfa_serial.as_deref()) {
-            sdk = credentials::with_mfa(&sdk, serial, &prompt::mfa_code(ctx, serial)?).await?;
+            let session = mfa_session(ctx, &sdk, serial, endpoint.as_deref()).await?;
+            sdk = credentials::with_session(&sdk, session);
         }
         if let Some(role) = declared.as_ref().and_then(|declared| role(ctx, declared)) {
             sdk = credentials::with_role(&sdk, &role).await;
@@ -252,6 +253,24 @@ impl Target {
         }
         Ok(Change(()))
     }
+}
+
+/// The device's open session, or a new one: then its code is asked for.
+async fn mfa_session(
+    ctx: &Ctx,
+    sdk: &SdkConfig,
+    serial: &str,
+    endpoint: Option<&str>,
+) -> Result<aws_credential_types::Credentials> {
+    let sessions = Sessions::at(&ctx.paths);
+    if let Some(open) = sessions.open(serial, endpoint) {
+        return Ok(open);
+    }
+    let session = credentials::open_session(sdk, serial, &prompt::mfa_code(ctx, serial)?).await?;
+    if let Err(error) = sessions.keep(serial, endpoint, &session) {
+        ctx.progress.note(&format!("note: the next command asks for a code again: {error}"));
+    }
+    Ok(session)
 }
 
 fn role(ctx: &Ctx, environment: &Environment) -> Option<Role> {

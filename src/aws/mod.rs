@@ -3,6 +3,8 @@
 mod client;
 pub mod credentials;
 mod failure;
+mod session;
 
 pub use client::{Credentials, RefusedIsFinal, Service, service};
 pub use failure::{Explain, code};
+pub use session::Sessions;

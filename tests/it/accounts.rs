@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -232,6 +233,15 @@ fn an_mfa_device_is_asked_for_its_code() {
         .enters("123456")
         .exits(0);
     assert!(said.contains("222222222222, as declared"), "{said}");
+
+    // A code works once: the session that it opened serves the next commands, and is the operator's only.
+    show().run().exits(0);
+    let sessions = home.path().join("state/claimctl/sessions");
+    let session = std::fs::read_dir(&sessions).unwrap().next().unwrap().unwrap();
+    assert_eq!(std::fs::metadata(&sessions).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(session.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+    std::fs::write(session.path(), "torn").unwrap();
     Terminal::run(&show()).sees("Code of MFA device").types("\u{3}").exits(130);
 }
 
