@@ -9,11 +9,13 @@ use tokio::sync::OnceCell;
 use crate::account::{self, Answer, Caller};
 use crate::aws::credentials::{self, Role};
 use crate::aws::{self, Credentials, Service, Sessions};
+use crate::changes::Begun;
 use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::output::prompt;
 use crate::sandbox::Sandbox;
+use crate::seen::Seen;
 use crate::surface::Surfaces;
 
 /// Which environment, and how to reach it. Shared by every verb that calls AWS.
@@ -49,6 +51,7 @@ pub struct Target {
     pub config: Config,
     expected_account: Option<String>,
     protected: bool,
+    seen: Option<Seen>,
     sdk: SdkConfig,
     surfaces: OnceCell<Surfaces>,
     identity: OnceCell<Answer>,
@@ -98,6 +101,7 @@ impl Target {
             sdk = credentials::with_role(&sdk, &role).await;
         }
         Ok(Target {
+            seen: name.as_deref().map(|name| Seen::at(&ctx.paths, &config.project.name, name)),
             environment: name,
             region,
             endpoint,
@@ -129,6 +133,7 @@ impl Target {
         let region = region.unwrap_or_else(|| crate::sandbox::REGION.to_owned());
         let service = Service { region: Some(region.clone()), endpoint: Some(endpoint.clone()), credentials };
         Ok(Target {
+            seen: Some(Seen::at(&ctx.paths, &config.project.name, LOCAL)),
             environment: Some(LOCAL.to_owned()),
             region,
             endpoint: Some(endpoint),
@@ -177,10 +182,14 @@ impl Target {
     pub async fn surfaces(&self) -> Result<&Surfaces> {
         self.surfaces
             .get_or_try_init(|| async {
-                match self.is_local() {
-                    true => crate::sandbox::surfaces(&self.sdk).await,
-                    false => Ok(Surfaces::default()),
+                let surfaces = match self.is_local() {
+                    true => crate::sandbox::surfaces(&self.sdk).await?,
+                    false => Surfaces::default(),
+                };
+                if let Some(seen) = &self.seen {
+                    seen.keep(&surfaces);
                 }
+                Ok(surfaces)
             })
             .await
     }
@@ -247,11 +256,60 @@ impl Target {
     pub async fn authorize(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
         self.guard(ctx).await?;
         if self.protected {
-            prompt::type_the_name(ctx, &intent.what, self.name())?;
+            let name = self.name();
+            let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
+            prompt::type_the_name(ctx, &intent.what, name, &remedy)?;
         } else if intent.destroys || !self.is_local() {
             prompt::confirm(ctx, &format!("{} in environment {}?", intent.what, self.name()))?;
         }
+        self.agreed(ctx, intent).await
+    }
+
+    /// The same for what cannot be undone: the operator types the name of what is lost, and `--yes` is no answer.
+    /// `typed` is that name where it was given on the command line.
+    pub async fn authorize_by_name(
+        &self,
+        ctx: &Ctx,
+        intent: &Intent,
+        name: &str,
+        typed: Option<&str>,
+    ) -> Result<Change> {
+        self.guard(ctx).await?;
+        match typed {
+            None => {
+                let remedy = format!("type it on the command line: --confirm {name}");
+                prompt::type_the_name(ctx, &intent.what, name, &remedy)?;
+            }
+            Some(typed) if typed == name => {}
+            Some(typed) => {
+                return Err(Error::refused(format!("{typed:?} was typed and {name} is meant, so nothing was done"))
+                    .hint(format!("to go on: --confirm {name}")));
+            }
+        }
+        self.agreed(ctx, intent).await
+    }
+
+    /// From here on it is a change, and the change log knows of it.
+    async fn agreed(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
+        ctx.changes.begin(self.begun(ctx, intent).await?)?;
         Ok(Change(()))
+    }
+
+    /// What the change log says of it. The sandbox is not asked who is calling: its answer is made up.
+    async fn begun(&self, ctx: &Ctx, intent: &Intent) -> Result<Begun> {
+        let answer = if self.is_local() { None } else { Some(self.identity().await?) };
+        let caller = match answer {
+            Some(Answer::Caller(caller)) => Some(caller),
+            Some(Answer::NoSts(_)) | None => None,
+        };
+        Ok(Begun {
+            environment: self.environment.clone(),
+            region: self.region.clone(),
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
+            user: ctx.variable("USER").map(str::to_owned),
+            what: intent.what.clone(),
+        })
     }
 }
 

@@ -14,6 +14,9 @@ const SIGN_IN: &str = "sign in (aws sso login), choose a profile (--profile), or
 /// Turns the SDK's error into one of ours. `doing` reads like "list queues" and is the first thing the user sees.
 pub trait Explain<T> {
     fn or_explain(self, doing: &str) -> Result<T, Error>;
+
+    /// The same for a call whose permission is known: a denial says what to allow, and how.
+    fn or_needs(self, doing: &str, action: &str, resource: &str) -> Result<T, Error>;
 }
 
 impl<T, E> Explain<T> for Result<T, SdkError<E, HttpResponse>>
@@ -22,6 +25,29 @@ where
 {
     fn or_explain(self, doing: &str) -> Result<T, Error> {
         self.map_err(|error| explain(error, doing))
+    }
+
+    fn or_needs(self, doing: &str, action: &str, resource: &str) -> Result<T, Error> {
+        self.map_err(|error| {
+            let denied = is_denied(&error);
+            let explained = explain(error, doing);
+            if !denied {
+                return explained;
+            }
+            let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
+            explained.hint(format!("needed: {action} on {resource}")).hint(format!("the IAM statement: {statement}"))
+        })
+    }
+}
+
+/// Signed by somebody known who may not do this. An answer to HEAD has no code.
+fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ServiceError(answer) => match answer.err().code() {
+            Some(code) => matches!(code, "AccessDenied" | "AccessDeniedException" | "Forbidden"),
+            None => answer.raw().status().as_u16() == 403,
+        },
+        _ => false,
     }
 }
 

@@ -1,10 +1,15 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod bootstrap;
+pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod env;
 pub mod init;
 pub mod local;
+pub mod log;
+pub mod man;
 pub mod package;
 pub mod queue;
 pub mod upload;
@@ -75,8 +80,13 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Bootstrap(bootstrap::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
+    Doctor(Box<doctor::Args>),
+    Log(log::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -100,7 +110,12 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Doctor(args) => doctor::run(&args, ctx).await,
+        Verb::Log(args) => log::run(&args, ctx),
+        Verb::Completions(args) => completions::run(&args),
+        Verb::Man(args) => man::run(&args),
     }
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
+
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -30,7 +32,7 @@ pub struct Args {
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// The bucket: logical or real name; without it, the one where the flows begin
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     bucket: Option<String>,
     /// Put this before every key, as it stands ("in/" for a folder)
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]

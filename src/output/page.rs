@@ -10,6 +10,7 @@ pub struct Page(Vec<Part>);
 
 enum Part {
     Line(String),
+    Verbatim(String),
     Table(Table),
 }
 
@@ -31,6 +32,12 @@ impl Page {
         self
     }
 
+    /// Text of ours that another program reads, byte for byte: a script, a policy. Also in `--output text`.
+    pub fn verbatim(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Part::Verbatim(text.into()));
+        self
+    }
+
     pub fn line_if(self, condition: bool, text: impl FnOnce() -> String) -> Self {
         if condition { self.line(text()) } else { self }
     }
@@ -48,12 +55,8 @@ impl Page {
         let mut text = String::new();
         for (index, part) in self.0.iter().enumerate() {
             match part {
-                Part::Line(line) => {
-                    for line in line.lines() {
-                        text.push_str(&printable(line));
-                        text.push('\n');
-                    }
-                }
+                Part::Verbatim(verbatim) => text.push_str(verbatim),
+                Part::Line(lines) => push_lines(&mut text, lines),
                 Part::Table(table) => {
                     text.push_str(&table.render(terminal));
                     if index + 1 < self.0.len() {
@@ -69,15 +72,35 @@ impl Page {
     pub fn fields(&self) -> String {
         let mut text = String::new();
         for part in &self.0 {
-            if let Part::Table(table) = part {
-                for row in &table.rows {
-                    let cells: Vec<_> = row.iter().map(|cell| printable(cell)).collect();
-                    text.push_str(&cells.join("\t"));
-                    text.push('\n');
+            match part {
+                Part::Line(_) => {}
+                Part::Verbatim(verbatim) => text.push_str(verbatim),
+                Part::Table(table) => {
+                    for row in &table.rows {
+                        let cells: Vec<_> = row.iter().map(|cell| printable(cell)).collect();
+                        text.push_str(&cells.join("\t"));
+                        text.push('\n');
+                    }
                 }
             }
         }
         text
+    }
+
+    /// The sentences alone, on one line: how it went, in short.
+    pub fn sentences(&self) -> String {
+        let lines = self.0.iter().filter_map(|part| match part {
+            Part::Line(line) => Some(line.as_str()),
+            Part::Verbatim(_) | Part::Table(_) => None,
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn push_lines(text: &mut String, lines: &str) {
+    for line in lines.lines() {
+        text.push_str(&printable(line));
+        text.push('\n');
     }
 }
 
@@ -154,6 +177,13 @@ mod tests {
     #[test]
     fn text_has_the_fields_only() {
         assert_eq!(sample().fields(), "a\t1\nlong\\e[31m\t12345\n");
+    }
+
+    #[test]
+    fn what_another_program_reads_is_not_touched() {
+        let page = Page::new().line("said").verbatim("a\tb\u{1b}\n");
+        assert_eq!((page.render(&PLAIN), page.fields()), ("said\na\tb\u{1b}\n".into(), "a\tb\u{1b}\n".into()));
+        assert_eq!(page.line("done").sentences(), "said; done");
     }
 
     #[test]

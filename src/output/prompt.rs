@@ -23,9 +23,9 @@ pub fn confirm(ctx: &Ctx, question: &str) -> Result<()> {
     }
 }
 
-/// Asks for a name to be typed. `--yes` does not answer this one.
-pub fn type_the_name(ctx: &Ctx, what: &str, name: &str) -> Result<()> {
-    on_a_terminal(ctx, what, &format!("environment {name} is protected: its name must be typed on a terminal"))?;
+/// Asks for a name to be typed. `--yes` does not answer this one; `remedy` is what to do without a terminal.
+pub fn type_the_name(ctx: &Ctx, what: &str, name: &str, remedy: &str) -> Result<()> {
+    on_a_terminal(ctx, what, remedy)?;
     let question = format!("{what}: type {name} to go on");
     match text(ctx, &question, None, |_| Ok(()))?.trim() == name {
         true => Ok(()),

@@ -148,7 +148,7 @@ impl Multipart {
                 why.hint("the upload is gone, so it was perhaps completed: look at the object before you go on")
             }
             Err(_) => why.hint(format!(
-                "its parts were left in the bucket: aws s3api abort-multipart-upload --bucket {} --key '{}' --upload-id {}",
+                "its parts are still there: aws s3api abort-multipart-upload --bucket {} --key '{}' --upload-id {}",
                 self.bucket, self.key, self.id
             )),
         }

@@ -17,4 +17,5 @@ mod package;
 mod python;
 mod queue;
 mod sandbox;
+mod upload;
 mod verify;

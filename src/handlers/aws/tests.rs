@@ -139,7 +139,8 @@ async fn a_refused_connection_says_so() {
 #[tokio::test]
 async fn a_refused_condition_brings_the_item_in_the_way() {
     let item = json!({ "claim_id": { "S": "b/k" } });
-    let error = |item: Option<&serde_json::Value>| json!({ "__type": "x#ConditionalCheckFailedException", "message": "The conditional request failed", "Item": item });
+    let error =
+        |item: Option<&serde_json::Value>| json!({ "__type": "x#ConditionalCheckFailedException", "Item": item });
     let server = answers(vec![
         Some(Answer::new(400, error(Some(&item)))),
         Some(Answer::new(400, json!({ "__type": "x#ConditionalCheckFailedException" }))),

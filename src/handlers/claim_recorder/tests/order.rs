@@ -37,6 +37,15 @@ async fn a_removal_keeps_what_is_known_of_the_object() {
 }
 
 #[tokio::test]
+async fn a_delete_marker_does_not_pass_for_the_object() {
+    let fake = Fake::start();
+    let marker = with_version(event("ObjectRemoved:DeleteMarkerCreated", "0B", "marker"), "v2");
+    handle_all(&fake, &[with_version(created("0A", "e"), "v1"), marker]).await;
+    assert_eq!(texts(&record(&fake)), ["removed", "e", "0B"]);
+    assert_eq!(fake.attribute("b/k", "version_id").as_deref(), Some("v1"));
+}
+
+#[tokio::test]
 async fn a_removal_that_overtakes_its_creation_still_wins() {
     let fake = Fake::start();
     handle_all(&fake, &[removed("0B"), created("0A", "e")]).await;
