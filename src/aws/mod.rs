@@ -2,6 +2,7 @@
 
 mod client;
 pub mod credentials;
+pub mod endpoint;
 mod failure;
 mod session;
 
