@@ -5,10 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod run;
+mod terminal;
 mod world;
 
+mod accounts;
 mod bad_input;
+mod config;
 mod help;
+mod init;
 mod package;
 mod python;
 mod queue;
