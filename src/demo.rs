@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::aws::Explain;
 use crate::artifact::{self, Repository};
+use crate::aws::Explain;
 use crate::config::{Architecture, Config};
 use crate::context::Ctx;
 use crate::error::{Error, IoContext, Result};
@@ -125,7 +125,8 @@ async fn upload(ctx: &Ctx, target: &Target, payloads: &Path) -> Result<String> {
     let to = Destination::find(target, None).await?;
     let found = sources::find(&[payloads.to_owned()], &Filter::default(), &ctx.cancel)?;
     let plan = Plan::of(found, &Naming::Prefix("demo/".to_owned()))?;
-    let intent = Intent { what: format!("upload {} to bucket {}", count(PAYLOADS, "payload"), to.bucket), destroys: false };
+    let intent =
+        Intent { what: format!("upload {} to bucket {}", count(PAYLOADS, "payload"), to.bucket), destroys: false };
     let change = target.authorize(ctx, &intent).await?;
     let settings = Settings { metadata: HashMap::new(), content_type: None, concurrency: 16, part_size: PART_SIZE };
     let uploads = engine::send(target, &to, &plan, &settings, &change, &ctx.cancel, ctx.progress.as_ref()).await;
@@ -141,7 +142,8 @@ async fn upload(ctx: &Ctx, target: &Target, payloads: &Path) -> Result<String> {
 /// Waits for every record; the proof is verify's.
 async fn prove(ctx: &Ctx, target: &Target) -> Result<String> {
     let flow = ResolvedFlow::find(target, &Named::default()).await?;
-    let options = Options { prefix: String::new(), since: None, look: false, wait: Some(RECORDED_WITHIN), settle: None };
+    let options =
+        Options { prefix: String::new(), since: None, look: false, wait: Some(RECORDED_WITHIN), settle: None };
     let Verification { objects, counts, balanced, .. } =
         verify::verify(target, &flow, &options, &ctx.cancel, ctx.progress.as_ref()).await?;
     if objects != PAYLOADS || counts.recorded != PAYLOADS || !balanced {

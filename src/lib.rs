@@ -17,9 +17,9 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod context;
+pub mod demo;
 #[cfg(feature = "cli")]
 pub mod deploy;
-pub mod demo;
 #[cfg(feature = "cli")]
 pub mod error;
 #[cfg(feature = "cli")]

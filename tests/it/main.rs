@@ -5,11 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod run;
+mod server;
 mod world;
 
 mod bad_input;
+mod bootstrap;
 mod help;
 mod package;
+mod policy;
 mod python;
 mod queue;
 mod sandbox;
