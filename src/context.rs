@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cancel::Cancel;
+use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::output::terminal_progress;
 use crate::progress::Progress;
@@ -50,6 +51,7 @@ pub struct Ctx {
     pub working_directory: PathBuf,
     pub cancel: Cancel,
     pub progress: Arc<dyn Progress>,
+    pub changes: Arc<Changes>,
     variables: HashMap<String, OsString>,
 }
 
@@ -81,7 +83,10 @@ impl Ctx {
         let working_directory = std::env::current_dir().map_err(|error| {
             Error::usage("the working directory cannot be read").caused_by(error).hint("change to a folder that exists")
         })?;
-        Ok(Ctx { paths: Paths::from(&variables)?, manners, terminal, working_directory, cancel, progress, variables })
+        let paths = Paths::from(&variables)?;
+        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let changes = Arc::new(Changes::at(&paths.state, arguments));
+        Ok(Ctx { manners, terminal, paths, working_directory, cancel, progress, changes, variables })
     }
 
     /// An environment variable, if it is set, not empty, and Unicode.
@@ -96,7 +101,8 @@ impl Ctx {
 
     /// The same context with its state elsewhere, for a private sandbox. The cache stays shared.
     pub fn with_state(&self, state: PathBuf) -> Ctx {
-        Ctx { paths: Paths { cache: self.paths.cache.clone(), state }, ..self.clone() }
+        let changes = Arc::new(self.changes.moved_to(&state));
+        Ctx { paths: Paths { cache: self.paths.cache.clone(), state }, changes, ..self.clone() }
     }
 
     /// For tidying up after an interrupt, which must not be interrupted by it.

@@ -43,4 +43,21 @@ impl Exit {
             Exit::Terminated => 143,
         }
     }
+
+    /// The code in words, for a log that is read long after the run.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::Unexpected => "failed",
+            Exit::Usage => "not understood",
+            Exit::Partial => "done in part",
+            Exit::Refused => "refused",
+            Exit::NotFound => "not found",
+            Exit::Denied => "access denied",
+            Exit::Unreachable => "unreachable",
+            Exit::Findings => "done, with findings",
+            Exit::Interrupted => "interrupted",
+            Exit::Terminated => "terminated",
+        }
+    }
 }

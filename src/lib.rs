@@ -3,16 +3,22 @@
 //! The tool (`cli`) and the Lambda handlers (`handlers`) share [`claim`], the pure types of a claim and its record.
 
 #[cfg(feature = "cli")]
+pub mod account;
+#[cfg(feature = "cli")]
 pub mod artifact;
 #[cfg(feature = "cli")]
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cancel;
 #[cfg(feature = "cli")]
+pub mod changes;
+#[cfg(feature = "cli")]
 pub mod child;
 pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod completion;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "cli")]
@@ -25,6 +31,12 @@ pub mod error;
 #[cfg(feature = "cli")]
 pub mod exit;
 #[cfg(feature = "cli")]
+pub mod folder;
+#[cfg(feature = "handlers")]
+pub mod handlers;
+#[cfg(feature = "cli")]
+pub mod inspect;
+#[cfg(feature = "cli")]
 pub mod names;
 #[cfg(feature = "cli")]
 pub mod output;
@@ -36,6 +48,8 @@ pub mod progress;
 pub mod queue;
 #[cfg(feature = "cli")]
 pub mod sandbox;
+#[cfg(feature = "cli")]
+pub mod seen;
 #[cfg(feature = "cli")]
 pub mod sinks;
 #[cfg(feature = "cli")]

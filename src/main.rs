@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use claimctl::cancel::Cancel;
 use claimctl::cli::{self, Cli};
+use claimctl::completion;
 use claimctl::context::Ctx;
 use claimctl::error::{Error, Kind, Result};
 use claimctl::exit::Exit;
@@ -12,6 +13,9 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    if completion::answer() {
+        return ExitCode::SUCCESS;
+    }
     let cli = Cli::parse();
     let cancel = Cancel::default();
     let ended = Ctx::new(cli.manners(), cancel.clone()).and_then(|ctx| run(cli, &ctx));
@@ -35,6 +39,9 @@ fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         tokio::spawn(listen(ctx.cancel.clone()));
         let outcome = cli::run(cli, ctx).await;
         ctx.progress.finish();
+        if let Err(error) = ctx.changes.end(&outcome, ctx.cancel.exit()) {
+            output::print_error(&error);
+        }
         output::print(&outcome?, ctx)
     });
     // A read of stdin that nobody waits for any more must not keep the process.

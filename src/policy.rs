@@ -46,7 +46,7 @@ pub struct Place {
 impl Place {
     /// The account is the declared one: a policy is asked for by those who cannot sign in yet.
     pub async fn of(target: &Target) -> Result<Place> {
-        let account = match target.declared_account() {
+        let account = match target.expected_account() {
             Some(account) => account.to_owned(),
             None => target.caller().await?.account.clone(),
         };

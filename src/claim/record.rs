@@ -20,7 +20,7 @@ pub mod attribute {
     pub const SEQUENCER: &str = "sequencer";
     pub const EVENT_NAME: &str = "event_name";
     pub const EVENT_TIME: &str = "event_time";
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC, to the millisecond, so that its strings sort by time.
     pub const RECORDED_AT: &str = "recorded_at";
     pub const MESSAGE_ID: &str = "message_id";
     pub const REQUEST_ID: &str = "request_id";
@@ -84,7 +84,7 @@ impl Record {
     pub fn to_wire(&self) -> Map<String, Value> {
         let claim = &self.claim;
         let claim_id = claim.id();
-        let recorded_at = self.recorded_at.to_string();
+        let recorded_at = format!("{:.3}", self.recorded_at);
         let texts = [
             (attribute::CLAIM_ID, Some(claim_id.as_str())),
             (attribute::BUCKET, Some(claim.bucket.as_str())),
@@ -104,9 +104,18 @@ impl Record {
             (attribute::RECEIVE_COUNT, self.receive_count.map(|count| count.to_string())),
             (attribute::EXPIRES_AT, self.expires_at.map(|at| at.to_string())),
         ];
-        let texts = texts.into_iter().filter_map(|(name, text)| Some((name.into(), wire_text(text?))));
-        let numbers = numbers.into_iter().filter_map(|(name, digits)| Some((name.into(), json!({ "N": digits? }))));
-        texts.chain(numbers).collect()
+        let mut item = Map::new();
+        for (name, text) in texts {
+            if let Some(text) = text {
+                item.insert(name.into(), wire_text(text));
+            }
+        }
+        for (name, number) in numbers {
+            if let Some(digits) = number {
+                item.insert(name.into(), json!({ "N": digits }));
+            }
+        }
+        item
     }
 }
 
@@ -146,7 +155,7 @@ mod tests {
                 "object_key": { "S": "dir/k" },
                 "size": { "N": "7" },
                 "sequencer": { "S": "00AB" },
-                "recorded_at": { "S": "2026-01-02T03:04:05.25Z" },
+                "recorded_at": { "S": "2026-01-02T03:04:05.250Z" },
                 "request_id": { "S": "r" },
                 "receive_count": { "N": "2" },
                 "status": { "S": "recorded" },

@@ -32,14 +32,14 @@ impl Page {
         self
     }
 
-    pub fn line_if(self, condition: bool, text: impl FnOnce() -> String) -> Self {
-        if condition { self.line(text()) } else { self }
-    }
-
-    /// A document of its own, such as JSON: the same in `--output text`.
+    /// Text of ours that another program reads, byte for byte: a script, a policy. Also in `--output text`.
     pub fn verbatim(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Verbatim(text.into()));
         self
+    }
+
+    pub fn line_if(self, condition: bool, text: impl FnOnce() -> String) -> Self {
+        if condition { self.line(text()) } else { self }
     }
 
     /// A table; one without rows is left out.
@@ -55,7 +55,8 @@ impl Page {
         let mut text = String::new();
         for (index, part) in self.0.iter().enumerate() {
             match part {
-                Part::Line(lines) | Part::Verbatim(lines) => push_lines(&mut text, lines),
+                Part::Verbatim(verbatim) => text.push_str(verbatim),
+                Part::Line(lines) => push_lines(&mut text, lines),
                 Part::Table(table) => {
                     text.push_str(&table.render(terminal));
                     if index + 1 < self.0.len() {
@@ -73,7 +74,7 @@ impl Page {
         for part in &self.0 {
             match part {
                 Part::Line(_) => {}
-                Part::Verbatim(lines) => push_lines(&mut text, lines),
+                Part::Verbatim(verbatim) => text.push_str(verbatim),
                 Part::Table(table) => {
                     for row in &table.rows {
                         let cells: Vec<_> = row.iter().map(|cell| printable(cell)).collect();
@@ -84,6 +85,15 @@ impl Page {
             }
         }
         text
+    }
+
+    /// The sentences alone, on one line: how it went, in short.
+    pub fn sentences(&self) -> String {
+        let lines = self.0.iter().filter_map(|part| match part {
+            Part::Line(line) => Some(line.as_str()),
+            Part::Verbatim(_) | Part::Table(_) => None,
+        });
+        lines.collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -167,6 +177,13 @@ mod tests {
     #[test]
     fn text_has_the_fields_only() {
         assert_eq!(sample().fields(), "a\t1\nlong\\e[31m\t12345\n");
+    }
+
+    #[test]
+    fn what_another_program_reads_is_not_touched() {
+        let page = Page::new().line("said").verbatim("a\tb\u{1b}\n");
+        assert_eq!((page.render(&PLAIN), page.fields()), ("said\na\tb\u{1b}\n".into(), "a\tb\u{1b}\n".into()));
+        assert_eq!(page.line("done").sentences(), "said; done");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn report(report: impl Report + 'static) -> Result<Outcome> {
 }
 
 impl Outcome {
-    pub(super) fn page(&self) -> Page {
+    pub(crate) fn page(&self) -> Page {
         self.0.page()
     }
 

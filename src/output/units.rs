@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 /// Bytes in binary units: `0 B`, `1.5 KiB`, `12 MiB`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -51,6 +54,11 @@ pub fn duration(duration: Duration) -> String {
 /// `1 message`, `2 messages`.
 pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// A moment as the clock on the wall shows it, for tables. JSON has RFC 3339 in UTC.
+pub fn local_time(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Text from elsewhere with control characters made visible: a key or a message body must not be able to

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
+use crate::folder::create_private;
 use crate::progress::Progress;
 
 /// Held until dropped.
@@ -19,7 +20,7 @@ const SAY_AFTER: Duration = Duration::from_secs(1);
 /// Waits for the lock; says so when that takes long.
 pub async fn take(path: &Path, progress: &dyn Progress, cancel: &Cancel) -> Result<Lock> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).on("create", folder)?;
+        create_private(folder).on("create", folder)?;
     }
     let file = File::options().create(true).truncate(false).write(true).open(path).on("open", path)?;
     let began = Instant::now();

@@ -7,7 +7,7 @@ mod home;
 mod http;
 mod lock;
 mod log;
-mod python;
+pub mod python;
 mod server;
 mod stack;
 mod venv;

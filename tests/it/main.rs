@@ -16,4 +16,5 @@ mod policy;
 mod python;
 mod queue;
 mod sandbox;
+mod upload;
 mod verify;

@@ -54,7 +54,9 @@ pub struct Opened {
     pub test_event: bool,
 }
 
-/// Opens a message body. A body of which any part is unreadable is unreadable: half an answer would hide the other half.
+/// Opens a message body.
+///
+/// A body of which any part is unreadable is unreadable: half an answer would hide the other half.
 pub fn open(body: &str) -> Result<Opened, Unreadable> {
     let mut opening = Opening::default();
     opening.text(body)?;
@@ -79,7 +81,7 @@ impl Opening {
         if text.trim().is_empty() {
             return Err(Unreadable::Empty);
         }
-        let value = serde_json::from_str(text)
+        let value = serde_json::from_slice(text.as_bytes())
             .map_err(|error| Unreadable::NotJson { line: error.line(), column: error.column() })?;
         self.value(&value)
     }

@@ -62,6 +62,8 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
         visibility_timeout: Duration::from_secs(args.visibility_timeout),
     };
     let deployed = sandbox.deploy(ctx, &target, &request).await?;
+    // Read back, so that a shell can complete the names of what was just deployed.
+    target.surfaces().await?;
     let server = if started.new { "started" } else { "was up" };
     let stack = if deployed.changed { "deployed" } else { "is unchanged" };
     let what = format!(

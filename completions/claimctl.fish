@@ -1,0 +1,1 @@
+complete --keep-order --exclusive --command claimctl --arguments "(CLAIMCTL_COMPLETE=fish claimctl -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"

@@ -1,0 +1,153 @@
+//! The change log: every change that was authorized leaves a line when it begins and a line when it ends.
+//!
+//! A change without an end was killed, or is still at work: the log shows it as such. [`Target::authorize`] begins an
+//! entry and `main` ends it, so that no verb can forget to.
+//!
+//! [`Target::authorize`]: crate::target::Target::authorize
+
+mod file;
+mod read;
+mod redact;
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::output::Outcome;
+use file::LogFile;
+pub use read::{History, Recorded};
+use redact::{redact, redact_arguments};
+
+/// An upload of a shell glob can have thousands of arguments; so many tell what was meant.
+const MOST_ARGUMENTS: usize = 50;
+/// A report can be long; so many characters of it tell how it went.
+const MOST_SAID: usize = 500;
+
+/// The change log of this machine's user, and what the running command has begun in it.
+pub struct Changes {
+    file: LogFile,
+    arguments: Vec<String>,
+    open: Mutex<Vec<String>>,
+}
+
+/// What is known of a change before it begins.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Begun {
+    /// None: AWS without an environment.
+    pub environment: Option<String>,
+    pub region: String,
+    /// None where the caller is not known: in the sandbox, or where no STS answers.
+    pub account: Option<String>,
+    /// The ARN that STS gave for the credentials.
+    pub caller: Option<String>,
+    /// The user's name on this machine.
+    pub user: Option<String>,
+    /// Reads like "upload 12 files to bucket b".
+    pub what: String,
+}
+
+/// How a change ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The exit code of the command.
+    pub exit: u8,
+    /// What the exit code means.
+    pub result: String,
+    /// What the command reported, shortened.
+    pub said: String,
+}
+
+/// A line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    v: u32,
+    /// Joins the two lines of a change.
+    id: String,
+    /// RFC 3339, UTC.
+    at: Timestamp,
+    #[serde(flatten)]
+    event: Event,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Event {
+    Begun {
+        #[serde(flatten)]
+        begun: Begun,
+        arguments: Vec<String>,
+    },
+    Ended(Ended),
+}
+
+const VERSION: u32 = 1;
+
+impl Changes {
+    /// `arguments` are the command line without the program; credentials in them are never written.
+    pub fn at(state: &Path, arguments: Vec<String>) -> Self {
+        Changes { file: LogFile::at(state), arguments, open: Mutex::new(Vec::new()) }
+    }
+
+    /// The same command line, logged below another state folder.
+    pub fn moved_to(&self, state: &Path) -> Self {
+        Changes::at(state, self.arguments.clone())
+    }
+
+    /// Writes, durably, that a change begins. Where that fails, the change must not begin.
+    pub fn begin(&self, begun: Begun) -> Result<()> {
+        let at = Timestamp::now();
+        let id = format!("{:x}-{:x}", at.as_nanosecond(), std::process::id());
+        let begun = Begun { what: redact(&begun.what), ..begun };
+        let event = Event::Begun { begun, arguments: shortened(redact_arguments(&self.arguments)) };
+        self.file.append(&Line { v: VERSION, id: id.clone(), at, event }).map_err(|error| {
+            Error::unexpected("the change cannot be logged, so nothing was done")
+                .caused_by(error)
+                .hint("free some room or repair the folder (claimctl doctor), or point CLAIMCTL_HOME at another one")
+        })?;
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        Ok(())
+    }
+
+    /// Writes how the command ended, for each change that it began. `signal` is the exit code of an interrupt.
+    pub fn end(&self, outcome: &Result<Outcome>, signal: Option<Exit>) -> Result<()> {
+        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        if open.is_empty() {
+            return Ok(());
+        }
+        let (exit, said) = match outcome {
+            Ok(outcome) => (outcome.exit(), outcome.page().sentences()),
+            Err(error) => (error.exit(), error.chain().join(": ")),
+        };
+        let exit = signal.unwrap_or(exit);
+        let said = redact(&said).chars().take(MOST_SAID).collect();
+        let ended = Ended { exit: exit.code(), result: exit.meaning().to_owned(), said };
+        for id in open {
+            let line = Line { v: VERSION, id, at: Timestamp::now(), event: Event::Ended(ended.clone()) };
+            self.file
+                .append(&line)
+                .map_err(|error| Error::unexpected("how the change ended could not be logged").caused_by(error))?;
+        }
+        Ok(())
+    }
+
+    /// Everything logged, oldest first.
+    pub fn history(&self) -> Result<History> {
+        let (rotated, current) = self.file.read()?;
+        Ok(read::pair(&[rotated, current]))
+    }
+}
+
+fn shortened(mut arguments: Vec<String>) -> Vec<String> {
+    if let Some(more) = arguments.len().checked_sub(MOST_ARGUMENTS).filter(|more| *more > 0) {
+        arguments.truncate(MOST_ARGUMENTS);
+        arguments.push(format!("… and {more} more"));
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests;

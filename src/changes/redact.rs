@@ -1,0 +1,116 @@
+//! Takes credentials out of what is about to be written down.
+
+const HIDDEN: &str = "[hidden]";
+
+/// Parts of a flag's or a variable's name whose value nobody may read later.
+const SECRET_NAMES: [&str; 8] =
+    ["external-id", "mfa", "token", "secret", "password", "passphrase", "credential", "signature"];
+
+/// Arguments with the values of secret flags and everything that looks like a credential replaced.
+pub fn redact_arguments(arguments: &[String]) -> Vec<String> {
+    let mut value_is_secret = false;
+    arguments
+        .iter()
+        .map(|argument| {
+            let is_value = value_is_secret && !argument.starts_with("--");
+            value_is_secret = argument.starts_with("--") && !argument.contains('=') && is_secret_name(argument);
+            if is_value { HIDDEN.to_owned() } else { redact(argument) }
+        })
+        .collect()
+}
+
+/// Text with everything that looks like a credential replaced.
+pub fn redact(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let length = rest.find(is_border).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(length);
+        clean.push_str(&redact_word(word));
+        let border = after.chars().next().map_or(0, char::len_utf8);
+        clean.push_str(&after[..border]);
+        rest = &after[border..];
+    }
+    clean
+}
+
+/// What separates words, and the parameters of a presigned URL.
+fn is_border(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '&' | '?' | ',' | ';' | '"' | '\'' | '(' | ')')
+}
+
+fn redact_word(word: &str) -> String {
+    if let Some((name, value)) = word.split_once('=') {
+        let value = if is_secret_name(name) && !value.is_empty() { HIDDEN.to_owned() } else { redact_word(value) };
+        return format!("{name}={value}");
+    }
+    if let Some((scheme, address)) = word.split_once("://") {
+        let authority = address.split('/').next().unwrap_or(address);
+        return match authority.rsplit_once('@') {
+            Some((user, _)) => format!("{scheme}://{HIDDEN}{}", &address[user.len()..]),
+            None => word.to_owned(),
+        };
+    }
+    if is_access_key(word) || is_secret_key(word) { HIDDEN.to_owned() } else { word.to_owned() }
+}
+
+fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    SECRET_NAMES.iter().any(|secret| name.contains(secret))
+}
+
+/// The id of a long-term or temporary key (AWS IAM User Guide, "IAM identifiers").
+fn is_access_key(word: &str) -> bool {
+    word.len() >= 20
+        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+        && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// The shape of a secret access key: forty characters of base64 that are neither a digest nor a word.
+fn is_secret_key(word: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| word.as_bytes().iter().any(kind);
+    word.len() == 40
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'+')
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(line: &str) -> String {
+        redact_arguments(&line.split(' ').map(str::to_owned).collect::<Vec<_>>()).join(" ")
+    }
+
+    #[test]
+    fn the_value_of_a_secret_flag_is_hidden_in_both_forms() {
+        assert_eq!(arguments("env show --external-id 4711 --env dev"), "env show --external-id [hidden] --env dev");
+        assert_eq!(arguments("x --mfa-code=123456 y"), "x --mfa-code=[hidden] y");
+        assert_eq!(arguments("x --session-token --yes"), "x --session-token --yes");
+    }
+
+    #[test]
+    fn what_an_operator_needs_to_read_stays() {
+        for line in [
+            "upload data/part-1.csv --key in/2026/a+b%20c.csv --metadata owner=ops",
+            "verify --endpoint-url http://127.0.0.1:4566 --since 2h",
+            "upload e3b0c44298fc1c149afbf4c8996fb92427ae41e4 --kms-key arn:aws:kms:us-east-1:111111111111:key/a-b",
+        ] {
+            assert_eq!(arguments(line), line);
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_credential_is_hidden_wherever_it_stands() {
+        assert_eq!(redact("denied for AKIAABCDEFGHIJKLMNOP, really"), "denied for [hidden], really");
+        assert_eq!(redact(&"aB3/".repeat(10)), "[hidden]");
+        assert_eq!(redact("AWS_SECRET_ACCESS_KEY=abc"), "AWS_SECRET_ACCESS_KEY=[hidden]");
+        assert_eq!(
+            redact("https://b.s3.amazonaws.com/k?X-Amz-Credential=a&X-Amz-Date=d&X-Amz-Signature=s"),
+            "https://b.s3.amazonaws.com/k?X-Amz-Credential=[hidden]&X-Amz-Date=d&X-Amz-Signature=[hidden]"
+        );
+        assert_eq!(redact("https://me:pass@host:1/p"), "https://[hidden]@host:1/p");
+    }
+}

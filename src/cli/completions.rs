@@ -1,0 +1,34 @@
+//! `claimctl completions`: the script that teaches a shell to complete claimctl.
+
+use serde::Serialize;
+
+use crate::completion::{self, Shell};
+use crate::error::Result;
+use crate::output::{Outcome, Page, Report, report};
+
+/// Print the script that completes verbs, flags and names in a shell
+///
+/// Load it where the shell starts: `source <(claimctl completions bash)` in ~/.bashrc, the same with zsh in ~/.zshrc,
+/// `claimctl completions fish | source` in ~/.config/fish/config.fish. Environments come from claimctl.toml, queues,
+/// buckets and tables from the stacks that claimctl saw last.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+#[derive(Debug, Serialize)]
+struct Completions {
+    shell: Shell,
+    script: String,
+}
+
+pub fn run(args: &Args) -> Result<Outcome> {
+    report(Completions { shell: args.shell, script: completion::script(args.shell)? })
+}
+
+impl Report for Completions {
+    fn page(&self) -> Page {
+        Page::new().verbatim(self.script.as_str())
+    }
+}

@@ -1,0 +1,86 @@
+//! `claimctl log`: which changes were made from this machine, by whom, and how each ended.
+
+use serde::Serialize;
+
+use crate::changes::{History, Recorded};
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::output::units::{count, local_time};
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::time;
+
+/// Show the changes that were made from this machine
+///
+/// Every change that was authorized is logged when it begins and when it ends, newest last. One without an end is
+/// still at work, or was killed. Credentials in command lines are not logged.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only changes in this environment
+    #[arg(short, long, value_name = "ENV")]
+    env: Option<String>,
+    /// Only changes since: a time (2026-01-31T12:00Z) or an age (2h, 7d)
+    #[arg(long, value_name = "TIME|AGE", value_parser = time::parse_moment)]
+    since: Option<jiff::Timestamp>,
+    /// At most so many, the newest
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Log {
+    changes: Vec<Recorded>,
+    /// Older ones that --limit left out.
+    left_out: usize,
+    unreadable_lines: usize,
+}
+
+pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
+    let History { mut changes, unreadable } = ctx.changes.history()?;
+    changes.retain(|change| {
+        args.env.as_deref().is_none_or(|env| change.begun.environment.as_deref() == Some(env))
+            && args.since.is_none_or(|since| change.began_at >= since)
+    });
+    let left_out = changes.len().saturating_sub(args.limit);
+    report(Log { changes: changes.split_off(left_out), left_out, unreadable_lines: unreadable })
+}
+
+impl Report for Log {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["BEGAN", "ENVIRONMENT", "WHO", "WHAT", "RESULT"]);
+        for change in &self.changes {
+            let begun = &change.begun;
+            table.row([
+                local_time(change.began_at),
+                begun.environment.clone().unwrap_or_else(|| "-".to_owned()),
+                begun.caller.as_ref().or(begun.user.as_ref()).cloned().unwrap_or_else(|| "-".to_owned()),
+                begun.what.clone(),
+                result(change),
+            ]);
+        }
+        let plural = if self.unreadable_lines == 1 { "line" } else { "lines" };
+        Page::new()
+            .table(table)
+            .line_if(self.changes.is_empty(), || "no changes are logged".to_owned())
+            .line_if(self.left_out > 0, || {
+                format!("{} older: --limit N shows more", count(self.left_out as u64, "change"))
+            })
+            .line_if(self.unreadable_lines > 0, || {
+                format!(
+                    "{} {plural} of the log cannot be read: torn by a kill, or not of this claimctl",
+                    self.unreadable_lines
+                )
+            })
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("changes")
+    }
+}
+
+fn result(change: &Recorded) -> String {
+    match &change.ended {
+        None => "no end: still at work, or killed".to_owned(),
+        Some(ended) if ended.said.is_empty() => ended.result.clone(),
+        Some(ended) => format!("{}: {}", ended.result, ended.said),
+    }
+}

@@ -1,0 +1,165 @@
+//! What an argument can be: names from claimctl.toml and from the surfaces last seen.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use clap_complete::CompletionCandidate;
+
+use crate::cancel::Cancel;
+use crate::config::{Config, LOCAL};
+use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::seen::Seen;
+use crate::surface::{Surface, Surfaces};
+
+/// What a value names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Environment,
+    Stack,
+    Flow,
+    Bucket,
+    Topic,
+    Queue,
+    Table,
+    Function,
+}
+
+impl Kind {
+    /// By the name that the value has in the help.
+    pub fn named(value: &str) -> Option<Kind> {
+        Some(match value {
+            "ENV" => Kind::Environment,
+            "STACK" => Kind::Stack,
+            "FLOW" => Kind::Flow,
+            "BUCKET" => Kind::Bucket,
+            "TOPIC" => Kind::Topic,
+            "QUEUE" => Kind::Queue,
+            "TABLE" => Kind::Table,
+            "FUNCTION" | "HANDLER" => Kind::Function,
+            _ => return None,
+        })
+    }
+
+    /// The values that begin with what was typed.
+    pub fn like(self, typed: &OsStr) -> Vec<CompletionCandidate> {
+        let (Some(typed), Some(known)) = (typed.to_str(), Known::here()) else { return Vec::new() };
+        known
+            .values(self)
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(typed))
+            .map(|(name, what)| CompletionCandidate::new(name).help(Some(what.into())))
+            .collect()
+    }
+}
+
+/// What is known on this machine about the environment that the typed line names.
+struct Known {
+    config: Config,
+    surfaces: Surfaces,
+}
+
+impl Known {
+    fn here() -> Option<Known> {
+        let manners = Manners { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
+        let ctx = Ctx::new(manners, Cancel::default()).ok()?;
+        // A file that cannot be read now may be read tomorrow; what was seen is known without it.
+        let config = Config::find(&ctx).unwrap_or_default();
+        let typed = environment_in(std::env::args_os().skip_while(|word| word != "--").skip(1));
+        let environment = typed.or_else(|| ctx.variable("CLAIMCTL_ENV").map(str::to_owned));
+        let environment = environment.unwrap_or_else(|| LOCAL.to_owned());
+        let exists = environment == LOCAL || config.environments.contains_key(&environment);
+        let surfaces = match exists {
+            true => Seen::at(&ctx.paths, &config.project.name, &environment).surfaces(),
+            false => Surfaces::default(),
+        };
+        Some(Known { config, surfaces })
+    }
+
+    /// Names, each with a few words on what it is.
+    fn values(&self, kind: Kind) -> BTreeMap<String, String> {
+        match kind {
+            Kind::Environment => self.environments(),
+            Kind::Stack => self.surfaces.0.iter().map(|surface| (surface.stack.clone(), "stack".to_owned())).collect(),
+            Kind::Flow => self.of_stacks(|surface| surface.flows.iter().map(|flow| flow.name.as_str()).collect()),
+            Kind::Bucket => self.of_stacks(|surface| surface.buckets.keys().map(String::as_str).collect()),
+            Kind::Topic => self.of_stacks(|surface| surface.topics.keys().map(String::as_str).collect()),
+            Kind::Queue => self.of_stacks(|surface| surface.queues.keys().map(String::as_str).collect()),
+            Kind::Table => self.of_stacks(|surface| surface.tables.keys().map(String::as_str).collect()),
+            Kind::Function => {
+                let declared = self.config.functions.keys().map(|name| (name.clone(), "in claimctl.toml".to_owned()));
+                let mut functions: BTreeMap<_, _> = declared.collect();
+                functions.extend(self.of_stacks(|surface| surface.functions.keys().map(String::as_str).collect()));
+                functions
+            }
+        }
+    }
+
+    fn environments(&self) -> BTreeMap<String, String> {
+        let declared = self.config.environments.iter().map(|(name, environment)| {
+            let protected = if environment.protected { ", protected" } else { "" };
+            (name.clone(), format!("{}{protected}", environment.region))
+        });
+        declared.chain([(LOCAL.to_owned(), "the sandbox on this machine".to_owned())]).collect()
+    }
+
+    /// Logical names; with the stack in front where two stacks have the same.
+    fn of_stacks(&self, names: impl Fn(&Surface) -> Vec<&str>) -> BTreeMap<String, String> {
+        let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for surface in &self.surfaces.0 {
+            names(surface).into_iter().for_each(|name| owners.entry(name).or_default().push(&surface.stack));
+        }
+        let named = owners.into_iter().flat_map(|(name, stacks)| {
+            let several = stacks.len() > 1;
+            stacks.into_iter().map(move |stack| {
+                let name = if several { format!("{stack}/{name}") } else { name.to_owned() };
+                (name, format!("in stack {stack}"))
+            })
+        });
+        named.collect()
+    }
+}
+
+/// The environment that the words of the typed line name.
+fn environment_in(words: impl Iterator<Item = OsString>) -> Option<String> {
+    let mut words = words.filter_map(|word| word.into_string().ok());
+    let mut found = None;
+    while let Some(word) = words.next() {
+        if word == "--env" || word == "-e" {
+            found = words.next();
+        } else if let Some(name) = word.strip_prefix("--env=") {
+            found = Some(name.to_owned());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surface(stack: &str, queues: &[&str]) -> Surface {
+        let queues: BTreeMap<_, _> =
+            queues.iter().map(|name| (*name, serde_json::json!({ "url": "u", "arn": "a" }))).collect();
+        let json = serde_json::json!({
+            "version": 1, "stack": stack, "environment": "dev", "region": "r", "account": "a", "queues": queues,
+        });
+        Surface::parse(&json.to_string()).unwrap()
+    }
+
+    #[test]
+    fn a_name_of_two_stacks_is_offered_as_it_must_be_typed() {
+        let surfaces = Surfaces(vec![surface("one", &["claims", "rows"]), surface("two", &["claims"])]);
+        let known = Known { config: Config::default(), surfaces };
+        let names: Vec<_> = known.values(Kind::Queue).into_keys().collect();
+        assert_eq!(names, ["one/claims", "rows", "two/claims"]);
+        assert_eq!(known.values(Kind::Stack).into_keys().collect::<Vec<_>>(), ["one", "two"]);
+    }
+
+    #[test]
+    fn the_environment_is_read_from_the_line_in_every_form() {
+        let find = |line: &str| environment_in(line.split(' ').map(OsString::from));
+        assert_eq!(find("claimctl queue peek --env dev cl"), Some("dev".to_owned()));
+        assert_eq!(find("claimctl queue peek -e dev --env=prod cl"), Some("prod".to_owned()));
+        assert_eq!(find("claimctl queue peek cl"), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The table of records: guarded writes, and what a refused write saw.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::claim::record::{attribute, read_text, wire_text};
+use crate::claim::{Record, Status};
+use crate::handlers::aws::{Aws, Condition, Deadline, Failure, Written};
+
+pub struct Table {
+    aws: Arc<Aws>,
+    name: String,
+}
+
+/// The part of a record that decides what may replace it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub sequencer: Option<String>,
+    pub etag: Option<String>,
+    pub status: Option<String>,
+}
+
+/// When a write may happen.
+#[derive(Clone, Copy, Debug)]
+pub enum Guard<'a> {
+    /// There is no record, or an earlier one.
+    Later,
+    /// There is an earlier record, and it is of the same version of the object.
+    LaterForVersion,
+    Absent,
+    /// The record is still the one that was seen.
+    Unchanged(&'a Seen),
+}
+
+/// What became of a guarded write.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Write {
+    Done,
+    Refused(Option<Seen>),
+}
+
+impl Table {
+    pub fn new(aws: Arc<Aws>, name: String) -> Self {
+        Self { aws, name }
+    }
+
+    /// What there is for this claim.
+    pub async fn read(&self, record: &Record, deadline: Deadline) -> Result<Option<Seen>, Failure> {
+        let item = self.aws.get_item(&self.name, item_key(record), deadline).await?;
+        Ok(item.as_ref().map(Seen::read))
+    }
+
+    /// Writes a whole record. A removal only marks the record that is there, because what is known of the object is
+    /// history worth keeping; where there is none it leaves a mark for creations that come late.
+    pub async fn write(&self, record: &Record, guard: Guard<'_>, deadline: Deadline) -> Result<Write, Failure> {
+        let mut item = record.to_wire();
+        let condition = guard.condition(record);
+        let written = if record.status == Status::Removed {
+            for of_the_marker in [attribute::ETAG, attribute::SIZE, attribute::VERSION_ID] {
+                item.remove(of_the_marker);
+            }
+            item.remove(attribute::CLAIM_ID);
+            self.aws.set_attributes(&self.name, item_key(record), item, &condition, deadline).await?
+        } else {
+            self.aws.put_item(&self.name, item, &condition, deadline).await?
+        };
+        Ok(written.into())
+    }
+
+    /// Sets the status of a record to `processed`, if it is still the one that was seen.
+    pub async fn mark_processed(&self, record: &Record, seen: &Seen, deadline: Deadline) -> Result<Write, Failure> {
+        let mut status = Map::new();
+        status.insert(attribute::STATUS.into(), wire_text(Status::Processed.as_str()));
+        let condition = Guard::Unchanged(seen).condition(record);
+        Ok(self.aws.set_attributes(&self.name, item_key(record), status, &condition, deadline).await?.into())
+    }
+}
+
+fn item_key(record: &Record) -> Value {
+    json!({ attribute::CLAIM_ID: wire_text(&record.claim.id()) })
+}
+
+impl Seen {
+    pub fn of(record: &Record) -> Self {
+        Self {
+            sequencer: record.claim.sequencer.clone(),
+            etag: record.claim.etag.clone(),
+            status: Some(record.status.as_str().into()),
+        }
+    }
+
+    fn read(item: &Value) -> Self {
+        let text = |name| read_text(item, name).map(str::to_owned);
+        Self { sequencer: text(attribute::SEQUENCER), etag: text(attribute::ETAG), status: text(attribute::STATUS) }
+    }
+
+    pub fn has_status(&self, status: Status) -> bool {
+        self.status.as_deref() == Some(status.as_str())
+    }
+
+    /// Whether the record already says of the object what the new one would say.
+    pub fn agrees_with(&self, new: &Record) -> bool {
+        let both_removed = self.has_status(Status::Removed) && new.status == Status::Removed;
+        let both_there = !self.has_status(Status::Removed) && new.status != Status::Removed;
+        both_removed || (both_there && self.etag == new.claim.etag)
+    }
+}
+
+impl Guard<'_> {
+    fn condition(self, record: &Record) -> Condition {
+        let absent = |name| format!("attribute_not_exists(#{name})");
+        let sequencer = record.claim.sequencer.clone().unwrap_or_default();
+        match self {
+            Self::Absent => {
+                Condition { expression: absent(attribute::CLAIM_ID), names: vec![attribute::CLAIM_ID], values: vec![] }
+            }
+            Self::Later => Condition {
+                expression: format!("{} OR #sequencer < :sequencer", absent(attribute::CLAIM_ID)),
+                names: vec![attribute::CLAIM_ID, attribute::SEQUENCER],
+                values: vec![(attribute::SEQUENCER, sequencer)],
+            },
+            Self::LaterForVersion => Condition {
+                expression: "#version_id = :version_id AND #sequencer < :sequencer".into(),
+                names: vec![attribute::VERSION_ID, attribute::SEQUENCER],
+                values: vec![
+                    (attribute::VERSION_ID, record.claim.version_id.clone().unwrap_or_default()),
+                    (attribute::SEQUENCER, sequencer),
+                ],
+            },
+            Self::Unchanged(seen) => {
+                let fields = [
+                    (attribute::SEQUENCER, &seen.sequencer),
+                    (attribute::ETAG, &seen.etag),
+                    (attribute::STATUS, &seen.status),
+                ];
+                let terms = fields.map(|(name, value)| match value {
+                    Some(_) => format!("#{name} = :{name}"),
+                    None => absent(name),
+                });
+                Condition {
+                    expression: terms.join(" AND "),
+                    names: fields.map(|(name, _)| name).into(),
+                    values: fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect(),
+                }
+            }
+        }
+    }
+}
+
+impl From<Written> for Write {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Done => Self::Done,
+            Written::Refused(item) => Self::Refused(item.as_ref().map(Seen::read)),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Whether this machine's clock agrees with the service's, which refuses what was signed at another time.
+
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Check, Chosen, Finding, PATIENCE, Status, within};
+use crate::error::Error;
+use crate::output::units::duration;
+use crate::sandbox::Sandbox;
+
+/// A signature is refused when it is older than this (AWS General Reference, "Signature Version 4 request elements").
+const REFUSED_BEYOND: SignedDuration = SignedDuration::from_mins(5);
+/// A clock that is kept by the network is within a second; the header has whole seconds.
+const SUSPECT_BEYOND: SignedDuration = SignedDuration::from_secs(30);
+
+pub async fn check(chosen: &Chosen<'_>) -> Finding {
+    const CHECK: Check = Check { name: "clock", why: "AWS refuses requests that were signed five minutes off" };
+    let endpoint = match endpoint(chosen) {
+        Ok(endpoint) => endpoint,
+        Err(because) => return CHECK.not_checked(because),
+    };
+    match within(ahead_of(&endpoint)).await {
+        None => unreachable(CHECK, &endpoint, &format!("no answer within {}", duration(PATIENCE))),
+        Some(Err(error)) => unreachable(CHECK, &endpoint, &error.chain().join(": ")),
+        Some(Ok(None)) => CHECK.not_checked(format!("{endpoint} does not say what time it is")),
+        Some(Ok(Some(ahead))) => judge(CHECK, &endpoint, ahead),
+    }
+}
+
+fn unreachable(check: Check, endpoint: &str, because: &str) -> Finding {
+    let found = format!("not compared: {endpoint} cannot be reached ({because})");
+    check.finding(Status::Warning, found).fix("check the network, the proxy and the firewall")
+}
+
+/// The service whose clock matters: the explicit endpoint, the sandbox, or the region's STS.
+fn endpoint(chosen: &Chosen<'_>) -> Result<String, String> {
+    if let Some(endpoint) = &chosen.args.endpoint_url {
+        return Ok(endpoint.clone());
+    }
+    if chosen.is_local() {
+        let server = Sandbox::at(&chosen.ctx.paths).server();
+        return server.map(|server| server.endpoint).map_err(|error| error.to_string());
+    }
+    let region = chosen.region().ok_or("no region is known to ask for the time")?;
+    // AWS General Reference, "AWS Security Token Service endpoints and quotas".
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    Ok(format!("https://sts.{region}.{domain}"))
+}
+
+/// How far this clock is ahead of the server's; none where the server does not tell the time.
+async fn ahead_of(endpoint: &str) -> Result<Option<SignedDuration>, Error> {
+    let broken = || Error::unreachable("the request could not be made");
+    let mut request = HttpRequest::empty();
+    request.set_uri(endpoint.to_owned()).map_err(|error| broken().caused_by(error))?;
+    request.set_method("HEAD").map_err(|error| broken().caused_by(error))?;
+    let connector = match endpoint.starts_with("http://") {
+        true => Connector::builder().build_http(),
+        false => Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build(),
+    };
+    let asked = Timestamp::now();
+    let answer = connector.call(request).await.map_err(|error| broken().caused_by(error))?;
+    let answered = Timestamp::now();
+    let date = answer.headers().get("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    // Half of the way there and back lies between the server's look at its clock and the answer.
+    let half_way = asked + answered.duration_since(asked) / 2;
+    Ok(date.map(|date| half_way.duration_since(date.timestamp())))
+}
+
+fn judge(check: Check, endpoint: &str, ahead: SignedDuration) -> Finding {
+    let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
+    let found = format!("{} {direction} {endpoint}", duration(ahead.unsigned_abs()));
+    let status = match ahead.abs() {
+        off if off >= REFUSED_BEYOND => Status::Problem,
+        off if off >= SUSPECT_BEYOND => Status::Warning,
+        _ => return check.ok(format!("within {} of {endpoint}", duration(SUSPECT_BEYOND.unsigned_abs()))),
+    };
+    check.finding(status, found).fix("let the network set the clock: sudo timedatectl set-ntp true")
+}

@@ -1,0 +1,3 @@
+//! Looks that change nothing.
+
+pub mod doctor;
