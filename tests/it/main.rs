@@ -6,14 +6,17 @@
 
 mod run;
 mod terminal;
+mod server;
 mod world;
 
 mod accounts;
 mod bad_input;
 mod config;
+mod bootstrap;
 mod help;
 mod init;
 mod package;
+mod policy;
 mod python;
 mod queue;
 mod sandbox;
