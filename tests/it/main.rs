@@ -8,7 +8,12 @@ mod run;
 mod world;
 
 mod bad_input;
+mod completions;
+mod docs;
+mod doctor;
 mod help;
+mod log;
+mod man;
 mod package;
 mod python;
 mod queue;
