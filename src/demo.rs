@@ -79,9 +79,10 @@ pub async fn play(ctx: &Ctx, folder: &Path) -> Result<Vec<Step>> {
     let sandbox = Sandbox::at(&ctx.paths);
     let server = sandbox.start(ctx).await?.server;
     let target = Target::resolve(ctx, &TargetArgs::default()).await?;
-    let request = StackRequest {
+    // On the clock first, so that the claims wait in the queue while it is looked into.
+    let mut request = StackRequest {
         project: "demo",
-        trigger: Trigger::Queue,
+        trigger: Trigger::Schedule,
         after_processing: AfterProcessing::Keep,
         artifact: &artifact.path,
         visibility_timeout: VISIBILITY_TIMEOUT,
@@ -96,10 +97,19 @@ pub async fn play(ctx: &Ctx, folder: &Path) -> Result<Vec<Step>> {
     let result = upload(ctx, &target, &payloads).await?;
     story.ended("upload", result)?;
     let source = Queue::new(target.sqs(), &surface.queue("claims")?.url);
-    let seen = look::look(&source, Some(10), &ctx.cancel, progress, |_| Ok(())).await?;
-    let result = format!("seen {} of about {}, all given back", seen.seen, seen.about.before.visible);
+    let mut claims = 0;
+    let seen = look::look(&source, Some(10), &ctx.cancel, progress, |message| {
+        claims += message.claims.len() as u64;
+        Ok(())
+    })
+    .await?;
+    let (about, claims) = (seen.about.before.visible, count(claims, "claim"));
+    let result = format!("{} of about {about} seen, with {claims}, and given back", count(seen.seen, "message"));
     story.ended("peek", result)?;
 
+    request.trigger = Trigger::Queue;
+    sandbox.deploy(ctx, &target, &request).await?;
+    story.ended("connect", "the queue triggers the handler from now on".to_owned())?;
     let proof = prove(ctx, &target).await?;
     story.ended("verify", proof)?;
 

@@ -3,6 +3,8 @@
 //! The tool (`cli`) and the Lambda handlers (`handlers`) share [`claim`], the pure types of a claim and its record.
 
 #[cfg(feature = "cli")]
+pub mod account;
+#[cfg(feature = "cli")]
 pub mod artifact;
 #[cfg(feature = "cli")]
 pub mod aws;
@@ -21,8 +23,9 @@ pub mod completion;
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod context;
-#[cfg(feature = "cli")]
 pub mod demo;
+#[cfg(feature = "cli")]
+pub mod deploy;
 #[cfg(feature = "cli")]
 pub mod error;
 #[cfg(feature = "cli")]
@@ -37,6 +40,8 @@ pub mod inspect;
 pub mod names;
 #[cfg(feature = "cli")]
 pub mod output;
+#[cfg(feature = "cli")]
+pub mod policy;
 #[cfg(feature = "cli")]
 pub mod progress;
 #[cfg(feature = "cli")]

@@ -3,13 +3,16 @@
 //! A verb that takes a [`Target`] may read. One that changes something asks it for a [`Change`] first.
 
 use aws_config::SdkConfig;
+use clap::builder::NonEmptyStringValueParser;
 use tokio::sync::OnceCell;
 
-use crate::aws::{self, Credentials, Explain, Service};
+use crate::account::{self, Answer, Caller};
+use crate::aws::credentials::{self, Role};
+use crate::aws::{self, Credentials, Service};
 use crate::changes::Begun;
-use crate::config::{Config, LOCAL};
+use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::output::prompt;
 use crate::sandbox::Sandbox;
 use crate::seen::Seen;
@@ -20,10 +23,10 @@ use crate::surface::Surfaces;
 #[command(next_help_heading = "Environment")]
 pub struct TargetArgs {
     /// The environment: local, or one from claimctl.toml
-    #[arg(short, long, env = "CLAIMCTL_ENV", hide_env_values = true, value_name = "ENV")]
+    #[arg(short, long, env = config::ENV, hide_env_values = true, value_name = "ENV")]
     pub env: Option<String>,
     /// A profile of the AWS configuration; without --env: AWS without an environment
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub profile: Option<String>,
     /// An AWS region; without --env: AWS without an environment
     #[arg(long, value_name = "REGION")]
@@ -31,6 +34,13 @@ pub struct TargetArgs {
     /// Send every call to this endpoint, for emulators and S3-compatible stores
     #[arg(long, env = "AWS_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
+}
+
+impl TargetArgs {
+    /// Which environment these flags mean, with the variables and the file.
+    pub fn choose(&self, ctx: &Ctx, config: &mut Config) -> Result<Choice> {
+        config.choose(ctx, self.env.as_deref(), self.profile.as_deref(), self.region.as_deref())
+    }
 }
 
 pub struct Target {
@@ -44,14 +54,7 @@ pub struct Target {
     seen: Option<Seen>,
     sdk: SdkConfig,
     surfaces: OnceCell<Surfaces>,
-    caller: OnceCell<Caller>,
-}
-
-/// Who the credentials belong to (AWS Security Token Service API Reference, GetCallerIdentity).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    pub account: String,
-    pub arn: String,
+    identity: OnceCell<Answer>,
 }
 
 /// Proof that the account was checked and the operator agreed. Engines that change anything ask for it.
@@ -67,41 +70,54 @@ pub struct Intent {
 
 impl Target {
     pub async fn resolve(ctx: &Ctx, args: &TargetArgs) -> Result<Target> {
-        let config = Config::find(ctx)?;
-        let without_environment = args.env.is_none() && (args.profile.is_some() || args.region.is_some());
-        let name = args.env.as_deref().unwrap_or(LOCAL);
-        if let Some(endpoint) = &args.endpoint_url {
+        let mut config = Config::find(ctx)?;
+        let choice = args.choose(ctx, &mut config)?;
+        Target::of(ctx, config, choice, args.endpoint_url.clone()).await
+    }
+
+    /// The target that a choice leads to. Asks for an MFA code where the environment wants one.
+    pub async fn of(ctx: &Ctx, config: Config, choice: Choice, endpoint: Option<String>) -> Result<Target> {
+        if let Some(endpoint) = &endpoint {
             check_endpoint(endpoint)?;
         }
-        if !without_environment && name == LOCAL {
-            return Target::local(ctx, args, config).await;
-        }
-        let declared = if without_environment { None } else { Some(config.environment(name)?.clone()) };
-        let profile = args.profile.clone().or_else(|| declared.as_ref().and_then(|declared| declared.profile.clone()));
-        let region = args.region.clone().or_else(|| declared.as_ref().map(|declared| declared.region.clone()));
-        let credentials = Credentials::Chain { profile };
-        let sdk = aws::service(&Service { region, endpoint: args.endpoint_url.clone(), credentials }).await;
+        let (name, declared, profile, region) = match choice {
+            Choice::Local { region } => return Target::local(ctx, endpoint, region, config).await,
+            Choice::Declared { name, environment } => {
+                let (profile, region) = (environment.profile.clone(), environment.region.clone());
+                (Some(name), Some(environment), profile, Some(region))
+            }
+            Choice::Undeclared { profile, region } => (None, None, profile, region),
+        };
+        let service = Service { region, endpoint: endpoint.clone(), credentials: Credentials::Chain { profile } };
+        let mut sdk = aws::service(&service).await;
         let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
             Error::usage("no region is known").hint("name one: --region us-east-1, or set it in the profile")
         })?;
+        if let Some(serial) = declared.as_ref().and_then(|declared| declared.mfa_serial.as_deref()) {
+            sdk = credentials::with_mfa(&sdk, serial, &prompt::mfa_code(ctx, serial)?).await?;
+        }
+        if let Some(role) = declared.as_ref().and_then(|declared| role(ctx, declared)) {
+            sdk = credentials::with_role(&sdk, &role).await;
+        }
         Ok(Target {
-            seen: declared.is_some().then(|| Seen::at(&ctx.paths, &config.project.name, name)),
-            environment: declared.is_some().then(|| name.to_owned()),
+            seen: name.as_deref().map(|name| Seen::at(&ctx.paths, &config.project.name, name)),
+            environment: name,
             region,
-            endpoint: args.endpoint_url.clone(),
+            endpoint,
             config,
             expected_account: declared.as_ref().and_then(|declared| declared.account.clone()),
             protected: declared.is_some_and(|declared| declared.protected),
             sdk,
             surfaces: OnceCell::new(),
-            caller: OnceCell::new(),
+            identity: OnceCell::new(),
         })
     }
 
     /// The sandbox, or another server on this machine. Nothing here can lead to a real account.
-    async fn local(ctx: &Ctx, args: &TargetArgs, config: Config) -> Result<Target> {
-        let endpoint = match &args.endpoint_url {
-            Some(endpoint) if is_loopback(endpoint) => endpoint.clone(),
+    async fn local(ctx: &Ctx, endpoint: Option<String>, region: Option<String>, config: Config) -> Result<Target> {
+        let explicit = endpoint.is_some();
+        let endpoint = match endpoint {
+            Some(endpoint) if is_loopback(&endpoint) => endpoint,
             Some(endpoint) => {
                 return Err(Error::refused(format!("{endpoint} is not on this machine, and the environment is local"))
                     .hint("name an environment (--env), or a region (--region) to use AWS without one"));
@@ -109,11 +125,11 @@ impl Target {
             None => Sandbox::at(&ctx.paths).endpoint().await?,
         };
         // A server that is not ours may want credentials of its own; a loopback address keeps them on this machine.
-        let credentials = match (&args.endpoint_url, ctx.variable("AWS_ACCESS_KEY_ID")) {
-            (Some(_), Some(_)) => Credentials::Chain { profile: None },
+        let credentials = match (explicit, ctx.variable("AWS_ACCESS_KEY_ID")) {
+            (true, Some(_)) => Credentials::Chain { profile: None },
             _ => Credentials::Made { access_key: crate::sandbox::ACCOUNT.to_owned() },
         };
-        let region = args.region.clone().unwrap_or_else(|| crate::sandbox::REGION.to_owned());
+        let region = region.unwrap_or_else(|| crate::sandbox::REGION.to_owned());
         let service = Service { region: Some(region.clone()), endpoint: Some(endpoint.clone()), credentials };
         Ok(Target {
             seen: Some(Seen::at(&ctx.paths, &config.project.name, LOCAL)),
@@ -125,7 +141,7 @@ impl Target {
             protected: false,
             sdk: aws::service(&service).await,
             surfaces: OnceCell::new(),
-            caller: OnceCell::new(),
+            identity: OnceCell::new(),
         })
     }
 
@@ -179,18 +195,25 @@ impl Target {
 
     /// Who the credentials belong to, asked once.
     pub async fn caller(&self) -> Result<&Caller> {
-        self.caller
-            .get_or_try_init(|| async {
-                let config =
-                    aws_sdk_sts::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
-                let sts = aws_sdk_sts::Client::from_conf(config);
-                let answer = sts.get_caller_identity().send().await.or_explain("ask STS for the account")?;
-                Ok(Caller {
-                    account: answer.account().unwrap_or_default().to_owned(),
-                    arn: answer.arn().unwrap_or_default().to_owned(),
-                })
-            })
-            .await
+        match self.identity().await? {
+            Answer::Caller(caller) => Ok(caller),
+            Answer::NoSts(why) => Err(Error::unreachable("no STS answers at this endpoint")
+                .caused_by(why.as_str())
+                .hint("nothing tells whose account this is: check --endpoint-url and AWS_ENDPOINT_URL")),
+        }
+    }
+
+    async fn identity(&self) -> Result<&Answer> {
+        self.identity.get_or_try_init(|| account::ask(&self.sdk, self.endpoint.is_some())).await
+    }
+
+    /// The account that the environment declares.
+    pub fn expected_account(&self) -> Option<&str> {
+        self.expected_account.as_deref()
+    }
+
+    pub fn is_protected(&self) -> bool {
+        self.protected
     }
 
     /// The account guard: before a change, and before a look that changes visibility.
@@ -199,27 +222,32 @@ impl Target {
             return Ok(());
         }
         let Some(expected) = &self.expected_account else {
-            ctx.progress.note("note: no account is declared for this environment, so the account is not checked");
+            ctx.progress.note(match self.environment {
+                Some(_) => "note: no account is declared for this environment, so the account is not checked",
+                None => "note: AWS without an environment, so the account is not checked",
+            });
             return Ok(());
         };
-        match self.caller().await {
-            Ok(caller) if caller.account == *expected => Ok(()),
-            Ok(caller) => Err(Error::refused(format!(
-                "environment {} is account {expected}, and these credentials belong to account {}",
+        match self.identity().await? {
+            Answer::Caller(caller) if caller.account == *expected => Ok(()),
+            Answer::Caller(caller) => Err(Error::refused(format!(
+                "environment {} is account {expected}, and these credentials are of account {} ({})",
                 self.name(),
-                caller.account
+                caller.account,
+                caller.arn
             ))
-            .hint("nothing was done; choose another --env or --profile")),
-            Err(error) if error.kind() == Kind::Unreachable && self.endpoint.is_some() && !self.protected => {
+            .hint("nothing was done; choose another --env or --profile")
+            .hint(format!("what is meant and what is there: claimctl env show {}", self.name()))),
+            Answer::NoSts(why) if self.protected => Err(Error::refused(format!(
+                "the account of protected environment {} cannot be checked, so nothing was done",
+                self.name()
+            ))
+            .caused_by(why.as_str())
+            .hint("use an endpoint with an STS, or none")),
+            Answer::NoSts(_) => {
                 ctx.progress.note("note: no STS answers at this endpoint, so the account is not checked");
                 Ok(())
             }
-            Err(error) if error.kind() == Kind::Unreachable && self.endpoint.is_some() => {
-                Err(Error::refused(format!("the account of protected environment {} cannot be checked", self.name()))
-                    .caused_by(error)
-                    .hint("use an endpoint with STS, or none"))
-            }
-            Err(error) => Err(error),
         }
     }
 
@@ -227,22 +255,51 @@ impl Target {
     pub async fn authorize(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
         self.guard(ctx).await?;
         if self.protected {
-            prompt::type_the_name(ctx, &intent.what, self.name())?;
+            let name = self.name();
+            let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
+            prompt::type_the_name(ctx, &intent.what, name, &remedy)?;
         } else if intent.destroys || !self.is_local() {
             prompt::confirm(ctx, &format!("{} in environment {}?", intent.what, self.name()))?;
         }
+        self.agreed(ctx, intent).await
+    }
+
+    /// The same for what cannot be undone: the operator types the name of what is lost, and `--yes` is no answer.
+    /// `typed` is that name where it was given on the command line.
+    pub async fn authorize_by_name(
+        &self,
+        ctx: &Ctx,
+        intent: &Intent,
+        name: &str,
+        typed: Option<&str>,
+    ) -> Result<Change> {
+        self.guard(ctx).await?;
+        match typed {
+            None => {
+                let remedy = format!("type it on the command line: --confirm {name}");
+                prompt::type_the_name(ctx, &intent.what, name, &remedy)?;
+            }
+            Some(typed) if typed == name => {}
+            Some(typed) => {
+                return Err(Error::refused(format!("{typed:?} was typed and {name} is meant, so nothing was done"))
+                    .hint(format!("to go on: --confirm {name}")));
+            }
+        }
+        self.agreed(ctx, intent).await
+    }
+
+    /// From here on it is a change, and the change log knows of it.
+    async fn agreed(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
         ctx.changes.begin(self.begun(ctx, intent).await?)?;
         Ok(Change(()))
     }
 
     /// What the change log says of it. The sandbox is not asked who is calling: its answer is made up.
     async fn begun(&self, ctx: &Ctx, intent: &Intent) -> Result<Begun> {
-        let caller = match self.is_local() {
-            true => None,
-            false => match self.caller().await {
-                Err(error) if error.kind() == Kind::Unreachable && self.endpoint.is_some() => None,
-                caller => Some(caller?),
-            },
+        let answer = if self.is_local() { None } else { Some(self.identity().await?) };
+        let caller = match answer {
+            Some(Answer::Caller(caller)) => Some(caller),
+            Some(Answer::NoSts(_)) | None => None,
         };
         Ok(Begun {
             environment: self.environment.clone(),
@@ -253,6 +310,21 @@ impl Target {
             what: intent.what.clone(),
         })
     }
+}
+
+fn role(ctx: &Ctx, environment: &Environment) -> Option<Role> {
+    Some(Role {
+        arn: environment.role_arn.clone()?,
+        external_id: environment.external_id.clone(),
+        session_name: environment.session_name.clone().unwrap_or_else(|| session_name(ctx.variable("USER"))),
+    })
+}
+
+/// `claimctl-USER`, so that CloudTrail tells who it was; without what STS does not take in a name.
+fn session_name(user: Option<&str>) -> String {
+    let user = user.or(Some("unknown")).into_iter().flat_map(str::chars);
+    let kept = user.filter(|c| c.is_ascii_alphanumeric() || "_=,.@-".contains(*c));
+    "claimctl-".chars().chain(kept).take(64).collect()
 }
 
 fn check_endpoint(endpoint: &str) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
@@ -32,7 +34,7 @@ pub struct Service {
 pub enum Credentials {
     /// Made up, for a server on this machine. Nothing is read from the environment or the user's files.
     Made { access_key: String },
-    /// The SDK's chain: environment, profile, web identity, container, instance.
+    /// A profile, or the SDK's chain: environment, default profile, web identity, container, instance.
     Chain { profile: Option<String> },
 }
 
@@ -64,9 +66,10 @@ pub async fn service(service: &Service) -> SdkConfig {
             let mut loader = aws_config::defaults(BehaviorVersion::latest())
                 .retry_config(retry)
                 .timeout_config(timeouts)
+                .identity_cache(super::credentials::cache())
                 .http_client(http);
             if let Some(profile) = profile {
-                loader = loader.profile_name(profile);
+                loader = loader.profile_name(profile).credentials_provider(by_profile(profile, service));
             }
             if let Some(region) = &service.region {
                 loader = loader.region(Region::new(region.clone()));
@@ -77,6 +80,16 @@ pub async fn service(service: &Service) -> SdkConfig {
             loader.load().await
         }
     }
+}
+
+/// A profile that was asked for by name is the only source. In the SDK's chain, `AWS_ACCESS_KEY_ID` would stand before
+/// it, and a mistyped name would end at the instance's role.
+fn by_profile(name: &str, service: &Service) -> ProfileFileCredentialsProvider {
+    let config = ProviderConfig::without_region()
+        .with_region(service.region.clone().map(Region::new))
+        // An SSO sign-in or a role of the profile is at AWS, wherever the calls themselves go.
+        .with_http_client(http_client(None));
+    ProfileFileCredentialsProvider::builder().profile_name(name).configure(&config).build()
 }
 
 /// Plain HTTP needs no certificates: reading the system's takes longer than a whole call on loopback.

@@ -2,15 +2,21 @@
 
 use std::error::Error as StdError;
 
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::{Error, Kind};
 
+const SIGN_IN: &str = "sign in (aws sso login), choose a profile (--profile), or set AWS_ACCESS_KEY_ID and its secret";
+
 /// Turns the SDK's error into one of ours. `doing` reads like "list queues" and is the first thing the user sees.
 pub trait Explain<T> {
     fn or_explain(self, doing: &str) -> Result<T, Error>;
+
+    /// The same for a call whose permission is known: a denial says what to allow, and how.
+    fn or_needs(self, doing: &str, action: &str, resource: &str) -> Result<T, Error>;
 }
 
 impl<T, E> Explain<T> for Result<T, SdkError<E, HttpResponse>>
@@ -19,6 +25,29 @@ where
 {
     fn or_explain(self, doing: &str) -> Result<T, Error> {
         self.map_err(|error| explain(error, doing))
+    }
+
+    fn or_needs(self, doing: &str, action: &str, resource: &str) -> Result<T, Error> {
+        self.map_err(|error| {
+            let denied = is_denied(&error);
+            let explained = explain(error, doing);
+            if !denied {
+                return explained;
+            }
+            let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
+            explained.hint(format!("needed: {action} on {resource}")).hint(format!("the IAM statement: {statement}"))
+        })
+    }
+}
+
+/// Signed by somebody known who may not do this. An answer to HEAD has no code.
+fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ServiceError(answer) => match answer.err().code() {
+            Some(code) => matches!(code, "AccessDenied" | "AccessDeniedException" | "Forbidden"),
+            None => answer.raw().status().as_u16() == 403,
+        },
+        _ => false,
     }
 }
 
@@ -75,15 +104,54 @@ fn without_credentials<E>(error: SdkError<E, HttpResponse>, doing: &str) -> Erro
 where
     E: StdError + Send + Sync + 'static,
 {
+    if let Some(failed) = find::<SdkError<AssumeRoleError, HttpResponse>>(&error) {
+        return without_role(failed, doing);
+    }
     let text = causes(&error).join(": ");
     let about_credentials = ["credential", "identity", "profile", "token"].iter().any(|word| text.contains(word));
+    if text.contains("was not defined") {
+        return Error::denied(format!("cannot {doing}: the AWS profile does not exist"))
+            .caused_by(root_cause(&error))
+            .hint("it is neither in ~/.aws/config nor in ~/.aws/credentials: aws configure list-profiles");
+    }
     if about_credentials {
         return Error::denied(format!("cannot {doing}: no usable AWS credentials"))
             .caused_by(root_cause(&error))
-            .hint("sign in (aws sso login), choose a profile (--profile), or set AWS_ACCESS_KEY_ID and its secret")
+            .hint(SIGN_IN)
             .hint("without --env, claimctl works on this machine: claimctl local up");
     }
     Error::new(Kind::Unexpected, format!("cannot {doing}: the call could not be made")).caused_by(error)
+}
+
+/// The call itself never left: STS did not give the role's credentials.
+fn without_role(error: &SdkError<AssumeRoleError, HttpResponse>, doing: &str) -> Error {
+    match error {
+        SdkError::ServiceError(answer) => {
+            let said = answer.err().message().unwrap_or("STS gave no reason");
+            let code = answer.err().code().unwrap_or("no code");
+            Error::new(kind_of(code, answer.raw().status().as_u16()), format!("cannot {doing}: {said} ({code})"))
+                .hint("the role cannot be assumed: check role_arn, external_id, and whom the role's trust policy names")
+                .hint(
+                    "where it wants MFA, set mfa_serial in claimctl.toml: a profile's own mfa_serial is not asked for",
+                )
+        }
+        SdkError::ConstructionFailure(_) => Error::denied(format!("cannot {doing}: no credentials to assume the role"))
+            .caused_by(root_cause(error))
+            .hint(SIGN_IN),
+        SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {
+            Error::denied(format!("cannot {doing}: no credentials to assume the role"))
+                .caused_by(root_cause(error))
+                .hint(SIGN_IN)
+        }
+        _ => Error::unreachable(format!("cannot {doing}: STS cannot be reached to assume the role"))
+            .caused_by(root_cause(error))
+            .hint("check the network, the region's name and any proxy"),
+    }
+}
+
+/// The first cause of this type.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref())
 }
 
 /// Everything the SDK says of an error, outermost first.

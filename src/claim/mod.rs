@@ -83,7 +83,10 @@ mod tests {
     fn serializes_in_the_documented_order_with_nulls() {
         assert_eq!(
             serde_json::to_string(&Claim::pointer("b", "k")).unwrap(),
-            r#"{"bucket":"b","key":"k","version_id":null,"etag":null,"size":null,"sequencer":null,"event_name":null,"event_time":null}"#
+            concat!(
+                r#"{"bucket":"b","key":"k","version_id":null,"etag":null,"size":null,"#,
+                r#""sequencer":null,"event_name":null,"event_time":null}"#
+            )
         );
     }
 

@@ -1,8 +1,12 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+pub mod bootstrap;
 pub mod completions;
+pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod env;
+pub mod init;
 pub mod local;
 pub mod log;
 pub mod man;
@@ -60,6 +64,13 @@ struct OutputArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Args),
+    Init(init::Args),
+    /// Look into claimctl.toml
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// The environments, and whose account each leads to
+    #[command(subcommand)]
+    Env(env::Verb),
     /// Build the Lambda handlers
     #[command(subcommand)]
     Package(package::Verb),
@@ -69,6 +80,7 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    Bootstrap(bootstrap::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
     Doctor(Box<doctor::Args>),
@@ -92,9 +104,13 @@ impl Cli {
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
         Verb::Demo(args) => demo::run(&args, ctx).await,
+        Verb::Init(args) => init::run(&args, ctx),
+        Verb::Config(verb) => config::run(verb, ctx).await,
+        Verb::Env(verb) => env::run(verb, ctx).await,
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,

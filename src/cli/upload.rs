@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
+
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -14,7 +16,7 @@ use crate::upload::destination::Destination;
 use crate::upload::engine::{self, Settings};
 use crate::upload::limits;
 use crate::upload::plan::{Naming, Plan};
-use crate::upload::report::{FileReport, Status, Uploads};
+use crate::upload::report::{Status, Uploads};
 use crate::upload::sources::{self, Filter};
 
 /// Keys that a warning names; the JSON form has all of them.
@@ -30,7 +32,7 @@ pub struct Args {
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// The bucket: logical or real name; without it, the one where the flows begin
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     bucket: Option<String>,
     /// Put this before every key, as it stands ("in/" for a folder)
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
@@ -169,13 +171,15 @@ struct Shown {
 impl Report for Shown {
     fn page(&self) -> Page {
         let uploads = &self.uploads;
-        let mut table = Table::new(["KEY", ">SIZE", "ETAG", "STATUS"]);
+        // The key near the end, because a long one would push everything behind it out of sight.
+        let mut table = Table::new(["STATUS", ">SIZE", "ETAG", "KEY", "WHY"]);
         for file in &uploads.files {
             table.row([
-                file.key.clone().unwrap_or_else(|| file.path.clone()),
+                status(file.status).to_owned(),
                 file.size.map_or_else(|| "-".to_owned(), bytes),
                 file.etag.as_deref().map_or("-", |etag| etag.trim_matches('"')).to_owned(),
-                status(file),
+                file.key.clone().unwrap_or_else(|| file.path.clone()),
+                file.error.clone().unwrap_or_default(),
             ]);
         }
         let page = Page::new().table(table).line(self.sum());
@@ -199,17 +203,13 @@ impl Report for Shown {
     }
 }
 
-fn status(file: &FileReport) -> String {
-    let status = match file.status {
+fn status(status: Status) -> &'static str {
+    match status {
         Status::Uploaded => "uploaded",
         Status::Failed => "failed",
         Status::Skipped => "skipped",
-        Status::Interrupted => return "interrupted".to_owned(),
-        Status::Planned => "would be uploaded",
-    };
-    match &file.error {
-        Some(why) => format!("{status}: {why}"),
-        None => status.to_owned(),
+        Status::Interrupted => "interrupted",
+        Status::Planned => "planned",
     }
 }
 

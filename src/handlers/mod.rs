@@ -1,6 +1,7 @@
 //! The Lambda handlers: one module each, and the little that they share.
 //!
-//! They are built small, because a cold start loads every byte: instead of the AWS SDKs there is one signed HTTP client.
+//! They are built small, because a cold start loads every byte: instead of the AWS SDKs there is one HTTP client that
+//! signs its requests.
 
 pub mod aws;
 pub mod claim_recorder;

@@ -55,13 +55,8 @@ impl Page {
         let mut text = String::new();
         for (index, part) in self.0.iter().enumerate() {
             match part {
-                Part::Line(line) => {
-                    for line in line.lines() {
-                        text.push_str(&printable(line));
-                        text.push('\n');
-                    }
-                }
                 Part::Verbatim(verbatim) => text.push_str(verbatim),
+                Part::Line(lines) => push_lines(&mut text, lines),
                 Part::Table(table) => {
                     text.push_str(&table.render(terminal));
                     if index + 1 < self.0.len() {
@@ -99,6 +94,13 @@ impl Page {
             Part::Verbatim(_) | Part::Table(_) => None,
         });
         lines.collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn push_lines(text: &mut String, lines: &str) {
+    for line in lines.lines() {
+        text.push_str(&printable(line));
+        text.push('\n');
     }
 }
 

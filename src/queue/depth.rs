@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::resolve;
 use crate::aws::Explain;
 use crate::error::{Error, Kind, Result};
+use crate::policy::{Place, Statement};
 use crate::target::Target;
 
 /// How many queues are asked for their attributes at once.
@@ -47,6 +48,17 @@ struct RedrivePolicy {
     max_receive_count: serde_json::Value,
 }
 
+const LIST_QUEUES: &str = "sqs:ListQueues";
+const GET_ATTRIBUTES: &str = "sqs:GetQueueAttributes";
+
+/// What IAM has to allow to see how much is in the queues of an account.
+pub fn permissions(place: &Place) -> Vec<Statement> {
+    vec![
+        Statement::allow("ListQueues", &[LIST_QUEUES], ["*".to_owned()]),
+        Statement::allow("SeeDepth", &[GET_ATTRIBUTES], [place.arn("sqs", "*")]),
+    ]
+}
+
 /// The queues of the deployed stacks; with `all`, or where no stack is known, those of the account. Sorted by name.
 pub async fn list(target: &Target, all: bool) -> Result<Vec<QueueDepth>> {
     let sqs = target.sqs();
@@ -64,7 +76,7 @@ pub async fn list(target: &Target, all: bool) -> Result<Vec<QueueDepth>> {
     if all || known.is_empty() {
         let mut pages = sqs.list_queues().max_results(1000).into_paginator().send();
         while let Some(page) = pages.next().await {
-            for url in page.or_explain("list queues")?.queue_urls.unwrap_or_default() {
+            for url in page.or_needs("list queues", LIST_QUEUES, "*")?.queue_urls.unwrap_or_default() {
                 if !known.iter().any(|(_, known)| *known == url) {
                     known.push((None, url));
                 }
@@ -109,13 +121,10 @@ pub async fn named(target: &Target, names: &[String]) -> Result<Vec<QueueDepth>>
 
 /// One queue's counts, asked now.
 pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
-    let answer = sqs
-        .get_queue_attributes()
-        .queue_url(url)
-        .attribute_names(Name::All)
-        .send()
-        .await
-        .or_explain(&format!("read the attributes of queue {}", name_of(url)))?;
+    let name = name_of(url);
+    let answer = sqs.get_queue_attributes().queue_url(url).attribute_names(Name::All).send().await;
+    let doing = format!("read the attributes of queue {name}");
+    let answer = answer.or_needs(&doing, GET_ATTRIBUTES, &format!("arn:*:sqs:*:*:{name}"))?;
     let attributes = answer.attributes.unwrap_or_default();
     let number = |name: Name| attributes.get(&name).and_then(|value| value.parse().ok()).unwrap_or(0);
     let redrive =

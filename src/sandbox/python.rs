@@ -118,10 +118,4 @@ mod tests {
         assert_eq!(version("pyenv: python3: command not found"), None);
         assert_eq!(version(""), None);
     }
-
-    #[test]
-    fn the_oldest_python_is_compared_by_number_and_not_by_text() {
-        assert!((3, 9) < OLDEST && (2, 7) < OLDEST);
-        assert!((3, 10) >= OLDEST && (4, 0) >= OLDEST);
-    }
 }

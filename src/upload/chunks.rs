@@ -12,7 +12,7 @@ use super::limits;
 use crate::error::{Error, IoContext, Kind, Result};
 
 /// After so many parts of a stream of unknown length, parts become twice as long: 10,000 of them, beginning at
-/// 8 MiB, hold 496 GiB.
+/// 8 MiB, hold 484 GiB.
 const PARTS_BEFORE_GROWTH: u64 = 2_000;
 
 /// The chunks of one payload, in order.
@@ -57,7 +57,8 @@ impl From<Metadata> for Stamp {
 impl Chunks {
     /// Opens a file. Parts are `part_size` bytes, or longer where 10,000 would not hold the file.
     pub fn of_file(path: &Path, part_size: u64) -> Result<Chunks> {
-        let file = File::open(path).on("read", path)?;
+        let unreadable = |error: Error| error.hint("check the path and who may read it; nothing of it was uploaded");
+        let file = File::open(path).on("read", path).map_err(unreadable)?;
         let opened = Stamp::from(file.metadata().on("read", path)?);
         let part_size = part_size_for(opened.size, part_size);
         if part_size > limits::LARGEST_PART {
@@ -85,7 +86,7 @@ impl Chunks {
         }
     }
 
-    /// The next chunk; an empty payload has one, which is empty. Dropped before its end, it leaves nothing to go on with.
+    /// The next chunk; an empty payload has one, which is empty. Dropped before it ends, no other call succeeds.
     ///
     /// The last chunk of a file comes only if the file is what it was when it was opened.
     pub async fn next(&mut self) -> Result<Chunk> {

@@ -112,3 +112,26 @@ fn only(stacks: &[Surface], target: &Target) -> Result<(String, String)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_that_a_filter_takes_belong_to_a_flow() {
+        let flow = |name: &str, prefix: &str, suffix: &str| -> Flow {
+            serde_json::from_value(serde_json::json!({"name": name, "bucket": "payload", "prefix": prefix,
+                "suffix": suffix, "sink": {"kind": "table", "name": "claims"}}))
+            .unwrap()
+        };
+        let to = Destination {
+            bucket: "b".to_owned(),
+            prefix: String::new(),
+            flows: vec![flow("all-csv", "", ".csv"), flow("in", "in/", "")],
+            known: Vec::new(),
+        };
+        assert_eq!(to.flows_of("in/a.csv"), ["all-csv", "in"]);
+        assert_eq!(to.flows_of("a.csv"), ["all-csv"]);
+        assert!(to.flows_of("a.txt").is_empty() && to.has_flows());
+    }
+}

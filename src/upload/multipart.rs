@@ -22,6 +22,8 @@ pub struct Multipart {
     begun: i32,
     size: u64,
     whole: Checksum,
+    /// Whether the store checks the whole besides the parts. One that does confirms it when the upload begins.
+    checks_whole: bool,
 }
 
 /// What every object of a run carries with it.
@@ -54,6 +56,7 @@ impl Multipart {
             begun: 0,
             size: 0,
             whole: Checksum::of(b""),
+            checks_whole: begun.checksum_type == Some(ChecksumType::FullObject),
         })
     }
 
@@ -116,8 +119,8 @@ impl Multipart {
             .bucket(&self.bucket)
             .key(&self.key)
             .upload_id(&self.id)
-            .checksum_type(ChecksumType::FullObject)
-            .checksum_crc32(&checksum)
+            .set_checksum_type(self.checks_whole.then_some(ChecksumType::FullObject))
+            .set_checksum_crc32(self.checks_whole.then(|| checksum.clone()))
             .mpu_object_size(i64::try_from(self.size).unwrap_or(i64::MAX))
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .send()
@@ -145,7 +148,7 @@ impl Multipart {
                 why.hint("the upload is gone, so it was perhaps completed: look at the object before you go on")
             }
             Err(_) => why.hint(format!(
-                "its parts were left in the bucket: aws s3api abort-multipart-upload --bucket {} --key '{}' --upload-id {}",
+                "its parts are still there: aws s3api abort-multipart-upload --bucket {} --key '{}' --upload-id {}",
                 self.bucket, self.key, self.id
             )),
         }

@@ -143,9 +143,14 @@ impl Sources {
             (None, Some(ErrorKind::NotFound)) => {
                 Error::usage(format!("{} points to nothing", path.display())).hint("leave it out: --exclude GLOB")
             }
-            _ => Error::usage(format!("cannot read {}", path.display()))
-                .caused_by(error)
-                .hint("check who may read it, or leave it out: --exclude GLOB"),
+            _ => {
+                let cannot = Error::usage(format!("cannot read {}", path.display()));
+                let cannot = match error.into_io_error() {
+                    Some(cause) => cannot.caused_by(cause),
+                    None => cannot,
+                };
+                cannot.hint("check who may read it, or leave it out: --exclude GLOB")
+            }
         };
         self.failed.push((path, error));
     }

@@ -18,4 +18,5 @@ mod package;
 mod python;
 mod queue;
 mod sandbox;
+mod upload;
 mod verify;

@@ -54,7 +54,9 @@ pub struct Opened {
     pub test_event: bool,
 }
 
-/// Opens a message body. A body of which any part is unreadable is unreadable: half an answer would hide the other half.
+/// Opens a message body.
+///
+/// A body of which any part is unreadable is unreadable: half an answer would hide the other half.
 pub fn open(body: &str) -> Result<Opened, Unreadable> {
     let mut opening = Opening::default();
     opening.text(body)?;

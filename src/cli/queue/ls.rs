@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::output::{Outcome, Page, Report, Table, report};
+use crate::policy::{Place, PolicyArgs, policy};
 use crate::queue::depth::{self, QueueDepth};
 use crate::target::{Target, TargetArgs};
 
@@ -13,6 +14,8 @@ pub struct Args {
     /// Only these: logical names, real names, URLs or ARNs
     #[arg(value_name = "QUEUE", conflicts_with_all = ["all", "prefix"])]
     queues: Vec<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     #[command(flatten)]
     pub target: TargetArgs,
     /// Every queue of the account, not only those of the deployed stacks
@@ -30,6 +33,9 @@ struct Queues {
 }
 
 pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
+    if args.policy.print_policy {
+        return policy(depth::permissions(&Place::of(target).await?));
+    }
     let mut queues = match args.queues.as_slice() {
         [] => depth::list(target, args.all).await?,
         names => depth::named(target, names).await?,

@@ -34,7 +34,9 @@ impl Endpoints {
         }
     }
 
-    /// The address of an object. A bucket name with dots does not fit AWS's wildcard certificate, so it goes in the path.
+    /// The address of an object.
+    ///
+    /// A bucket name with dots does not fit AWS's wildcard certificate, so it goes in the path.
     pub fn object(&self, bucket: &str, object_key: &str) -> String {
         let path = key::encode_path(object_key);
         match &self.s3 {

@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn other_tags_stay_as_they_are_and_an_old_value_goes() {
-        let answer = "<?xml version=\"1.0\"?>\n<Tagging xmlns=\"x\"><TagSet><Tag><Key>a&amp;b</Key><Value>&lt;1</Value></Tag>\n\
+        let answer = "<?xml version=\"1.0\"?>\n<Tagging xmlns=\"x\"><TagSet>\
+                      <Tag><Key>a&amp;b</Key><Value>&lt;1</Value></Tag>\n\
                       <Tag>\n<Key>processed</Key><Value>false</Value></Tag></TagSet></Tagging>";
         assert_eq!(
             with_tag(answer, ("processed", "true")),

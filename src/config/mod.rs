@@ -1,10 +1,26 @@
 //! `claimctl.toml`: found upward from the working directory, checked to the letter.
 
+mod backend;
+mod check;
+mod choice;
+mod draft;
+mod origin;
+mod shape;
+mod variables;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub use backend::{Backend, find as backends};
+pub use check::{Findings, Problem};
+pub use choice::Choice;
+pub use draft::{Draft, DraftEnvironment, already_there};
+pub use origin::{Origin, Origins};
+pub use shape::{is_account, is_bucket, is_name, is_region};
+pub use variables::{CONFIG, ENV, PROFILE, REGION};
 
 use crate::context::Ctx;
 use crate::error::{Error, IoContext, Result};
@@ -29,6 +45,9 @@ pub struct Config {
     /// Where it was read from; none when there is no file.
     #[serde(skip)]
     pub path: Option<PathBuf>,
+    /// Where each value came from.
+    #[serde(skip)]
+    pub origins: Origins,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -50,10 +69,25 @@ pub struct Environment {
     pub region: String,
     /// The account that STS must name before anything is changed.
     pub account: Option<String>,
+    /// A profile of the AWS configuration, for the credentials.
     pub profile: Option<String>,
+    /// The role to assume with those credentials.
+    pub role_arn: Option<String>,
+    /// What the role's trust policy may ask for.
+    pub external_id: Option<String>,
+    /// The name of the role's session in CloudTrail; `claimctl-USER` unless given.
+    pub session_name: Option<String>,
+    /// The MFA device whose code is asked for before anything else.
+    pub mfa_serial: Option<String>,
     /// Changes want the environment's name typed.
     #[serde(default)]
     pub protected: bool,
+    /// An existing bucket for Terraform's state, instead of `PROJECT-tfstate-ACCOUNT-REGION`.
+    pub state_bucket: Option<String>,
+    /// An existing DynamoDB table for Terraform's locks.
+    pub lock_table: Option<String>,
+    /// The KMS key that encrypts the state: an ARN, an id or `alias/NAME`.
+    pub kms_key: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -69,12 +103,26 @@ impl Default for Terraform {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Locking {
+    /// A file beside the state (Terraform 1.10 or later)
     Lockfile,
+    /// A DynamoDB table
     Table,
+    /// Both, while moving from one to the other
     Both,
+}
+
+impl Locking {
+    /// As claimctl.toml spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Locking::Lockfile => "lockfile",
+            Locking::Table => "table",
+            Locking::Both => "both",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -132,57 +180,48 @@ impl fmt::Display for Architecture {
 impl Config {
     /// The configuration of the project that the working directory is in; the default one outside any project.
     pub fn find(ctx: &Ctx) -> Result<Config> {
-        let named = ctx.variable("CLAIMCTL_CONFIG").map(|path| ctx.working_directory.join(path));
-        let found = named.or_else(|| {
+        let (mut config, findings) = match Config::locate(ctx) {
+            Some(path) => Config::examine(&path)?,
+            None => (Config::default(), Findings::default()),
+        };
+        findings.into_result()?;
+        config.apply_variables(ctx)?;
+        Ok(config)
+    }
+
+    /// The file that holds for the working directory, whether or not it can be read.
+    pub fn locate(ctx: &Ctx) -> Option<PathBuf> {
+        let named = ctx.variable(CONFIG).map(|path| ctx.working_directory.join(path));
+        named.or_else(|| {
             ctx.working_directory
                 .ancestors()
                 .map(|folder| folder.join(FILE_NAME))
                 .find(|path| path.symlink_metadata().is_ok())
-        });
-        found.map_or_else(|| Ok(Config::default()), |path| Config::read(&path))
+        })
     }
 
-    pub fn read(path: &Path) -> Result<Config> {
-        let bytes = std::fs::read(path).on("read", path)?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let line =
-                error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-            Error::usage(format!("{}:{}: not UTF-8", path.display(), line + 1)).hint("save the file as UTF-8")
+    /// Reads one file, with everything that is wrong in it. A configuration with problems must not be used.
+    pub fn examine(path: &Path) -> Result<(Config, Findings)> {
+        let bytes = std::fs::read(path).on("read", path).map_err(|error| {
+            error.hint(format!("{FILE_NAME} is a text file that you may read; claimctl init writes one"))
         })?;
-        let mut config: Config = toml::from_str(&text).map_err(|error| describe(&error, &text, path))?;
-        config.check(path)?;
-        config.path = Some(path.to_owned());
-        Ok(config)
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => return Ok((Config::default(), Findings::not_utf8(path, &error))),
+        };
+        Ok(Config::parse(&text, path))
     }
 
-    fn check(&self, path: &Path) -> Result<()> {
-        let wrong = |what: String| Error::usage(format!("{}: {what}", path.display()));
-        if !is_name(&self.project.name) {
-            return Err(wrong(format!("project.name {:?} cannot start resource names", self.project.name))
-                .hint("use lower-case letters, digits and hyphens, at most 24 characters, beginning with a letter"));
+    fn parse(text: &str, path: &Path) -> (Config, Findings) {
+        match toml::from_str::<Config>(text) {
+            Ok(mut config) => {
+                config.path = Some(path.to_owned());
+                config.origins = Origins::of(text);
+                let findings = config.check();
+                (config, findings)
+            }
+            Err(error) => (Config::default(), Findings::syntax(path, text, &error)),
         }
-        for (name, environment) in &self.environments {
-            if name == LOCAL {
-                return Err(wrong("environment \"local\" is built in".to_owned())
-                    .hint("remove [environments.local], or give the environment another name"));
-            }
-            if !is_name(name) {
-                return Err(wrong(format!("environment {name:?} cannot be part of resource names")).hint(
-                    "use lower-case letters, digits and hyphens, at most 24 characters, beginning with a letter",
-                ));
-            }
-            if let Some(account) = &environment.account
-                && !is_account(account)
-            {
-                return Err(wrong(format!("environments.{name}.account {account:?} is not an AWS account id"))
-                    .hint("an account id is 12 digits, in quotes: account = \"111111111111\""));
-            }
-            if !is_region(&environment.region) {
-                return Err(wrong(format!("environments.{name}.region {:?} is not a region", environment.region))
-                    .hint("a region looks like us-east-1 or eu-central-1"));
-            }
-        }
-        Ok(())
     }
 
     pub fn environment(&self, name: &str) -> Result<&Environment> {
@@ -195,51 +234,9 @@ impl Config {
             };
             match &self.path {
                 Some(path) => error.hint(format!("add [environments.{name}] to {}", path.display())),
-                None => error.hint(format!("no {FILE_NAME} was found here or above; environments are declared there")),
+                None => error.hint(format!("no {FILE_NAME} was found here or above: claimctl init writes one")),
             }
         })
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    name.len() <= 24
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && !name.ends_with('-')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-}
-
-/// Twelve digits (AWS Account Management Reference Guide, "View AWS account identifiers").
-pub fn is_account(account: &str) -> bool {
-    account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The shape of a region's name. Whether it exists is for the service to say: regions are added every year.
-pub fn is_region(region: &str) -> bool {
-    let parts: Vec<&str> = region.split('-').collect();
-    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    parts.len() >= 3
-        && parts[..parts.len() - 1].iter().all(letters)
-        && parts[parts.len() - 1].bytes().all(|byte| byte.is_ascii_digit())
-        && !parts[parts.len() - 1].is_empty()
-}
-
-/// Says where in the file the error is, and for an unknown key which known one is nearest.
-fn describe(error: &toml::de::Error, text: &str, path: &Path) -> Error {
-    let place = error.span().map(|span| {
-        let before = &text[..span.start.min(text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        format!(":{line}:{column}")
-    });
-    let message = error.message().replace('\n', ", ");
-    let described = Error::usage(format!("{}{}: {message}", path.display(), place.unwrap_or_default()));
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    match (message.starts_with("unknown "), quoted.next()) {
-        (true, Some(unknown)) => match names::nearest(unknown, quoted) {
-            Some(near) => described.hint(format!("did you mean {near}?")),
-            None => described.hint("remove the key, or look it up in docs/configuration.md"),
-        },
-        _ => described,
     }
 }
 
@@ -251,7 +248,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
         std::fs::write(&path, text).unwrap();
-        Config::read(&path)
+        let (config, findings) = Config::examine(&path)?;
+        findings.into_result().map(|()| config)
     }
 
     #[test]

@@ -1,0 +1,273 @@
+//! `claimctl bootstrap`: what an environment needs before anything can be deployed.
+
+use serde::Serialize;
+
+use crate::context::Ctx;
+use crate::deploy::bootstrap::{self, Applied, Plan, Progress, Remains, Request, Spec, Step};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::output::units::count;
+use crate::output::{Outcome, Page, Report, Table, report, say};
+use crate::policy::{PolicyArgs, policy};
+use crate::target::{Intent, Target, TargetArgs};
+
+/// Make or converge an environment's Terraform state bucket, lock table and artifact bucket
+///
+/// Looks first, shows what differs, asks, and does it step by step; a run that was killed is continued by the next.
+/// What is there is adopted: what is missing is added, nothing is loosened, and foreign policy statements, lifecycle
+/// rules and tags stay. Terraform's backend configuration is written to terraform/backends/ENV.s3.tfbackend.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only look: exit 8 with what differs
+    #[arg(long, conflicts_with_all = ["dry_run", "destroy"])]
+    check: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// The state bucket, made or adopted [default: PROJECT-tfstate-ACCOUNT-REGION]
+    #[arg(long, value_name = "NAME")]
+    state_bucket: Option<String>,
+    /// The lock table, made or adopted [default: PROJECT-tflock]
+    #[arg(long, value_name = "NAME")]
+    lock_table: Option<String>,
+    /// Encrypt the state bucket and the lock table with this KMS key
+    #[arg(long, value_name = "ARN")]
+    kms_key: Option<String>,
+    /// Take all of it down again, for test accounts; refused while a state lists resources
+    #[arg(long)]
+    destroy: bool,
+    /// The state bucket's name, typed here where there is no terminal to type it on
+    #[arg(long, value_name = "NAME", requires = "destroy")]
+    confirm: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let request = Request {
+        state_bucket: args.state_bucket.clone(),
+        lock_table: args.lock_table.clone(),
+        kms_key: args.kms_key.clone(),
+    };
+    if args.policy.print_policy {
+        let spec = Spec::of(target, &request).await?;
+        return policy(match args.destroy {
+            true => bootstrap::permissions_to_destroy(&spec),
+            false => bootstrap::permissions(&spec),
+        });
+    }
+    target.guard(ctx).await?;
+    let spec = Spec::of(target, &request).await?;
+    match args.destroy {
+        true => destroy(args, ctx, target, spec).await,
+        false => converge(args, ctx, target, spec).await,
+    }
+}
+
+async fn converge(args: &Args, ctx: &Ctx, target: &Target, spec: Spec) -> Result<Outcome> {
+    let plan = bootstrap::plan(target, spec).await?;
+    if args.check || args.dry_run || plan.steps.is_empty() {
+        let mode = if args.check { Mode::Check } else { Mode::DryRun };
+        return report(Bootstrap::planned(&plan, mode));
+    }
+    if !ctx.manners.yes {
+        say(Bootstrap::planned(&plan, Mode::DryRun).page().render(&ctx.terminal).trim_end());
+    }
+    let what = format!("{} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.place.account);
+    let agreed = target.authorize(ctx, &Intent { what, destroys: false }).await?;
+    let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await?;
+    report(Bootstrap::applied(&plan, applied))
+}
+
+async fn destroy(args: &Args, ctx: &Ctx, target: &Target, spec: Spec) -> Result<Outcome> {
+    if target.is_protected() {
+        return Err(Error::refused(format!("environment {} is protected: it is never destroyed", spec.environment))
+            .hint("bootstrap --destroy is for test accounts"));
+    }
+    let demolition = bootstrap::demolition(target, spec.clone()).await?;
+    let destroyed = |remains, failed| Destroyed { environment: spec.environment.clone(), remains, failed };
+    if args.dry_run || demolition.remains.is_empty() {
+        return report(destroyed(demolition.remains, None));
+    }
+    if args.confirm.is_none() {
+        say(destroyed(demolition.remains, None).page().render(&ctx.terminal).trim_end());
+    }
+    let what = format!("destroy the bootstrap of account {}", spec.place.account);
+    let intent = Intent { what, destroys: true };
+    let agreed = target.authorize_by_name(ctx, &intent, &spec.state.name, args.confirm.as_deref()).await?;
+    // The answer may have taken a while, and somebody may have deployed meanwhile.
+    let demolition = bootstrap::demolition(target, spec.clone()).await?;
+    let (remains, failed) = bootstrap::destroy(target, demolition, &agreed, &ctx.cancel, &*ctx.progress).await;
+    report(destroyed(remains, failed.map(|error| Failure::of(&error))))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Mode {
+    Check,
+    DryRun,
+    Apply,
+}
+
+#[derive(Debug, Serialize)]
+struct Bootstrap {
+    environment: String,
+    account: String,
+    region: String,
+    state_bucket: String,
+    artifact_bucket: String,
+    lock_table: Option<String>,
+    backend_file: String,
+    mode: Mode,
+    /// Whether all was as it should be, or is now.
+    converged: bool,
+    steps: Vec<Step>,
+    notes: Vec<String>,
+    failed: Option<Failure>,
+}
+
+/// An error as part of a report.
+#[derive(Debug, Serialize)]
+struct Failure {
+    error: Vec<String>,
+    hints: Vec<String>,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl Failure {
+    fn of(error: &Error) -> Failure {
+        Failure { error: error.chain(), hints: error.hints().to_vec(), exit: error.exit() }
+    }
+
+    fn says(&self) -> String {
+        let causes = self.error.join("\n  because: ");
+        let hints: Vec<String> = self.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
+        format!("error: {causes}{}", hints.concat())
+    }
+}
+
+impl Bootstrap {
+    fn planned(plan: &Plan, mode: Mode) -> Bootstrap {
+        let spec = &plan.spec;
+        Bootstrap {
+            environment: spec.environment.clone(),
+            account: spec.place.account.clone(),
+            region: spec.place.region.clone(),
+            state_bucket: spec.state.name.clone(),
+            artifact_bucket: spec.artifacts.name.clone(),
+            lock_table: spec.table.as_ref().map(|table| table.name.clone()),
+            backend_file: spec.file.path.display().to_string(),
+            mode,
+            converged: plan.steps.is_empty(),
+            steps: plan.steps.clone(),
+            notes: plan.notes.clone(),
+            failed: None,
+        }
+    }
+
+    fn applied(plan: &Plan, applied: Applied) -> Bootstrap {
+        let mut notes = plan.notes.clone();
+        notes.extend(applied.left.iter().map(|left| {
+            format!("{} {}: {} was set and is not seen yet ({})", left.resource, left.name, left.setting, left.now)
+        }));
+        let all_done = applied.steps.iter().all(|step| step.state == Progress::Done);
+        Bootstrap {
+            mode: Mode::Apply,
+            converged: all_done && applied.left.is_empty(),
+            steps: applied.steps,
+            notes,
+            failed: applied.failed.as_ref().map(Failure::of),
+            ..Bootstrap::planned(plan, Mode::Apply)
+        }
+    }
+
+    fn summary(&self) -> String {
+        let where_ = format!("environment {} (account {}, {})", self.environment, self.account, self.region);
+        let number = count(self.steps.len() as u64, "change");
+        match self.mode {
+            _ if self.steps.is_empty() => format!("{where_}: all is as it should be, nothing to do"),
+            Mode::Check | Mode::DryRun => format!("{where_}: {number} to make"),
+            Mode::Apply if self.converged => format!("{where_}: {number} made"),
+            Mode::Apply => {
+                let done = self.steps.iter().filter(|step| step.state == Progress::Done).count();
+                format!("{where_}: {done} of {number} made; run the same command again to go on")
+            }
+        }
+    }
+}
+
+impl Report for Bootstrap {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["RESOURCE", "NAME", "SETTING", "NOW", "THEN", "STATE"]);
+        for step in &self.steps {
+            table.row([
+                step.resource.to_owned(),
+                step.name.clone(),
+                step.setting.clone(),
+                step.now.clone(),
+                step.then.clone(),
+                step.state.name().to_owned(),
+            ]);
+        }
+        let mut page = Page::new().table(table);
+        for note in &self.notes {
+            page = page.line(format!("note: {note}"));
+        }
+        if let Some(failed) = &self.failed {
+            page = page.line(failed.says());
+        }
+        page.line(self.summary())
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("steps")
+    }
+
+    fn exit(&self) -> Exit {
+        match (&self.failed, self.mode) {
+            (Some(failed), _) => failed.exit,
+            (None, Mode::Check) if !self.converged => Exit::Findings,
+            (None, Mode::Apply) if !self.converged => Exit::Partial,
+            _ => Exit::Done,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Destroyed {
+    environment: String,
+    remains: Vec<Remains>,
+    failed: Option<Failure>,
+}
+
+impl Destroyed {
+    fn is_all_gone(&self) -> bool {
+        self.remains.iter().all(|remains| remains.state == Progress::Done)
+    }
+}
+
+impl Report for Destroyed {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["RESOURCE", "NAME", "HOLDS", "STATE"]);
+        for remains in &self.remains {
+            let state = if remains.state == Progress::Done { "gone" } else { remains.state.name() };
+            table.row([remains.resource.to_owned(), remains.name.clone(), remains.holds.clone(), state.to_owned()]);
+        }
+        let mut page = Page::new().table(table);
+        if let Some(failed) = &self.failed {
+            page = page.line(failed.says());
+        }
+        page.line_if(self.is_all_gone(), || format!("environment {}: nothing of bootstrap is left", self.environment))
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("remains")
+    }
+
+    fn exit(&self) -> Exit {
+        self.failed.as_ref().map_or(Exit::Done, |failed| failed.exit)
+    }
+}

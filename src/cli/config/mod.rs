@@ -1,0 +1,25 @@
+//! `claimctl config`: what claimctl.toml says, and what holds.
+
+pub mod check;
+pub mod show;
+
+use clap::Subcommand;
+
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::output::Outcome;
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show every value that holds, and where it came from
+    Show(show::Args),
+    /// Look for problems in claimctl.toml
+    Check,
+}
+
+pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
+    match verb {
+        Verb::Show(args) => show::run(&args, ctx),
+        Verb::Check => check::run(ctx).await,
+    }
+}

@@ -1,0 +1,164 @@
+//! `claimctl env ls`: every environment; with `--check`, whose account each leads to.
+
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+
+use super::{Account, Failure, dash};
+use crate::account::Verdict;
+use crate::config::{Choice, Config, LOCAL};
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::sandbox;
+use crate::target::Target;
+
+/// How many environments are asked at once.
+const CONCURRENCY: usize = 8;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Ask STS whose account each environment leads to; without it, nothing is called
+    #[arg(long)]
+    check: bool,
+    /// Send every call to this endpoint, for emulators
+    #[arg(long, env = "AWS_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Environments {
+    environments: Vec<Row>,
+    #[serde(skip)]
+    checked: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    region: String,
+    account: Account,
+    protected: bool,
+    profile: Option<String>,
+    role_arn: Option<String>,
+    state_bucket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
+    let config = Config::find(ctx)?;
+    let mut environments: Vec<Row> = std::iter::once(local_row()).chain(rows(&config)).collect();
+    if args.check {
+        environments = stream::iter(environments)
+            .map(|row| check(ctx, &config, args.endpoint_url.as_deref(), row))
+            .buffered(CONCURRENCY)
+            .collect()
+            .await;
+    }
+    report(Environments { environments, checked: args.check })
+}
+
+fn local_row() -> Row {
+    Row {
+        name: LOCAL.to_owned(),
+        region: sandbox::REGION.to_owned(),
+        account: Account::new(Some(sandbox::ACCOUNT.to_owned()), None),
+        protected: false,
+        profile: None,
+        role_arn: None,
+        state_bucket: None,
+        failure: None,
+    }
+}
+
+fn rows(config: &Config) -> impl Iterator<Item = Row> {
+    config.environments.iter().map(|(name, environment)| Row {
+        name: name.clone(),
+        region: environment.region.clone(),
+        account: Account::new(environment.account.clone(), None),
+        protected: environment.protected,
+        profile: environment.profile.clone(),
+        role_arn: environment.role_arn.clone(),
+        state_bucket: environment.state_bucket.clone(),
+        failure: None,
+    })
+}
+
+async fn check(ctx: &Ctx, config: &Config, endpoint: Option<&str>, row: Row) -> Row {
+    match actual_account(ctx, config, endpoint, &row.name).await {
+        Ok(actual) => Row { account: Account::new(row.account.expected, Some(actual)), ..row },
+        Err(error) => Row { failure: Some(Failure::from(&error)), ..row },
+    }
+}
+
+async fn actual_account(ctx: &Ctx, config: &Config, endpoint: Option<&str>, name: &str) -> Result<String> {
+    let mut config = config.clone();
+    let choice = config.choose(ctx, Some(name), None, None)?;
+    if let Choice::Declared { environment, .. } = &choice
+        && environment.mfa_serial.is_some()
+    {
+        return Err(Error::denied("a code of the MFA device is wanted").hint(format!("claimctl env show {name}")));
+    }
+    // The sandbox has an address of its own.
+    let endpoint = endpoint.filter(|_| name != LOCAL).map(ToOwned::to_owned);
+    Ok(Target::of(ctx, config, choice, endpoint).await?.caller().await?.account.clone())
+}
+
+impl Environments {
+    fn table(&self) -> Table {
+        let mut table =
+            Table::new(["ENVIRONMENT", "REGION", "ACCOUNT", "PROTECTED", "PROFILE", "ROLE", "STATE BUCKET"]);
+        for row in &self.environments {
+            let role = row.role_arn.as_deref().and_then(|arn| arn.split_once(":role/")).map(|(_, role)| role);
+            let account = match row.account.verdict {
+                Verdict::Mismatch => {
+                    format!("{}, but is {}", dash(row.account.expected.as_deref()), dash(row.account.actual.as_deref()))
+                }
+                Verdict::Undeclared => format!("- ({})", dash(row.account.actual.as_deref())),
+                Verdict::Unknown if self.checked => format!("{} ?", dash(row.account.expected.as_deref())),
+                _ => dash(row.account.expected.as_deref()).to_owned(),
+            };
+            table.row([
+                row.name.clone(),
+                row.region.clone(),
+                account,
+                if row.protected { "yes" } else { "-" }.to_owned(),
+                dash(row.profile.as_deref()).to_owned(),
+                dash(role).to_owned(),
+                dash(row.state_bucket.as_deref()).to_owned(),
+            ]);
+        }
+        table
+    }
+}
+
+impl Report for Environments {
+    fn page(&self) -> Page {
+        let mut page = Page::new().table(self.table());
+        for row in &self.environments {
+            if row.account.verdict == Verdict::Mismatch {
+                page = page.line(format!("{}: {}", row.name, row.account.words()));
+            }
+            if let Some(failure) = &row.failure {
+                page = page.line(format!("{}: {}", row.name, failure.message));
+            }
+        }
+        page
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("environments")
+    }
+
+    /// A wrong account before an unknown one; a sandbox that is not running is no failure.
+    fn exit(&self) -> Exit {
+        let mismatch = self.environments.iter().any(|row| row.account.verdict == Verdict::Mismatch);
+        let failed = self.environments.iter().any(|row| row.name != LOCAL && row.failure.is_some());
+        match (mismatch, failed) {
+            (true, _) => Exit::Refused,
+            (false, true) => Exit::Partial,
+            (false, false) => Exit::Done,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `claimctl env`: the environments, and whose account each leads to.
+
+pub mod ls;
+pub mod show;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::account::Verdict;
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::output::Outcome;
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List the environments
+    Ls(ls::Args),
+    /// Show one environment: its account, who the credentials belong to, and where they come from
+    Show(show::Args),
+}
+
+pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
+    match verb {
+        Verb::Ls(args) => ls::run(&args, ctx).await,
+        Verb::Show(args) => show::run(&args, ctx).await,
+    }
+}
+
+/// The account that was meant and the one that STS names.
+#[derive(Debug, Serialize)]
+struct Account {
+    expected: Option<String>,
+    actual: Option<String>,
+    verdict: Verdict,
+}
+
+impl Account {
+    fn new(expected: Option<String>, actual: Option<String>) -> Self {
+        Account { verdict: Verdict::of(expected.as_deref(), actual.as_deref()), expected, actual }
+    }
+
+    fn words(&self) -> String {
+        let actual = self.actual.as_deref().unwrap_or("?");
+        match self.verdict {
+            Verdict::Agrees => format!("{actual}, as declared"),
+            Verdict::Mismatch => {
+                format!("MISMATCH: {} is declared, and the credentials are of {actual}", dash(self.expected.as_deref()))
+            }
+            Verdict::Undeclared => format!("{actual}; none is declared, so changes are not guarded"),
+            Verdict::Unknown => "unknown".to_owned(),
+        }
+    }
+}
+
+/// Why STS did not say. A look reports it instead of ending there.
+#[derive(Debug, Serialize)]
+struct Failure {
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let causes = error.chain().split_off(1);
+        Failure { message: error.to_string(), causes, hints: error.hints().to_vec(), exit: error.exit() }
+    }
+}
+
+fn dash(value: Option<&str>) -> &str {
+    value.unwrap_or("-")
+}

@@ -1,0 +1,170 @@
+//! `claimctl init`: the first claimctl.toml, by questions on a terminal or by flags.
+
+mod questions;
+
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use serde::Serialize;
+
+use crate::config::{self, Backend, Config, Draft, DraftEnvironment, Locking, already_there};
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::output::{Outcome, Page, Report, prompt, report};
+
+/// Write a claimctl.toml for this folder
+///
+/// On a terminal and without flags, asks. A Terraform backend that is found here can be adopted.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The first part of every resource name; the folder's name by default
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// An environment: its region and, for the account guard, its account; may be repeated
+    #[arg(long, value_name = "NAME=REGION[:ACCOUNT]", value_parser = environment)]
+    environment: Vec<DraftEnvironment>,
+    /// The AWS profile of an environment; may be repeated
+    #[arg(long, value_name = "ENV=PROFILE", value_parser = pair)]
+    profile: Vec<(String, String)>,
+    /// An environment in which changes want its name typed; may be repeated
+    #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
+    protected: Vec<String>,
+    /// How Terraform's state is locked
+    #[arg(long, value_name = "HOW")]
+    locking: Option<Locking>,
+    /// Adopt the Terraform backend that is found here, for this environment
+    #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
+    adopt: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Written {
+    path: PathBuf,
+    project: String,
+    environments: Vec<String>,
+    /// Buckets of Terraform's state that were there before.
+    adopted: Vec<String>,
+}
+
+pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
+    let named = ctx.variable(config::CONFIG).map(|path| ctx.working_directory.join(path));
+    let path = named.unwrap_or_else(|| ctx.working_directory.join(config::FILE_NAME));
+    if path.symlink_metadata().is_ok() {
+        return Err(already_there(&path));
+    }
+    if let Some(above) = Config::locate(ctx).filter(|above| *above != path) {
+        ctx.progress.note(&format!("note: until now {} holds here; the new file stands before it", above.display()));
+    }
+    let backends = config::backends(&ctx.working_directory);
+    let draft = match (args.say_anything() || ctx.manners.yes, prompt::has_terminal(ctx)) {
+        (true, _) => args.draft(ctx, backends)?,
+        (false, true) => questions::draft(ctx, backends)?,
+        (false, false) => {
+            return Err(Error::usage("there is no terminal to ask on")
+                .hint("say it with flags: claimctl init --project NAME --environment dev=us-east-1:111111111111")
+                .hint("or take the defaults: claimctl init --yes"));
+        }
+    };
+    draft.save(&path)?;
+    let adopted = draft.environments.iter().filter_map(|environment| environment.adopted.as_ref());
+    report(Written {
+        path,
+        project: draft.project,
+        adopted: adopted.map(|backend| backend.bucket.clone()).collect(),
+        environments: draft.environments.iter().map(|environment| environment.name.clone()).collect(),
+    })
+}
+
+impl Args {
+    fn say_anything(&self) -> bool {
+        self.project.is_some() || !self.environment.is_empty() || self.locking.is_some() || self.adopt.is_some()
+    }
+
+    fn draft(&self, ctx: &Ctx, backends: Vec<Backend>) -> Result<Draft> {
+        let mut draft = Draft {
+            project: self.project.clone().unwrap_or_else(|| default_project(ctx)),
+            locking: self.locking.unwrap_or(Locking::Lockfile),
+            environments: self.environment.clone(),
+        };
+        for (name, profile) in &self.profile {
+            draft.environment(name, "--profile")?.profile = Some(profile.clone());
+        }
+        for name in &self.protected {
+            draft.environment(name, "--protected")?.protected = true;
+        }
+        match (&self.adopt, backends.as_slice()) {
+            (Some(name), [backend]) => {
+                draft.locking = self.locking.unwrap_or(backend.locking);
+                draft.environment(name, "--adopt")?.adopted = Some(backend.clone());
+            }
+            (Some(_), []) => {
+                return Err(Error::not_found("there is no Terraform backend of type s3 here or below")
+                    .hint("run terraform init first, or set state_bucket in claimctl.toml"));
+            }
+            (Some(_), several) => {
+                return Err(Error::usage(format!("there are several Terraform backends here: {}", list(several)))
+                    .hint("leave --adopt out, and set each environment's state_bucket in claimctl.toml"));
+            }
+            (None, []) => {}
+            (None, found) => {
+                ctx.progress.note(&format!("note: found and not adopted: {}; adopt it: --adopt ENV", list(found)));
+            }
+        }
+        Ok(draft)
+    }
+}
+
+impl Draft {
+    fn environment(&mut self, name: &str, flag: &str) -> Result<&mut DraftEnvironment> {
+        self.environments.iter_mut().find(|environment| environment.name == name).ok_or_else(|| {
+            Error::usage(format!("{flag} names environment {name:?}, which is not one of the new ones"))
+                .hint(format!("add it: --environment {name}=REGION:ACCOUNT"))
+        })
+    }
+}
+
+fn list(backends: &[Backend]) -> String {
+    let each = backends.iter().map(|backend| format!("bucket {} ({})", backend.bucket, backend.path.display()));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// The folder's name as far as it can start resource names.
+fn default_project(ctx: &Ctx) -> String {
+    let folder = ctx.working_directory.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let kept: String = folder.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let kept: String = kept.trim_start_matches(|c: char| !c.is_ascii_lowercase()).chars().take(24).collect();
+    match kept.trim_end_matches('-') {
+        "" => Config::default().project.name,
+        name => name.to_owned(),
+    }
+}
+
+fn environment(text: &str) -> Result<DraftEnvironment, String> {
+    let (name, place) = pair(text)?;
+    let (region, account) = match place.split_once(':') {
+        Some((region, account)) => (region.to_owned(), Some(account.to_owned())),
+        None => (place, None),
+    };
+    Ok(DraftEnvironment { name, region, account, ..DraftEnvironment::default() })
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it reads NAME=VALUE, like dev=us-east-1".to_owned()),
+    }
+}
+
+impl Report for Written {
+    fn page(&self) -> Page {
+        let mut page = Page::new().line(format!("wrote {}", self.path.display()));
+        for bucket in &self.adopted {
+            page = page.line(format!("adopted state bucket {bucket}"));
+        }
+        let next = match self.environments.first() {
+            Some(environment) => format!("next: claimctl env show {environment}"),
+            None => "next: claimctl local up".to_owned(),
+        };
+        page.line(next)
+    }
+}

@@ -1,0 +1,47 @@
+//! The `CLAIMCTL_*` variables that stand before the file.
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as ValueError;
+
+use super::{Config, Locking, Origin, is_name};
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+
+/// The configuration file to read instead of searching for one.
+pub const CONFIG: &str = "CLAIMCTL_CONFIG";
+/// The environment, as by `--env`.
+pub const ENV: &str = "CLAIMCTL_ENV";
+/// The profile and region of the environment that is chosen. Unlike the flags they choose none: a variable that
+/// was left set must not lead from `local` into an account.
+pub const PROFILE: &str = "CLAIMCTL_PROFILE";
+pub const REGION: &str = "CLAIMCTL_REGION";
+
+const PROJECT_NAME: &str = "CLAIMCTL_PROJECT_NAME";
+const TERRAFORM_BINARY: &str = "CLAIMCTL_TERRAFORM_BINARY";
+const TERRAFORM_LOCKING: &str = "CLAIMCTL_TERRAFORM_LOCKING";
+
+impl Config {
+    pub(super) fn apply_variables(&mut self, ctx: &Ctx) -> Result<()> {
+        if let Some(name) = ctx.variable(PROJECT_NAME) {
+            if !is_name(name) {
+                return Err(Error::usage(format!("{PROJECT_NAME} {name:?} cannot start resource names"))
+                    .hint(super::check::NAME_HINT));
+            }
+            self.project.name = name.to_owned();
+            self.origins.set("project.name", Origin::Variable { name: PROJECT_NAME });
+        }
+        if let Some(binary) = ctx.variable(TERRAFORM_BINARY) {
+            self.terraform.binary = binary.to_owned();
+            self.origins.set("terraform.binary", Origin::Variable { name: TERRAFORM_BINARY });
+        }
+        if let Some(locking) = ctx.variable(TERRAFORM_LOCKING) {
+            self.terraform.locking =
+                Locking::deserialize(locking.into_deserializer()).map_err(|error: ValueError| {
+                    Error::usage(format!("{TERRAFORM_LOCKING}: {error}")).hint("use lockfile, table or both")
+                })?;
+            self.origins.set("terraform.locking", Origin::Variable { name: TERRAFORM_LOCKING });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! Doing what a plan says, one step after the other. Each step can be done twice, so that a run that was killed
+//! between any two is continued by the next.
+
+use std::time::{Duration, Instant};
+
+use super::bucket;
+use super::plan::{At, Plan, Progress, Step, plan};
+use super::s3::Bucket;
+use super::spec::Spec;
+use super::table::Table;
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::progress::{self, Unit};
+use crate::target::{Change, Target};
+
+/// A bucket's settings are not seen everywhere at once (Amazon S3 User Guide, "Amazon S3 data consistency model").
+const SEEN_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What came of a plan.
+pub struct Applied {
+    pub steps: Vec<Step>,
+    /// Why the first step that failed did; the ones after it were not begun.
+    pub failed: Option<Error>,
+    /// What a look afterwards found still different.
+    pub left: Vec<Step>,
+}
+
+pub async fn apply(
+    target: &Target,
+    plan: &Plan,
+    _agreed: &Change,
+    cancel: &Cancel,
+    progress: &dyn progress::Progress,
+) -> Result<Applied> {
+    let mut steps = plan.steps.clone();
+    progress.start("bootstrap", Some(steps.len() as u64), Unit::Items);
+    let mut failed = None;
+    for step in &mut steps {
+        if cancel.is_cancelled() {
+            break;
+        }
+        match take(target, plan, step.at).await {
+            Ok(()) => step.state = Progress::Done,
+            Err(error) => {
+                step.state = Progress::Failed;
+                failed = Some(error);
+                break;
+            }
+        }
+        progress.advance(1);
+    }
+    progress.finish();
+    let all_done = steps.iter().all(|step| step.state == Progress::Done);
+    let left = if all_done { look_again(target, &plan.spec, cancel).await? } else { Vec::new() };
+    Ok(Applied { steps, failed, left })
+}
+
+async fn take(target: &Target, plan: &Plan, at: At) -> Result<()> {
+    let spec = &plan.spec;
+    match at {
+        At::StateBucket(setting) => set(target, plan, &spec.state, setting, At::StateBucket).await,
+        At::ArtifactBucket(setting) => set(target, plan, &spec.artifacts, setting, At::ArtifactBucket).await,
+        At::Table(setting) => match &spec.table {
+            Some(wanted) => Table { dynamodb: &target.dynamodb(), wanted }.write(setting).await,
+            None => Ok(()),
+        },
+        At::File => spec.file.write(&plan.backend),
+    }
+}
+
+/// Looks at the setting once more, because what is written is what was there with ours added: a statement, a rule or
+/// a tag that came since the plan was made stays.
+async fn set(
+    target: &Target,
+    plan: &Plan,
+    wanted: &bucket::Wanted,
+    setting: bucket::Setting,
+    at: fn(bucket::Setting) -> At,
+) -> Result<()> {
+    let new = plan.steps.iter().any(|step| step.at == at(bucket::Setting::Exists));
+    let bucket = Bucket { s3: &target.s3(), wanted, new };
+    if setting == bucket::Setting::Exists {
+        return bucket.write(&bucket::Write::Create).await;
+    }
+    let is = bucket.read(Some(setting)).await?;
+    match bucket::difference(wanted, Some(&is), setting)? {
+        Some(difference) => bucket.write(&difference.write).await,
+        None => Ok(()),
+    }
+}
+
+async fn look_again(target: &Target, spec: &Spec, cancel: &Cancel) -> Result<Vec<Step>> {
+    let started = Instant::now();
+    loop {
+        let left = plan(target, spec.reread()?).await?.steps;
+        if left.is_empty() || started.elapsed() > SEEN_WITHIN || cancel.is_cancelled() {
+            return Ok(left);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

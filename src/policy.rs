@@ -1,0 +1,118 @@
+//! `--print-policy`: the least that IAM has to allow for a verb.
+//!
+//! An engine lists its permissions beside the calls that need them; the verb prints them by flattening [`PolicyArgs`].
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::output::{Outcome, Page, Report, report};
+use crate::target::Target;
+
+/// Shared by every verb that calls AWS.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Permissions")]
+pub struct PolicyArgs {
+    /// Print the least IAM policy to run this, and do nothing
+    #[arg(long)]
+    pub print_policy: bool,
+}
+
+/// One thing that has to be allowed (IAM User Guide, "IAM JSON policy elements reference").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Statement {
+    pub sid: String,
+    effect: &'static str,
+    pub action: Vec<&'static str>,
+    pub resource: Vec<String>,
+}
+
+impl Statement {
+    pub fn allow(sid: impl Into<String>, action: &[&'static str], resource: impl IntoIterator<Item = String>) -> Self {
+        let resource = resource.into_iter().collect();
+        Statement { sid: sid.into(), effect: "Allow", action: action.to_vec(), resource }
+    }
+}
+
+/// Where names become ARNs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub partition: &'static str,
+    pub region: String,
+    pub account: String,
+}
+
+impl Place {
+    /// The account is the declared one: a policy is asked for by those who cannot sign in yet.
+    pub async fn of(target: &Target) -> Result<Place> {
+        let account = match target.expected_account() {
+            Some(account) => account.to_owned(),
+            None => target.caller().await?.account.clone(),
+        };
+        Ok(Place { partition: partition(&target.region), region: target.region.clone(), account })
+    }
+
+    pub fn bucket(&self, name: &str) -> String {
+        format!("arn:{}:s3:::{name}", self.partition)
+    }
+
+    /// A resource of a regional service; `*` names all of them.
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.account)
+    }
+}
+
+/// AWS General Reference, "Amazon Resource Names (ARNs)".
+fn partition(region: &str) -> &'static str {
+    match region {
+        china if china.starts_with("cn-") => "aws-cn",
+        government if government.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+/// The policy as the result of a verb.
+pub fn policy(statement: Vec<Statement>) -> Result<Outcome> {
+    report(Policy { version: "2012-10-17", statement })
+}
+
+impl Report for Policy {
+    /// IAM reads JSON only, so that people get it too.
+    fn page(&self) -> Page {
+        Page::new().verbatim(serde_json::to_string_pretty(self).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arns_follow_the_partition_of_the_region() {
+        for (region, arn) in [
+            ("eu-west-1", "arn:aws:sqs:eu-west-1:111111111111:q"),
+            ("cn-north-1", "arn:aws-cn:sqs:cn-north-1:111111111111:q"),
+            ("us-gov-west-1", "arn:aws-us-gov:sqs:us-gov-west-1:111111111111:q"),
+        ] {
+            let place = Place { partition: partition(region), region: region.into(), account: "111111111111".into() };
+            assert_eq!(place.arn("sqs", "q"), arn);
+        }
+    }
+
+    #[test]
+    fn a_statement_is_what_iam_reads() {
+        let statement = Statement::allow("Look", &["s3:ListBucket"], ["arn:aws:s3:::b".to_owned()]);
+        assert_eq!(
+            serde_json::to_value(statement).unwrap(),
+            serde_json::json!({"Sid": "Look", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::b"]})
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! What is uploaded arrives byte for byte under its key; what is not, is told, and leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Child;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::run::{Run, Running, eventually, finish, signal};
+use crate::world::{World, wait_for};
+
+impl World {
+    fn upload(&self, args: &[&str]) -> Run {
+        self.claimctl(["upload", "-o", "json"]).args(args).run()
+    }
+
+    /// Every object of the bucket, with its content.
+    fn objects(&self) -> BTreeMap<String, Vec<u8>> {
+        let list = wait_for(self.s3().list_objects_v2().bucket(self.bucket()).send()).unwrap();
+        let keys = list.contents().iter().map(|object| object.key().unwrap().to_owned());
+        keys.map(|key| (key.clone(), self.content(&key))).collect()
+    }
+
+    fn content(&self, key: &str) -> Vec<u8> {
+        let get = self.s3().get_object().bucket(self.bucket()).key(key);
+        wait_for(async { get.send().await.unwrap().body.collect().await.unwrap().to_vec() })
+    }
+
+    /// Multipart uploads begun and neither completed nor aborted, with the parts that have arrived.
+    fn unfinished(&self) -> Vec<usize> {
+        let uploads = wait_for(self.s3().list_multipart_uploads().bucket(self.bucket()).send()).unwrap();
+        let parts = |upload: &aws_sdk_s3::types::MultipartUpload| {
+            let list = self.s3().list_parts().bucket(self.bucket());
+            let list = list.key(upload.key().unwrap()).upload_id(upload.upload_id().unwrap());
+            wait_for(list.send()).map_or(0, |list| list.parts().len())
+        };
+        uploads.uploads().iter().map(parts).collect()
+    }
+
+    /// Starts to upload a file of so many parts, one after the other, and comes back in the middle of it.
+    fn in_the_middle(&self, file: &Path, parts: u64) -> Child {
+        File::create(file).unwrap().set_len(parts * (5 << 20)).unwrap();
+        let more = ["--part-size", "5MiB", "--concurrency", "1", "-o", "json"];
+        let child = self.claimctl(["upload"]).arg(file).args(more).start();
+        eventually("a first part", || self.unfinished().iter().any(|parts| *parts > 0).then_some(()));
+        child
+    }
+}
+
+/// The report's line for a path.
+#[track_caller]
+fn of<'a>(report: &'a Value, path: &str) -> &'a Value {
+    let files = report["files"].as_array().unwrap();
+    files.iter().find(|file| file["path"].as_str().unwrap().ends_with(path)).unwrap_or_else(|| panic!("{report:#}"))
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn keys_and_contents_arrive_exactly() {
+    let world = World::up();
+    let folder = "k".repeat(254);
+    let long = format!("{folder}/{folder}/{folder}/{folder}/{}", "m".repeat(4));
+    assert_eq!(long.len(), 1024);
+    let names = [
+        "plain",
+        "with space",
+        "plus+plus",
+        "per%20cent%",
+        "a&b=c",
+        "quo\"te's",
+        "naïve/ключ/鍵",
+        "emoji-🙂",
+        ".hidden",
+        "..dots../x",
+        "back\\slash",
+        "hash#query?x=1",
+        "new\nline",
+        &long,
+    ];
+    for name in names {
+        world.file(&format!("in/{name}"), name);
+    }
+    world.file("in/empty", "");
+    let report = world.upload(&["in"]).exits(0).json();
+    assert_eq!((&report["uploaded"], &report["failed"]), (&json!(names.len() + 1), &json!(0)));
+    let mut expected: BTreeMap<_, _> =
+        names.iter().map(|name| ((*name).to_owned(), name.as_bytes().to_vec())).collect();
+    expected.insert("empty".to_owned(), Vec::new());
+    assert_eq!(world.objects(), expected);
+    let plain = of(&report, "in/plain");
+    assert_eq!(plain["flows"], json!(["claims"]));
+    assert_eq!((&plain["key"], &plain["size"], &plain["parts"]), (&json!("plain"), &json!(5), &json!(1)));
+    assert!(plain["etag"].as_str().unwrap().len() >= 32, "{plain}");
+
+    for key in ["../x//y/./z", "trailing/", "/leading"] {
+        world.upload(&["in/plain", "--key", key]).exits(0);
+        assert_eq!(world.content(key), b"plain");
+    }
+    world.upload(&["in", "--prefix", "p/", "--include", "*.d*", "--include", "pl*", "--exclude", "plus*"]).exits(0);
+    assert_eq!(world.content("p/plain"), b"plain");
+}
+
+#[test]
+fn long_payloads_go_in_parts_and_stdin_too() {
+    let world = World::up();
+    let content = noise((11 << 20) + 1);
+    let file = world.file("long.csv", &content);
+    let more = ["--part-size", "5MiB", "--metadata", "owner=me", "--prefix", "in/"];
+    let report = world.claimctl(["upload", "-o", "json"]).arg(file).args(more).run().exits(0).json();
+    let long = of(&report, "long.csv");
+    assert_eq!((&long["parts"], &long["size"]), (&json!(3), &json!(content.len())));
+    assert!(world.content("in/long.csv") == content);
+    let head = wait_for(world.s3().head_object().bucket(world.bucket()).key("in/long.csv").send()).unwrap();
+    assert_eq!(head.content_type(), Some("text/csv"));
+    assert_eq!(head.metadata().unwrap()["owner"], "me");
+    assert_eq!(head.e_tag(), long["etag"].as_str());
+
+    for (key, content) in [("long", content.as_slice()), ("short", b"short"), ("none", b"")] {
+        let mut upload = world.claimctl(["upload", "-", "--part-size", "5MiB", "--key", key, "-o", "json"]);
+        let report = upload.run_with(content).exits(0).json();
+        assert_eq!(of(&report, "-")["checksum"].as_str().unwrap().len(), 8);
+        assert!(world.content(key) == content, "{key}");
+    }
+    assert!(world.unfinished().is_empty());
+}
+
+#[test]
+fn one_that_fails_does_not_stop_the_others() {
+    let world = World::up();
+    world.file("in/fine", "fine");
+    symlink(".", world.home().join("in/loop")).unwrap();
+    // A file that opens and cannot be read, for every user.
+    symlink("/proc/self/mem", world.home().join("in/unreadable")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, world.home().join("in/pipe"), rustix::fs::Mode::RWXU).unwrap();
+    let report = world.upload(&["in", "missing"]).exits(3).json();
+    for (path, status) in
+        [("in/fine", "uploaded"), ("in/unreadable", "failed"), ("missing", "failed"), ("in/pipe", "skipped")]
+    {
+        assert_eq!(of(&report, path)["status"], status, "{report:#}");
+    }
+    let looped = report["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|file| file["error"].as_str().is_some_and(|why| why.contains("which holds it")));
+    assert!(looped, "{report:#}");
+    assert_eq!(world.objects().into_keys().collect::<Vec<_>>(), ["fine"]);
+}
+
+#[test]
+fn what_cannot_go_well_is_refused_before_anything_is_sent() {
+    let world = World::up();
+    world.file("one/same", "1");
+    world.file("two/same", "2");
+    world.file("long", "x");
+    let too_long = "k".repeat(1025);
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&["missing"], 5, "cannot read missing"),
+        (&["long", "--bucket", "nowhere"], 5, "there is no bucket \"nowhere\""),
+        (&["long", "--bucket", "payloda"], 5, "there is no bucket \"payloda\""),
+        (&["one", "two"], 2, "one/same and two/same would both become \"same\""),
+        (&["-"], 2, "needs a key of its own"),
+        (&["one", "--key", "k"], 2, "goes with one file"),
+        (&["long", "--key", &too_long], 2, "1025 bytes"),
+        (&["/dev/null"], 2, "neither a file nor a directory"),
+        (&["one", "--include", "["], 2, "a glob cannot be read"),
+    ];
+    for (args, code, said) in cases {
+        world.upload(args).fails_with(code, said);
+    }
+    world.upload(&["long", "--bucket", "payloda"]).says("did you mean payload?");
+    world.upload(&["long", "--part-size", "1MiB"]).exits(2);
+    world.upload(&["long", "--metadata", "né=x"]).exits(2);
+
+    let planned = world.upload(&["one", "long", "--dry-run"]).exits(0).json();
+    assert_eq!(of(&planned, "one/same")["status"], "planned");
+    assert_eq!((&planned["uploaded"], &planned["dry_run"]), (&json!(0), &json!(true)));
+    std::fs::create_dir(world.home().join("empty")).unwrap();
+    world.claimctl(["upload", "empty"]).run().exits(0).says("there was nothing to upload");
+    assert!(world.objects().is_empty());
+    assert!(world.unfinished().is_empty());
+}
+
+#[test]
+fn a_file_that_shrinks_leaves_no_object_and_no_parts() {
+    let world = World::up();
+    let file = world.home().join("shrinks");
+    let child = world.in_the_middle(&file, 60);
+    File::options().write(true).open(&file).unwrap().set_len(1).unwrap();
+    let report = finish(child, "upload of a file that shrinks".to_owned()).exits(3).json();
+    assert!(of(&report, "shrinks")["error"].as_str().unwrap().contains("shrank from"), "{report:#}");
+    assert!(world.unfinished().is_empty());
+    assert!(world.objects().is_empty());
+}
+
+#[test]
+fn an_interrupt_leaves_no_parts_and_says_what_did_not_go() {
+    let world = World::up();
+    let child = world.in_the_middle(&world.home().join("long"), 60);
+    signal(&child, Signal::INT);
+    let run = finish(child, "interrupted upload".to_owned()).exits(130);
+    assert_eq!(of(&run.json(), "long")["status"], "interrupted");
+    assert!(world.unfinished().is_empty());
+    assert!(world.objects().is_empty());
+
+    let mut waiting = world.claimctl(["upload", "-", "--key", "slow"]);
+    waiting.stdin(std::process::Stdio::piped());
+    let child = waiting.start();
+    // It reads once it catches signals: the handler is there before anything else is done.
+    eventually("stdin to be read", || caught(&child).then_some(()));
+    signal(&child, Signal::TERM);
+    finish(child, "upload of a silent pipe".to_owned()).exits(143).says("not uploaded because of the interrupt");
+    assert!(world.objects().is_empty());
+}
+
+/// Whether the process handles SIGTERM by now (proc(5), SigCgt).
+fn caught(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+    u64::from_str_radix(mask, 16).unwrap() & (1 << 14) != 0
+}
