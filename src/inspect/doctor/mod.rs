@@ -122,7 +122,11 @@ fn configuration(ctx: &Ctx, args: &TargetArgs) -> (Finding, Config) {
     const CHECK: Check = Check { name: "configuration", why: "says which environments there are, and their accounts" };
     let config = match Config::find(ctx) {
         Ok(config) => config,
-        Err(error) => return (CHECK.error(Status::Problem, &error), Config::default()),
+        Err(error) => {
+            let finding = CHECK.error(Status::Problem, &error);
+            let fix = finding.fix.clone().unwrap_or_else(|| "correct the file at the place named".to_owned());
+            return (finding.fix(fix), Config::default());
+        }
     };
     let asked = args.env.as_deref().filter(|environment| *environment != LOCAL);
     if let Some(error) = asked.and_then(|environment| config.environment(environment).err()) {
