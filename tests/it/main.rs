@@ -5,20 +5,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod run;
-mod terminal;
 mod server;
+mod terminal;
 mod world;
 
 mod accounts;
 mod bad_input;
-mod config;
 mod bootstrap;
-mod help;
-mod init;
 mod completions;
+mod config;
 mod docs;
 mod doctor;
 mod help;
+mod init;
 mod log;
 mod man;
 mod package;
