@@ -14,6 +14,7 @@ mod bad_input;
 mod bootstrap;
 mod completions;
 mod config;
+mod demo;
 mod docs;
 mod doctor;
 mod help;
