@@ -75,7 +75,7 @@ async fn converge(args: &Args, ctx: &Ctx, target: &Target, spec: Spec) -> Result
     if !ctx.manners.yes {
         say(Bootstrap::planned(&plan, Mode::DryRun).page().render(&ctx.terminal).trim_end());
     }
-    let what = format!("{} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.place.account);
+    let what = format!("make {} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.place.account);
     let agreed = target.authorize(ctx, &Intent { what, destroys: false }).await?;
     let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await?;
     report(Bootstrap::applied(&plan, applied))
@@ -199,20 +199,33 @@ impl Bootstrap {
     }
 }
 
+fn cells(step: &Step) -> [String; 4] {
+    [step.resource.to_owned(), step.setting.clone(), step.now.clone(), step.then.clone()]
+}
+
 impl Report for Bootstrap {
     fn page(&self) -> Page {
-        let mut table = Table::new(["RESOURCE", "NAME", "SETTING", "NOW", "THEN", "STATE"]);
-        for step in &self.steps {
-            table.row([
-                step.resource.to_owned(),
-                step.name.clone(),
-                step.setting.clone(),
-                step.now.clone(),
-                step.then.clone(),
-                step.state.name().to_owned(),
-            ]);
+        let table = match self.mode {
+            Mode::Check | Mode::DryRun => {
+                let mut table = Table::new(["RESOURCE", "SETTING", "NOW", "THEN"]);
+                self.steps.iter().for_each(|step| table.row(cells(step)));
+                table
+            }
+            Mode::Apply => {
+                let mut table = Table::new(["RESOURCE", "SETTING", "NOW", "THEN", "STATE"]);
+                for step in &self.steps {
+                    let [resource, setting, now, then] = cells(step);
+                    table.row([resource, setting, now, then, step.state.name().to_owned()]);
+                }
+                table
+            }
+        };
+        let mut page = Page::new();
+        let mut named = None;
+        for step in self.steps.iter().filter(|step| named.replace(step.resource) != Some(step.resource)) {
+            page = page.line(format!("{:<16} {}", step.resource, step.name));
         }
-        let mut page = Page::new().table(table);
+        page = page.table(table);
         for note in &self.notes {
             page = page.line(format!("note: {note}"));
         }

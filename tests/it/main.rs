@@ -5,16 +5,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod run;
+mod server;
+mod terminal;
 mod world;
 
+mod accounts;
 mod bad_input;
+mod bootstrap;
 mod completions;
+mod config;
 mod docs;
 mod doctor;
 mod help;
+mod init;
 mod log;
 mod man;
 mod package;
+mod policy;
 mod python;
 mod queue;
 mod sandbox;

@@ -153,7 +153,7 @@ fn tags(wanted: &Wanted, is: &State) -> Option<Difference> {
         let mut all = wanted.tags.clone();
         all.extend(is.tags.clone());
         let now = if is.tags.is_empty() { "none".to_owned() } else { format!("{} others", is.tags.len()) };
-        Difference { now, then: format!("and {}", missing.join(", ")), write: Write::Tags(all) }
+        Difference { now, then: format!("with {}", missing.join(", ")), write: Write::Tags(all) }
     })
 }
 

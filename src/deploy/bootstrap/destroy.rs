@@ -22,6 +22,8 @@ use crate::target::{Change, Target};
 
 const LIST_VERSIONS: &str = "s3:ListBucketVersions";
 const GET_OBJECT: &str = "s3:GetObject";
+/// Both are asked for where a version is deleted (Amazon S3 API Reference, DeleteObjects).
+const DELETE_OBJECT: &str = "s3:DeleteObject";
 const DELETE_VERSION: &str = "s3:DeleteObjectVersion";
 const DELETE_BUCKET: &str = "s3:DeleteBucket";
 const SCAN: &str = "dynamodb:Scan";
@@ -36,7 +38,7 @@ pub fn permissions(spec: &Spec) -> Vec<Statement> {
     let mut statements = vec![
         Statement::allow("FindBuckets", &[LIST_BUCKETS], ["*".to_owned()]),
         Statement::allow("ReadState", &[GET_OBJECT], [format!("{}/*", spec.state.arn)]),
-        Statement::allow("EmptyBuckets", &[DELETE_VERSION], objects),
+        Statement::allow("EmptyBuckets", &[DELETE_OBJECT, DELETE_VERSION], objects),
         Statement::allow("DeleteBuckets", &["s3:ListBucket", LIST_VERSIONS, DELETE_BUCKET], buckets.clone()),
     ];
     if let Some(table) = &spec.table {
@@ -93,7 +95,7 @@ pub async fn demolition(target: &Target, spec: Spec) -> Result<Demolition> {
     }
     if let Some(wanted) = &spec.table {
         let table = Table { dynamodb: &dynamodb, wanted };
-        if table.read().await?.is_some() {
+        if table.find().await?.is_some() {
             obstacles.extend(locks(target, wanted).await?);
             add("lock table", &wanted.name, "no lock".to_owned(), At::Table);
         }
@@ -258,7 +260,7 @@ async fn remove_bucket(s3: &Client, wanted: &Wanted) -> Result<()> {
         let delete = built(Delete::builder().set_objects(Some(objects)).quiet(true).build())?;
         let delete = s3.delete_objects().bucket(&wanted.name).expected_bucket_owner(&wanted.account).delete(delete);
         let doing = format!("empty {}", wanted.name);
-        let answer = delete.send().await.or_needs(&doing, DELETE_VERSION, &format!("{}/*", wanted.arn))?;
+        let answer = delete.send().await.or_needs(&doing, DELETE_OBJECT, &format!("{}/*", wanted.arn))?;
         if let Some(kept) = answer.errors().first() {
             let why = kept.message().or(kept.code()).unwrap_or("no reason given");
             return Err(Error::denied(format!("cannot delete {}: {why}", kept.key().unwrap_or_default()))

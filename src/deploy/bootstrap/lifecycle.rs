@@ -36,24 +36,20 @@ impl Cover {
         self.old_versions && self.unfinished_uploads
     }
 
+    /// What is missing, as it is now.
     pub fn says(self) -> String {
-        let old = if self.old_versions { "old versions expire" } else { "old versions stay for ever" };
-        let unfinished = if self.unfinished_uploads { "unfinished uploads too" } else { "unfinished uploads stay" };
-        format!("{old}, {unfinished}")
+        let old = (!self.old_versions).then_some("old versions: no end");
+        let unfinished = (!self.unfinished_uploads).then_some("unfinished uploads: no end");
+        old.into_iter().chain(unfinished).collect::<Vec<_>>().join("; ")
     }
 
     /// The same once what is missing was added.
     pub fn says_then(self) -> String {
-        let mut added = Vec::new();
-        if !self.old_versions {
-            added.push(format!(
-                "old versions expire after {OLD_VERSION_DAYS} days, the newest {OLD_VERSIONS_KEPT} stay"
-            ));
-        }
-        if !self.unfinished_uploads {
-            added.push(format!("unfinished uploads are aborted after {UNFINISHED_UPLOAD_DAYS} days"));
-        }
-        added.join(", ")
+        let old = format!("old versions: {OLD_VERSION_DAYS} days, newest {OLD_VERSIONS_KEPT} kept");
+        let unfinished = format!("unfinished uploads: {UNFINISHED_UPLOAD_DAYS} days");
+        let old = (!self.old_versions).then_some(old);
+        let unfinished = (!self.unfinished_uploads).then_some(unfinished);
+        old.into_iter().chain(unfinished).collect::<Vec<_>>().join("; ")
     }
 }
 

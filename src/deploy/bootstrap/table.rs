@@ -144,7 +144,7 @@ pub fn difference(wanted: &Wanted, state: Option<&State>, setting: Setting) -> O
         Setting::Tags => {
             let missing: Vec<String> = missing_tags(wanted, is).map(|(key, value)| format!("{key}={value}")).collect();
             let now = if is.tags.is_empty() { "none".to_owned() } else { format!("{} others", is.tags.len()) };
-            differs(!missing.is_empty(), &now, &format!("and {}", missing.join(", ")))
+            differs(!missing.is_empty(), &now, &format!("with {}", missing.join(", ")))
         }
     }
 }
@@ -163,10 +163,9 @@ impl Table<'_> {
         format!("{doing} lock table {}", self.wanted.name)
     }
 
-    /// None where there is no such table. A table with another key is refused: Terraform cannot lock by it.
+    /// None where there is no such table.
     pub async fn read(&self) -> Result<Option<State>> {
-        let Some(table) = self.describe().await? else { return Ok(None) };
-        self.check_key(&table)?;
+        let Some(table) = self.find().await? else { return Ok(None) };
         let (recoverable, tags) = tokio::try_join!(self.recoverable(), self.tags())?;
         let billing = table.billing_mode_summary.and_then(|summary| summary.billing_mode);
         let encrypted = table.sse_description.filter(|sse| {
@@ -182,7 +181,14 @@ impl Table<'_> {
         }))
     }
 
-    pub async fn describe(&self) -> Result<Option<TableDescription>> {
+    /// The table, if it is there. One with another key is refused: Terraform cannot lock by it.
+    pub async fn find(&self) -> Result<Option<TableDescription>> {
+        let table = self.describe().await?;
+        table.as_ref().map_or(Ok(()), |table| self.check_key(table))?;
+        Ok(table)
+    }
+
+    async fn describe(&self) -> Result<Option<TableDescription>> {
         let answer = self.dynamodb.describe_table().table_name(&self.wanted.name).send().await;
         if answer.as_ref().err().and_then(code) == Some("ResourceNotFoundException") {
             return Ok(None);

@@ -1,0 +1,153 @@
+//! The policies that `--print-policy` prints are enough, and not more than what is needed: IAM is enforced here.
+
+use serde_json::{Value, json};
+
+use crate::run::{Run, Running};
+use crate::server::{Project, Server};
+use crate::world::wait_for;
+
+const ACCOUNT: &str = "111111111111";
+const TOML: &str = r#"
+    [environments.dev]
+    region = "us-east-1"
+    account = "111111111111"
+    [terraform]
+    locking = "both"
+"#;
+
+/// What the sandbox does not check, so that only AWS can tell whether it is needed.
+const UNCHECKED: [&str; 2] = [
+    // Tags in CreateBucket.
+    "s3:TagResource",
+    // HeadBucket of a bucket that is not there.
+    "s3:ListBucket",
+];
+const KEY: &str = "key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// A role of the account with exactly this policy, assumed: access key, secret, session token.
+fn assume(server: &Server, name: &str, policy: &Value) -> (String, String, String) {
+    let template = json!({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {
+        "RoleName": name,
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole"}]},
+        "Policies": [{"PolicyName": "printed", "PolicyDocument": policy}],
+    }}}});
+    let sdk = server.sdk(ACCOUNT, "us-east-1");
+    let cloudformation = aws_sdk_cloudformation::Client::new(&sdk);
+    let create = cloudformation.create_stack().stack_name(name).template_body(template.to_string());
+    wait_for(create.capabilities(aws_sdk_cloudformation::types::Capability::CapabilityNamedIam).send()).unwrap();
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/{name}");
+    let assume = aws_sdk_sts::Client::new(&sdk).assume_role().role_arn(role).role_session_name("test");
+    crate::run::eventually("the role", || {
+        let credentials = wait_for(assume.clone().send()).ok()?.credentials?;
+        Some((credentials.access_key_id, credentials.secret_access_key, credentials.session_token))
+    })
+}
+
+fn run_as((key, secret, token): &(String, String, String), project: &Project<'_>, line: &str) -> Run {
+    let mut command = project.claimctl(key, line);
+    command.env("AWS_SECRET_ACCESS_KEY", secret).env("AWS_SESSION_TOKEN", token).run()
+}
+
+/// Takes back what a new bucket and a new table have from the start.
+fn loosen(server: &Server, region: &str) {
+    let bucket = format!("claim-check-tfstate-{ACCOUNT}-{region}");
+    let s3 = server.s3(ACCOUNT, region);
+    wait_for(s3.delete_public_access_block().bucket(&bucket).send()).unwrap();
+    wait_for(s3.delete_bucket_ownership_controls().bucket(&bucket).send()).unwrap();
+    wait_for(s3.delete_bucket_tagging().bucket(&bucket).send()).unwrap();
+    let table = format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/claim-check-tflock");
+    let untag = server.dynamodb(ACCOUNT, region).untag_resource().resource_arn(table);
+    wait_for(untag.tag_keys("claimctl:project").send()).unwrap();
+}
+
+fn without(policy: &Value, action: &str) -> Value {
+    let mut policy = policy.clone();
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        statement["Action"].as_array_mut().unwrap().retain(|allowed| allowed != action);
+    }
+    policy["Statement"].as_array_mut().unwrap().retain(|statement| statement["Action"] != json!([]));
+    policy
+}
+
+fn actions(policy: &Value) -> Vec<String> {
+    let statements = policy["Statement"].as_array().unwrap();
+    let all = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+    all.map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_bootstrap_and_no_action_of_it_is_too_much() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    let line = |region: &str, more: &str| format!("bootstrap --env dev --region {region} {more}");
+    // The policy is printed without credentials: who needs it cannot sign in yet.
+    let print = |region: &str| project.run("", &line(region, "--print-policy -o json")).exits(0).json();
+
+    let enough = assume(&server, "enough", &print("us-east-1"));
+    run_as(&enough, &project, &line("us-east-1", "--yes")).exits(0);
+    run_as(&enough, &project, &line("us-east-1", "--check")).exits(0);
+
+    let mut needless = Vec::new();
+    for (number, action) in actions(&print("us-east-1")).iter().enumerate() {
+        // A region of its own: there nothing is made yet.
+        let region = format!("xx-case-{number}");
+        std::fs::remove_dir_all(project.path().join("terraform")).ok();
+        let less = assume(&server, &format!("less-{number}"), &without(&print(&region), action));
+        let mut run = run_as(&less, &project, &line(&region, "--yes"));
+        if run.code == 0 {
+            // A new bucket has some settings from the start. An adopted one wants them written.
+            loosen(&server, &region);
+            let key = format!("--yes --kms-key arn:aws:kms:{region}:{ACCOUNT}:{KEY}");
+            run = run_as(&less, &project, &line(&region, &key));
+        }
+        match (run.code, UNCHECKED.contains(&action.as_str())) {
+            (0, true) => {}
+            (0, false) => needless.push(action.clone()),
+            (_, true) => panic!("{action} is checked by now: take it out of the table"),
+            (_, false) => {
+                let run = run.exits(6);
+                for told in [format!("needed: {action} on "), format!("\"Action\":\"{action}\"")] {
+                    assert!(run.stdout.contains(&told) || run.stderr.contains(&told), "{action}: {}", run.stdout);
+                }
+            }
+        }
+    }
+    assert_eq!(needless, Vec::<String>::new(), "nobody asked for these");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_destroy() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    project.run(ACCOUNT, "bootstrap --env dev --yes").exits(0);
+    let policy = project.run("", "bootstrap --env dev --destroy --print-policy -o json").exits(0).json();
+    let bucket = "claim-check-tfstate-111111111111-us-east-1";
+    let destroy = format!("bootstrap --env dev --destroy --confirm {bucket}");
+    let s3 = server.s3(ACCOUNT, "us-east-1");
+    let state = json!({"version": 4, "lineage": "l", "resources": []}).to_string().into_bytes();
+    let put = s3.put_object().bucket(bucket).key("claim-check/dev/a.tfstate").body(state.into());
+    wait_for(put.send()).unwrap();
+    for action in ["s3:GetObject", "s3:DeleteObject", "s3:ListBucketVersions", "dynamodb:Scan"] {
+        let name = action.replace(':', "-");
+        let less = assume(&server, &name, &without(&policy, action));
+        let run = run_as(&less, &project, &destroy).exits(6);
+        assert!(format!("{}{}", run.stdout, run.stderr).contains(action), "{action}: {}{}", run.stdout, run.stderr);
+    }
+    run_as(&assume(&server, "enough", &policy), &project, &destroy).exits(0);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_see_queues() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    wait_for(sqs.create_queue().queue_name("claims").send()).unwrap();
+    let policy = project.run("", "queue ls --env dev --print-policy -o json").exits(0).json();
+    let enough = assume(&server, "enough", &policy);
+    run_as(&enough, &project, "queue ls --env dev").exits(0).says("claims");
+    for (number, action) in actions(&policy).iter().enumerate() {
+        let less = assume(&server, &format!("less-{number}"), &without(&policy, action));
+        run_as(&less, &project, "queue ls --env dev").exits(6).says(&format!("needed: {action} on "));
+    }
+}
