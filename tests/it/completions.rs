@@ -6,6 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::run::{Running, claimctl};
+use crate::world::World;
 
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
@@ -35,8 +36,8 @@ fn home() -> TempDir {
 }
 
 /// What is offered for the last word of the line, without descriptions.
-fn offered(home: &TempDir, line: &str) -> Vec<String> {
-    let mut command = claimctl(home.path());
+fn offered(home: &Path, line: &str) -> Vec<String> {
+    let mut command = claimctl(home);
     command.env("CLAIMCTL_COMPLETE", "fish").arg("--").args(line.split(' '));
     let run = command.run().exits(0);
     assert_eq!(run.stderr, "", "completion must never speak");
@@ -73,17 +74,24 @@ fn names_come_from_the_configuration_and_the_surface_seen_last() {
         ("claimctl package build claim", vec!["claim-recorder"]),
         ("claimctl completions f", vec!["fish"]),
     ] {
-        let offered = offered(&home, line);
+        let offered = offered(home.path(), line);
         let offered: Vec<_> = offered.iter().map(String::as_str).filter(|offer| !offer.starts_with('-')).collect();
         assert_eq!(offered, names, "{line}");
     }
 }
 
 #[test]
+fn what_was_just_deployed_is_offered() {
+    let world = World::up();
+    assert_eq!(offered(world.home(), "claimctl queue peek claims-"), ["claims-dlq"]);
+    assert_eq!(offered(world.home(), "claimctl verify --table cl"), ["claims"]);
+}
+
+#[test]
 fn verbs_and_flags_are_offered() {
     let home = tempfile::tempdir().unwrap();
-    assert_eq!(offered(&home, "claimctl que"), ["queue"]);
-    assert_eq!(offered(&home, "claimctl queue peek --lim"), ["--limit"]);
+    assert_eq!(offered(home.path(), "claimctl que"), ["queue"]);
+    assert_eq!(offered(home.path(), "claimctl queue peek --lim"), ["--limit"]);
 }
 
 #[test]
@@ -92,9 +100,13 @@ fn nothing_on_this_machine_can_make_completion_fail() {
     let state = home.path().join("state/claimctl/seen/claim-check");
     std::fs::write(state.join("local.json"), "[{\"version\":").unwrap();
     std::fs::write(home.path().join("claimctl.toml"), "[project\n").unwrap();
-    assert_eq!(offered(&home, "claimctl queue peek cl"), Vec::<String>::new());
-    assert_eq!(offered(&home, "claimctl queue ls --env ../../../etc"), Vec::<String>::new());
-    assert_eq!(offered(&home, "claimctl queue ls --env lo"), ["local"], "what is built in is known without a file");
+    assert_eq!(offered(home.path(), "claimctl queue peek cl"), Vec::<String>::new());
+    assert_eq!(offered(home.path(), "claimctl queue ls --env ../../../etc"), Vec::<String>::new());
+    assert_eq!(
+        offered(home.path(), "claimctl queue ls --env lo"),
+        ["local"],
+        "what is built in is known without a file"
+    );
 }
 
 #[test]
@@ -103,7 +115,7 @@ fn completion_asks_no_server() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    assert_eq!(offered(&home, &format!("claimctl queue peek --endpoint-url {endpoint} claims-")), ["claims-dlq"]);
+    assert_eq!(offered(home.path(), &format!("claimctl queue peek --endpoint-url {endpoint} claims-")), ["claims-dlq"]);
     assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 

@@ -103,6 +103,32 @@ fn an_environment_needs_what_local_does_without() {
     finds(&report, "credentials", "problem", "no usable AWS credentials");
 }
 
+/// An STS that says that the caller is of account 111111111111.
+fn sts() -> String {
+    const WHO: &str = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+        <GetCallerIdentityResult><Arn>arn:aws:iam::111111111111:user/ops</Arn><UserId>U</UserId>\
+        <Account>111111111111</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    server(format!("200 OK\r\nContent-Length: {}", WHO.len()), WHO)
+}
+
+#[test]
+fn credentials_of_another_account_are_a_problem() {
+    let environment = |account: &str| format!("[environments.dev]\nregion = \"us-west-1\"\n{account}");
+    let endpoint = sts();
+    let look = |config: &str| {
+        let machine = Machine::whole().configured(config);
+        let mut doctor = machine.doctor();
+        doctor.args(["--env", "dev", "--endpoint-url", &endpoint]);
+        doctor.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "x").run()
+    };
+    let (right, wrong) = ("account = \"111111111111\"\n", "account = \"222222222222\"\n");
+    finds(&look(&environment(right)).exits(0).json(), "credentials", "ok", "arn:aws:iam::111111111111:user/ops");
+    finds(&look(&environment(wrong)).exits(8).json(), "credentials", "problem", "not of account 222222222222");
+    finds(&look(&environment("")).exits(0).json(), "credentials", "warning", "changes are not guarded");
+    let mfa = "mfa_serial = \"arn:aws:iam::111111111111:mfa/ops\"\n";
+    finds(&look(&environment(mfa)).exits(0).json(), "credentials", "not_checked", "MFA code");
+}
+
 #[test]
 fn a_program_that_hangs_is_not_waited_for() {
     let machine = Machine::whole().with("terraform", "exec /bin/sleep 600").with("cargo", "exec /bin/sleep 600");
@@ -133,11 +159,16 @@ fn a_broken_configuration_is_one_finding_among_the_others() {
 
 /// A server that answers everything with these headers; its address.
 fn answering(headers: &str) -> String {
+    server(format!("404 Not Found\r\n{headers}Content-Length: 0"), "")
+}
+
+fn server(head: String, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let answer = format!("HTTP/1.1 404 Not Found\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n");
+    let answer = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n{body}");
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
+            // A client that goes away in the middle is not the server's failure.
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(answer.as_bytes());
         }
