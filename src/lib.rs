@@ -23,6 +23,7 @@ pub mod completion;
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod context;
+#[cfg(feature = "cli")]
 pub mod demo;
 #[cfg(feature = "cli")]
 pub mod deploy;

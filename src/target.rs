@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use crate::account::{self, Answer, Caller};
 use crate::aws::credentials::{self, Role};
-use crate::aws::{self, Credentials, Service};
+use crate::aws::{self, Credentials, Service, Sessions, endpoint};
 use crate::changes::Begun;
 use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
@@ -78,7 +78,7 @@ impl Target {
     /// The target that a choice leads to. Asks for an MFA code where the environment wants one.
     pub async fn of(ctx: &Ctx, config: Config, choice: Choice, endpoint: Option<String>) -> Result<Target> {
         if let Some(endpoint) = &endpoint {
-            check_endpoint(endpoint)?;
+            endpoint::check(endpoint)?;
         }
         let (name, declared, profile, region) = match choice {
             Choice::Local { region } => return Target::local(ctx, endpoint, region, config).await,
@@ -94,7 +94,8 @@ impl Target {
             Error::usage("no region is known").hint("name one: --region us-east-1, or set it in the profile")
         })?;
         if let Some(serial) = declared.as_ref().and_then(|declared| declared.mfa_serial.as_deref()) {
-            sdk = credentials::with_mfa(&sdk, serial, &prompt::mfa_code(ctx, serial)?).await?;
+            let session = mfa_session(ctx, &sdk, serial, endpoint.as_deref()).await?;
+            sdk = credentials::with_session(&sdk, session);
         }
         if let Some(role) = declared.as_ref().and_then(|declared| role(ctx, declared)) {
             sdk = credentials::with_role(&sdk, &role).await;
@@ -117,7 +118,7 @@ impl Target {
     async fn local(ctx: &Ctx, endpoint: Option<String>, region: Option<String>, config: Config) -> Result<Target> {
         let explicit = endpoint.is_some();
         let endpoint = match endpoint {
-            Some(endpoint) if is_loopback(&endpoint) => endpoint,
+            Some(endpoint) if endpoint::is_loopback(&endpoint) => endpoint,
             Some(endpoint) => {
                 return Err(Error::refused(format!("{endpoint} is not on this machine, and the environment is local"))
                     .hint("name an environment (--env), or a region (--region) to use AWS without one"));
@@ -312,6 +313,24 @@ impl Target {
     }
 }
 
+/// The device's open session, or a new one: then its code is asked for.
+async fn mfa_session(
+    ctx: &Ctx,
+    sdk: &SdkConfig,
+    serial: &str,
+    endpoint: Option<&str>,
+) -> Result<aws_credential_types::Credentials> {
+    let sessions = Sessions::at(&ctx.paths);
+    if let Some(open) = sessions.open(serial, endpoint) {
+        return Ok(open);
+    }
+    let session = credentials::open_session(sdk, serial, &prompt::mfa_code(ctx, serial)?).await?;
+    if let Err(error) = sessions.keep(serial, endpoint, &session) {
+        ctx.progress.note(&format!("note: the next command asks for a code again: {error}"));
+    }
+    Ok(session)
+}
+
 fn role(ctx: &Ctx, environment: &Environment) -> Option<Role> {
     Some(Role {
         arn: environment.role_arn.clone()?,
@@ -325,60 +344,4 @@ fn session_name(user: Option<&str>) -> String {
     let user = user.or(Some("unknown")).into_iter().flat_map(str::chars);
     let kept = user.filter(|c| c.is_ascii_alphanumeric() || "_=,.@-".contains(*c));
     "claimctl-".chars().chain(kept).take(64).collect()
-}
-
-fn check_endpoint(endpoint: &str) -> Result<()> {
-    let host = host_of(endpoint);
-    if host.is_none_or(str::is_empty) {
-        return Err(Error::usage(format!("{endpoint:?} is not an endpoint URL"))
-            .hint("an endpoint URL begins with http:// or https://, like http://127.0.0.1:4566"));
-    }
-    Ok(())
-}
-
-/// The host of an `http(s)://` URL, without user, port and path.
-fn host_of(url: &str) -> Option<&str> {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
-    let authority = rest.split(['/', '?', '#', '\\']).next()?;
-    let host = authority.rsplit('@').next()?;
-    match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next(),
-        None => host.split(':').next(),
-    }
-}
-
-fn is_loopback(endpoint: &str) -> bool {
-    host_of(endpoint).is_some_and(|host| {
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for url in ["http://127.0.0.1:4566", "http://localhost:9000/", "http://[::1]:4566", "https://127.9.9.9"] {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in [
-            "https://sqs.us-east-1.amazonaws.com",
-            "http://127.0.0.1@evil.example",
-            "http://localhost.example",
-            "http://10.0.0.1",
-            "127.0.0.1:4566",
-            "http://evil.example/127.0.0.1",
-        ] {
-            assert!(!is_loopback(url), "{url}");
-        }
-    }
-
-    #[test]
-    fn an_endpoint_without_scheme_or_host_is_refused() {
-        for url in ["127.0.0.1:4566", "http://", "ftp://h", ""] {
-            assert!(check_endpoint(url).is_err(), "{url:?}");
-        }
-        assert!(check_endpoint("http://127.0.0.1:4566").is_ok());
-    }
 }

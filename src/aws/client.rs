@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -84,12 +85,14 @@ pub async fn service(service: &Service) -> SdkConfig {
 
 /// A profile that was asked for by name is the only source. In the SDK's chain, `AWS_ACCESS_KEY_ID` would stand before
 /// it, and a mistyped name would end at the instance's role.
-fn by_profile(name: &str, service: &Service) -> ProfileFileCredentialsProvider {
+fn by_profile(name: &str, service: &Service) -> CredentialsProviderChain {
     let config = ProviderConfig::without_region()
         .with_region(service.region.clone().map(Region::new))
         // An SSO sign-in or a role of the profile is at AWS, wherever the calls themselves go.
         .with_http_client(http_client(None));
-    ProfileFileCredentialsProvider::builder().profile_name(name).configure(&config).build()
+    let provider = ProfileFileCredentialsProvider::builder().profile_name(name).configure(&config).build();
+    // A chain of one, because only a chain says what it tried.
+    CredentialsProviderChain::first_try(format!("profile {name}"), provider)
 }
 
 /// Plain HTTP needs no certificates: reading the system's takes longer than a whole call on loopback.

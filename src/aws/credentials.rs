@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
+use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sdk_sts::types::Credentials as SessionCredentials;
 use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
 
 use super::{Explain, RefusedIsFinal};
@@ -39,27 +39,27 @@ pub(super) fn cache() -> SharedIdentityCache {
     IdentityCache::lazy().load_timeout(LOAD_TIMEOUT).build()
 }
 
-/// Calls with the permissions of a session that knows of the MFA code (AWS Security Token Service API Reference,
-/// GetSessionToken). It lasts for twelve hours, so that a role assumed with it can be renewed without a second code.
-pub async fn with_mfa(sdk: &SdkConfig, serial: &str, code: &str) -> Result<SdkConfig> {
+/// Opens a session that knows of the MFA code (AWS Security Token Service API Reference, GetSessionToken). It lasts for
+/// twelve hours, so that a role assumed with it can be renewed without a second code.
+pub async fn open_session(sdk: &SdkConfig, serial: &str, code: &str) -> Result<Credentials> {
     let answer = sts(sdk).get_session_token().serial_number(serial).token_code(code).send().await;
     let session = answer.or_explain(&format!("open a session with MFA device {serial}"))?.credentials;
     let session = session.ok_or_else(|| Error::unexpected("STS answered without credentials"))?;
-    Ok(with(sdk, SharedCredentialsProvider::new(held(&session)?)))
-}
-
-fn held(session: &SessionCredentials) -> Result<aws_credential_types::Credentials> {
     let expires = SystemTime::try_from(*session.expiration())
         .map_err(|error| Error::unexpected("STS answered with a date that is none").caused_by(error))?;
-    let mut held = aws_credential_types::Credentials::new(
-        session.access_key_id(),
-        session.secret_access_key(),
-        Some(session.session_token().to_owned()),
-        Some(expires),
-        "mfa",
-    );
-    held.set_property(vec![Feature::CredentialsStsSessionToken]);
-    Ok(held)
+    let token = Some(session.session_token);
+    Ok(of_session(session.access_key_id, session.secret_access_key, token, expires))
+}
+
+pub(super) fn of_session(id: String, secret: String, token: Option<String>, expires: SystemTime) -> Credentials {
+    let mut credentials = Credentials::new(id, secret, token, Some(expires), "mfa");
+    credentials.set_property(vec![Feature::CredentialsStsSessionToken]);
+    credentials
+}
+
+/// Calls in the session.
+pub fn with_session(sdk: &SdkConfig, session: Credentials) -> SdkConfig {
+    with(sdk, SharedCredentialsProvider::new(session))
 }
 
 /// Calls as the role. It is assumed at the first call, and again when its hour is nearly over.

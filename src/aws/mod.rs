@@ -2,7 +2,10 @@
 
 mod client;
 pub mod credentials;
+pub mod endpoint;
 mod failure;
+mod session;
 
 pub use client::{Credentials, RefusedIsFinal, Service, service};
 pub use failure::{Explain, code};
+pub use session::Sessions;

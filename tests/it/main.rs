@@ -6,11 +6,15 @@
 
 mod run;
 mod server;
+mod terminal;
 mod world;
 
+mod accounts;
 mod bad_input;
 mod bootstrap;
+mod config;
 mod help;
+mod init;
 mod package;
 mod policy;
 mod python;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Account, Failure, dash};
 use crate::account::Verdict;
+use crate::aws::Sessions;
 use crate::config::{Choice, Config, LOCAL};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
@@ -95,14 +96,16 @@ async fn check(ctx: &Ctx, config: &Config, endpoint: Option<&str>, row: Row) -> 
 async fn actual_account(ctx: &Ctx, config: &Config, endpoint: Option<&str>, name: &str) -> Result<String> {
     let mut config = config.clone();
     let choice = config.choose(ctx, Some(name), None, None)?;
+    // The sandbox has an address of its own.
+    let endpoint = endpoint.filter(|_| name != LOCAL);
+    // Several questions at once could not be told apart.
     if let Choice::Declared { environment, .. } = &choice
-        && environment.mfa_serial.is_some()
+        && let Some(serial) = &environment.mfa_serial
+        && Sessions::at(&ctx.paths).open(serial, endpoint).is_none()
     {
         return Err(Error::denied("a code of the MFA device is wanted").hint(format!("claimctl env show {name}")));
     }
-    // The sandbox has an address of its own.
-    let endpoint = endpoint.filter(|_| name != LOCAL).map(ToOwned::to_owned);
-    Ok(Target::of(ctx, config, choice, endpoint).await?.caller().await?.account.clone())
+    Ok(Target::of(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
 }
 
 impl Environments {

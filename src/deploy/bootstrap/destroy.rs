@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bucket::Wanted;
-use super::built;
 use super::plan::Progress;
 use super::s3::{Bucket, Found, LIST_BUCKETS};
 use super::spec::Spec;
 use super::table::Table;
+use super::{built, key_arn};
 use crate::aws::{Explain, code};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ pub fn permissions(spec: &Spec) -> Vec<Statement> {
         statements.push(Statement::allow("DeleteLockTable", &actions, [table.arn.clone()]));
     }
     if let Some(key) = &spec.state.kms_key {
-        statements.push(Statement::allow("DecryptState", &["kms:Decrypt"], [key.clone()]));
+        statements.push(Statement::allow("DecryptState", &["kms:Decrypt"], [key_arn(key, &spec.place)]));
     }
     statements
 }

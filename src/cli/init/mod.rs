@@ -77,7 +77,8 @@ pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
 
 impl Args {
     fn say_anything(&self) -> bool {
-        self.project.is_some() || !self.environment.is_empty() || self.locking.is_some() || self.adopt.is_some()
+        let lists = [self.environment.is_empty(), self.profile.is_empty(), self.protected.is_empty()];
+        self.project.is_some() || self.locking.is_some() || self.adopt.is_some() || lists.contains(&false)
     }
 
     fn draft(&self, ctx: &Ctx, backends: Vec<Backend>) -> Result<Draft> {
