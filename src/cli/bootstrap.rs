@@ -78,7 +78,7 @@ async fn converge(args: &Args, ctx: &Ctx, target: &Target, spec: Spec) -> Result
     }
     let what = format!("make {} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.place.account);
     let agreed = target.authorize(ctx, &Intent { what, destroys: false }).await?;
-    let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await?;
+    let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await;
     report(Bootstrap::applied(&plan, applied))
 }
 
@@ -177,7 +177,7 @@ impl Bootstrap {
         let all_done = applied.steps.iter().all(|step| step.state == Progress::Done);
         Bootstrap {
             mode: Mode::Apply,
-            converged: all_done && applied.left.is_empty(),
+            converged: all_done && applied.left.is_empty() && applied.failed.is_none(),
             steps: applied.steps,
             notes,
             failed: applied.failed.as_ref().map(Failure::of),
