@@ -184,7 +184,8 @@ impl Target {
             .get_or_try_init(|| async {
                 let surfaces = match self.is_local() {
                     true => crate::sandbox::surfaces(&self.sdk).await?,
-                    false => Surfaces::default(),
+                    // Nothing is read, so what was seen before stays seen.
+                    false => return Ok(Surfaces::default()),
                 };
                 if let Some(seen) = &self.seen {
                     seen.keep(&surfaces);

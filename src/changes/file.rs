@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn writers_at_the_same_time_lose_no_line_to_each_other() {
-        let (_state, log) = log(2000);
+        let (_state, log) = log(1000);
         std::thread::scope(|scope| {
             for writer in 0..8 {
                 let log = &log;

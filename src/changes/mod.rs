@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::exit::Exit;
 use crate::output::Outcome;
 use file::LogFile;
@@ -119,10 +119,12 @@ impl Changes {
             return Ok(());
         }
         let (exit, said) = match outcome {
-            Ok(outcome) => (outcome.exit(), outcome.page().sentences()),
+            Ok(outcome) => (signal.unwrap_or(outcome.exit()), outcome.page().sentences()),
+            Err(error) if error.kind() == Kind::Interrupted => {
+                (signal.unwrap_or(error.exit()), error.chain().join(": "))
+            }
             Err(error) => (error.exit(), error.chain().join(": ")),
         };
-        let exit = signal.unwrap_or(exit);
         let said = redact(&said).chars().take(MOST_SAID).collect();
         let ended = Ended { exit: exit.code(), result: exit.meaning().to_owned(), said };
         for id in open {

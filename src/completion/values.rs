@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use clap_complete::CompletionCandidate;
 
 use crate::cancel::Cancel;
-use crate::config::{Config, LOCAL};
+use crate::config::{self, Config, LOCAL};
 use crate::context::{ColorChoice, Ctx, Format, Manners};
 use crate::seen::Seen;
 use crate::surface::{Surface, Surfaces};
@@ -65,7 +65,7 @@ impl Known {
         // A file that cannot be read now may be read tomorrow; what was seen is known without it.
         let config = Config::find(&ctx).unwrap_or_default();
         let typed = environment_in(std::env::args_os().skip_while(|word| word != "--").skip(1));
-        let environment = typed.or_else(|| ctx.variable("CLAIMCTL_ENV").map(str::to_owned));
+        let environment = typed.or_else(|| ctx.variable(config::ENV).map(str::to_owned));
         let environment = environment.unwrap_or_else(|| LOCAL.to_owned());
         let exists = environment == LOCAL || config.environments.contains_key(&environment);
         let surfaces = match exists {

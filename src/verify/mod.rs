@@ -241,9 +241,9 @@ impl Run<'_> {
     /// Nothing is open, so nothing is received; but dead letters are worth a word even so.
     async fn count_queues(&self, queue: Option<&QueueDepth>) -> Result<Vec<QueueLook>> {
         let Some(queue) = queue else { return Ok(Vec::new()) };
-        let mut queues = vec![QueueLook::only_counted(queue, Role::Source)];
+        let sqs = self.target.sqs();
+        let mut queues = vec![QueueLook::only_counted(&depth::read(&sqs, &queue.url).await?, Role::Source)];
         if let Some(arn) = &queue.dead_letter_arn {
-            let sqs = self.target.sqs();
             let counted = match resolve::by_arn(&sqs, arn).await {
                 Ok(url) => depth::read(&sqs, &url).await,
                 Err(error) => Err(error),

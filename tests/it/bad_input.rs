@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use crate::run::{Run, Running, claimctl};
+use crate::world::World;
 
 fn home() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -80,4 +81,29 @@ fn without_credentials_aws_is_not_asked() {
     let home = home();
     run(&home, "queue ls --region us-east-1").fails_with(6, "no usable AWS credentials");
     run(&home, "queue ls --profile nobody --region us-east-1").fails_with(6, "nobody");
+}
+
+#[test]
+fn what_destroys_is_not_done_without_a_terminal_or_a_yes() {
+    let world = World::up();
+    world.claimctl(["local", "reset"]).run().fails_with(4, "No terminal to ask on").says("--yes");
+    world.claimctl(["local", "reset", "--yes"]).run().exits(0);
+}
+
+#[test]
+fn a_closed_or_full_stdout_is_told_apart() {
+    let home = home();
+    let shell = |redirect: &str| {
+        let mut command = std::process::Command::new("bash");
+        let line = format!("set -o pipefail; '{}' --help {redirect}", env!("CARGO_BIN_EXE_claimctl"));
+        command.current_dir(home.path()).args(["-c", &line]).stdin(std::process::Stdio::null()).run()
+    };
+    shell("| head -1").exits(0);
+    shell(">&-").exits(0);
+    let world = World::up();
+    let mut full = world.claimctl(["local", "status"]);
+    full.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let ended = full.stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot write to stdout"));
 }

@@ -358,7 +358,7 @@ fn what_cannot_be_used_is_refused_and_left_as_it_is() {
     let other = wait_for(table.describe_table().table_name("other-key").send()).unwrap().table.unwrap();
     assert_ne!(other.deletion_protection_enabled, Some(true));
 
-    project.run(OTHER, "bootstrap --env dev --yes").fails_with(4, "and these credentials are of account 222222222222");
+    project.run(OTHER, "bootstrap --env dev --yes").fails_with(4, "these credentials are of account 222222222222");
     project.run(DEV, "bootstrap --env dev").fails_with(4, "No terminal to ask on").says("--yes");
     project.run("333333333333", "bootstrap --env prod --yes").fails_with(4, "No terminal to ask on").says("protected");
     let nowhere = server.project(TOML);

@@ -15,15 +15,21 @@ pub fn artifact() -> &'static Path {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
     ARTIFACT.get_or_init(|| {
         let home = tempfile::tempdir().unwrap();
-        let mut build = claimctl(home.path());
-        // Cargo and rustup have their own folders below the real home.
-        if let Some(home) = std::env::var_os("HOME") {
-            build.env("HOME", home);
-        }
-        build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["package", "build", "claim-recorder", "-o", "json"]);
+        let mut build = in_the_repository(home.path());
+        build.args(["package", "build", "claim-recorder", "-o", "json"]);
         let built = build.run().exits(0).json();
         PathBuf::from(built["artifacts"][0]["path"].as_str().unwrap())
     })
+}
+
+/// A claimctl in this repository, with the real home: Cargo and rustup have their folders there.
+pub fn in_the_repository(home: &Path) -> Command {
+    let mut command = claimctl(home);
+    if let Some(real) = std::env::var_os("HOME") {
+        command.env("HOME", real);
+    }
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
 }
 
 pub struct World {

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Chosen, Finding, PATIENCE, Status, within};
+use crate::config::Choice;
 use crate::error::Error;
 use crate::output::units::duration;
 use crate::sandbox::Sandbox;
@@ -37,14 +38,18 @@ fn unreachable(check: Check, endpoint: &str, because: &str) -> Finding {
 
 /// The service whose clock matters: the explicit endpoint, the sandbox, or the region's STS.
 fn endpoint(chosen: &Chosen<'_>) -> Result<String, String> {
-    if let Some(endpoint) = &chosen.args.endpoint_url {
-        return Ok(endpoint.clone());
-    }
-    if chosen.is_local() {
-        let server = Sandbox::at(&chosen.ctx.paths).server();
-        return server.map(|server| server.endpoint).map_err(|error| error.to_string());
-    }
-    let region = chosen.region().ok_or("no region is known to ask for the time")?;
+    let region = match (chosen.endpoint, &chosen.choice) {
+        (Some(endpoint), _) => return Ok(endpoint.to_owned()),
+        (None, None) => return Err("no environment is known before the configuration is repaired".to_owned()),
+        (None, Some(Choice::Local { .. })) => {
+            let server = Sandbox::at(&chosen.ctx.paths).server();
+            return server.map(|server| server.endpoint).map_err(|error| error.to_string());
+        }
+        (None, Some(Choice::Declared { environment, .. })) => &environment.region,
+        (None, Some(Choice::Undeclared { region, .. })) => {
+            region.as_ref().ok_or("no --region says whose clock to compare with")?
+        }
+    };
     // AWS General Reference, "AWS Security Token Service endpoints and quotas".
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     Ok(format!("https://sts.{region}.{domain}"))

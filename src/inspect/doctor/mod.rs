@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{Config, LOCAL};
+use crate::config::{Choice, Config};
 use crate::context::Ctx;
 use crate::error::Error;
 use crate::sandbox::{Look, Sandbox};
@@ -82,29 +82,22 @@ impl Finding {
 /// What the checks know of the environment that was chosen.
 struct Chosen<'a> {
     ctx: &'a Ctx,
-    args: &'a TargetArgs,
     config: Config,
+    /// None where the configuration is broken.
+    choice: Option<Choice>,
+    endpoint: Option<&'a str>,
 }
 
 impl Chosen<'_> {
-    /// By the rules of [`Target::resolve`](crate::target::Target::resolve).
     fn is_local(&self) -> bool {
-        match self.args.env.as_deref() {
-            Some(environment) => environment == LOCAL,
-            None => self.args.profile.is_none() && self.args.region.is_none(),
-        }
-    }
-
-    fn region(&self) -> Option<&str> {
-        let declared = || self.config.environments.get(self.args.env.as_deref()?).map(|found| found.region.as_str());
-        self.args.region.as_deref().or_else(declared)
+        matches!(self.choice, None | Some(Choice::Local { .. }))
     }
 }
 
 /// Runs every check; the findings come in a fixed order.
 pub async fn examine(ctx: &Ctx, args: &TargetArgs) -> Vec<Finding> {
-    let (configuration, config) = configuration(ctx, args);
-    let chosen = Chosen { ctx, args, config };
+    let (configuration, config, choice) = configuration(ctx, args);
+    let chosen = Chosen { ctx, config, choice, endpoint: args.endpoint_url.as_deref() };
     let (cargo, python, terraform, credentials, clock, sandbox) = tokio::join!(
         programs::cargo(&chosen),
         programs::python(&chosen),
@@ -118,21 +111,26 @@ pub async fn examine(ctx: &Ctx, args: &TargetArgs) -> Vec<Finding> {
     findings
 }
 
-fn configuration(ctx: &Ctx, args: &TargetArgs) -> (Finding, Config) {
+fn configuration(ctx: &Ctx, args: &TargetArgs) -> (Finding, Config, Option<Choice>) {
     const CHECK: Check = Check { name: "configuration", why: "says which environments there are, and their accounts" };
-    let config = match Config::find(ctx) {
-        Ok(config) => config,
-        Err(error) => return (CHECK.error(Status::Problem, &error), Config::default()),
+    let wrong = |error: &Error| {
+        let finding = CHECK.error(Status::Problem, error);
+        let fix = finding.fix.clone().unwrap_or_else(|| "correct the file at the place named".to_owned());
+        finding.fix(fix)
     };
-    let asked = args.env.as_deref().filter(|environment| *environment != LOCAL);
-    if let Some(error) = asked.and_then(|environment| config.environment(environment).err()) {
-        return (CHECK.error(Status::Problem, &error), config);
-    }
+    let mut config = match Config::find(ctx) {
+        Ok(config) => config,
+        Err(error) => return (wrong(&error), Config::default(), None),
+    };
+    let choice = match args.choose(ctx, &mut config) {
+        Ok(choice) => choice,
+        Err(error) => return (wrong(&error), config, None),
+    };
     let found = match &config.path {
         Some(path) => path.display().to_string(),
         None => "no claimctl.toml here or above: only the environment local".to_owned(),
     };
-    (CHECK.ok(found), config)
+    (CHECK.ok(found), config, Some(choice))
 }
 
 async fn sandbox(ctx: &Ctx) -> Finding {

@@ -1,0 +1,76 @@
+//! The demo tells its story to the end, and leaves nothing behind however it ends.
+
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::run::{Running, eventually, finish, signal};
+
+/// The demo with its temporary folder where the test can look into it.
+fn demo(home: &TempDir) -> Command {
+    let mut command = crate::world::in_the_repository(home.path());
+    command.env("TMPDIR", home.path().join("tmp")).args(["demo", "--output", "json"]);
+    std::fs::create_dir_all(home.path().join("tmp")).unwrap();
+    command
+}
+
+fn nothing_is_left(home: &TempDir) {
+    let left: Vec<_> = std::fs::read_dir(home.path().join("tmp")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(server_of(home).is_none(), "a server still runs");
+}
+
+/// The command line of a server whose state is below this home.
+fn server_of(home: &TempDir) -> Option<String> {
+    let ours = home.path().display().to_string();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).find(|line| {
+        line.contains("launcher.py") && line.contains(&ours)
+    })
+}
+
+#[test]
+fn the_story_ends_well_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let told = demo(&home).run().exits(0).json();
+    let steps: Vec<_> = told["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["package", "up", "generate", "upload", "peek", "connect", "verify", "poison"]);
+    let result = |name: &str| {
+        let step = told["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap();
+        step["result"].as_str().unwrap().to_owned()
+    };
+    assert!(result("upload").starts_with("200 payloads"), "{}", result("upload"));
+    assert!(result("upload").ends_with("1 in parts"), "{}", result("upload"));
+    assert!(result("peek").starts_with("10 messages of about 20"), "{}", result("peek"));
+    assert!(result("verify").contains("200 recorded, 0 missing"), "{}", result("verify"));
+    assert!(result("poison").contains("not JSON"), "{}", result("poison"));
+    nothing_is_left(&home);
+}
+
+#[test]
+fn an_interrupt_in_the_middle_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let child = demo(&home).start();
+    eventually("the server of the story", || server_of(&home));
+    signal(&child, Signal::INT);
+    finish(child, "claimctl demo".to_owned()).exits(130);
+    nothing_is_left(&home);
+}
+
+#[test]
+fn what_is_kept_can_be_used_and_put_away() {
+    let home = tempfile::tempdir().unwrap();
+    let told = demo(&home).arg("--keep").run().exits(0).json();
+    let kept = told["home"].as_str().unwrap();
+    let go_on = |verb: &[&str]| {
+        let mut command = crate::run::claimctl(home.path());
+        command.env("CLAIMCTL_HOME", kept).args(verb).run()
+    };
+    go_on(&["verify"]).exits(0).says("all accounted for");
+    go_on(&["local", "down"]).exits(0);
+    std::fs::remove_dir_all(Path::new(kept)).unwrap();
+    nothing_is_left(&home);
+}

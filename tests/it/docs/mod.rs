@@ -1,0 +1,94 @@
+//! Every command in the documentation is run, in the order in which a reader would type it.
+//!
+//! A file's ```` ```console ```` blocks are typed into one bash, in an empty folder with a claimctl of its own:
+//!
+//! - `$ COMMAND` is typed; lines that begin with `> ` go on with it.
+//! - `? CODE` below it is the exit code that is meant; 0 otherwise.
+//! - What follows is what it says, on stdout or stderr. `...` is any number of lines, `[..]` any text within one.
+//!   Without anything, what it says is not shown to the reader, and not compared.
+//! - ```` ```console no_run: REASON ```` is not run: the commands that need a real AWS account.
+//! - `<!-- test` … `-->` holds commands that only the test types, to come to where the reader is. `$ARTIFACT` is the
+//!   built claim-recorder.
+
+mod parse;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parse::{Step, matches};
+
+use crate::run::{Running, claimctl};
+use crate::world::artifact;
+
+/// The README and the guides.
+fn files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guides = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = guides.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+    files.extend(Some(root.join("README.md")).filter(|readme| readme.exists()));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_command_in_the_documentation_does_what_it_shows() {
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let read: Vec<_> = files().into_iter().map(|file| scope.spawn(move || check(&file))).collect();
+        read.into_iter().flat_map(|file| file.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What a file shows and does not happen.
+fn check(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let name = file.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display().to_string();
+    let steps = match parse::steps(&text) {
+        Ok(steps) if steps.is_empty() => return Vec::new(),
+        Ok(steps) => steps,
+        Err(wrong) => return vec![format!("{name}:{wrong}")],
+    };
+    let home = tempfile::tempdir().unwrap();
+    let answers = type_in(home.path(), &steps, text.contains("$ARTIFACT"));
+    claimctl(home.path()).args(["local", "down", "--yes"]).run();
+    let judged = steps.iter().enumerate().filter_map(|(index, step)| {
+        let Some((said, code)) = answers.get(index) else {
+            return Some(format!("{name}:{}: not reached: {}", step.line, step.command));
+        };
+        let as_shown = *code == step.code && step.said.as_ref().is_none_or(|shown| matches(shown, said));
+        (!as_shown).then(|| {
+            let shown = step.said.as_ref().map_or_else(|| "anything".to_owned(), |shown| shown.join("\n"));
+            let Step { line, command, code: meant, .. } = step;
+            format!("{name}:{line}: $ {command}\n-- shown, exit {meant}:\n{shown}\n-- happened, exit {code}:\n{said}")
+        })
+    });
+    judged.collect()
+}
+
+/// Types all steps into one bash; what each said, and its exit code.
+fn type_in(home: &Path, steps: &[Step], needs_artifact: bool) -> Vec<(String, i32)> {
+    const MARK: &str = "\u{1}step\u{1}";
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let script: String =
+        steps.iter().map(|step| format!("eval {} 2>&1\nprintf '{MARK}%d{MARK}' $?\n", quoted(&step.command))).collect();
+    let mut shell = Command::new("bash");
+    let known = claimctl(home);
+    for (name, value) in known.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if needs_artifact {
+        shell.env("ARTIFACT", artifact());
+    }
+    let ours = Path::new(known.get_program()).parent().unwrap().to_owned();
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths(std::iter::once(ours).chain(std::env::split_paths(&path))).unwrap();
+    let work = home.join("work");
+    std::fs::create_dir(&work).unwrap();
+    shell.env("PATH", path).current_dir(work).args(["--noprofile", "--norc", "-c", &script]);
+    let said = shell.run().stdout;
+    let mut pieces = said.split(MARK);
+    std::iter::from_fn(|| Some((pieces.next()?.to_owned(), pieces.next()?.parse().unwrap()))).collect()
+}
