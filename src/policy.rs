@@ -87,7 +87,7 @@ pub fn policy(statement: Vec<Statement>) -> Result<Outcome> {
 impl Report for Policy {
     /// IAM reads JSON only, so that people get it too.
     fn page(&self) -> Page {
-        Page::new().verbatim(serde_json::to_string_pretty(self).unwrap_or_default())
+        Page::new().verbatim(serde_json::to_string_pretty(self).unwrap_or_default() + "\n")
     }
 }
 
