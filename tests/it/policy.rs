@@ -234,3 +234,60 @@ fn the_printed_policy_is_enough_to_peek() {
         ],
     );
 }
+
+/// A bucket and a table of records, as a stack would make them.
+fn stack(server: &Server) {
+    wait_for(server.s3(ACCOUNT, "us-east-1").create_bucket().bucket("payloads-of-a-test").send()).unwrap();
+    use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+    let definition = AttributeDefinition::builder().attribute_name("claim_id").attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder().attribute_name("claim_id").key_type(KeyType::Hash);
+    let create = server.dynamodb(ACCOUNT, "us-east-1").create_table().table_name("records");
+    let create = create.billing_mode(BillingMode::PayPerRequest).attribute_definitions(definition.build().unwrap());
+    wait_for(create.key_schema(key.build().unwrap()).send()).unwrap();
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_upload() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    stack(&server);
+    project.write("payload.txt", "a payload");
+    let line = "upload payload.txt --bucket payloads-of-a-test --prefix in/ --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &policy);
+    run_as(&role, &project, line).exits(0).says("1 file uploaded");
+    run_as(&role, &project, &line.replace("in/", "out/")).exits(6);
+    let but = [
+        // Whether the bucket is there is asked first, and not being told is no reason to stop.
+        ("FindBucket", "s3:ListBucket", 0),
+        // Only a multipart upload that fails is given up.
+        ("Upload", "s3:AbortMultipartUpload", 0),
+    ];
+    each_is_needed(&server, &project, &policy, line, &but);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_verify() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    wait_for(sqs.purge_queue().queue_url(url).send()).unwrap();
+    stack(&server);
+    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("without-a-record");
+    wait_for(put.send()).unwrap();
+    let line = "verify --bucket payloads-of-a-test --table records --queue claims --look --settle 0s --env dev";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(8).says("missing");
+    let but = [
+        // Nothing was held, so nothing is to be given back; a dead-letter queue that cannot be read leaves a doubt.
+        ("LookIntoQueue", "sqs:ChangeMessageVisibility", 8),
+        ("LookIntoDeadLetters", "sqs:GetQueueUrl", 3),
+        ("LookIntoDeadLetters", "sqs:GetQueueAttributes", 3),
+        ("LookIntoDeadLetters", "sqs:ReceiveMessage", 3),
+        ("LookIntoDeadLetters", "sqs:ChangeMessageVisibility", 8),
+    ];
+    each_is_needed(&server, &project, &policy, line, &but);
+}
