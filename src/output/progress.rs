@@ -110,6 +110,7 @@ impl Stretch {
     fn sentence(&self) -> String {
         let number = |number| if self.unit == Unit::Bytes { units::bytes(number) } else { number.to_string() };
         match self.total {
+            _ if self.unit == Unit::Steps => format!("{} …", self.what),
             Some(total) => format!("{}: {} of {}", self.what, number(self.done), number(total)),
             None => format!("{}: {}", self.what, number(self.done)),
         }

@@ -27,7 +27,7 @@ pub struct State {
     pub receives_fail: Option<(usize, &'static str)>,
     /// Each receive is followed by a new message.
     pub producer: bool,
-    /// Counts of visible messages stay above zero for as long as no message was extended.
+    /// Counts of visible messages stay above zero until as many were extended as there are.
     pub counts_until_extended: bool,
     pub attributes: HashMap<&'static str, String>,
     pub receives: usize,
@@ -134,7 +134,7 @@ impl State {
 
     fn attributes(&self) -> Value {
         let mut visible = self.visible().len();
-        if self.counts_until_extended && self.extended == 0 {
+        if self.counts_until_extended && self.extended < self.messages.len() {
             visible = visible.max(1);
         }
         let mut attributes = json!({"ApproximateNumberOfMessages": visible.to_string()});

@@ -54,7 +54,7 @@ async fn messages_are_hidden_for_longer_while_the_look_lasts() {
     let fake = Fake::with(25);
     fake.change(|state| state.counts_until_extended = true);
     let cancel = Cancel::default();
-    let mut receiver = Receiver::new(fake.queue(), all(Duration::from_secs(2)), &cancel);
+    let mut receiver = Receiver::new(fake.queue(), all(Duration::from_secs(4)), &cancel);
     each_once(ids(&mut receiver).await, 25);
     assert!(fake.change(|state| state.messages.values().all(|message| message.receives == 1)), "one had come back");
     let finished = receiver.finish().await;
