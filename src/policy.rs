@@ -57,10 +57,26 @@ impl Place {
         format!("arn:{}:s3:::{name}", self.partition)
     }
 
+    /// The objects of a bucket whose keys begin so.
+    pub fn objects(&self, bucket: &str, prefix: &str) -> String {
+        format!("{}*", self.object(bucket, prefix))
+    }
+
+    pub fn object(&self, bucket: &str, key: &str) -> String {
+        format!("{}/{}", self.bucket(bucket), literal(key))
+    }
+
     /// A resource of a regional service; `*` names all of them.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.account)
     }
+}
+
+/// Text in which IAM is to see neither wildcards nor variables (IAM User Guide, "IAM policy elements: Variables and
+/// tags", special characters).
+fn literal(text: &str) -> String {
+    let escaped = |c: char| if "*?$".contains(c) { format!("${{{c}}}") } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 /// AWS General Reference, "Amazon Resource Names (ARNs)".
@@ -87,7 +103,7 @@ pub fn policy(statement: Vec<Statement>) -> Result<Outcome> {
 impl Report for Policy {
     /// IAM reads JSON only, so that people get it too.
     fn page(&self) -> Page {
-        Page::new().verbatim(serde_json::to_string_pretty(self).unwrap_or_default())
+        Page::new().verbatim(serde_json::to_string_pretty(self).unwrap_or_default() + "\n")
     }
 }
 
@@ -105,6 +121,13 @@ mod tests {
             let place = Place { partition: partition(region), region: region.into(), account: "111111111111".into() };
             assert_eq!(place.arn("sqs", "q"), arn);
         }
+    }
+
+    #[test]
+    fn a_key_is_no_pattern() {
+        let place = Place { partition: "aws", region: "eu-west-1".into(), account: "111111111111".into() };
+        assert_eq!(place.objects("b", "in/"), "arn:aws:s3:::b/in/*");
+        assert_eq!(place.object("b", "a*b?$c"), "arn:aws:s3:::b/a${*}b${?}${$}c");
     }
 
     #[test]

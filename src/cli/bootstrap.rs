@@ -30,8 +30,8 @@ pub struct Args {
     /// The lock table, made or adopted [default: PROJECT-tflock]
     #[arg(long, value_name = "NAME")]
     lock_table: Option<String>,
-    /// Encrypt the state bucket and the lock table with this KMS key
-    #[arg(long, value_name = "ARN")]
+    /// Encrypt the state bucket and the lock table with this KMS key: an ARN, an id or alias/NAME
+    #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
     /// Take all of it down again, for test accounts; refused while a state lists resources
     #[arg(long)]
@@ -72,12 +72,13 @@ async fn converge(args: &Args, ctx: &Ctx, target: &Target, spec: Spec) -> Result
         let mode = if args.check { Mode::Check } else { Mode::DryRun };
         return report(Bootstrap::planned(&plan, mode));
     }
-    if !ctx.manners.yes {
+    // In the sandbox nobody is asked.
+    if !ctx.manners.yes && !target.is_local() {
         say(Bootstrap::planned(&plan, Mode::DryRun).page().render(&ctx.terminal).trim_end());
     }
     let what = format!("make {} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.place.account);
     let agreed = target.authorize(ctx, &Intent { what, destroys: false }).await?;
-    let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await?;
+    let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await;
     report(Bootstrap::applied(&plan, applied))
 }
 
@@ -176,12 +177,22 @@ impl Bootstrap {
         let all_done = applied.steps.iter().all(|step| step.state == Progress::Done);
         Bootstrap {
             mode: Mode::Apply,
-            converged: all_done && applied.left.is_empty(),
+            converged: all_done && applied.left.is_empty() && applied.failed.is_none(),
             steps: applied.steps,
             notes,
             failed: applied.failed.as_ref().map(Failure::of),
             ..Bootstrap::planned(plan, Mode::Apply)
         }
+    }
+
+    /// What the steps are about, each once.
+    fn named(&self) -> Table {
+        let mut table = Table::new(["RESOURCE", "NAME"]);
+        let mut before = None;
+        for step in self.steps.iter().filter(|step| before.replace(step.resource) != Some(step.resource)) {
+            table.row([step.resource.to_owned(), step.name.clone()]);
+        }
+        table
     }
 
     fn summary(&self) -> String {
@@ -220,12 +231,7 @@ impl Report for Bootstrap {
                 table
             }
         };
-        let mut page = Page::new();
-        let mut named = None;
-        for step in self.steps.iter().filter(|step| named.replace(step.resource) != Some(step.resource)) {
-            page = page.line(format!("{:<16} {}", step.resource, step.name));
-        }
-        page = page.table(table);
+        let mut page = Page::new().table(self.named()).table(table);
         for note in &self.notes {
             page = page.line(format!("note: {note}"));
         }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::output::units::{bytes, count, duration, parse_bytes};
 use crate::output::{Outcome, Page, Report, Table, report};
+use crate::policy::{Place, PolicyArgs, policy};
 use crate::target::{Intent, Target, TargetArgs};
 use crate::upload::destination::Destination;
 use crate::upload::engine::{self, Settings};
@@ -29,7 +30,7 @@ const NAMED: usize = 5;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Files and directories, or - for stdin
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "print_policy")]
     paths: Vec<PathBuf>,
     /// The bucket: logical or real name; without it, the one where the flows begin
     #[arg(short, long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
@@ -62,13 +63,22 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     pub target: TargetArgs,
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let metadata = collect_metadata(&args.metadata)?;
     let to = Destination::find(target, args.bucket.as_deref()).await?;
-    let plan = plan(args, ctx, &to).await?;
+    let naming = match &args.key {
+        Some(key) => Naming::Key(key.clone()),
+        None => Naming::Prefix(format!("{}{}", to.prefix, args.prefix)),
+    };
+    if args.policy.print_policy {
+        return policy(engine::permissions(&Place::of(target).await?, &to, &naming));
+    }
+    let plan = plan(args, ctx, &naming).await?;
     to.probe(target).await?;
     if args.dry_run || plan.uploads.is_empty() {
         return report(Shown { next: None, uploads: engine::rehearse(&to, &plan, args.dry_run) });
@@ -89,12 +99,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     report(Shown { next, uploads })
 }
 
-async fn plan(args: &Args, ctx: &Ctx, to: &Destination) -> Result<Plan> {
+async fn plan(args: &Args, ctx: &Ctx, naming: &Naming) -> Result<Plan> {
     let stdin = args.paths.iter().any(|path| path == Path::new("-"));
-    let naming = match &args.key {
-        Some(key) => Naming::Key(key.clone()),
-        None => Naming::Prefix(format!("{}{}", to.prefix, args.prefix)),
-    };
     match (&args.key, args.paths.as_slice()) {
         (Some(key), [_]) if stdin => return Plan::of_stdin(key.clone()),
         _ if stdin => {
@@ -113,7 +119,7 @@ async fn plan(args: &Args, ctx: &Ctx, to: &Destination) -> Result<Plan> {
     let (paths, cancel) = (args.paths.clone(), ctx.cancel.clone());
     let found = tokio::task::spawn_blocking(move || sources::find(&paths, &filter, &cancel)).await;
     let found = found.map_err(|error| Error::unexpected("looking for files ended early").caused_by(error))??;
-    let mut plan = Plan::of(found, &naming)?;
+    let mut plan = Plan::of(found, naming)?;
     // Where there is just one thing to say, it is the error and not a report.
     match (plan.uploads.is_empty() && plan.failed.len() == 1, plan.failed.pop()) {
         (true, Some((_, error))) => Err(error),

@@ -7,10 +7,12 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::units::{count, duration};
 use crate::output::{Outcome, Page, Report, Table, report};
+use crate::policy::{Place, PolicyArgs, policy};
+use crate::queue::named::NamedQueue;
 use crate::target::{Target, TargetArgs};
 use crate::time;
 use crate::verify::flow::{Named, ResolvedFlow};
-use crate::verify::{Options, QueueLook, Role, Verification};
+use crate::verify::{self, Options, QueueLook, Role, Verification};
 
 /// Findings that a table shows; the JSON form has all of them.
 const SHOWN: usize = 50;
@@ -43,6 +45,8 @@ pub struct Args {
     #[command(flatten)]
     place: PlaceArgs,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     pub target: TargetArgs,
 }
 
@@ -68,9 +72,6 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         table: args.place.table.as_deref(),
         queue: args.place.queue.as_deref(),
     };
-    let flow = ResolvedFlow::find(target, &named).await?;
-    // A look into a queue changes visibility.
-    target.guard(ctx).await?;
     let options = Options {
         prefix: args.prefix.clone(),
         since: args.since.map(|since| since.as_second()),
@@ -78,7 +79,24 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         wait: args.wait,
         settle: args.settle,
     };
-    report(crate::verify::verify(target, &flow, &options, &ctx.cancel, &*ctx.progress).await?)
+    if args.policy.print_policy {
+        return print_policy(target, named, &options).await;
+    }
+    let flow = ResolvedFlow::find(target, &named).await?;
+    // A look into a queue changes visibility.
+    target.guard(ctx).await?;
+    report(verify::verify(target, &flow, &options, &ctx.cancel, &*ctx.progress).await?)
+}
+
+/// The queue is named and not resolved: that may take credentials.
+async fn print_policy(target: &Target, named: Named<'_>, options: &Options) -> Result<Outcome> {
+    let place = Place::of(target).await?;
+    let flow = ResolvedFlow::find(target, &Named { queue: None, ..named }).await?;
+    let queue = match named.queue.or(flow.queue.as_deref()) {
+        Some(queue) => Some(NamedQueue::find(target, &place, queue).await?),
+        None => None,
+    };
+    policy(verify::permissions(&place, &flow, queue.as_ref(), options))
 }
 
 impl Report for Verification {

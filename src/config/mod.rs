@@ -19,7 +19,7 @@ pub use check::{Findings, Problem};
 pub use choice::Choice;
 pub use draft::{Draft, DraftEnvironment, already_there};
 pub use origin::{Origin, Origins};
-pub use shape::{is_account, is_bucket, is_name, is_region};
+pub use shape::{is_account, is_bucket, is_key, is_name, is_region};
 pub use variables::{CONFIG, ENV, PROFILE, REGION};
 
 use crate::context::Ctx;

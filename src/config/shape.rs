@@ -39,7 +39,7 @@ pub(super) fn is_table(name: &str) -> bool {
 }
 
 /// A KMS key as S3 takes it: an ARN, an id or an alias (AWS KMS Developer Guide, "Key identifiers").
-pub(super) fn is_key(key: &str) -> bool {
+pub fn is_key(key: &str) -> bool {
     let is_id = |id: &str| id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let is_alias =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b));

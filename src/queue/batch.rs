@@ -10,6 +10,9 @@ use crate::aws::Explain;
 /// The most entries that a batch call takes (Amazon SQS API Reference, ChangeMessageVisibilityBatch).
 pub const SIZE: usize = 10;
 
+/// Of the single call and of the batch.
+pub const CHANGE_VISIBILITY: &str = "sqs:ChangeMessageVisibility";
+
 /// A whole call is retried by the client; this is for the entries that a call was answered without.
 const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -83,7 +86,7 @@ async fn attempt_once(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| crate::error::Error::unexpected(format!("cannot {doing}")).caused_by(error))?;
     let call = queue.sqs.change_message_visibility_batch().queue_url(&*queue.url).set_entries(Some(entries));
-    Ok(call.send().await.or_explain(&doing)?.failed)
+    Ok(call.send().await.or_needs(&doing, CHANGE_VISIBILITY, &queue.arn_pattern())?.failed)
 }
 
 fn is_gone(failure: &BatchResultErrorEntry) -> bool {

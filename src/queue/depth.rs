@@ -49,7 +49,7 @@ struct RedrivePolicy {
 }
 
 const LIST_QUEUES: &str = "sqs:ListQueues";
-const GET_ATTRIBUTES: &str = "sqs:GetQueueAttributes";
+pub const GET_ATTRIBUTES: &str = "sqs:GetQueueAttributes";
 
 /// What IAM has to allow to see how much is in the queues of an account.
 pub fn permissions(place: &Place) -> Vec<Statement> {

@@ -7,11 +7,13 @@ use serde::Serialize;
 use super::depth::{self, QueueDepth};
 use super::held::NotReleased;
 use super::message::Message;
-use super::receive::{Ended, Receiver, Wish};
+use super::named::NamedQueue;
+use super::receive::{self, Ended, Receiver, Wish};
 use super::{Queue, resolve};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::output::units;
+use crate::policy::Statement;
 use crate::progress::{Progress, Unit};
 
 /// Long enough that extending 100,000 held messages keeps up, short enough to wait for after a `kill -9`.
@@ -82,6 +84,13 @@ impl Counts {
     pub fn total(&self) -> u64 {
         self.visible + self.in_flight + self.delayed
     }
+}
+
+/// What IAM has to allow for a look into a queue that also tells whether its dead-letter queue grew.
+pub fn permissions(queue: &NamedQueue) -> Vec<Statement> {
+    let mut statements = vec![queue.permissions("LookIntoQueue", &receive::CALLS)];
+    statements.extend(queue.dead_letter_permissions("CountDeadLetters", &[]));
+    statements
 }
 
 /// Refuses a queue whose messages a look could move to the dead-letter queue.

@@ -7,6 +7,7 @@ mod fake;
 mod held;
 pub mod look;
 pub mod message;
+pub mod named;
 pub mod receive;
 pub mod resolve;
 
@@ -26,5 +27,10 @@ impl Queue {
 
     pub fn name(&self) -> &str {
         depth::name_of(&self.url)
+    }
+
+    /// For a statement that allows what was denied.
+    fn arn_pattern(&self) -> String {
+        format!("arn:*:sqs:*:*:{}", self.name())
     }
 }

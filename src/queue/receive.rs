@@ -34,6 +34,11 @@ const MISSES: u32 = 2;
 /// The counts lag behind. When they still promise messages after so long without one, the look ends incomplete.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What IAM has to allow so that messages are received, kept hidden and given back: a batch is checked by the permission
+/// of the single call (Amazon SQS Developer Guide, "Amazon SQS API permissions").
+pub const CALLS: [&str; 2] = [RECEIVE, batch::CHANGE_VISIBILITY];
+const RECEIVE: &str = "sqs:ReceiveMessage";
+
 /// What to receive, and how it is kept hidden.
 #[derive(Debug, Clone)]
 pub struct Wish {
@@ -325,7 +330,7 @@ async fn receive(queue: Queue, ask: usize, visibility: Duration) -> Answer {
     let answer = match call.send().await {
         Err(error) if aws::code(&error).is_some_and(|code| code.ends_with("OverLimit")) => Err(NotReceived::OverLimit),
         answer => answer
-            .or_explain(&format!("receive from queue {}", queue.name()))
+            .or_needs(&format!("receive from queue {}", queue.name()), RECEIVE, &queue.arn_pattern())
             .map(|answer| answer.messages.unwrap_or_default())
             .map_err(NotReceived::Failed),
     };

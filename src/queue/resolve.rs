@@ -9,6 +9,8 @@ use crate::names;
 use crate::surface::Surfaces;
 use crate::target::Target;
 
+pub const GET_URL: &str = "sqs:GetQueueUrl";
+
 /// The URL of a queue by URL, ARN, logical name (`claims`, `STACK/claims`) or real name.
 ///
 /// A URL or an ARN needs no surface. A name that nobody knows is [`Kind::NotFound`], with the nearest one known.
@@ -74,11 +76,14 @@ async fn by_name(sqs: &Client, name: &str, owner: Option<&str>) -> Result<String
         Err(error) if aws::code(&error).is_some_and(|code| code.contains("InvalidParameterValue")) => {
             Err(Error::not_found(format!("{name:?} is not the name of a queue")).caused_by(error))
         }
-        answer => Ok(answer.or_explain(&format!("find queue {name}"))?.queue_url.unwrap_or_default()),
+        answer => {
+            let answer = answer.or_needs(&format!("find queue {name}"), GET_URL, &format!("arn:*:sqs:*:*:{name}"))?;
+            Ok(answer.queue_url.unwrap_or_default())
+        }
     }
 }
 
-fn check_arn(target: &Target, arn: &str) -> Result<()> {
+pub fn check_arn(target: &Target, arn: &str) -> Result<()> {
     let parts: Vec<_> = arn.split(':').collect();
     match parts.as_slice() {
         ["arn", _, "sqs", region, _, _] if *region == target.region => Ok(()),

@@ -11,6 +11,7 @@ use crate::aws::Explain;
 use crate::claim::record::attribute;
 use crate::claim::{Status, claim_id};
 use crate::error::{Error, Result};
+use crate::policy::{Place, Statement};
 
 /// Segments of a parallel scan.
 const SEGMENTS: i32 = 4;
@@ -19,6 +20,25 @@ pub const BATCH: usize = 100;
 const BATCHES_AT_ONCE: usize = 8;
 /// Only what a comparison needs is sent over the wire.
 const PROJECTION: &str = "#key, #etag, #size, #status";
+
+const DESCRIBE: &str = "dynamodb:DescribeTable";
+const SCAN: &str = "dynamodb:Scan";
+const GET: &str = "dynamodb:BatchGetItem";
+
+/// What IAM has to allow to read a table of records, by key and (`scans`) as a whole.
+pub fn permissions(place: &Place, table: &str, scans: bool) -> Statement {
+    let scan: &[&str] = if scans { &[SCAN] } else { &[] };
+    Statement::allow(
+        "ReadRecords",
+        &[&[DESCRIBE, GET], scan].concat(),
+        [place.arn("dynamodb", &format!("table/{table}"))],
+    )
+}
+
+/// For a statement that allows what was denied.
+fn arn_pattern(table: &str) -> String {
+    format!("arn:*:dynamodb:*:*:table/{table}")
+}
 
 /// What a comparison needs to know of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +62,7 @@ impl RecordTable {
     /// Checks that the table can hold records at all, so that a wrong table is not read as "everything is missing".
     pub async fn open(client: Client, name: &str, bucket: &str) -> Result<RecordTable> {
         let described = client.describe_table().table_name(name).send().await;
-        let described = described.or_explain(&format!("describe table {name}"))?;
+        let described = described.or_needs(&format!("describe table {name}"), DESCRIBE, &arn_pattern(name))?;
         let table = described.table.unwrap_or_else(|| aws_sdk_dynamodb::types::TableDescription::builder().build());
         let keys: Vec<String> = table
             .key_schema()
@@ -93,10 +113,10 @@ impl RecordTable {
                 .filter_expression("#bucket = :bucket AND begins_with(#key, :prefix)")
                 .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())),
         };
-        let doing = format!("scan table {}", self.name);
+        let (doing, arn) = (format!("scan table {}", self.name), arn_pattern(&self.name));
         let pages = request.into_paginator().send();
         stream::unfold(pages, |mut pages| async move { pages.next().await.map(|page| (page, pages)) })
-            .map(move |page| Ok(page.or_explain(&doing)?.items().iter().filter_map(entry).collect()))
+            .map(move |page| Ok(page.or_needs(&doing, SCAN, &arn)?.items().iter().filter_map(entry).collect()))
     }
 
     /// The records of these keys, read consistently. Keys without a record are absent from the answer.
@@ -124,7 +144,8 @@ impl RecordTable {
         // An answer holds 16 MB at most; what did not fit comes back unprocessed.
         while !left.is_empty() {
             let answer = self.client.batch_get_item().set_request_items(Some(left)).send().await;
-            let answer = answer.or_explain(&format!("read records of table {}", self.name))?;
+            let answer =
+                answer.or_needs(&format!("read records of table {}", self.name), GET, &arn_pattern(&self.name))?;
             found.extend(answer.responses.unwrap_or_default().values().flatten().filter_map(entry));
             left = answer.unprocessed_keys.unwrap_or_default();
         }

@@ -8,6 +8,9 @@ use crate::names;
 use crate::surface::{Flow, Surface};
 use crate::target::Target;
 
+/// Of HeadBucket.
+pub const PROBE: &str = "s3:ListBucket";
+
 /// A bucket and what the deployed stacks say of it.
 #[derive(Debug)]
 pub struct Destination {

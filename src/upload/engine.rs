@@ -11,13 +11,14 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::chunks::{Chunk, Chunks};
-use super::destination::Destination;
-use super::multipart::{Headers, Multipart};
-use super::plan::{Input, Plan, Upload};
+use super::destination::{self, Destination};
+use super::multipart::{self, Headers, Multipart};
+use super::plan::{Input, Naming, Plan, Upload};
 use super::report::{Summary, Uploads};
 use crate::aws::Explain;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::policy::{Place, Statement};
 use crate::progress::{Progress, Unit};
 use crate::target::{Change, Target};
 
@@ -57,6 +58,26 @@ pub fn rehearse(to: &Destination, plan: &Plan, dry_run: bool) -> Uploads {
 }
 
 /// Sends every upload of the plan. One that fails does not stop the others; after an interrupt no new one is begun.
+/// Of PutObject, and of every step of a multipart upload but giving it up.
+pub const PUT: &str = "s3:PutObject";
+
+/// What IAM has to allow to upload.
+pub fn permissions(place: &Place, to: &Destination, naming: &Naming) -> Vec<Statement> {
+    let objects = match naming {
+        Naming::Prefix(prefix) => place.objects(&to.bucket, prefix),
+        Naming::Key(key) => place.object(&to.bucket, key),
+    };
+    vec![
+        Statement::allow("FindBucket", &[destination::PROBE], [place.bucket(&to.bucket)]),
+        Statement::allow("Upload", &[PUT, multipart::ABORT], [objects]),
+    ]
+}
+
+/// For a statement that allows what was denied.
+pub fn arn_pattern(bucket: &str) -> String {
+    format!("arn:*:s3:::{bucket}/*")
+}
+
 pub async fn send(
     target: &Target,
     to: &Destination,
@@ -135,7 +156,7 @@ impl Engine<'_> {
         // A task of its own, so that signing and sending use every core.
         let answer =
             tokio::spawn(put).await.map_err(|error| Error::unexpected("a request ended early").caused_by(error))?;
-        let answer = answer.or_explain(&format!("upload {key}"))?;
+        let answer = answer.or_needs(&format!("upload {key}"), PUT, &arn_pattern(self.bucket))?;
         drop(lane);
         self.progress.advance(size);
         let etag = answer.e_tag.unwrap_or_default();

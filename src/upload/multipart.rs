@@ -8,9 +8,11 @@ use tokio::task::JoinSet;
 
 use super::checksum::Checksum;
 use super::chunks::Chunk;
-use super::engine::Object;
+use super::engine::{Object, PUT, arn_pattern};
 use crate::aws::{self, Explain};
 use crate::error::{Error, Result};
+
+pub const ABORT: &str = "s3:AbortMultipartUpload";
 
 pub struct Multipart {
     s3: Client,
@@ -44,7 +46,7 @@ impl Multipart {
             .checksum_type(ChecksumType::FullObject)
             .send()
             .await
-            .or_explain(&format!("begin the upload of {key}"))?;
+            .or_needs(&format!("begin the upload of {key}"), PUT, &arn_pattern(bucket))?;
         let id = begun.upload_id.ok_or_else(|| Error::unexpected("S3 began an upload and gave it no id"))?;
         Ok(Multipart {
             s3: s3.clone(),
@@ -66,7 +68,7 @@ impl Multipart {
         self.size += chunk.bytes.len() as u64;
         self.whole.append(&chunk.checksum);
         let (number, size, checksum) = (self.begun, chunk.bytes.len() as u64, chunk.checksum.encoded());
-        let doing = format!("upload part {number} of {}", self.key);
+        let (doing, arn) = (format!("upload part {number} of {}", self.key), arn_pattern(&self.bucket));
         let part = self
             .s3
             .upload_part()
@@ -78,7 +80,7 @@ impl Multipart {
             .body(ByteStream::from(chunk.bytes))
             .send();
         self.sending.spawn(async move {
-            let answer = part.await.or_explain(&doing)?;
+            let answer = part.await.or_needs(&doing, PUT, &arn)?;
             drop(lane);
             let part = CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag).checksum_crc32(checksum);
             Ok((part.build(), size))
@@ -125,7 +127,7 @@ impl Multipart {
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .send()
             .await
-            .or_explain(&format!("complete the upload of {}", self.key))?;
+            .or_needs(&format!("complete the upload of {}", self.key), PUT, &arn_pattern(&self.bucket))?;
         Ok(Object {
             size: self.size,
             etag: done.e_tag.unwrap_or_default(),

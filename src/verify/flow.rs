@@ -12,7 +12,7 @@ const DELIVERY: Duration = Duration::from_secs(60);
 const DELIVERY_IN_THE_SANDBOX: Duration = Duration::from_secs(1);
 
 /// What the operator named; everything else comes from the surface.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Named<'a> {
     pub flow: Option<&'a str>,
     pub bucket: Option<&'a str>,

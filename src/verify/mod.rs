@@ -18,10 +18,12 @@ use serde::Serialize;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::policy::{Place, Statement};
 use crate::progress::{Progress, Unit};
 use crate::queue::depth::{self, QueueDepth};
-use crate::queue::resolve;
-use crate::sinks::table::{RecordEntry, RecordTable};
+use crate::queue::named::NamedQueue;
+use crate::queue::{receive, resolve};
+use crate::sinks::table::{self, RecordEntry, RecordTable};
 use crate::target::Target;
 
 use flow::ResolvedFlow;
@@ -89,6 +91,25 @@ struct Seen {
     records: u64,
     /// Records that agree with their object, or differ from it.
     paired: u64,
+}
+
+/// What IAM has to allow to verify a flow with this queue.
+pub fn permissions(
+    place: &Place,
+    flow: &ResolvedFlow,
+    queue: Option<&NamedQueue>,
+    options: &Options,
+) -> Vec<Statement> {
+    let mut statements = vec![table::permissions(place, &flow.table, options.since.is_none())];
+    statements.extend(objects::permissions(place, &flow.bucket, &options.prefix));
+    if let Some(queue) = queue {
+        statements.push(match options.look {
+            true => queue.permissions("LookIntoQueue", &receive::CALLS),
+            false => queue.permissions("CountQueue", &[]),
+        });
+        statements.extend(queue.dead_letter_permissions("LookIntoDeadLetters", &receive::CALLS));
+    }
+    statements
 }
 
 pub async fn verify(

@@ -7,6 +7,19 @@ use serde::{Deserialize, Serialize};
 use crate::aws::Explain;
 use crate::claim::key;
 use crate::error::{Error, Result};
+use crate::policy::{Place, Statement};
+
+const LIST: &str = "s3:ListBucket";
+/// Of HeadObject.
+const HEAD: &str = "s3:GetObject";
+
+/// What IAM has to allow to list a bucket, and to look again at objects whose key begins with `prefix`.
+pub fn permissions(place: &Place, bucket: &str, prefix: &str) -> Vec<Statement> {
+    vec![
+        Statement::allow("ListObjects", &[LIST], [place.bucket(bucket)]),
+        Statement::allow("LookAtObjects", &[HEAD], [place.objects(bucket, prefix)]),
+    ]
+}
 
 /// What a comparison needs to know of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +59,8 @@ impl Listing {
 
     pub async fn page(&mut self) -> Result<Option<Vec<ObjectEntry>>> {
         let Some(page) = self.pages.next().await else { return Ok(None) };
-        let page = page.or_explain(&format!("list bucket {}", self.bucket))?;
+        let page =
+            page.or_needs(&format!("list bucket {}", self.bucket), LIST, &format!("arn:*:s3:::{}", self.bucket))?;
         let mut entries = Vec::with_capacity(page.contents().len());
         for object in page.contents() {
             let encoded = object.key().unwrap_or_default();
@@ -79,6 +93,6 @@ pub async fn head(s3: &Client, bucket: &str, key: &str) -> Result<Option<ObjectE
             modified: head.last_modified().map_or(0, |time| time.secs()),
         })),
         Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => Ok(None),
-        Err(error) => Err(error).or_explain(&format!("look at object {key}")),
+        Err(error) => Err(error).or_needs(&format!("look at object {key}"), HEAD, &format!("arn:*:s3:::{bucket}/*")),
     }
 }

@@ -33,6 +33,12 @@ const TOML: &str = r#"
     locking = "both"
 "#;
 
+const OURS: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+fn key(id: &str) -> String {
+    format!("arn:aws:kms:eu-west-1:111111111111:key/{id}")
+}
+
 fn settings_of(s3: &Client, bucket: &str) -> Value {
     let get = |what: &str| -> Value {
         match what {
@@ -163,9 +169,9 @@ fn adopting_adds_what_is_missing_and_keeps_what_others_put_there() {
     let project = server.project(TOML);
     let (s3, name) = (server.s3(DEV, REGION), "old-state");
     make_bucket(&s3, name, REGION);
-    let key = "arn:aws:kms:eu-west-1:111111111111:key/theirs";
+    let theirs = key("1234abcd-12ab-34cd-56ef-000000000000");
     let default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::AwsKms);
-    let default = default.kms_master_key_id(key).build().unwrap();
+    let default = default.kms_master_key_id(&theirs).build().unwrap();
     let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
     let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().unwrap();
     wait_for(s3.put_bucket_encryption().bucket(name).server_side_encryption_configuration(encryption).send()).unwrap();
@@ -201,7 +207,7 @@ fn adopting_adds_what_is_missing_and_keeps_what_others_put_there() {
     assert!(rules[1].noncurrent_version_expiration.is_none() && rules[1].abort_incomplete_multipart_upload.is_some());
     assert_eq!(
         settings_of(&s3, name),
-        json!({"versioning": "Enabled", "encryption": ["aws:kms", key], "ownership": "BucketOwnerEnforced",
+        json!({"versioning": "Enabled", "encryption": ["aws:kms", theirs], "ownership": "BucketOwnerEnforced",
             "public access": true})
     );
     // Terraform's own wish for encryption would override the key of the bucket.
@@ -209,11 +215,14 @@ fn adopting_adds_what_is_missing_and_keeps_what_others_put_there() {
     // The name is remembered.
     project.run(DEV, "bootstrap --env dev --check").exits(0);
 
-    let ours = "arn:aws:kms:eu-west-1:111111111111:key/ours";
+    let ours = key(OURS);
     project.run(DEV, &format!("bootstrap --env dev --kms-key {ours} --yes")).exits(0);
     assert_eq!(settings_of(&s3, name)["encryption"], json!(["aws:kms", ours]));
     assert!(project.read(FILE).contains(&format!("kms_key_id           = \"{ours}\"")));
     project.run(DEV, "bootstrap --env dev --check").exits(0);
+
+    // The same key by another name is the same key.
+    project.run(DEV, &format!("bootstrap --env dev --kms-key {OURS} --check -o json")).exits(8).says("kms_key_id");
 
     // What somebody loosens is found and put right.
     wait_for(s3.delete_public_access_block().bucket(name).send()).unwrap();
@@ -330,13 +339,13 @@ fn what_cannot_be_used_is_refused_and_left_as_it_is() {
         ("--state-bucket somebodys", 4, "belongs to another account"),
         ("--state-bucket far-away", 4, "is in us-west-2, and this is eu-west-1"),
         ("--state-bucket not-json", 4, "the policy of bucket not-json is not JSON"),
-        ("--state-bucket Upper", 2, "'U' is not allowed"),
-        ("--state-bucket a.b.c", 2, "with a dot in it"),
-        (&format!("--state-bucket {}", "x".repeat(64)), 2, "it has 64 characters"),
+        ("--state-bucket Upper", 2, "cannot be the name of a bucket"),
+        ("--state-bucket a.b.c", 2, "cannot be the name of a bucket"),
+        (&format!("--state-bucket {}", "x".repeat(64)), 2, "cannot be the name of a bucket"),
         (&format!("--state-bucket {ARTIFACTS}"), 2, "is the artifact bucket"),
         ("--lock-table other-key", 4, "has the key id, and Terraform locks by the key LockID"),
-        ("--kms-key alias/mine", 2, "is not the ARN of a KMS key in eu-west-1"),
-        ("--kms-key arn:aws:kms:us-east-1:111111111111:key/k", 2, "is not the ARN of a KMS key in eu-west-1"),
+        ("--kms-key mine", 2, "is not a KMS key in eu-west-1"),
+        (&format!("--kms-key {}", key(OURS).replace(REGION, "us-east-1")), 2, "is not a KMS key in eu-west-1"),
     ] {
         for how in ["--yes", "--check"] {
             project.run(DEV, &format!("bootstrap --env dev {how} {flags}")).fails_with(code, said);

@@ -148,7 +148,10 @@ fn in_shell(program: &str, arguments: &[&str], line: &str) -> Option<String> {
             Some(String::from_utf8(output.stdout).unwrap())
         }
         // CI has all three; a contributor's machine may have one.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("{program} is not installed, so its completion is not tested here");
+            None
+        }
         Err(error) => panic!("{program}: {error}"),
     }
 }

@@ -27,9 +27,9 @@ fn server_of(home: &TempDir) -> Option<String> {
     let ours = home.path().display().to_string();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
-    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).find(|line| {
-        line.contains("launcher.py") && line.contains(&ours)
-    })
+    lines
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .find(|line| line.contains("launcher.py") && line.contains(&ours))
 }
 
 #[test]

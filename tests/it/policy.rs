@@ -151,3 +151,143 @@ fn the_printed_policy_is_enough_to_see_queues() {
         run_as(&less, &project, "queue ls --env dev").exits(6).says(&format!("needed: {action} on "));
     }
 }
+
+/// For batches MiniStack asks for actions of their own names, which AWS does not have: they are granted besides, and
+/// taken away with the single call's.
+fn with_batches(policy: &Value) -> Value {
+    let mut policy = policy.clone();
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        let actions = statement["Action"].as_array_mut().unwrap();
+        if actions.contains(&json!("sqs:ChangeMessageVisibility")) {
+            actions.push(json!("sqs:ChangeMessageVisibilityBatch"));
+        }
+    }
+    policy
+}
+
+/// The policy without one action of one statement, for each: statement, action, what is left.
+fn each_without(policy: &Value) -> Vec<(String, String, Value)> {
+    let mut all = Vec::new();
+    for (index, statement) in policy["Statement"].as_array().unwrap().iter().enumerate() {
+        for action in statement["Action"].as_array().unwrap() {
+            let mut less = policy.clone();
+            less["Statement"][index]["Action"].as_array_mut().unwrap().retain(|allowed| allowed != action);
+            less["Statement"].as_array_mut().unwrap().retain(|statement| statement["Action"] != json!([]));
+            all.push((statement["Sid"].as_str().unwrap().to_owned(), action.as_str().unwrap().to_owned(), less));
+        }
+    }
+    all
+}
+
+/// Runs a verb under each policy that lacks something: denied by name, but for the exceptions and their exit codes.
+fn each_is_needed(server: &Server, project: &Project<'_>, policy: &Value, line: &str, but: &[(&str, &str, i32)]) {
+    for (number, (sid, action, less)) in each_without(policy).iter().enumerate() {
+        let role = assume(server, &format!("less-{number}"), &with_batches(less));
+        let run = run_as(&role, project, line);
+        match but.iter().find(|(of, allowed, _)| of == sid && allowed == action) {
+            Some((.., code)) => drop(run.exits(*code)),
+            None => drop(run.exits(6).says(&format!("needed: {action} on "))),
+        }
+    }
+}
+
+/// A queue with a dead-letter queue.
+fn queues(server: &Server) {
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    wait_for(sqs.create_queue().queue_name("dead").send()).unwrap();
+    let redrive =
+        json!({"deadLetterTargetArn": format!("arn:aws:sqs:us-east-1:{ACCOUNT}:dead"), "maxReceiveCount": 50});
+    let name = aws_sdk_sqs::types::QueueAttributeName::RedrivePolicy;
+    let create = sqs.create_queue().queue_name("claims").attributes(name, redrive.to_string());
+    let url = wait_for(create.send()).unwrap().queue_url.unwrap();
+    wait_for(sqs.send_message().queue_url(url).message_body("{}").send()).unwrap();
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_peek() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let line = "queue peek claims --env dev";
+    let print = |account: &str| project.run(account, &format!("{line} --print-policy -o json")).exits(0).json();
+    let arn = |name: &str| json!([format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{name}")]);
+    let (anybody, policy) = (print(""), print(ACCOUNT));
+    assert_eq!(
+        (&anybody["Statement"][0]["Resource"], &policy["Statement"][0]["Resource"]),
+        (&arn("claims"), &arn("claims"))
+    );
+    assert_eq!((&anybody["Statement"][1]["Resource"], &policy["Statement"][1]["Resource"]), (&arn("*"), &arn("dead")));
+    for (name, enough) in [("anybody", &anybody), ("enough", &policy)] {
+        let role = assume(&server, name, &with_batches(enough));
+        run_as(&role, &project, line).exits(0).says("given back: 1 message");
+    }
+    // The dead-letter queue may be another's, and what cannot be given back is told: neither ends the look.
+    each_is_needed(
+        &server,
+        &project,
+        &policy,
+        line,
+        &[
+            ("LookIntoQueue", "sqs:ChangeMessageVisibility", 3),
+            ("CountDeadLetters", "sqs:GetQueueUrl", 0),
+            ("CountDeadLetters", "sqs:GetQueueAttributes", 0),
+        ],
+    );
+}
+
+/// A bucket and a table of records, as a stack would make them.
+fn stack(server: &Server) {
+    wait_for(server.s3(ACCOUNT, "us-east-1").create_bucket().bucket("payloads-of-a-test").send()).unwrap();
+    use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+    let definition = AttributeDefinition::builder().attribute_name("claim_id").attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder().attribute_name("claim_id").key_type(KeyType::Hash);
+    let create = server.dynamodb(ACCOUNT, "us-east-1").create_table().table_name("records");
+    let create = create.billing_mode(BillingMode::PayPerRequest).attribute_definitions(definition.build().unwrap());
+    wait_for(create.key_schema(key.build().unwrap()).send()).unwrap();
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_upload() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    stack(&server);
+    project.write("payload.txt", "a payload");
+    let line = "upload payload.txt --bucket payloads-of-a-test --prefix in/ --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &policy);
+    run_as(&role, &project, line).exits(0).says("1 file uploaded");
+    run_as(&role, &project, &line.replace("in/", "out/")).exits(6);
+    let but = [
+        // Whether the bucket is there is asked first, and not being told is no reason to stop.
+        ("FindBucket", "s3:ListBucket", 0),
+        // Only a multipart upload that fails is given up.
+        ("Upload", "s3:AbortMultipartUpload", 0),
+    ];
+    each_is_needed(&server, &project, &policy, line, &but);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_verify() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    wait_for(sqs.purge_queue().queue_url(url).send()).unwrap();
+    stack(&server);
+    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("without-a-record");
+    wait_for(put.send()).unwrap();
+    let line = "verify --bucket payloads-of-a-test --table records --queue claims --look --settle 0s --env dev";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(8).says("missing");
+    let but = [
+        // Nothing was held, so nothing is to be given back; a dead-letter queue that cannot be read leaves a doubt.
+        ("LookIntoQueue", "sqs:ChangeMessageVisibility", 8),
+        ("LookIntoDeadLetters", "sqs:GetQueueUrl", 3),
+        ("LookIntoDeadLetters", "sqs:GetQueueAttributes", 3),
+        ("LookIntoDeadLetters", "sqs:ReceiveMessage", 3),
+        ("LookIntoDeadLetters", "sqs:ChangeMessageVisibility", 8),
+    ];
+    each_is_needed(&server, &project, &policy, line, &but);
+}

@@ -127,6 +127,30 @@ impl Drop for World {
     }
 }
 
+/// Names that a file can have and that a codec on the way may get wrong; the last is as long as a key can be.
+pub fn odd_names() -> Vec<String> {
+    let folder = "k".repeat(254);
+    let longest = format!("{folder}/{folder}/{folder}/{folder}/{}", "m".repeat(4));
+    assert_eq!(longest.len(), 1024);
+    let names = [
+        "plain",
+        "with space",
+        "plus+plus",
+        "per%20cent%",
+        "a&b=c",
+        "quo\"te's",
+        "naïve/ключ/鍵",
+        "emoji-🙂",
+        ".hidden",
+        "..dots../x",
+        "back\\slash",
+        "hash#query?x=1",
+        "new\nline",
+        &longest,
+    ];
+    names.map(str::to_owned).into()
+}
+
 /// Runs a call of the SDK to its end.
 pub fn wait_for<T>(future: impl Future<Output = T>) -> T {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();

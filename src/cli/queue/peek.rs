@@ -9,8 +9,10 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::units::{bytes, count, duration};
 use crate::output::{Outcome, Page, Report, Stdout, Table, report};
+use crate::policy::{Place, PolicyArgs, policy};
 use crate::queue::look::{self, Look};
 use crate::queue::message::Message;
+use crate::queue::named::NamedQueue;
 use crate::queue::receive::Ended;
 use crate::queue::{Queue, depth, resolve};
 use crate::target::{Target, TargetArgs};
@@ -41,6 +43,8 @@ pub struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     pub target: TargetArgs,
 }
 
@@ -57,7 +61,15 @@ struct Peek {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let url = match args.queue_url.as_ref().or(args.queue.as_ref()) {
+    let named = args.queue_url.as_ref().or(args.queue.as_ref());
+    if args.policy.print_policy {
+        let name = match named {
+            Some(name) => name.clone(),
+            None => resolve::only(target).await?,
+        };
+        return policy(look::permissions(&NamedQueue::find(target, &Place::of(target).await?, &name).await?));
+    }
+    let url = match named {
         Some(name) => resolve::resolve(target, name).await?,
         None => resolve::only(target).await?,
     };

@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What came of a plan.
 pub struct Applied {
     pub steps: Vec<Step>,
-    /// Why the first step that failed did; the ones after it were not begun.
+    /// Why the first step that failed did, so that the ones after it were not begun; or why the last look failed.
     pub failed: Option<Error>,
     /// What a look afterwards found still different.
     pub left: Vec<Step>,
@@ -32,7 +32,7 @@ pub async fn apply(
     _agreed: &Change,
     cancel: &Cancel,
     progress: &dyn progress::Progress,
-) -> Result<Applied> {
+) -> Applied {
     let mut steps = plan.steps.clone();
     progress.start("bootstrap", Some(steps.len() as u64), Unit::Items);
     let mut failed = None;
@@ -51,9 +51,15 @@ pub async fn apply(
         progress.advance(1);
     }
     progress.finish();
-    let all_done = steps.iter().all(|step| step.state == Progress::Done);
-    let left = if all_done { look_again(target, &plan.spec, cancel).await? } else { Vec::new() };
-    Ok(Applied { steps, failed, left })
+    let mut left = Vec::new();
+    if steps.iter().all(|step| step.state == Progress::Done) {
+        // What was done is reported whatever comes of the last look.
+        match look_again(target, &plan.spec, cancel).await {
+            Ok(seen) => left = seen,
+            Err(error) => failed = Some(error),
+        }
+    }
+    Applied { steps, failed, left }
 }
 
 async fn take(target: &Target, plan: &Plan, at: At) -> Result<()> {

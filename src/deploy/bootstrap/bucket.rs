@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
     ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionRule, TransitionDefaultMinimumObjectSize,
 };
 
-use super::{built, lifecycle, tls};
+use super::{built, is_same_key, lifecycle, tls};
 use crate::error::Result;
 
 /// A bucket as it is wanted.
@@ -21,7 +21,7 @@ pub struct Wanted {
     /// The account that has to own it.
     pub account: String,
     pub tags: BTreeMap<String, String>,
-    /// The ARN of the key to encrypt with; S3's own keys without one.
+    /// The key to encrypt with, by ARN, id or alias; S3's own keys without one.
     pub kms_key: Option<String>,
 }
 
@@ -162,7 +162,9 @@ fn encryption(wanted: &Wanted, is: &State) -> Result<Option<Difference>> {
     let satisfied = match (default, &wanted.kms_key) {
         (None, _) => false,
         (Some(_), None) => true,
-        (Some(default), Some(key)) => is_kms(default) && default.kms_master_key_id.as_deref() == Some(key),
+        (Some(default), Some(key)) => {
+            is_kms(default) && default.kms_master_key_id.as_deref().is_some_and(|is| is_same_key(is, key))
+        }
     };
     if satisfied {
         return Ok(None);
@@ -238,4 +240,156 @@ fn rules(is: &State) -> Result<Option<Difference>> {
     let rules = lifecycle::complete(&is.lifecycle.rules)?;
     let write = Write::Lifecycle(Lifecycle { rules, minimum_size: is.lifecycle.minimum_size.clone() });
     Ok(Some(Difference { now: cover.says(), then: cover.says_then(), write }))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::{ExpirationStatus, LifecycleRuleFilter, NoncurrentVersionExpiration};
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::{select, subsequence};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const KEY: &str = "arn:aws:kms:eu-west-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn wanted(kms_key: Option<String>) -> Wanted {
+        Wanted {
+            role: "state bucket",
+            name: "b".into(),
+            arn: "arn:aws:s3:::b".into(),
+            region: "eu-west-1".into(),
+            account: "111111111111".into(),
+            tags: BTreeMap::from([("claimctl:project".to_owned(), "p".to_owned())]),
+            kms_key,
+        }
+    }
+
+    fn rule((id, days): (&str, i32), enabled: bool) -> LifecycleRule {
+        LifecycleRule::builder()
+            .id(id)
+            .status(if enabled { ExpirationStatus::Enabled } else { ExpirationStatus::Disabled })
+            .filter(LifecycleRuleFilter::builder().prefix("").build())
+            .noncurrent_version_expiration(NoncurrentVersionExpiration::builder().noncurrent_days(days).build())
+            .build()
+            .unwrap()
+    }
+
+    fn encryption() -> impl Strategy<Value = Option<ServerSideEncryptionRule>> {
+        let algorithm = select(vec!["AES256", "aws:kms", "aws:kms:dsse"]);
+        let key = option::of(select(vec![KEY, "arn:aws:kms:eu-west-1:111111111111:key/other"]));
+        option::of((algorithm, key).prop_map(|(algorithm, key)| {
+            let by_default = ServerSideEncryptionByDefault::builder().sse_algorithm(algorithm.into());
+            let by_default = by_default.set_kms_master_key_id(key.map(str::to_owned)).build().unwrap();
+            ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build()
+        }))
+    }
+
+    fn policies() -> impl Strategy<Value = Option<String>> {
+        let statements = vec![
+            json!({"Sid": "Audit", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "s3:Get*"}),
+            json!({"Sid": "ClaimctlTlsOnly", "Effect": "Allow"}),
+            json!({"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "arn:aws:s3:::b"}),
+        ];
+        option::of(subsequence(statements, 0..=3).prop_map(|statements| json!({"Statement": statements}).to_string()))
+    }
+
+    fn states() -> impl Strategy<Value = State> {
+        let tags = subsequence(vec![("team", "x"), ("claimctl:project", "another"), ("cost", "1")], 0..=3);
+        let rules = subsequence(vec![("keep", 3650), ("claimctl-old-versions", 7)], 0..=2);
+        let block = option::of(proptest::array::uniform4(option::of(any::<bool>())));
+        let versioning = option::of(select(vec!["Enabled", "Suspended"]));
+        let ownership = option::of(select(vec!["BucketOwnerEnforced", "ObjectWriter"]));
+        (tags, (rules, any::<bool>()), block, versioning, ownership, encryption(), policies()).prop_map(
+            |(tags, (rules, enabled), block, versioning, ownership, encryption, policy)| State {
+                tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+                versioning: versioning.map(BucketVersioningStatus::from),
+                encryption,
+                ownership: ownership.map(ObjectOwnership::from),
+                policy,
+                lifecycle: Lifecycle {
+                    rules: rules.into_iter().map(|each| rule(each, enabled)).collect(),
+                    minimum_size: None,
+                },
+                public_access: block.map(|[acls, ignore, policy, restrict]| {
+                    PublicAccessBlockConfiguration::builder()
+                        .set_block_public_acls(acls)
+                        .set_ignore_public_acls(ignore)
+                        .set_block_public_policy(policy)
+                        .set_restrict_public_buckets(restrict)
+                        .build()
+                }),
+                object_lock: None,
+            },
+        )
+    }
+
+    /// What the bucket is after a write.
+    fn written(state: &mut State, write: Write) {
+        match write {
+            Write::Create => *state = State::default(),
+            Write::Tags(tags) => state.tags = tags,
+            Write::Ownership => state.ownership = Some(ObjectOwnership::BucketOwnerEnforced),
+            Write::Versioning => state.versioning = Some(BucketVersioningStatus::Enabled),
+            Write::Encryption(rule) => state.encryption = Some(rule),
+            Write::Policy(policy) => state.policy = Some(policy),
+            Write::Lifecycle(lifecycle) => state.lifecycle = lifecycle,
+            Write::PublicAccess => {
+                let all = PublicAccessBlockConfiguration::builder().block_public_acls(true).ignore_public_acls(true);
+                state.public_access = Some(all.block_public_policy(true).restrict_public_buckets(true).build());
+            }
+        }
+    }
+
+    fn foreign_statements(state: &State) -> Vec<Value> {
+        let policy: Value = serde_json::from_str(state.policy.as_deref().unwrap_or("{}")).unwrap();
+        let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+        statements.into_iter().filter(|statement| statement["Sid"] != "ClaimctlTlsOnly").collect()
+    }
+
+    fn converged(wanted: &Wanted, mut state: State) -> State {
+        for setting in Setting::ALL {
+            if let Some(difference) = difference(wanted, Some(&state), setting).unwrap() {
+                written(&mut state, difference.write);
+            }
+        }
+        state
+    }
+
+    proptest! {
+        #[test]
+        fn one_run_is_enough_and_what_others_put_there_stays(
+            before in states(),
+            key in option::of(Just(KEY.to_owned())),
+        ) {
+            let wanted = wanted(key);
+            let after = converged(&wanted, before.clone());
+            for setting in Setting::ALL {
+                prop_assert!(difference(&wanted, Some(&after), setting).unwrap().is_none(), "{setting:?}: {after:?}");
+            }
+            for (key, value) in &before.tags {
+                prop_assert_eq!(after.tags.get(key), Some(value));
+            }
+            prop_assert_eq!(foreign_statements(&before), foreign_statements(&after));
+            for rule in before.lifecycle.rules.iter().filter(|rule| rule.status == ExpirationStatus::Enabled) {
+                prop_assert!(after.lifecycle.rules.contains(rule));
+            }
+            if wanted.kms_key.is_none() && before.encryption.is_some() {
+                prop_assert_eq!(&before.encryption, &after.encryption);
+            }
+        }
+    }
+
+    #[test]
+    fn two_layers_of_encryption_stay_two() {
+        let by_default =
+            ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::AwsKmsDsse).build().unwrap();
+        let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build();
+        let state = State { encryption: Some(rule), ..State::default() };
+        let after = converged(&wanted(Some(KEY.into())), state).encryption.unwrap();
+        let after = after.apply_server_side_encryption_by_default.unwrap();
+        assert_eq!(after.sse_algorithm, ServerSideEncryption::AwsKmsDsse);
+        assert_eq!(after.kms_master_key_id.as_deref(), Some(KEY));
+    }
 }

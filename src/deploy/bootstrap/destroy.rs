@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bucket::Wanted;
-use super::built;
 use super::plan::Progress;
-use super::s3::{Bucket, Found, LIST_BUCKETS};
+use super::s3::{Bucket, LIST_BUCKETS};
 use super::spec::Spec;
 use super::table::Table;
+use super::{built, key_arn};
 use crate::aws::{Explain, code};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ pub fn permissions(spec: &Spec) -> Vec<Statement> {
         statements.push(Statement::allow("DeleteLockTable", &actions, [table.arn.clone()]));
     }
     if let Some(key) = &spec.state.kms_key {
-        statements.push(Statement::allow("DecryptState", &["kms:Decrypt"], [key.clone()]));
+        statements.push(Statement::allow("DecryptState", &["kms:Decrypt"], [key_arn(key, &spec.place)]));
     }
     statements
 }
@@ -87,7 +87,7 @@ pub async fn demolition(target: &Target, spec: Spec) -> Result<Demolition> {
     };
     for (wanted, at) in [(&spec.state, At::StateBucket), (&spec.artifacts, At::ArtifactBucket)] {
         let bucket = Bucket { s3: &s3, wanted, new: false };
-        if let Found::Ours { .. } = bucket.find().await? {
+        if bucket.is_there().await? {
             let in_use = matches!(at, At::StateBucket).then_some(&mut obstacles);
             let versions = walk(&s3, wanted, in_use).await?;
             add(wanted.role, &wanted.name, count(versions, "version"), at);

@@ -8,7 +8,6 @@ mod apply;
 mod bucket;
 mod destroy;
 mod lifecycle;
-mod name;
 mod plan;
 mod s3;
 mod settle;
@@ -24,18 +23,36 @@ pub use plan::{Plan, Progress, Step, plan};
 pub use spec::{Request, Spec};
 
 use crate::error::{Error, Result};
-use crate::policy::Statement;
+use crate::policy::{Place, Statement};
 
 /// What IAM has to allow to bootstrap.
 pub fn permissions(spec: &Spec) -> Vec<Statement> {
     let mut statements = s3::permissions(spec.buckets());
-    statements.extend(spec.table.iter().flat_map(table::permissions));
+    statements.extend(spec.table.iter().flat_map(|table| table::permissions(table, &spec.place)));
     statements
 }
 
 /// What IAM has to allow to take it all down again.
 pub fn permissions_to_destroy(spec: &Spec) -> Vec<Statement> {
     destroy::permissions(spec)
+}
+
+/// What IAM calls a key: an alias is no resource of its own.
+fn key_arn(key: &str, place: &Place) -> String {
+    match key {
+        arn if arn.starts_with("arn:") && !is_alias(arn) => arn.to_owned(),
+        alias if is_alias(alias) => place.arn("kms", "key/*"),
+        id => place.arn("kms", &format!("key/{id}")),
+    }
+}
+
+fn is_alias(key: &str) -> bool {
+    key.contains("alias/")
+}
+
+/// Whether a key's ARN or name is of the key that is wanted, as far as that can be seen without asking KMS.
+fn is_same_key(is: &str, wanted: &str) -> bool {
+    is == wanted || is.rsplit_once(":key/").is_some_and(|(_, id)| id == wanted)
 }
 
 /// A request of the SDK that lacks a part it must have.

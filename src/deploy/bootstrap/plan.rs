@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::s3::{Bucket, Found};
+use super::s3::Bucket;
 use super::spec::Spec;
 use super::table::Table;
 use super::{bucket, lifecycle, table};
 use crate::deploy::backend;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::target::Target;
 
 /// One setting of one resource that differs.
@@ -107,18 +107,7 @@ impl Step {
 
 /// The bucket as it is, none where there is none.
 async fn look(bucket: Bucket<'_>) -> Result<Option<bucket::State>> {
-    match bucket.find().await? {
-        Found::Nowhere => Ok(None),
-        Found::Ours { region: Some(region) } if region != bucket.wanted.region => {
-            Err(elsewhere(bucket.wanted, &region))
-        }
-        Found::Ours { .. } => bucket.read(None).await.map(Some),
-    }
-}
-
-fn elsewhere(wanted: &bucket::Wanted, region: &str) -> Error {
-    Error::refused(format!("{} {} is in {region}, and this is {}", wanted.role, wanted.name, wanted.region))
-        .hint("a bucket cannot move: name another one (--state-bucket), or correct the environment's region")
+    if bucket.is_there().await? { bucket.read(None).await.map(Some) } else { Ok(None) }
 }
 
 fn encrypts_by_kms(state: &bucket::State) -> bool {

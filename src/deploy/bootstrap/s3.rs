@@ -71,12 +71,6 @@ pub fn permissions<'a>(buckets: impl IntoIterator<Item = &'a Wanted>) -> Vec<Sta
     ]
 }
 
-/// Where a bucket is, seen from an account.
-pub enum Found {
-    Nowhere,
-    Ours { region: Option<String> },
-}
-
 pub struct Bucket<'a> {
     pub s3: &'a Client,
     pub wanted: &'a Wanted,
@@ -93,20 +87,25 @@ impl Bucket<'_> {
         format!("{doing} {} {}", self.wanted.role, self.wanted.name)
     }
 
+    /// Whether the account has it. Refused where the name is another account's or the bucket is in another region.
+    ///
     /// Bucket names are the world's: what answers to a name may be anybody's, and only a listing tells whose it is.
-    pub async fn find(&self) -> Result<Found> {
+    pub async fn is_there(&self) -> Result<bool> {
         let name = &self.wanted.name;
         let mut pages = self.s3.list_buckets().prefix(name).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.or_needs(&self.doing("look for"), LIST_BUCKETS, "*")?;
             if let Some(bucket) = page.buckets().iter().find(|bucket| bucket.name() == Some(name)) {
-                return Ok(Found::Ours { region: bucket.bucket_region().map(str::to_owned) });
+                return match bucket.bucket_region() {
+                    Some(region) if region != self.wanted.region => Err(self.elsewhere(region)),
+                    _ => Ok(true),
+                };
             }
         }
         match self.s3.head_bucket().bucket(name).send().await {
             Ok(_) => Err(self.taken()),
             Err(error) => match error.raw_response().map(|answer| answer.status().as_u16()) {
-                Some(404) => Ok(Found::Nowhere),
+                Some(404) => Ok(false),
                 Some(301 | 400) => Err(self.taken()),
                 Some(403) => Err(self.taken().hint(format!(
                     "or, if the name should be free: needed to see that: {HEAD_BUCKET} on {}",
@@ -120,6 +119,12 @@ impl Bucket<'_> {
     fn taken(&self) -> Error {
         Error::refused(format!("{} {} belongs to another account", self.wanted.role, self.wanted.name))
             .hint("bucket names are the world's: choose another (--state-bucket, or project.name in claimctl.toml)")
+    }
+
+    fn elsewhere(&self, region: &str) -> Error {
+        let Wanted { role, name, region: here, .. } = self.wanted;
+        Error::refused(format!("{role} {name} is in {region}, and this is {here}"))
+            .hint("a bucket cannot move: name another one (--state-bucket), or correct the environment's region")
     }
 
     /// All settings, or only one: the others stay at their defaults then.

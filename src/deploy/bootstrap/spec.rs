@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{bucket, name, table};
-use crate::config::Locking;
+use super::{bucket, table};
+use crate::config::{self, Locking};
 use crate::deploy::backend::{Backend, BackendFile};
 use crate::error::{Error, Result};
 use crate::policy::Place;
@@ -44,14 +44,19 @@ impl Spec {
         })?;
         let place = Place::of(target).await?;
         let file = BackendFile::read(project, &environment)?;
-        let or_file = |flag: &Option<String>, key| flag.clone().or_else(|| file.get(key));
+        let declared = target.config.environments.get(&environment);
+        // What an earlier run was told by flags is in the backend file.
+        let known = |flag: &Option<String>, declared: Option<&String>, key| {
+            flag.clone().or_else(|| declared.cloned()).or_else(|| file.get(key))
+        };
         let name = &target.config.project.name;
-        let kms_key = or_file(&request.kms_key, "kms_key_id");
+        let kms_key = declared.and_then(|declared| declared.kms_key.as_ref());
+        let kms_key = known(&request.kms_key, kms_key, "kms_key_id");
         if let Some(key) = &kms_key {
             check_key(key, &place)?;
         }
         let bucket = |role, purpose, bucket: String, kms_key| {
-            name::check_bucket(&bucket)?;
+            check_bucket(&bucket)?;
             Ok::<_, Error>(bucket::Wanted {
                 role,
                 arn: place.bucket(&bucket),
@@ -63,7 +68,8 @@ impl Spec {
             })
         };
         let default = |purpose| format!("{name}-{purpose}-{}-{}", place.account, place.region);
-        let state_bucket = or_file(&request.state_bucket, "bucket").unwrap_or_else(|| default("tfstate"));
+        let state_bucket = declared.and_then(|declared| declared.state_bucket.as_ref());
+        let state_bucket = known(&request.state_bucket, state_bucket, "bucket").unwrap_or_else(|| default("tfstate"));
         let state = bucket("state bucket", "terraform-state", state_bucket, kms_key.clone())?;
         // Lambda reads its code with the deployer's rights: a key of its own would have to be shared with all of them.
         let artifacts = bucket("artifact bucket", "artifacts", default("artifacts"), None)?;
@@ -78,7 +84,10 @@ impl Spec {
                     .hint("set locking = \"table\" or \"both\" under [terraform] in claimctl.toml"));
             }
             (Locking::Lockfile, None) => None,
-            (_, flag) => Some(or_file(flag, "dynamodb_table").unwrap_or_else(|| format!("{name}-tflock"))),
+            (_, flag) => {
+                let declared = declared.and_then(|declared| declared.lock_table.as_ref());
+                Some(known(flag, declared, "dynamodb_table").unwrap_or_else(|| format!("{name}-tflock")))
+            }
         };
         let table = table_name.map(|table| table::Wanted {
             arn: place.arn("dynamodb", &format!("table/{table}")),
@@ -144,14 +153,20 @@ fn tags(project: &str, purpose: &str) -> BTreeMap<String, String> {
     ])
 }
 
-/// S3 gives back whatever name of a key it was given, DynamoDB always the ARN: only the ARN can be compared.
-fn check_key(key: &str, place: &Place) -> Result<()> {
-    let of_region = place.arn("kms", "key/");
-    let region = of_region.rsplit_once(&format!(":{}:", place.account)).map_or("", |(region, _)| region);
-    if key.starts_with(region) && key.contains(":key/") {
+fn check_bucket(name: &str) -> Result<()> {
+    if config::is_bucket(name) {
         return Ok(());
     }
-    Err(Error::usage(format!("{key:?} is not the ARN of a KMS key in {}", place.region)).hint(format!(
-        "it looks like {of_region}1234abcd-12ab-34cd-56ef-1234567890ab; an alias or an id is not enough"
-    )))
+    Err(Error::usage(format!("{name:?} cannot be the name of a bucket"))
+        .hint("use 3 to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit"))
+}
+
+/// S3 and DynamoDB take a key of their own region only.
+fn check_key(key: &str, place: &Place) -> Result<()> {
+    let elsewhere = key.starts_with("arn:") && key.split(':').nth(3) != Some(&place.region);
+    if config::is_key(key) && !elsewhere {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{key:?} is not a KMS key in {}", place.region))
+        .hint(format!("use an ARN ({}ID), an id, or alias/NAME", place.arn("kms", "key/"))))
 }

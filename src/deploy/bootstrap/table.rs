@@ -11,11 +11,11 @@ use aws_sdk_dynamodb::types::{
     TableStatus, Tag,
 };
 
-use super::built;
 use super::settle::settled;
+use super::{built, is_alias, is_same_key, key_arn};
 use crate::aws::{Explain, code};
 use crate::error::{Error, Result};
-use crate::policy::Statement;
+use crate::policy::{Place, Statement};
 
 /// The key that Terraform locks by (Terraform documentation, "Backend type: s3").
 const LOCK_ID: &str = "LockID";
@@ -31,7 +31,7 @@ pub struct Wanted {
     pub name: String,
     pub arn: String,
     pub tags: BTreeMap<String, String>,
-    /// The ARN of the key to encrypt with; DynamoDB's own KMS key without one.
+    /// The key to encrypt with, by ARN, id or alias; DynamoDB's own KMS key without one.
     pub kms_key: Option<String>,
 }
 
@@ -99,7 +99,7 @@ const DESCRIBE_BACKUPS: &str = "dynamodb:DescribeContinuousBackups";
 const LIST_TAGS: &str = "dynamodb:ListTagsOfResource";
 
 /// What IAM has to allow to bootstrap the table. DynamoDB uses a customer's key in the name of the caller.
-pub fn permissions(wanted: &Wanted) -> Vec<Statement> {
+pub fn permissions(wanted: &Wanted, place: &Place) -> Vec<Statement> {
     let mut writing: Vec<&'static str> = Setting::ALL.into_iter().map(Setting::writing).collect();
     writing.dedup();
     let mut statements = vec![
@@ -115,7 +115,7 @@ pub fn permissions(wanted: &Wanted) -> Vec<Statement> {
             "kms:ReEncrypt*",
             "kms:GenerateDataKey*",
         ];
-        statements.push(Statement::allow("EncryptLockTable", &actions, [key.clone()]));
+        statements.push(Statement::allow("EncryptLockTable", &actions, [key_arn(key, place)]));
     }
     statements
 }
@@ -134,7 +134,9 @@ pub fn difference(wanted: &Wanted, state: Option<&State>, setting: Setting) -> O
         Setting::Encryption => {
             let satisfied = match (&is.kms_key, &wanted.kms_key) {
                 (Some(_), None) => true,
-                (is, wanted) => wanted.is_some() && is == wanted,
+                // DynamoDB tells the key behind an alias, and not the alias.
+                (Some(is), Some(wanted)) => is_alias(wanted) || is_same_key(is, wanted),
+                (None, _) => false,
             };
             let then = wanted.kms_key.as_deref().unwrap_or("KMS, alias/aws/dynamodb");
             differs(!satisfied, is.kms_key.as_deref().unwrap_or("a key of DynamoDB's own"), then)

@@ -8,7 +8,7 @@
 //!   Without anything, what it says is not shown to the reader, and not compared.
 //! - ```` ```console no_run: REASON ```` is not run: the commands that need a real AWS account.
 //! - `<!-- test` … `-->` holds commands that only the test types, to come to where the reader is. `$ARTIFACT` is the
-//!   built claim-recorder.
+//!   built claim-recorder, and `$REAL_HOME` the home folder outside the test.
 
 mod parse;
 
@@ -81,6 +81,8 @@ fn type_in(home: &Path, steps: &[Step], needs_artifact: bool) -> Vec<(String, i3
     }
     if needs_artifact {
         shell.env("ARTIFACT", artifact());
+        // To build handlers: Cargo and rustup have their folders there.
+        shell.env("REAL_HOME", std::env::var_os("HOME").unwrap_or_default());
     }
     let ours = Path::new(known.get_program()).parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap();

@@ -24,6 +24,9 @@ pub fn steps(text: &str) -> Result<Vec<Step>, String> {
             Some(_) => read_line(index + 1, line, &mut steps).map_err(|what| wrong(&what))?,
             None if line == "<!-- test" => (ends_with, runs) = (Some("-->"), true),
             None => {
+                if line.starts_with("    ") && line.trim_start().starts_with("claimctl ") {
+                    return Err(wrong("commands are written as ```console, so that they are run"));
+                }
                 let Some(info) = line.strip_prefix("```") else { continue };
                 (ends_with, runs) = (Some("```"), info == "console");
                 match info.strip_prefix("console") {
@@ -108,6 +111,7 @@ fn a_command_cannot_hide_from_the_test() {
     {
         assert!(steps(text).is_err(), "{text}");
     }
+    assert!(steps("Type\n\n    claimctl queue ls\n").is_err());
     assert!(steps("```console\nclaimctl\n```\n").unwrap_err().contains("begins with $"));
 }
 
