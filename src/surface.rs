@@ -109,6 +109,12 @@ pub enum SinkKind {
     Logs,
 }
 
+/// Whether a notification's filters take a key (Amazon S3 User Guide, "Configuring event notifications using object key
+/// name filtering").
+pub fn takes(prefix: &str, suffix: &str, key: &str) -> bool {
+    key.starts_with(prefix) && key.ends_with(suffix)
+}
+
 impl Surface {
     pub fn parse(json: &str) -> Result<Surface> {
         let broken = |error| Error::unexpected("the surface of the stack is not what claimctl reads").caused_by(error);

@@ -5,7 +5,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use crate::aws::Explain;
 use crate::error::{Error, Result};
 use crate::names;
-use crate::surface::{Flow, Surface};
+use crate::surface::{self, Flow, Surface};
 use crate::target::Target;
 
 /// Of HeadBucket.
@@ -53,7 +53,7 @@ impl Destination {
 
     /// The names of the flows whose filters take the key. Where there are none, no claim will come for it.
     pub fn flows_of(&self, key: &str) -> Vec<String> {
-        let takes = |flow: &&Flow| key.starts_with(&flow.prefix) && key.ends_with(&flow.suffix);
+        let takes = |flow: &&Flow| surface::takes(&flow.prefix, &flow.suffix, key);
         self.flows.iter().filter(takes).map(|flow| flow.name.clone()).collect()
     }
 
@@ -87,7 +87,7 @@ impl Destination {
     }
 }
 
-fn buckets(stacks: &[Surface]) -> impl Iterator<Item = (&Surface, &String, &crate::surface::Bucket)> {
+fn buckets(stacks: &[Surface]) -> impl Iterator<Item = (&Surface, &String, &surface::Bucket)> {
     stacks.iter().flat_map(|stack| stack.buckets.iter().map(move |(logical, bucket)| (stack, logical, bucket)))
 }
 

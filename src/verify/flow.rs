@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::surface::SinkKind;
+use crate::surface::{self, SinkKind};
 use crate::target::Target;
 
 /// S3 delivers most notifications in seconds, and sometimes takes "a minute or longer"
@@ -94,7 +94,7 @@ impl ResolvedFlow {
     }
 
     pub fn takes(&self, key: &str) -> bool {
-        key.starts_with(&self.prefix) && key.ends_with(&self.suffix)
+        surface::takes(&self.prefix, &self.suffix, key)
     }
 
     /// How long after its upload a payload may still be on its way to the queue.
