@@ -23,6 +23,7 @@ mod init;
 mod log;
 mod man;
 mod package;
+mod peek;
 mod policy;
 mod python;
 mod queue;
