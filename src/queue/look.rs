@@ -165,7 +165,7 @@ pub async fn look_until(
         let number = units::count(left.len() as u64, "message");
         progress.note(&format!("{number} could not be given back; visible again by themselves at {}", last.visible_at));
     }
-    sunk?;
+    sunk.map(drop)?;
     let ended = finished.ended?;
     let after = depth::read(&queue.sqs, &queue.url).await?;
     let dead_letters_after = dead_letters(queue, &before).await;
@@ -223,8 +223,9 @@ mod tests {
         let look = look_until(&fake.queue(), None, &Cancel::default(), &Silent, |_| {
             shown += 1;
             Ok(if shown == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        });
-        let look = look.await.unwrap();
+        })
+        .await
+        .unwrap();
         assert_eq!((look.seen, look.ended, look.complete, fake.visible()), (5, Ended::Stopped, false, 60));
         assert!(look.cost.receives > 5 && look.cost.receives == look.released, "{look:?}");
     }
