@@ -7,6 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::output::units::count;
 use crate::policy::Statement;
 use crate::progress::Progress;
+use crate::queue::depth::QueueDepth;
 use crate::queue::message::Message;
 use crate::queue::named::NamedQueue;
 use crate::queue::receive::Ended;
@@ -33,17 +34,18 @@ pub fn permissions(queue: &NamedQueue) -> Vec<Statement> {
 pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, progress: &dyn Progress) -> Result<Found> {
     let sqs = target.sqs();
     let source = depth::read(&sqs, url).await?;
-    let mut urls = vec![url.to_owned()];
+    let mut queues = Vec::with_capacity(2);
     if let Some(arn) = &source.dead_letter_arn {
-        match resolve::by_arn(&sqs, arn).await {
-            Ok(dead_letters) => urls.insert(0, dead_letters),
+        match dead_letters(&sqs, arn).await {
+            Ok(dead_letters) => queues.push(dead_letters),
             Err(error) => progress.note(&format!("note: the dead-letter queue is left out: {error}")),
         }
     }
+    queues.push(source);
     let mut looked = Vec::new();
-    for url in &urls {
-        let queue = Queue::new(sqs.clone(), url);
-        look::allow(&depth::read(&sqs, url).await?)?;
+    for depth in &queues {
+        look::allow(depth)?;
+        let queue = Queue::new(sqs.clone(), &depth.url);
         let mut found = None;
         let look = look::look_until(&queue, None, cancel, progress, |message| {
             if message.message_id != id {
@@ -54,8 +56,11 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
         })
         .await?;
         let among = format!("among {} of about {} in {}", look.seen, look.about.before.visible, queue.name());
-        let returned = count(look.released, "message");
-        progress.note(&format!("looked {among}; receive counts went up by one, given back: {returned}"));
+        progress.note(&format!("looked {among}"));
+        if look.cost.receives > 0 {
+            let (receives, returned) = (count(look.cost.receives, "receive"), count(look.released, "message"));
+            progress.note(&format!("cost: receive counts went up by one ({receives}); given back: {returned}"));
+        }
         if let (false, Some(dead_letters)) = (look.cost.at_maximum.is_empty(), &look.cost.dead_letter) {
             let number = count(look.cost.at_maximum.len() as u64, "message");
             progress
@@ -72,4 +77,9 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
     Err(Error::new(Kind::Partial, format!("message {id} was not seen {}", looked.join(", nor ")))
         .hint("a consumer may hold it, it may be delayed, or it has been consumed: claimctl queue ls")
         .hint("name another queue (--queue), or the object itself: s3://BUCKET/KEY"))
+}
+
+/// It may belong to another account, where these credentials see nothing.
+async fn dead_letters(sqs: &aws_sdk_sqs::Client, arn: &str) -> Result<QueueDepth> {
+    depth::read(sqs, &resolve::by_arn(sqs, arn).await?).await
 }

@@ -126,7 +126,7 @@ fn a_message_is_found_among_the_dead_letters() {
     let id = world.send_body(&dead, &event(&[record("dead.txt", &put, 4)]));
     let got = world.claim_get([id.as_str(), "--queue", "source", "-o", "json"]).exits(0);
     assert_eq!(got.json()["queue"], json!("source-dlq"));
-    assert!(!got.stderr.contains("in source;"), "the consumer's queue was looked into: {}", got.stderr);
+    assert!(!got.stderr.contains("in source\n"), "the consumer's queue was looked into: {}", got.stderr);
     assert_eq!(world.read_file("dead.txt"), b"dead");
 
     let nowhere = world.claim_get([NOBODY, "--queue", "source"]);
