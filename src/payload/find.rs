@@ -44,7 +44,12 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
     queues.push(source);
     let mut looked = Vec::new();
     for depth in &queues {
-        look::allow(depth)?;
+        // Its own hint is of peek's flags.
+        look::allow(depth).map_err(|refused| {
+            Error::refused(refused.to_string())
+                .hint(format!("look all the same: claimctl queue peek {} --id {id} --force --full", depth.name))
+                .hint("and name the object that it shows: claimctl claim get s3://BUCKET/KEY")
+        })?;
         let queue = Queue::new(sqs.clone(), &depth.url);
         let mut found = None;
         let look = look::look_until(&queue, None, cancel, progress, |message| {

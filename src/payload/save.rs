@@ -53,11 +53,12 @@ pub async fn pour(
     };
     loop {
         let piece = tokio::select! {
-            piece = body.next() => piece,
+            biased;
             () = cancel.cancelled() => {
                 return Err(Error::interrupted(format!("interrupted after {read} of {} bytes of {name}", object.size))
                     .hint("no file was left; run the same command again"));
             }
+            piece = body.next() => piece,
         };
         match piece {
             None if read == object.size => break,
@@ -77,4 +78,53 @@ pub async fn pour(
 pub fn exists(path: &Path) -> Error {
     Error::refused(format!("{} is there already, and was not touched", path.display()))
         .hint("name another file (--to FILE), or replace it: --force")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::exit::Exit;
+    use crate::payload::fetch::Object;
+    use crate::progress::Silent;
+    use aws_sdk_s3::primitives::ByteStream;
+
+    fn opened(size: u64, bytes: &'static [u8]) -> Opened {
+        let object = Object {
+            bucket: "b".into(),
+            key: "k".into(),
+            version_id: None,
+            etag: None,
+            size,
+            content_type: None,
+            last_modified: None,
+            differs: Vec::new(),
+        };
+        Opened { object, body: ByteStream::from_static(bytes) }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("payload");
+        let names =
+            || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        let go_on = Cancel::default();
+        let broken = to_file(opened(10, b"first"), &path, true, &go_on, &Silent).await.unwrap_err();
+        assert_eq!((broken.kind(), names().len()), (Kind::Unreachable, 0));
+        assert!(broken.to_string().contains("after 5 of 10 bytes"));
+
+        let stopped = Cancel::default();
+        stopped.request(Exit::Interrupted);
+        let interrupted = to_file(opened(5, b"first"), &path, true, &stopped, &Silent).await.unwrap_err();
+        assert_eq!((interrupted.kind(), names().len()), (Kind::Interrupted, 0));
+
+        to_file(opened(5, b"first"), &path, false, &go_on, &Silent).await.unwrap();
+        let there = to_file(opened(6, b"second"), &path, false, &go_on, &Silent).await.unwrap_err();
+        assert_eq!((there.kind(), std::fs::read(&path).unwrap()), (Kind::Refused, b"first".to_vec()));
+        to_file(opened(6, b"second"), &path, true, &go_on, &Silent).await.unwrap();
+        assert_eq!((std::fs::read(&path).unwrap(), names().len()), (b"second".to_vec(), 1));
+        let nowhere = to_file(opened(1, b"x"), &path.join("below"), false, &go_on, &Silent).await.unwrap_err();
+        assert_eq!(nowhere.kind(), Kind::Usage);
+    }
 }

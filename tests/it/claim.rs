@@ -5,7 +5,7 @@ use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as Name};
 use serde_json::{Value, json};
 
 use crate::run::{Run, Running};
-use crate::world::{World, wait_for};
+use crate::world::{World, odd_names, wait_for};
 
 const BUCKET: &str = "payloads-to-get";
 const NOBODY: &str = "00000000-aaaa-bbbb-cccc-000000000000";
@@ -235,4 +235,27 @@ fn an_extended_client_pointer_is_followed() {
     assert_eq!(world.read_file("body"), b"a big body");
     world.put_payload("big/body", b"another length");
     world.claim_get([id.as_str(), "--queue", "pointers", "--to", "other"]).exits(4).says("size 14 bytes, and 10 bytes");
+}
+
+#[test]
+fn a_key_of_any_shape_is_got() {
+    let world = World::with_bucket(false);
+    for (number, name) in odd_names().into_iter().enumerate() {
+        world.put_payload(&name, name.as_bytes());
+        let at = format!("s3://{BUCKET}/{name}");
+        let file = format!("file-{number}");
+        world.claim_get([at.as_str(), "--to", &file]).exits(0);
+        assert_eq!(world.read_file(&file), name.as_bytes(), "{name:?}");
+    }
+}
+
+#[test]
+fn a_queue_that_allows_two_receives_is_not_searched() {
+    let world = World::with_bucket(false);
+    let url = world.queue_with_dead_letters("strict", 2);
+    let id = world.send_body(&url, "{}");
+    let refused = world.claim_get([id.as_str(), "--queue", "strict"]).exits(4);
+    refused.says(&format!("claimctl queue peek strict --id {id} --force --full"));
+    let peek = world.claimctl(["queue", "peek", "strict", "--id", &id, "--force", "-o", "json"]).run().exits(0).json();
+    assert_eq!(peek["messages"][0]["receive_count"], json!(1), "the refusal was a receive");
 }

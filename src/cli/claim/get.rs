@@ -16,6 +16,9 @@ use crate::queue::resolve;
 use crate::target::{Target, TargetArgs};
 use crate::upload::destination::Destination;
 
+/// Bytes in a file's name, on nearly every file system.
+const LONGEST_NAME: usize = 255;
+
 /// Get the payload of a message or a key
 ///
 /// A message is looked for in the dead-letter queue and then in the queue, by the rules of `queue peek`. The object is
@@ -159,7 +162,6 @@ impl To {
             return Ok(To::Stdout);
         }
         if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            std::fs::create_dir_all(path).on("create", path)?;
             return Ok(To::Folder { path: path.clone(), several: true });
         }
         check(path, args.force)?;
@@ -172,8 +174,10 @@ impl To {
             To::Nowhere | To::Stdout => Ok(None),
             To::File(path) => Ok(Some(path.clone())),
             To::Folder { path, .. } => match claim.key.rsplit('/').next().unwrap_or_default() {
-                "" | "." | ".." => Err(Error::usage(format!("{} ends in no name for a file", fetch::place(claim)))
-                    .hint("name one: --to FILE")),
+                name if ["", ".", ".."].contains(&name) || name.len() > LONGEST_NAME => {
+                    Err(Error::usage(format!("{} ends in no name for a file", fetch::place(claim)))
+                        .hint("name one: --to FILE"))
+                }
                 name => Ok(Some(path.join(name))),
             },
         }
@@ -222,6 +226,9 @@ async fn get(args: &Args, ctx: &Ctx, target: &Target, claims: Vec<Claim>, to: &T
                     .hint("get one at a time: --index N --to FILE"));
             }
         }
+    }
+    if let To::Folder { path, several: true } = to {
+        std::fs::create_dir_all(path).on("create", path)?;
     }
     let alone = claims.len() == 1;
     let mut payloads = Vec::with_capacity(claims.len());
@@ -275,7 +282,7 @@ mod tests {
         let file = |key: &str| to.file(&Claim::pointer("b", key)).ok().flatten();
         assert_eq!(file("in/2026/a.csv"), Some("out/a.csv".into()));
         assert_eq!(file("../../etc/x"), Some("out/x".into()));
-        for key in ["in/", "..", "a/..", "a/."] {
+        for key in ["in/", "..", "a/..", "a/.", &"k".repeat(256)] {
             assert_eq!(file(key), None, "{key}");
         }
     }
