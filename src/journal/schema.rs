@@ -45,6 +45,11 @@ const STEPS: [&str; 1] = [
     ) STRICT, WITHOUT ROWID;",
 ];
 
+/// Items have random names: a big commit touches most pages of the table. So the cache holds 8 MB of them (a negative
+/// number is KiB), and 32 MB are logged before they are copied to the file.
+const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
+                        PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000;";
+
 /// Longer than any transaction of ours: the longest removes a run with millions of items.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -69,9 +74,7 @@ fn open_with(file: &Path, steps: &[&str]) -> Result<Connection> {
     }
     let mut connection = Connection::open(file).on_journal("open", file)?;
     connection.busy_timeout(PATIENCE).on_journal("open", file)?;
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;")
-        .on_journal("open", file)?;
+    connection.execute_batch(SETTINGS).on_journal("open", file)?;
     migrate(&mut connection, file, steps)?;
     Ok(connection)
 }
