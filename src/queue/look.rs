@@ -27,7 +27,8 @@ const TOO_FEW_RECEIVES: u32 = 2;
 pub struct Look {
     /// Messages shown, each once.
     pub seen: u64,
-    /// Everything that was visible when the look began was seen. Says nothing of what is in flight or delayed.
+    /// Everything that was visible when the look began was seen, as far as the counts tell. Says nothing of what is in
+    /// flight or delayed.
     pub complete: bool,
     pub ended: Ended,
     pub about: About,
@@ -160,7 +161,8 @@ pub async fn look(
     at_maximum.sort();
     Ok(Look {
         seen,
-        complete: ended == Ended::Empty,
+        // An answer that was lost on the way has hidden messages that nobody saw; so has another consumer.
+        complete: ended == Ended::Empty && seen >= before.visible,
         ended,
         about: About { before: Counts::from(&before), after: Counts::from(&after) },
         cost: Cost {
