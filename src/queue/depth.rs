@@ -11,7 +11,7 @@ use crate::policy::{Place, Statement};
 use crate::target::Target;
 
 /// How many queues are asked for their attributes at once.
-const CONCURRENCY: usize = 16;
+pub const CONCURRENCY: usize = 16;
 
 /// A queue's counts and redrive policy (Amazon SQS API Reference, GetQueueAttributes).
 #[derive(Debug, Clone, Serialize)]

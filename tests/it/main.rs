@@ -29,5 +29,6 @@ mod policy;
 mod python;
 mod queue;
 mod sandbox;
+mod stats;
 mod upload;
 mod verify;

@@ -152,6 +152,22 @@ fn the_printed_policy_is_enough_to_see_queues() {
     }
 }
 
+#[test]
+fn the_printed_policy_is_enough_to_watch_queues() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let line = "queue stats --env dev";
+    let all = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "all", &all), &project, line).exits(0).says("dead");
+    let line = "queue stats claims --env dev";
+    let named = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "named", &named), &project, line).exits(0).says("dead");
+    // A dead-letter queue that cannot be counted is no reason not to count its source.
+    let but = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| ("SeeDeadLetters0", action, 0));
+    each_is_needed(&server, &project, &named, line, &but);
+}
+
 /// For batches MiniStack asks for actions of their own names, which AWS does not have: they are granted besides, and
 /// taken away with the single call's.
 fn with_batches(policy: &Value) -> Value {

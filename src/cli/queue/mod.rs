@@ -2,6 +2,7 @@
 
 pub mod ls;
 pub mod peek;
+pub mod stats;
 
 use clap::Subcommand;
 
@@ -16,11 +17,14 @@ pub enum Verb {
     Ls(ls::Args),
     /// Look at messages and give them back
     Peek(peek::Args),
+    /// Say how queues move, and when they will be empty
+    Stats(stats::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Stats(args) => stats::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }
