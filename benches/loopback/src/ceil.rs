@@ -189,8 +189,8 @@ fn url_of(host: &str, signer: &Signer, queue: &str) -> Result<String, String> {
 
 /// A JSON string of a JSON document of 1 KiB, which has its number in it.
 fn body(number: usize) -> String {
-    let document = format!(r#"{{"n":{number:08},"p":""}}"#);
-    let filled = format!(r#"{{"n":{number:08},"p":"{}"}}"#, "x".repeat(BODY - document.len()));
+    let document = format!(r#"{{"n":"{number:08}","p":""}}"#);
+    let filled = format!(r#"{{"n":"{number:08}","p":"{}"}}"#, "x".repeat(BODY - document.len()));
     Value::from(filled).to_string()
 }
 
