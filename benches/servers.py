@@ -61,7 +61,7 @@ def elasticmq_jars():
     if not (place / "done").exists():
         subprocess.run(["mvn", "--quiet", "--batch-mode", "--file", HERE / "elasticmq" / "pom.xml",
                         "dependency:copy-dependencies", f"-DoutputDirectory={place}", "-DincludeScope=runtime"],
-                       check=True)
+                       stdout=subprocess.DEVNULL, check=True)
         for line in (HERE / "elasticmq" / "SHA256SUMS").read_text().splitlines():
             digest, name = line.split()
             if hashlib.sha256((place / name).read_bytes()).hexdigest() != digest:
