@@ -1,7 +1,8 @@
 //! Engines that read queues. They return values; nothing here knows a terminal.
 
-mod batch;
+pub mod batch;
 pub mod depth;
+pub mod drained;
 #[cfg(test)]
 mod fake;
 mod held;
