@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod depth;
 pub mod drained;
+pub mod expression;
 #[cfg(test)]
 mod fake;
 mod held;
@@ -11,6 +12,7 @@ pub mod message;
 pub mod named;
 pub mod receive;
 pub mod resolve;
+pub mod select;
 
 use std::sync::Arc;
 
