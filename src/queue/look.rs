@@ -8,7 +8,7 @@ use super::depth::{self, QueueDepth};
 use super::held::NotReleased;
 use super::message::Message;
 use super::named::NamedQueue;
-use super::receive::{self, Ended, Receiver, Wish};
+use super::receive::{self, Ended, Receiver, Until, Wish};
 use super::{Queue, resolve};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -122,7 +122,7 @@ pub async fn look(
     let before = depth::read(&queue.sqs, &queue.url).await?;
     let dead_letters_before = dead_letters(queue, &before).await;
     let began = Instant::now();
-    let wish = Wish { limit, expected: before.visible, visibility: VISIBILITY };
+    let wish = Wish { limit, expected: before.visible, visibility: VISIBILITY, until: Until::Seen };
     progress.start("looking", limit.map(|limit| limit as u64), Unit::Items);
     let mut receiver = Receiver::new(queue.clone(), wish, cancel);
     let mut seen = 0;
