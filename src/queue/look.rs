@@ -46,7 +46,7 @@ pub struct About {
     pub after: Counts,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub visible: u64,
     pub in_flight: u64,

@@ -2,11 +2,12 @@
 
 pub mod batch;
 pub mod depth;
+pub mod drain;
 pub mod drained;
 pub mod expression;
 #[cfg(test)]
 mod fake;
-mod held;
+pub mod held;
 pub mod look;
 pub mod message;
 pub mod named;
