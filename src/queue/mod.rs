@@ -8,9 +8,11 @@ pub mod expression;
 #[cfg(test)]
 mod fake;
 pub mod held;
+pub mod histogram;
 pub mod look;
 pub mod message;
 pub mod named;
+pub mod purge;
 pub mod receive;
 pub mod resolve;
 pub mod select;

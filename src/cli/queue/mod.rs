@@ -1,7 +1,9 @@
-//! `claimctl queue`: look into queues.
+//! `claimctl queue`: look into queues, and empty them without a loss.
 
+mod drain;
 pub mod ls;
 pub mod peek;
+mod purge;
 
 use clap::Subcommand;
 
@@ -16,11 +18,17 @@ pub enum Verb {
     Ls(ls::Args),
     /// Look at messages and give them back
     Peek(peek::Args),
+    /// Move messages into a file, and lose none
+    Drain(Box<drain::Args>),
+    /// Delete all messages
+    Purge(purge::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Drain(args) => drain::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Purge(args) => purge::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

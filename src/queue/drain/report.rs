@@ -1,6 +1,7 @@
 //! What a drain did, what it left, and why it ended.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use super::store::Stored;
 use crate::error::{Error, Kind, Result};
 use crate::exit::Exit;
 use crate::journal::Outcome;
+use crate::queue::depth::QueueDepth;
 use crate::queue::drained::{Appender, Existing};
 use crate::queue::held::{NotReleased, Returned};
 use crate::queue::look::Counts;
@@ -97,7 +99,21 @@ impl Report {
         }
     }
 
-    pub fn set_existing(&mut self, existing: Existing) {
+    /// What a drain would meet: in the queue, and in the file.
+    pub fn rehearsal(depth: &QueueDepth, file: &Path, existing: Existing) -> Report {
+        let mut report = Report {
+            queue: depth.name.clone(),
+            queue_arn: depth.arn.clone(),
+            file: file.display().to_string(),
+            files: existing.files,
+            before: Counts::from(depth),
+            ..Report::default()
+        };
+        report.set_existing(existing);
+        report
+    }
+
+    pub(super) fn set_existing(&mut self, existing: Existing) {
         (self.found, self.cut) = (existing.messages, existing.torn);
     }
 
