@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::run::{Running, eventually, finish, signal};
 use crate::world::{World, wait_for};
 
-fn claim(key: &str) -> String {
+pub fn claim(key: &str) -> String {
     json!({"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
         "eventTime": "2026-01-01T00:00:00Z",
         "s3": {"bucket": {"name": "b"}, "object": {"key": key, "size": 5, "eTag": "e", "sequencer": "0a"}}}]})
@@ -64,7 +64,7 @@ impl World {
     }
 }
 
-fn ids(messages: &[Value]) -> HashSet<&str> {
+pub fn ids(messages: &[Value]) -> HashSet<&str> {
     messages.iter().map(|message| message["message_id"].as_str().unwrap()).collect()
 }
 

@@ -1,7 +1,9 @@
-//! `claimctl queue`: look into queues.
+//! `claimctl queue`: look into queues, and empty them without a loss.
 
+mod drain;
 pub mod ls;
 pub mod peek;
+mod purge;
 pub mod stats;
 
 use clap::Subcommand;
@@ -19,6 +21,10 @@ pub enum Verb {
     Peek(peek::Args),
     /// Say how queues move, and when they will be empty
     Stats(stats::Args),
+    /// Move messages into a file, and lose none
+    Drain(Box<drain::Args>),
+    /// Delete all messages
+    Purge(purge::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
@@ -26,5 +32,7 @@ pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Stats(args) => stats::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Drain(args) => drain::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Purge(args) => purge::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }
