@@ -10,6 +10,7 @@ pub mod message;
 pub mod named;
 pub mod receive;
 pub mod resolve;
+pub mod send;
 
 use std::sync::Arc;
 
