@@ -1,7 +1,8 @@
 //! What SQS takes, checked before anything is sent (Amazon SQS Developer Guide, "Amazon SQS message quotas" and
 //! "Amazon SQS message metadata"; Amazon SQS API Reference, SendMessageBatch).
 
-use super::outgoing::{Outgoing, Value};
+use super::outgoing::Outgoing;
+use crate::queue::message::Attribute;
 
 /// Entries of one batch.
 pub const ENTRIES: usize = 10;
@@ -25,10 +26,10 @@ pub fn check(message: &Outgoing, most: usize) -> Result<(), String> {
     if message.attributes.len() > ATTRIBUTES {
         return Err(format!("it has {} attributes, and SQS takes {ATTRIBUTES}", message.attributes.len()));
     }
-    for attribute in &message.attributes {
-        check_name(&attribute.name)?;
-        check_type(&attribute.name, &attribute.data_type)?;
-        check_value(&attribute.name, &attribute.value)?;
+    for (name, attribute) in &message.attributes {
+        check_name(name)?;
+        check_type(name, &attribute.data_type)?;
+        check_value(name, attribute)?;
     }
     if let Some(group) = &message.group {
         check_group(group)?;
@@ -66,14 +67,13 @@ fn check_type(name: &str, data_type: &str) -> Result<(), String> {
     }
 }
 
-fn check_value(name: &str, value: &Value) -> Result<(), String> {
-    let (empty, allowed) = match value {
-        Value::Text(text) => (text.is_empty(), text.chars().all(is_allowed)),
-        Value::Binary(bytes) => (bytes.is_empty(), true),
-    };
-    match (empty, allowed) {
-        (true, _) => Err(format!("attribute {name} is empty, which SQS does not take")),
-        (_, false) => Err(format!("attribute {name} holds a character that SQS does not take")),
+fn check_value(name: &str, attribute: &Attribute) -> Result<(), String> {
+    if attribute.value.is_empty() {
+        return Err(format!("attribute {name} is empty, which SQS does not take"));
+    }
+    match (attribute.is_binary(), attribute.value.chars().all(is_allowed)) {
+        (true, _) if attribute.to_value().is_none() => Err(format!("the value of attribute {name} is not base64")),
+        (false, false) => Err(format!("attribute {name} holds a character that SQS does not take")),
         _ => Ok(()),
     }
 }
@@ -85,12 +85,11 @@ fn is_allowed(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outgoing::Attribute;
     use super::*;
 
     fn message(body: &str, attributes: &[(&str, &str, &str)]) -> Outgoing {
         let attribute = |(name, data_type, value): &(&str, &str, &str)| {
-            Attribute::parse((*name).to_owned(), (*data_type).to_owned(), value).unwrap()
+            ((*name).to_owned(), Attribute { data_type: (*data_type).to_owned(), value: (*value).to_owned() })
         };
         Outgoing { attributes: attributes.iter().map(attribute).collect(), ..Outgoing::of_body(body) }
     }
@@ -125,6 +124,7 @@ mod tests {
             (message("x", &[("n", "Text", "v")]), "the type \"Text\""),
             (message("x", &[("n", "String", "")]), "n is empty"),
             (message("x", &[("n", "String", "\u{1}")]), "a character that SQS"),
+            (message("x", &[("n", "Binary", "no base64!")]), "n is not base64"),
         ] {
             let why = check(&message, BYTES).unwrap_err();
             assert!(why.contains(said), "{said:?} is not in {why:?}");

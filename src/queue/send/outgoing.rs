@@ -1,13 +1,15 @@
 //! A message on its way into a queue.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use aws_sdk_sqs::types::{
-    MessageAttributeValue, MessageSystemAttributeNameForSends as System, MessageSystemAttributeValue,
-    SendMessageBatchRequestEntry,
+    MessageSystemAttributeNameForSends as System, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
 };
-use aws_smithy_types::{Blob, base64};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::queue::message::Attribute;
 
 /// What a message occupies beside its own bytes, about.
 const OVERHEAD: usize = 512;
@@ -23,7 +25,7 @@ pub struct Outgoing {
     /// Where it was read: the file and the line.
     pub origin: Origin,
     pub body: String,
-    pub attributes: Vec<Attribute>,
+    pub attributes: BTreeMap<String, Attribute>,
     /// AWSTraceHeader: the only system attribute that can be sent.
     pub trace: Option<String>,
     pub group: Option<Box<str>>,
@@ -32,52 +34,8 @@ pub struct Outgoing {
 /// Where a message was read. Lines count from one; of a message given by hand it is zero.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
-    pub file: std::sync::Arc<str>,
+    pub file: Arc<str>,
     pub line: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attribute {
-    pub name: String,
-    pub data_type: String,
-    pub value: Value,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    Text(String),
-    Binary(Vec<u8>),
-}
-
-impl Attribute {
-    /// Binary values are given in base64, as the JSON shapes have them.
-    pub fn parse(name: String, data_type: String, value: &str) -> Result<Attribute, String> {
-        let is_binary = data_type == "Binary" || data_type.starts_with("Binary.");
-        let value = match is_binary {
-            false => Value::Text(value.to_owned()),
-            true => Value::Binary(
-                base64::decode(value).map_err(|_| format!("the value of attribute {name} is not base64"))?,
-            ),
-        };
-        Ok(Attribute { name, data_type, value })
-    }
-
-    fn bytes(&self) -> usize {
-        let value = match &self.value {
-            Value::Text(text) => text.len(),
-            Value::Binary(bytes) => bytes.len(),
-        };
-        self.name.len() + self.data_type.len() + value
-    }
-
-    fn to_sdk(&self) -> Result<MessageAttributeValue> {
-        let builder = MessageAttributeValue::builder().data_type(&self.data_type);
-        let builder = match &self.value {
-            Value::Text(text) => builder.string_value(text),
-            Value::Binary(bytes) => builder.binary_value(Blob::new(bytes.as_slice())),
-        };
-        builder.build().map_err(cannot_build)
-    }
 }
 
 /// How every message of a run is sent.
@@ -97,7 +55,7 @@ impl Outgoing {
             message_id: None,
             origin: Origin::default(),
             body: body.to_owned(),
-            attributes: Vec::new(),
+            attributes: BTreeMap::new(),
             trace: None,
             group: None,
         }
@@ -105,7 +63,14 @@ impl Outgoing {
 
     /// As SQS counts them: the body, and names, types and values of the attributes.
     pub fn bytes(&self) -> usize {
-        self.body.len() + self.attributes.iter().map(Attribute::bytes).sum::<usize>()
+        let attribute = |(name, attribute): (&String, &Attribute)| {
+            let value = match attribute.is_binary() {
+                true => decoded_length(&attribute.value),
+                false => attribute.value.len(),
+            };
+            name.len() + attribute.data_type.len() + value
+        };
+        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
 
     /// What it occupies in memory, about.
@@ -123,8 +88,10 @@ impl Outgoing {
 
     pub fn to_entry(&self, index: usize, manner: &Manner) -> Result<SendMessageBatchRequestEntry> {
         let mut entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&self.body);
-        for attribute in &self.attributes {
-            entry = entry.message_attributes(&attribute.name, attribute.to_sdk()?);
+        for (name, attribute) in &self.attributes {
+            let value = attribute.to_value();
+            let value = value.ok_or_else(|| Error::unexpected(format!("attribute {name} cannot be sent as it is")))?;
+            entry = entry.message_attributes(name, value);
         }
         if let Some(trace) = &self.trace {
             let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace);
@@ -138,6 +105,12 @@ impl Outgoing {
             .build()
             .map_err(cannot_build)
     }
+}
+
+/// How many bytes this base64 stands for.
+fn decoded_length(base64: &str) -> usize {
+    let padding = base64.bytes().rev().take_while(|byte| *byte == b'=').count();
+    (base64.len() / 4 * 3).saturating_sub(padding)
 }
 
 /// The same for the same item of a run, so that SQS swallows what is sent again within five minutes; never one that
@@ -156,16 +129,21 @@ fn cannot_build(error: aws_smithy_types::error::operation::BuildError) -> Error 
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_types::{Blob, base64};
+
     use super::*;
+
+    fn attribute(data_type: &str, value: &str) -> Attribute {
+        Attribute { data_type: data_type.to_owned(), value: value.to_owned() }
+    }
 
     #[test]
     fn every_part_of_a_message_is_in_its_entry() {
         let message = Outgoing {
             item: "m-1".into(),
-            attributes: vec![
-                Attribute::parse("n".to_owned(), "Number".to_owned(), "7").unwrap(),
-                Attribute::parse("b".to_owned(), "Binary.raw".to_owned(), "AP8=").unwrap(),
-            ],
+            attributes: [("n", "Number", "7"), ("b", "Binary.raw", "AP8=")]
+                .map(|(name, data_type, value)| (name.to_owned(), attribute(data_type, value)))
+                .into(),
             trace: Some("Root=1".to_owned()),
             group: Some("g".into()),
             ..Outgoing::of_body("body")
@@ -194,6 +172,12 @@ mod tests {
             assert!(ids.iter().all(|id| id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic())), "{ids:?}");
             assert_eq!(ids[0], deduplication_id("one", item));
         }
-        assert!(Attribute::parse("b".to_owned(), "Binary".to_owned(), "not base64!").is_err());
+    }
+
+    #[test]
+    fn binary_values_count_as_what_they_stand_for() {
+        for length in 0..10 {
+            assert_eq!(decoded_length(&base64::encode(vec![7; length])), length);
+        }
     }
 }
