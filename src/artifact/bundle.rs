@@ -1,11 +1,11 @@
 //! The zip that Lambda takes: one entry, `bootstrap`, and the same bytes for the same binary on any day and machine.
 
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use crate::error::{Error, IoContext, Result};
 
@@ -32,6 +32,26 @@ pub fn zip(binary: &[u8]) -> Result<Vec<u8>> {
     Ok(written.into_inner())
 }
 
+/// The zip that was made of these same bytes before, if the folder `packed` has it, else a new one, kept there.
+pub fn zip_once(binary: &[u8], packed: &Path, name: &str) -> Result<Vec<u8>> {
+    // Another way of packing gives other bytes, so its zips are not mistaken for these.
+    let path = packed.join(format!("{name}-{LEVEL}.zip"));
+    if let Some(kept) = std::fs::read(&path).ok().filter(|kept| holds(kept, binary)) {
+        return Ok(kept);
+    }
+    let zip = zip(binary)?;
+    write_whole(&zip, packed, &path)?;
+    Ok(zip)
+}
+
+fn holds(zip: &[u8], binary: &[u8]) -> bool {
+    let mut unpacked = Vec::with_capacity(binary.len());
+    let read = ZipArchive::new(Cursor::new(zip)).is_ok_and(|mut archive| {
+        archive.len() == 1 && archive.by_name(ENTRY).is_ok_and(|mut entry| entry.read_to_end(&mut unpacked).is_ok())
+    });
+    read && unpacked == binary
+}
+
 /// Lower-case hex.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -39,25 +59,26 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Writes `NAME-SHA256.zip` into the folder. Whoever sees the file sees all of it.
 pub fn save(zip: &[u8], folder: &Path, name: &str) -> Result<PathBuf> {
-    std::fs::create_dir_all(folder).on("create", folder)?;
     let path = folder.join(format!("{name}-{}.zip", sha256(zip)));
+    write_whole(zip, folder, &path)?;
+    Ok(path)
+}
+
+fn write_whole(zip: &[u8], folder: &Path, path: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).on("create", folder)?;
     let mut file = tempfile::Builder::new()
         .prefix(".building-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(folder)
         .on("write into", folder)?;
-    file.write_all(zip).on("write", &path)?;
-    file.as_file().sync_all().on("write", &path)?;
-    file.persist(&path).map_err(|error| error.error).on("write", &path)?;
-    Ok(path)
+    file.write_all(zip).on("write", path)?;
+    file.as_file().sync_all().on("write", path)?;
+    file.persist(path).map_err(|error| error.error).on("write", path)?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
-    use zip::ZipArchive;
-
     use super::*;
 
     #[test]
@@ -79,6 +100,22 @@ mod tests {
         // The digest was taken once; a change of it means that every artifact changes its name.
         let zip = zip(&(0..=255u8).cycle().take(10_000).collect::<Vec<_>>()).unwrap();
         assert_eq!(sha256(&zip), "d4fe5d678aff230c3793de179c0ab19350f220efafb4561482ee4d8d82f96aef");
+    }
+
+    #[test]
+    fn a_zip_is_kept_for_its_own_bytes_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = zip_once(b"first", folder.path(), "handler").unwrap();
+        let kept = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        let made = kept.metadata().unwrap().modified().unwrap();
+        assert_eq!(zip_once(b"first", folder.path(), "handler").unwrap(), first);
+        assert_eq!(kept.metadata().unwrap().modified().unwrap(), made, "packed again");
+
+        let second = zip_once(b"second", folder.path(), "handler").unwrap();
+        assert_eq!((second == first, std::fs::read(&kept).unwrap() == second), (false, true));
+        std::fs::write(&kept, &second[..second.len() / 2]).unwrap();
+        assert_eq!(zip_once(b"second", folder.path(), "handler").unwrap(), second);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl Repository {
     pub fn artifacts(&self) -> PathBuf {
         self.target_directory.join("artifacts")
     }
+
+    /// The last zip of each handler, because packing takes seconds and most builds change nothing.
+    fn packed(&self) -> PathBuf {
+        self.target_directory.join("handlers/packed")
+    }
 }
 
 /// Builds a handler, named as [`Repository::handler`] takes it, and leaves its zip in the folder `out`.
@@ -62,8 +67,8 @@ pub async fn build(
     progress.start(&format!("building {} for {architecture}", handler.name), None, Unit::Steps);
     let (binary, needs) = compile(repository, handler, architecture, cancel, progress).await?;
     progress.start(&format!("packing {}", handler.name), None, Unit::Steps);
-    let (folder, name) = (out.to_owned(), handler.name.clone());
-    let packing = tokio::task::spawn_blocking(move || pack(&binary, needs, &folder, name));
+    let (folder, packed, name) = (out.to_owned(), repository.packed(), handler.name.clone());
+    let packing = tokio::task::spawn_blocking(move || pack(&binary, needs, &folder, &packed, name));
     let mut artifact = tokio::select! {
         packed = packing => packed.map_err(|error| Error::unexpected("cannot pack the handler").caused_by(error))??,
         () = cancel.cancelled() => return Err(Error::interrupted("stopped before the handler was packed")),
@@ -106,8 +111,8 @@ async fn built(order: &Order<'_>, cancel: &Cancel, progress: &dyn Progress) -> R
     Ok((binary, needs))
 }
 
-fn pack(binary: &[u8], needs: Needs, folder: &Path, handler: String) -> Result<Artifact> {
-    let zip = bundle::zip(binary)?;
+fn pack(binary: &[u8], needs: Needs, folder: &Path, packed: &Path, handler: String) -> Result<Artifact> {
+    let zip = bundle::zip_once(binary, packed, &format!("{handler}-{}", needs.architecture))?;
     Ok(Artifact {
         path: bundle::save(&zip, folder, &handler)?,
         handler,

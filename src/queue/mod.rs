@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod depth;
+pub mod expression;
 #[cfg(test)]
 mod fake;
 mod held;
@@ -11,6 +12,7 @@ pub mod named;
 pub mod receive;
 pub mod resolve;
 pub mod send;
+pub mod select;
 
 use std::sync::Arc;
 

@@ -1,0 +1,98 @@
+//! The file: opened by any number of processes, its schema brought up to date one step at a time.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::failure::Explain;
+use crate::error::{Error, IoContext, Result};
+use crate::folder::create_private;
+
+/// Each step leads from the version of its index to the next. A step that was released is never changed.
+const STEPS: [&str; 1] = [
+    // `number` orders the runs whatever the wall clock did. Of an item, `item` is what its verb names it by.
+    "CREATE TABLE runs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        verb TEXT NOT NULL,
+        environment TEXT,
+        region TEXT NOT NULL,
+        account TEXT,
+        caller TEXT,
+        user TEXT,
+        queue_arn TEXT,
+        target TEXT NOT NULL,
+        key TEXT NOT NULL,
+        arguments TEXT NOT NULL,
+        resume TEXT NOT NULL,
+        process INTEGER NOT NULL,
+        begun_at TEXT NOT NULL,
+        resumed_at TEXT,
+        ended_at TEXT,
+        outcome INTEGER,
+        counts TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX runs_by_key ON runs (key, number);
+    CREATE TABLE items (
+        run INTEGER NOT NULL,
+        item TEXT NOT NULL,
+        state INTEGER NOT NULL,
+        detail TEXT,
+        PRIMARY KEY (run, item)
+    ) STRICT, WITHOUT ROWID;",
+];
+
+/// Longer than any transaction of ours: the longest removes a run with millions of items.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Opens the journal, makes it where it is missing, and brings an older one up to date.
+pub fn open(file: &Path) -> Result<Connection> {
+    open_with(file, &STEPS)
+}
+
+fn open_with(file: &Path, steps: &[&str]) -> Result<Connection> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    create_private(folder).on("create", folder)?;
+    // Two that make the file at the same time: SQLite does not wait when it changes the journal mode.
+    let turn = OpenOptions::new().create(true).append(true).mode(0o600).open(file.with_extension("lock"));
+    let turn = turn.on("open", &file.with_extension("lock"))?;
+    turn.lock().on("lock", &file.with_extension("lock"))?;
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    if made.is_ok() {
+        // A new file is durable only when its folder is, and that when the one above it is.
+        for folder in folder.ancestors().take(3) {
+            File::open(folder).and_then(|folder| folder.sync_all()).on("write", folder)?;
+        }
+    }
+    let mut connection = Connection::open(file).on_journal("open", file)?;
+    connection.busy_timeout(PATIENCE).on_journal("open", file)?;
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;")
+        .on_journal("open", file)?;
+    migrate(&mut connection, file, steps)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, file: &Path, steps: &[&str]) -> Result<()> {
+    if version(connection, file)? == steps.len() {
+        return Ok(());
+    }
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate).on_journal("write to", file)?;
+    let version = version(&change, file)?;
+    let Some(due) = steps.get(version..) else {
+        let (at, ours) = (file.display(), steps.len());
+        return Err(Error::refused(format!("the journal {at} has schema {version}, and this claimctl knows {ours}"))
+            .hint("a newer claimctl wrote it: use that one, or point CLAIMCTL_HOME at another folder"));
+    };
+    due.iter().try_for_each(|step| change.execute_batch(step)).on_journal("migrate", file)?;
+    change.execute_batch(&format!("PRAGMA user_version = {}", steps.len())).on_journal("migrate", file)?;
+    change.commit().on_journal("write to", file)
+}
+
+fn version(connection: &Connection, file: &Path) -> Result<usize> {
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    Ok(usize::try_from(version.on_journal("read", file)?).unwrap_or(usize::MAX))
+}
