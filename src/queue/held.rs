@@ -68,9 +68,9 @@ impl Held {
         in_batches(&receipts)
     }
 
-    pub fn extended(&mut self, message_ids: &[Box<str>], hidden_until: Instant) {
-        for id in message_ids {
-            if let Some(hold) = self.0.get_mut(id) {
+    pub fn extended(&mut self, receipts: &[(Receipt, ())], hidden_until: Instant) {
+        for (receipt, ()) in receipts {
+            if let Some(hold) = self.0.get_mut(&receipt.message_id) {
                 hold.hidden_until = hidden_until;
             }
         }
@@ -90,9 +90,10 @@ impl Held {
         while let Some(outcome) = batches.next().await {
             returned.released += outcome.done.len() as u64;
             returned.already += outcome.gone.len() as u64;
-            for (id, why) in outcome.failed {
-                let visible_at = self.0.get(&id).map_or_else(Timestamp::now, |hold| wall_clock(hold.hidden_until));
-                returned.not_released.push(NotReleased { message_id: id.into(), visible_at, why });
+            for (Receipt { message_id, .. }, why) in outcome.failed {
+                let hold = self.0.get(&message_id);
+                let visible_at = hold.map_or_else(Timestamp::now, |hold| wall_clock(hold.hidden_until));
+                returned.not_released.push(NotReleased { message_id: message_id.into(), visible_at, why });
             }
         }
         returned.not_released.sort_by(|a, b| a.message_id.cmp(&b.message_id));
@@ -100,11 +101,10 @@ impl Held {
     }
 
     /// One batch. What has expired while it waited for its turn is left alone.
-    async fn release_batch(&self, queue: &Queue, mut receipts: Vec<Receipt>) -> batch::Outcome {
+    async fn release_batch(&self, queue: &Queue, mut receipts: Vec<Receipt>) -> batch::Outcome<Receipt> {
         let now = Instant::now();
         let expired = |receipt: &Receipt| self.0.get(&receipt.message_id).is_none_or(|hold| hold.hidden_until <= now);
-        let gone: Vec<_> =
-            receipts.extract_if(.., |receipt| expired(receipt)).map(|receipt| receipt.message_id).collect();
+        let gone: Vec<_> = receipts.extract_if(.., |receipt| expired(receipt)).collect();
         if receipts.is_empty() {
             return batch::Outcome { gone, ..Default::default() };
         }

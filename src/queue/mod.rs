@@ -1,7 +1,8 @@
 //! Engines that read queues. They return values; nothing here knows a terminal.
 
-mod batch;
+pub mod batch;
 pub mod depth;
+pub mod drained;
 pub mod expression;
 #[cfg(test)]
 mod fake;
@@ -9,10 +10,11 @@ mod held;
 pub mod look;
 pub mod message;
 pub mod named;
+pub mod pace;
 pub mod receive;
 pub mod resolve;
-pub mod send;
 pub mod select;
+pub mod send;
 
 use std::sync::Arc;
 

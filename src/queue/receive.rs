@@ -105,7 +105,7 @@ pub struct Receiver<'a> {
 enum Answer {
     Received { called: Instant, asked: usize, answer: Result<Vec<Received>, NotReceived> },
     Counted(Result<u64>),
-    Extended { called: Instant, outcome: batch::Outcome },
+    Extended { called: Instant, outcome: batch::Outcome<Receipt> },
 }
 
 enum NotReceived {
