@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::batch;
 
@@ -39,12 +39,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    pub fn new(rate: Rate) -> Pace {
+    pub fn of(rate: Rate) -> Pace {
         let a_second = u64::from(rate.messages.get()) / rate.per.as_secs();
         let batch = NonZeroU32::new(a_second.min(batch::SIZE as u64) as u32).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(rate.per / rate.messages.get()).unwrap_or(Quota::per_second(rate.messages));
         let clock = DefaultClock::default();
-        Pace { limiter: DefaultDirectRateLimiter::new(quota.allow_burst(batch), &clock), clock, batch }
+        Pace { limiter: RateLimiter::direct_with_clock(quota.allow_burst(batch), clock.clone()), clock, batch }
     }
 
     /// Whether so many may go now, which counts them; else how long it takes until they may.
@@ -77,12 +77,12 @@ mod tests {
 
     #[test]
     fn a_batch_goes_at_once_and_the_next_one_in_its_time() {
-        let pace = Pace::new(Rate::parse("100").unwrap());
+        let pace = Pace::of(Rate::parse("100").unwrap());
         assert_eq!(pace.batch.get(), 10);
         assert_eq!(pace.go(10), Ok(()));
         let wait = pace.go(10).unwrap_err();
         assert!(wait > Duration::from_millis(50) && wait <= Duration::from_millis(100), "{wait:?}");
-        let slow = Pace::new(Rate::parse("30/m").unwrap());
+        let slow = Pace::of(Rate::parse("30/m").unwrap());
         assert_eq!((slow.batch.get(), slow.go(1)), (1, Ok(())));
         assert!(slow.go(1).unwrap_err() > Duration::from_millis(1500));
     }

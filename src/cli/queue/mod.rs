@@ -2,6 +2,7 @@
 
 pub mod ls;
 pub mod peek;
+pub mod send;
 
 use clap::Subcommand;
 
@@ -16,11 +17,13 @@ pub enum Verb {
     Ls(ls::Args),
     /// Look at messages and give them back
     Peek(peek::Args),
+    Send(Box<send::Args>),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Send(args) => send::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

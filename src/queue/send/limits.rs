@@ -61,9 +61,7 @@ fn check_type(name: &str, data_type: &str) -> Result<(), String> {
     let base = data_type.split('.').next().unwrap_or_default();
     match ["String", "Number", "Binary"].contains(&base) && data_type.len() <= NAME_BYTES {
         true => Ok(()),
-        false => {
-            Err(format!("attribute {name} has the type {data_type:?}, and SQS knows String, Number and Binary"))
-        }
+        false => Err(format!("attribute {name} has the type {data_type:?}, and SQS knows String, Number and Binary")),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Outgoing {
     /// AWSTraceHeader: the only system attribute that can be sent.
     pub trace: Option<String>,
     pub group: Option<Box<str>>,
+    /// An earlier try to send it has no known end: SQS may have it already.
+    pub again: bool,
 }
 
 /// Where a message was read. Lines count from one; of a message given by hand it is zero.
@@ -36,6 +38,12 @@ pub struct Outgoing {
 pub struct Origin {
     pub file: Arc<str>,
     pub line: u64,
+}
+
+impl Origin {
+    pub fn text(&self) -> String {
+        format!("{}, line {}", self.file, self.line)
+    }
 }
 
 /// How every message of a run is sent.
@@ -58,6 +66,7 @@ impl Outgoing {
             attributes: BTreeMap::new(),
             trace: None,
             group: None,
+            again: false,
         }
     }
 

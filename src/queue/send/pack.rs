@@ -58,8 +58,10 @@ impl Packer {
         left.into_iter().map(|(_, message)| message)
     }
 
-    /// How many of the messages that are ready make the next batch, and whether it could take no more.
-    fn next_batch(&self, most: usize) -> (usize, bool) {
+    /// How many of the messages that are ready make the next batch, of `most` entries and ten at most; and whether it
+    /// could take no more, so that waiting for more is in vain.
+    pub fn next_batch(&self, most: usize) -> (usize, bool) {
+        let most = most.min(ENTRIES);
         let mut bytes = 0;
         for (number, message) in self.ready.values().enumerate() {
             bytes += message.bytes();
@@ -70,22 +72,12 @@ impl Packer {
         (self.ready.len(), self.ready.len() >= most)
     }
 
-    /// Whether a batch would be full, so that waiting for more is in vain. `most` entries, ten at most.
-    pub fn is_full(&self, most: usize) -> bool {
-        self.next_batch(most.min(ENTRIES)).1
-    }
-
     /// The next batch, in the order of the input; empty when nothing is ready.
     pub fn take(&mut self, most: usize) -> Vec<Outgoing> {
-        let (number, _) = self.next_batch(most.min(ENTRIES));
+        let (number, _) = self.next_batch(most);
         let batch: Vec<_> = (0..number).filter_map(|_| self.ready.pop_first()).map(|(_, message)| message).collect();
         self.weight -= batch.iter().map(Outgoing::weight).sum::<usize>();
         batch
-    }
-
-    /// Whether a batch could be taken now.
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
     }
 
     /// Memory that the waiting messages occupy, in bytes, about.
@@ -133,11 +125,11 @@ mod tests {
     fn a_batch_is_known_to_be_full_before_it_is_taken() {
         let mut packer = Packer::new(false);
         (0..9).for_each(|index| packer.push(message(index, 1, None)));
-        assert!(!packer.is_full(10) && packer.is_full(9));
+        assert!(!packer.next_batch(10).1 && packer.next_batch(9).1);
         packer.push(message(9, BYTES, None));
-        assert!(packer.is_full(10), "the tenth does not fit");
+        assert_eq!(packer.next_batch(10), (9, true), "the tenth does not fit");
         assert_eq!((packer.take(10).len(), packer.take(10).len()), (9, 1));
-        assert!(!packer.is_full(10) && packer.weight() == 0);
+        assert!(!packer.next_batch(10).1 && packer.weight() == 0);
     }
 
     #[test]
@@ -149,7 +141,7 @@ mod tests {
         assert_eq!(packer.take(10).iter().map(number).collect::<Vec<_>>(), [0, 2]);
         assert!(packer.take(10).is_empty());
         packer.settle("1");
-        assert!(!packer.has_ready());
+        assert!(packer.next_batch(10).0 == 0);
         packer.settle("0");
         assert_eq!(packer.take(10).iter().map(number).collect::<Vec<_>>(), [1]);
         assert_eq!(packer.abandon("0").map(|message| number(&message)).collect::<Vec<_>>(), [3]);
@@ -182,14 +174,14 @@ mod tests {
             while sent.len() < messages.len() {
                 match choices.next().unwrap() {
                     0 => drop(input.next().map(|(index, (size, group))| packer.push(message(index, *size, *group)))),
-                    choice if !open.is_empty() && (choice == 1 || !packer.has_ready()) => {
+                    choice if !open.is_empty() && (choice == 1 || packer.next_batch(10).0 == 0) => {
                         // The newest batch is answered first: the worst order there is.
                         for message in open.pop().unwrap() {
                             sent.push(number(&message));
                             message.group.iter().for_each(|group| packer.settle(group));
                         }
                     }
-                    _ if packer.has_ready() => {
+                    _ if packer.next_batch(10).0 > 0 => {
                         let batch = packer.take(most);
                         prop_assert!((1..=most).contains(&batch.len()));
                         prop_assert!(batch.iter().map(Outgoing::bytes).sum::<usize>() <= BYTES);
