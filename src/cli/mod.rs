@@ -12,6 +12,7 @@ pub mod log;
 pub mod man;
 pub mod package;
 pub mod queue;
+pub mod runs;
 pub mod upload;
 pub mod verify;
 
@@ -84,6 +85,9 @@ enum Verb {
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
     Doctor(Box<doctor::Args>),
+    /// The journal: runs on this machine that can be gone on with
+    #[command(subcommand)]
+    Runs(runs::Verb),
     Log(log::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -114,6 +118,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,
+        Verb::Runs(verb) => runs::run(verb, ctx),
         Verb::Log(args) => log::run(&args, ctx),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man(args) => man::run(&args),

@@ -1,7 +1,7 @@
 //! One run at work: begun or resumed by one process at a time, which holds its lock.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::failure::Explain;
 use super::lock::Held;
@@ -75,17 +75,8 @@ impl Journal {
     pub fn remove(&self, run: &Summary, force: bool) -> Result<()> {
         self.change(|change| {
             let Some(_held) = self.locks.take(&run.id)? else { return Err(busy(run)) };
-            let row = format!("SELECT {} FROM runs WHERE number = ?1", row::COLUMNS);
-            let row = change.query_row(&row, [run.number], row::summary).optional();
-            let Some((_, outcome)) = row.on_journal("read", &self.file)? else { return Ok(()) };
-            let undecided = "SELECT EXISTS (SELECT 1 FROM items WHERE run = ?1 AND state = ?2)";
-            let undecided = change.query_row(undecided, params![run.number, State::Intent.number()], |row| row.get(0));
-            let undecided: bool = undecided.on_journal("read", &self.file)?;
-            if !force && (undecided || outcome != Some(Outcome::Done)) {
-                return Err(Error::refused(format!("run {} is not done, and without it nothing can go on", run.id))
-                    .hint(format!("to go on: {}", run.resume))
-                    .hint(format!("what is left: claimctl runs show {}", run.id))
-                    .hint("to forget it all the same: --force"));
+            if !force {
+                self.nothing_is_left(change, run)?;
             }
             change
                 .execute("DELETE FROM items WHERE run = ?1", [run.number])
@@ -93,6 +84,28 @@ impl Journal {
                 .on_journal("write to", &self.file)?;
             self.locks.remove(&run.id)
         })
+    }
+
+    /// Whether [`remove`](Self::remove) would be refused now.
+    pub fn removable(&self, run: &Summary, force: bool) -> Result<()> {
+        match (self.locks.is_held(&run.id)?, force) {
+            (true, _) => Err(busy(run)),
+            (false, true) => Ok(()),
+            (false, false) => self.nothing_is_left(&self.connection(), run),
+        }
+    }
+
+    fn nothing_is_left(&self, connection: &Connection, run: &Summary) -> Result<()> {
+        let left = "SELECT EXISTS (SELECT 1 FROM runs WHERE number = ?1 AND outcome IS NOT ?2)
+                    OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND state = ?3)";
+        let values = params![run.number, Outcome::Done.number(), State::Intent.number()];
+        match connection.query_row(left, values, |row| row.get(0)).on_journal("read", &self.file)? {
+            false => Ok(()),
+            true => Err(Error::refused(format!("run {} is not done, and without it nothing can go on", run.id))
+                .hint(format!("to go on: {}", run.resume))
+                .hint(format!("what is left: claimctl runs show {}", run.id))
+                .hint("to forget it all the same: --force")),
+        }
     }
 
     fn at_work(&self, number: i64, id: String, held: Held, resumed: bool) -> Result<Run> {

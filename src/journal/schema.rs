@@ -96,3 +96,77 @@ fn version(connection: &Connection, file: &Path) -> Result<usize> {
     let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     Ok(usize::try_from(version.on_journal("read", file)?).unwrap_or(usize::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    const NEXT: &str = "ALTER TABLE items ADD COLUMN at TEXT";
+
+    fn file() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("made/when/needed/journal.sqlite");
+        (folder, file)
+    }
+
+    fn items(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM items", [], |row| row.get(0)).unwrap()
+    }
+
+    /// A journal of the first version with an item in it.
+    fn first() -> (tempfile::TempDir, std::path::PathBuf) {
+        let (folder, file) = file();
+        let connection = open_with(&file, &STEPS[..1]).unwrap();
+        connection.execute("INSERT INTO items VALUES (1, 'm', 3, 'new-id')", []).unwrap();
+        (folder, file)
+    }
+
+    #[test]
+    fn an_older_journal_is_brought_up_to_date_with_all_that_is_in_it() {
+        let (_folder, file) = first();
+        let connection = open_with(&file, &[STEPS[0], NEXT]).unwrap();
+        assert_eq!((version(&connection, &file).unwrap(), items(&connection)), (2, 1));
+        connection.execute("UPDATE items SET at = 'now'", []).unwrap();
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_everything_as_it_was() {
+        let (_folder, file) = first();
+        let failed = open_with(&file, &[STEPS[0], "DELETE FROM items", "ALTER TABLE nothing ADD COLUMN at TEXT"]);
+        assert!(failed.unwrap_err().to_string().contains("cannot migrate"));
+        let connection = open_with(&file, &STEPS[..1]).unwrap();
+        assert_eq!(items(&connection), 1);
+    }
+
+    #[test]
+    fn a_newer_journal_is_refused_and_left_alone() {
+        let (_folder, file) = first();
+        drop(open_with(&file, &[STEPS[0], NEXT, "DROP INDEX runs_by_key"]).unwrap());
+        let refused = open_with(&file, &STEPS[..1]).unwrap_err();
+        assert_eq!(refused.exit(), Exit::Refused);
+        assert!(refused.hints()[0].contains("a newer claimctl"), "{:?}", refused.hints());
+        assert_eq!(items(&Connection::open(&file).unwrap()), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_no_journal_is_named_with_what_to_do() {
+        let (_folder, file) = first();
+        std::fs::write(&file, "a diary".repeat(1000)).unwrap();
+        let damaged = open(&file).unwrap_err();
+        assert!(damaged.to_string().contains("journal.sqlite is damaged"), "{damaged}");
+        assert!(damaged.hints()[0].contains("mv "), "{:?}", damaged.hints());
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert_eq!(open(&file).unwrap_err().exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn many_can_make_it_at_the_same_time() {
+        let (_folder, file) = file();
+        std::thread::scope(|scope| {
+            let opened: Vec<_> = (0..16).map(|_| scope.spawn(|| open(&file).map(drop))).collect();
+            opened.into_iter().for_each(|opened| opened.join().unwrap().unwrap());
+        });
+    }
+}

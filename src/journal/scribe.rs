@@ -145,11 +145,11 @@ impl Desk {
         let Desk { connection, file, run, .. } = self;
         let known = "SELECT state FROM items WHERE run = ?1 AND item = ?2";
         let mut known = connection.prepare(known).on_journal("read", file)?;
-        let state = |item: &Box<str>| {
+        let state = |item: &str| {
             let number = known.query_row(params![run, item], |row| row.get(0)).optional().on_journal("read", file)?;
             number.map(|number| State::of(number).ok_or_else(|| damaged(file))).transpose()
         };
-        items.iter().map(state).collect()
+        items.iter().map(AsRef::as_ref).map(state).collect()
     }
 }
 
@@ -191,4 +191,38 @@ fn end(change: &Transaction<'_>, run: i64, outcome: Outcome, counts: &BTreeMap<S
     let ended = "UPDATE runs SET ended_at = ?2, outcome = ?3, counts = ?4 WHERE number = ?1";
     change.execute(ended, params![run, now, outcome.number(), counts])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(items: std::ops::Range<u32>) -> Vec<Entry> {
+        items.map(|item| Entry::new(format!("m-{item:06}"), State::Written).with_detail("x".repeat(100))).collect()
+    }
+
+    #[test]
+    fn a_full_disk_fails_who_waits_and_loses_no_note() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.sqlite");
+        let connection = schema::open(&file).unwrap();
+        connection.execute_batch("PRAGMA max_page_count = 12").unwrap();
+        let mut desk = Desk { connection, file, run: 1, kept: Vec::new() };
+        let (done, answer) = oneshot::channel();
+        desk.work(vec![
+            Message::Entries { entries: noted(0..200), done: None },
+            Message::Entries { entries: noted(200..400), done: Some(done) },
+        ]);
+        let failed = answer.blocking_recv().unwrap().unwrap_err();
+        assert!(failed.to_string().contains("no room"), "{failed}");
+        assert!(failed.hints()[0].contains("the disk is full"), "{:?}", failed.hints());
+        assert_eq!(desk.states(&["m-000000".into()]).unwrap(), [None]);
+
+        desk.connection.execute_batch("PRAGMA max_page_count = 1000").unwrap();
+        let (done, answer) = oneshot::channel();
+        desk.work(vec![Message::Entries { entries: noted(400..401), done: Some(done) }]);
+        answer.blocking_recv().unwrap().unwrap();
+        let known = desk.states(&["m-000199".into(), "m-000200".into(), "m-000400".into()]).unwrap();
+        assert_eq!(known, [Some(State::Written), None, Some(State::Written)]);
+    }
 }

@@ -20,6 +20,7 @@ mod docs;
 mod doctor;
 mod help;
 mod init;
+mod journal;
 mod log;
 mod man;
 mod package;

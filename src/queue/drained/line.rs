@@ -120,6 +120,12 @@ impl Head<'_> {
     }
 }
 
+/// How every line of a queue begins.
+pub fn beginning(queue_arn: &str) -> Vec<u8> {
+    let queue_arn = serde_json::Value::from(queue_arn);
+    format!(r#"{{"v":{VERSION},"queue_arn":{queue_arn},"message_id":""#).into_bytes()
+}
+
 /// Whether the line is whole, as it was written, and of a version that is known.
 fn check(line: &[u8]) -> Result<(), Fault> {
     let version = || serde_json::from_slice::<Version>(line).map(|version| version.v).map_err(|_| Fault::Foreign);

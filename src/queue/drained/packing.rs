@@ -47,6 +47,11 @@ impl Packing {
     }
 }
 
+/// What a drained file begins with: an empty frame where it is packed.
+pub fn header(path: &Path) -> io::Result<Vec<u8>> {
+    Packing::of(path).map_or(Ok(Vec::new()), |packing| packing.pack(&[]))
+}
+
 /// A file read from any place in it, whoever else reads it.
 #[derive(Debug, Clone)]
 pub struct At {

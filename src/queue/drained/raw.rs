@@ -8,6 +8,9 @@ use std::sync::Arc;
 use super::packing::{At, Frame, Packing};
 use crate::error::{Error, IoContext, Result};
 
+/// No line of ours is longer, and what is none of ours must not fill the memory.
+const LONGEST: u64 = super::LARGEST_COMMIT;
+
 /// Reads lines one by one, however long the file. What stands in a frame that the file's end tears is not read.
 pub struct RawLines {
     path: PathBuf,
@@ -80,16 +83,16 @@ impl RawLines {
         line.clear();
         match &mut self.source {
             Source::Plain(reader) => {
-                let read = reader.read_until(b'\n', line).on("read", &self.path)?;
+                let read = reader.take(LONGEST).read_until(b'\n', line).on("read", &self.path)?;
                 if line.ends_with(b"\n") {
                     self.whole += read as u64;
                 }
             }
             Source::Packed(packed) => {
-                while !line.ends_with(b"\n") {
+                while !line.ends_with(b"\n") && (line.len() as u64) < LONGEST {
                     let damaged = |error| damaged(&self.path, self.number + 1, error);
                     if let Some(frame) = &mut packed.frame {
-                        if frame.read_until(b'\n', line).map_err(damaged)? == 0 {
+                        if frame.take(LONGEST).read_until(b'\n', line).map_err(damaged)? == 0 {
                             packed.frame = None;
                         }
                         continue;
@@ -111,6 +114,9 @@ impl RawLines {
         if line.is_empty() {
             return Ok(None);
         }
+        if line.len() as u64 >= LONGEST {
+            return Err(damaged(&self.path, self.number + 1, io::Error::other("no message is that long")));
+        }
         self.number += 1;
         Ok(Some(line.pop_if(|last| *last == b'\n').is_some()))
     }
@@ -129,4 +135,5 @@ impl Packed {
 fn damaged(path: &Path, number: u64, error: io::Error) -> Error {
     Error::usage(format!("{}, line {number}: the file is damaged here, or packed in another way", path.display()))
         .caused_by(error)
+        .hint("what is whole in it can still be unpacked (zstd -dc, gzip -dc); a drain wants another file: --to FILE")
 }

@@ -1,3 +1,6 @@
+mod process;
+mod property;
+
 use super::*;
 use crate::changes::Who;
 use crate::exit::Exit;
@@ -154,4 +157,68 @@ async fn a_run_is_forgotten_only_when_nothing_is_left_of_it() {
     assert!(journal.runs().unwrap().is_empty());
     assert!(journal.items(&summary, None, None, 1).unwrap().is_empty());
     journal.remove(&summary, false).unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_back_confuses_neither_order_nor_ids() {
+    let here = Here::new();
+    let journal = here.journal();
+    let run = journal.begin(&start("k")).unwrap();
+    run.scribe().finish(Outcome::Interrupted, BTreeMap::new()).await.unwrap();
+    let later = "UPDATE runs SET id = '20990101-0000-ffff', begun_at = '2099-01-01T00:00:00Z'";
+    journal.connection().execute(later, []).unwrap();
+    drop(run);
+    let run = journal.begin(&start("k")).unwrap();
+    let ids: Vec<_> = journal.runs().unwrap().into_iter().map(|run| run.id).collect();
+    assert_eq!(ids, ["20990101-0000-ffff", run.id()]);
+    assert_eq!(journal.last("k").unwrap().unwrap().id, run.id());
+}
+
+/// A commit writes at least one page to the log of writes, so that its pages bound the number of commits.
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_at_the_same_time_share_a_commit() {
+    let here = Here::new();
+    let journal = here.journal();
+    let run = journal.begin(&start("k")).unwrap();
+    let log = journal.file.with_file_name("journal.sqlite-wal");
+    let pages = || std::fs::metadata(&log).unwrap().len() / 4096;
+    let before = pages();
+    let callers = (0..500).map(|caller| {
+        let scribe = run.scribe();
+        tokio::spawn(async move { scribe.record(entries(caller..caller + 1, State::Sent)).await })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap().unwrap();
+    }
+    let commits = pages() - before;
+    assert!(commits < 250, "{commits} pages for 500 callers");
+    assert_eq!(journal.tally(&journal.run(run.id()).unwrap()).unwrap()[&State::Sent], 500);
+}
+
+#[test]
+fn only_its_user_can_read_it_and_looking_makes_none() {
+    use std::os::unix::fs::PermissionsExt;
+    let here = Here::new();
+    assert!(Journal::existing(&here.paths, "shop").unwrap().is_none());
+    assert!(!here.paths.state.exists());
+    let journal = here.journal();
+    journal.begin(&start("k")).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = journal.file.parent().unwrap();
+    assert_eq!(mode(folder), 0o700);
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    assert!(Journal::existing(&here.paths, "shop").unwrap().is_some());
+}
+
+#[test]
+fn credentials_are_not_written_down() {
+    let here = Here::new();
+    let resume = "claimctl queue send --endpoint-url https://me:pass@host/".to_owned();
+    let run = here.journal().begin(&Start { resume, ..start("k") }).unwrap();
+    assert_eq!(
+        here.journal().run(run.id()).unwrap().resume,
+        "claimctl queue send --endpoint-url https://[hidden]@host/"
+    );
 }
