@@ -12,10 +12,12 @@ pub mod histogram;
 pub mod look;
 pub mod message;
 pub mod named;
+pub mod pace;
 pub mod purge;
 pub mod receive;
 pub mod resolve;
 pub mod select;
+pub mod send;
 pub mod stats;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ mod drain;
 pub mod ls;
 pub mod peek;
 mod purge;
+pub mod send;
 pub mod stats;
 
 use clap::Subcommand;
@@ -25,11 +26,13 @@ pub enum Verb {
     Drain(Box<drain::Args>),
     /// Delete all messages
     Purge(purge::Args),
+    Send(Box<send::Args>),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Send(args) => send::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Stats(args) => stats::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Drain(args) => drain::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
