@@ -71,4 +71,4 @@ class Comparison:
 
 
 def heading():
-    row("SERVER", "MESSAGES", "CPU OF 100,000, PEAK", "OF PEER, OF CEILING")
+    row("SERVER", "MESSAGES", "CPU/100,000, PEAK", "OF PEER, OF CEILING")

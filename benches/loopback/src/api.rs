@@ -78,6 +78,9 @@ impl Api {
 
     /// The JSON that answers this call.
     pub fn answer(&self, operation: &str, body: &[u8]) -> Result<String, Refusal> {
+        if operation.is_empty() {
+            return Err(Refusal::Unsupported);
+        }
         let mut request: Request<'_> = serde_json::from_slice(body).map_err(invalid)?;
         match operation {
             "CreateQueue" => return self.create(&request),

@@ -35,8 +35,10 @@ fn converse(api: &Api, connection: TcpStream) -> std::io::Result<()> {
             Err(refusal) => {
                 let (code, why) = refusal.describe();
                 let body = serde_json::json!({ "__type": format!("com.amazonaws.sqs#{code}"), "message": why });
+                // Whoever asks for another service is told that there is none.
+                let status = if head.operation.is_empty() { "404 Not Found" } else { "400 Bad Request" };
                 let head = format!(
-                    "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\n\
+                    "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\n\
                      x-amzn-query-error: {code};Sender\r\n"
                 );
                 wire.write(&head, body.to_string().as_bytes())?;
