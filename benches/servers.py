@@ -87,6 +87,7 @@ def elasticmq():
         node-address {{ protocol = http, host = "127.0.0.1", port = {port}, context-path = "" }}
         rest-sqs {{ enabled = true, bind-hostname = "127.0.0.1", bind-port = {port}, sqs-limits = strict }}
         rest-stats {{ enabled = false }}
+        aws {{ region = us-east-1, accountId = 000000000000 }}
     ''')
     names = [line.split()[1] for line in (HERE / "elasticmq" / "SHA256SUMS").read_text().splitlines()]
     classpath = os.pathsep.join(str(jars / name) for name in names)
