@@ -28,5 +28,6 @@ mod policy;
 mod python;
 mod queue;
 mod sandbox;
+mod send;
 mod upload;
 mod verify;

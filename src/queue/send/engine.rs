@@ -44,6 +44,10 @@ pub struct Task<'a> {
 
 /// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would survive.
 pub async fn send(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+    work(task, cancel, progress).await
+}
+
+pub(super) async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
     let started = Instant::now();
     progress.start("sending", task.total, Unit::Items);
     let mut engine = Engine {
