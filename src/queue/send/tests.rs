@@ -85,7 +85,7 @@ async fn an_entry_that_fails_is_tried_again_and_one_that_is_refused_is_listed() 
 #[tokio::test]
 async fn a_group_waits_for_its_message_that_is_tried_again() {
     let fake = Fake::default();
-    fake.change(|state| drop(state.sends_fail.insert("a1", (2, "InternalError", false))));
+    fake.change(|state| state.sends_fail = [("a1", (2, "InternalError", false))].into());
     let (sent, _) = send(&fake, &["a1", "b1", "a2", "b2", "a3"], true).await;
     let taken = taken(&fake);
     assert_eq!((of_group(&taken, 'a'), of_group(&taken, 'b')), (vec!["a1", "a2", "a3"], vec!["b1", "b2"]));
@@ -99,7 +99,7 @@ async fn a_group_waits_for_its_message_that_is_tried_again() {
 #[tokio::test]
 async fn behind_a_message_that_fails_its_group_is_held_back() {
     let fake = Fake::default();
-    fake.change(|state| drop(state.sends_fail.insert("a2", (99, "InternalError", false))));
+    fake.change(|state| state.sends_fail = [("a2", (99, "InternalError", false))].into());
     let (sent, known) = send(&fake, &["a1", "a2", "b1", "a3", "b2", "a4"], true).await;
     let (sent, taken) = (sent.unwrap(), taken(&fake));
     assert_eq!((of_group(&taken, 'a'), of_group(&taken, 'b')), (vec!["a1"], vec!["b1", "b2"]));
