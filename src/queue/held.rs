@@ -76,6 +76,17 @@ impl Held {
         }
     }
 
+    /// The receipt of a message that stays hidden for at least `margin`.
+    pub fn receipt(&self, message_id: &str, margin: Duration) -> Option<Receipt> {
+        let hold = self.0.get(message_id).filter(|hold| hold.hidden_until > Instant::now() + margin)?;
+        Some(hold.receipt(message_id))
+    }
+
+    /// False: it was not held, or is visible again, so that what was done to it by its handle may not have worked.
+    pub fn let_go(&mut self, message_id: &str) -> bool {
+        self.0.remove(message_id).is_some_and(|hold| hold.hidden_until > Instant::now())
+    }
+
     /// Makes everything visible again, except what is visible already: an old handle could take a message from
     /// whoever received it since.
     pub async fn release(self, queue: &Queue) -> Returned {

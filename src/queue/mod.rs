@@ -2,15 +2,18 @@
 
 pub mod batch;
 pub mod depth;
+pub mod drain;
 pub mod drained;
 pub mod expression;
 #[cfg(test)]
 mod fake;
-mod held;
+pub mod held;
+pub mod histogram;
 pub mod look;
 pub mod message;
 pub mod named;
 pub mod pace;
+pub mod purge;
 pub mod receive;
 pub mod resolve;
 pub mod select;

@@ -24,6 +24,7 @@ mod journal;
 mod log;
 mod man;
 mod package;
+mod peek;
 mod policy;
 mod python;
 mod queue;

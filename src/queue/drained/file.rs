@@ -1,5 +1,6 @@
 //! The file that a drain appends to: one writer, whole commits, on the disk before anything is deleted.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -9,6 +10,7 @@ use super::packing::{self, Packing};
 use super::scan::{Scanned, scan};
 use super::series::Series;
 use crate::error::{Error, IoContext, Result};
+use crate::output::units::{bytes, count};
 
 /// Appends commits of whole lines. Locked for as long as it lives, so that no other drain writes to it.
 #[derive(Debug)]
@@ -31,6 +33,17 @@ pub struct Existing {
     pub messages: u64,
     /// Bytes of a torn end.
     pub torn: u64,
+}
+
+impl fmt::Display for Existing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Existing { files, messages, torn } = *self;
+        write!(f, "{} in {}", count(messages, "message"), count(files, "file"))?;
+        match torn {
+            0 => Ok(()),
+            torn => write!(f, "; a torn end of {} was cut off, and is received again", bytes(torn)),
+        }
+    }
 }
 
 impl Appender {
@@ -82,12 +95,12 @@ impl Appender {
         Ok(existing)
     }
 
-    /// The file that is written to.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The first file of the series.
+    pub fn first(&self) -> PathBuf {
+        self.series.nth(1)
     }
 
-    /// Which file of the series that is; the first is 1.
+    /// Which file of the series is written to; the first is 1.
     pub fn number(&self) -> u32 {
         self.number
     }
