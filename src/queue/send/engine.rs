@@ -219,16 +219,13 @@ impl Engine<'_> {
         if self.input.is_some() {
             self.patient_until = Some(Instant::now() + LINGER);
         }
-        match chunk.end {
+        if let Some(end) = chunk.end {
             // The messages before the end are fit to be sent, and are.
-            Some(end) => {
-                self.input = None;
-                if let Err(error) = end {
-                    self.report.ended = Ended::Stopped;
-                    self.error.get_or_insert(error);
-                }
+            self.input = None;
+            if let Err(error) = end {
+                self.report.ended = Ended::Stopped;
+                self.error.get_or_insert(error);
             }
-            None => {}
         }
     }
 

@@ -53,7 +53,7 @@ fn read(reader: &mut Reader, habits: Habits) -> Chunk {
     let (mut most, mut bytes) = (if habits.eager { 1 } else { CHUNK }, 0);
     while most > 0 && bytes < CHUNK_BYTES {
         most -= 1;
-        match reader.next() {
+        match reader.find() {
             Ok(Some(Found::Message(message))) => {
                 bytes += message.weight();
                 chunk.messages.push(message);

@@ -71,7 +71,7 @@ impl Reader {
     }
 
     /// None: there is no more. An error is of the whole input, or of what the operator allows.
-    pub fn next(&mut self) -> Result<Option<Found>> {
+    pub fn find(&mut self) -> Result<Option<Found>> {
         loop {
             if self.open.is_none() {
                 let Some(path) = self.waiting.pop_front() else { return Ok(None) };
