@@ -103,11 +103,11 @@ impl Journal {
         let connection = self.connection();
         let known = "SELECT state FROM items WHERE run = ?1 AND item = ?2";
         let mut known = connection.prepare(known).on_journal("read", &self.file)?;
-        let state = |item: &Box<str>| {
+        let mut state = |item: &str| {
             let number = known.query_row(params![run.number, item], |row| row.get(0)).optional();
             number.on_journal("read", &self.file)?.map(|number| self.state(number)).transpose()
         };
-        items.iter().map(state).collect()
+        items.iter().map(|item| state(item)).collect()
     }
 
     fn state(&self, number: i64) -> Result<State> {

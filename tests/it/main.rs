@@ -31,6 +31,7 @@ mod policy;
 mod python;
 mod queue;
 mod sandbox;
+mod send;
 mod stats;
 mod upload;
 mod verify;

@@ -174,8 +174,10 @@ fn with_batches(policy: &Value) -> Value {
     let mut policy = policy.clone();
     for statement in policy["Statement"].as_array_mut().unwrap() {
         let actions = statement["Action"].as_array_mut().unwrap();
-        if actions.contains(&json!("sqs:ChangeMessageVisibility")) {
-            actions.push(json!("sqs:ChangeMessageVisibilityBatch"));
+        for single in ["sqs:ChangeMessageVisibility", "sqs:SendMessage"] {
+            if actions.contains(&json!(single)) {
+                actions.push(json!(format!("{single}Batch")));
+            }
         }
     }
     policy
@@ -249,6 +251,33 @@ fn the_printed_policy_is_enough_to_peek() {
             ("CountDeadLetters", "sqs:GetQueueAttributes", 0),
         ],
     );
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_send() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let line = "queue send claims --body hello --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 message sent");
+    each_is_needed(&server, &project, &policy, line, &[]);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_send_a_claim() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    stack(&server);
+    project.write("payload.txt", "a payload");
+    let line = "queue send claims --claim payload.txt --bucket payloads-of-a-test --prefix in/ --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("payload: s3://payloads-of-a-test/in/");
+    let but = [("FindBucket", "s3:ListBucket", 0), ("Upload", "s3:AbortMultipartUpload", 0)];
+    each_is_needed(&server, &project, &policy, line, &but);
 }
 
 /// A bucket and a table of records, as a stack would make them.

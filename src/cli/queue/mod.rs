@@ -1,11 +1,11 @@
-//! `claimctl queue`: look into queues, and empty them without a loss.
+//! `claimctl queue`: look into queues, empty them without a loss, and send again.
 
 mod drain;
 pub mod ls;
 pub mod peek;
 mod purge;
-pub mod send;
-pub mod stats;
+mod send;
+mod stats;
 
 use clap::Subcommand;
 
@@ -24,18 +24,18 @@ pub enum Verb {
     Stats(stats::Args),
     /// Move messages into a file, and lose none
     Drain(Box<drain::Args>),
+    Send(Box<send::Args>),
     /// Delete all messages
     Purge(purge::Args),
-    Send(Box<send::Args>),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Send(args) => send::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Stats(args) => stats::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Drain(args) => drain::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Send(args) => send::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Purge(args) => purge::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

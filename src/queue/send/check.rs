@@ -39,7 +39,7 @@ pub fn check(
 ) -> Result<Checked> {
     let mut checked = Checked::default();
     let mut packer = Packer::new(fifo);
-    while let Some(found) = reader.next()? {
+    while let Some(found) = reader.find()? {
         if cancel.is_cancelled() {
             return Err(Error::interrupted("stopped while reading the input; nothing was sent"));
         }

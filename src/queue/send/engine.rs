@@ -44,6 +44,10 @@ pub struct Task<'a> {
 
 /// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would survive.
 pub async fn send(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+    work(task, cancel, progress).await
+}
+
+pub(super) async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
     let started = Instant::now();
     progress.start("sending", task.total, Unit::Items);
     let mut engine = Engine {
@@ -215,16 +219,13 @@ impl Engine<'_> {
         if self.input.is_some() {
             self.patient_until = Some(Instant::now() + LINGER);
         }
-        match chunk.end {
+        if let Some(end) = chunk.end {
             // The messages before the end are fit to be sent, and are.
-            Some(end) => {
-                self.input = None;
-                if let Err(error) = end {
-                    self.report.ended = Ended::Stopped;
-                    self.error.get_or_insert(error);
-                }
+            self.input = None;
+            if let Err(error) = end {
+                self.report.ended = Ended::Stopped;
+                self.error.get_or_insert(error);
             }
-            None => {}
         }
     }
 

@@ -53,14 +53,18 @@ fn read(reader: &mut Reader, habits: Habits) -> Chunk {
     let (mut most, mut bytes) = (if habits.eager { 1 } else { CHUNK }, 0);
     while most > 0 && bytes < CHUNK_BYTES {
         most -= 1;
-        match reader.next() {
+        match reader.find() {
             Ok(Some(Found::Message(message))) => {
                 bytes += message.weight();
                 chunk.messages.push(message);
             }
             Ok(Some(Found::LeftOut)) => chunk.left_out += 1,
             Ok(Some(Found::Bad(error))) if habits.skip_bad_lines => chunk.bad.push(error),
-            Ok(Some(Found::Bad(error))) | Err(error) => chunk.end = Some(Err(error)),
+            Ok(Some(Found::Bad(error))) => {
+                let hint = "nothing behind it was sent; to send the rest and list such lines: --skip-bad-lines";
+                chunk.end = Some(Err(error.hint(hint)));
+            }
+            Err(error) => chunk.end = Some(Err(error)),
             Ok(None) => chunk.end = Some(Ok(())),
         }
         if chunk.end.is_some() {

@@ -13,3 +13,6 @@ pub mod pack;
 pub mod pointer;
 mod repeated;
 pub mod report;
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ const REQUESTS: u16 = 4;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "One message by hand")]
-pub struct Args {
+pub struct ByHand {
     /// Send one message with this body
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["files", "claim"])]
     body: Option<String>,
@@ -52,13 +52,13 @@ pub struct Args {
     prefix: Option<String>,
 }
 
-impl Args {
+impl ByHand {
     pub fn is_given(&self) -> bool {
         self.body.is_some() || self.claim.is_some()
     }
 }
 
-pub async fn permissions(args: &Args, target: &Target, place: &Place) -> Result<Vec<Statement>> {
+pub async fn permissions(args: &ByHand, target: &Target, place: &Place) -> Result<Vec<Statement>> {
     if args.claim.is_none() {
         return Ok(Vec::new());
     }
@@ -143,7 +143,7 @@ struct Payload {
 }
 
 impl Payload {
-    async fn plan(args: &Args, payload: &Path, target: &Target) -> Result<Payload> {
+    async fn plan(args: &ByHand, payload: &Path, target: &Target) -> Result<Payload> {
         let bucket = Destination::find(target, args.bucket.as_deref()).await?;
         let key = match &args.key {
             Some(key) => key.clone(),
@@ -197,7 +197,7 @@ fn plan(payload: &Path, key: &str) -> Result<Plan> {
     }
 }
 
-fn prefix(args: &Args, bucket: &Destination) -> String {
+fn prefix(args: &ByHand, bucket: &Destination) -> String {
     args.prefix.clone().unwrap_or_else(|| bucket.prefix.clone())
 }
 

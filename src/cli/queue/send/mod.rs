@@ -12,6 +12,7 @@ use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use self::by_hand::ByHand;
 use crate::aws::DoubtIsFinal;
 use crate::context::Ctx;
 use crate::error::{Error, Result};
@@ -48,7 +49,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    by_hand: by_hand::Args,
+    by_hand: ByHand,
     /// The message group of every message, in place of its own
     #[arg(long, value_name = "GROUP", value_parser = parse_group)]
     group_id: Option<String>,
