@@ -70,9 +70,10 @@ pub fn may_have_arrived<E>(error: &SdkError<E, HttpResponse>) -> bool {
     }
 }
 
-/// Without a connection nothing was sent; with one, everything may have been.
+/// Without a connection nothing was sent; with one, everything may have been. A connection that the other side closes in
+/// good order, without an answer, is no I/O error to the SDK, so that only what surely did not leave is told apart.
 pub(super) fn may_have_left(error: &ConnectorError) -> bool {
-    (error.is_io() || error.is_timeout()) && !is_refused(error)
+    !error.is_user() && !is_refused(error)
 }
 
 /// 503 means that nothing was begun; other failures of the server may come after the deed.

@@ -153,5 +153,5 @@ fn a_send_survives_throttling_and_doubles_only_what_it_names() {
         .map(|id| id.as_str().unwrap().replace('m', "body "))
         .collect();
     let doubled: Vec<_> = arrived.iter().filter(|(body, times)| **times > 1 && !named.contains(*body)).collect();
-    assert_eq!(doubled, Vec::<(&String, &usize)>::new(), "twice, and in no report; named: {named:?}");
+    assert_eq!(doubled, Vec::<(&String, &usize)>::new(), "twice, and in no report: {told:#?}");
 }
