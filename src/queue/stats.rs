@@ -271,6 +271,7 @@ mod tests {
             visibility_timeout: 30,
             delay: 0,
             retention: 345_600,
+            maximum_message_size: 1 << 20,
         }
     }
 
