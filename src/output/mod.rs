@@ -4,6 +4,7 @@ mod log;
 mod page;
 mod progress;
 pub mod prompt;
+mod redraw;
 mod report;
 mod stdout;
 pub mod units;
@@ -11,6 +12,7 @@ pub mod units;
 pub use log::start_log;
 pub use page::{Page, Table};
 pub use progress::terminal_progress;
+pub use redraw::Redraw;
 pub use report::{Outcome, Report, report};
 pub use stdout::{Stdout, say};
 

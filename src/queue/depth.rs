@@ -11,7 +11,7 @@ use crate::policy::{Place, Statement};
 use crate::target::Target;
 
 /// How many queues are asked for their attributes at once.
-const CONCURRENCY: usize = 16;
+pub const CONCURRENCY: usize = 16;
 
 /// A queue's counts and redrive policy (Amazon SQS API Reference, GetQueueAttributes).
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +37,8 @@ pub struct QueueDepth {
     pub delay: u64,
     /// Seconds that a message is kept.
     pub retention: u64,
+    /// Bytes of one message that the queue takes, attributes included.
+    pub maximum_message_size: u64,
 }
 
 /// The redrive policy as SQS stores it: JSON in an attribute, where the count may be a string.
@@ -148,6 +150,7 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
         visibility_timeout: number(Name::VisibilityTimeout),
         delay: number(Name::DelaySeconds),
         retention: number(Name::MessageRetentionPeriod),
+        maximum_message_size: number(Name::MaximumMessageSize),
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
@@ -30,12 +31,23 @@ pub struct State {
     /// Counts of visible messages stay above zero until as many were extended as there are.
     pub counts_until_extended: bool,
     pub attributes: HashMap<&'static str, String>,
+    /// Entries of sends that were taken, in order.
+    pub sent: Vec<Value>,
+    /// Sends of this body fail so often, with this code, by the sender's fault or not.
+    pub sends_fail: HashMap<&'static str, (usize, &'static str, bool)>,
+    /// What becomes of whole sends, in turn: an error's code, or [`LOST`].
+    pub send_calls: Vec<&'static str>,
+    /// The message id that every send is answered with.
+    pub sent_id: Option<&'static str>,
     pub receives: usize,
     pub extended: usize,
     /// The most messages that the receives so far could have taken.
     pub asked: usize,
     failed: HashMap<String, usize>,
 }
+
+/// The call arrives, and its answer does not.
+pub const LOST: &str = "lost";
 
 #[derive(Debug)]
 pub struct Stored {
@@ -132,6 +144,28 @@ impl State {
         json!({"Successful": successful, "Failed": failed})
     }
 
+    fn send_batch(&mut self, request: &Value) -> Result<Value, &'static str> {
+        let whole = if self.send_calls.is_empty() { None } else { Some(self.send_calls.remove(0)) };
+        if let Some(code) = whole.filter(|code| *code != LOST) {
+            return Err(code);
+        }
+        let (mut successful, mut failed) = (Vec::new(), Vec::new());
+        for entry in request["Entries"].as_array().unwrap() {
+            match self.sends_fail.get_mut(entry["MessageBody"].as_str().unwrap()) {
+                Some((times, code, sender)) if *times > 0 => {
+                    *times -= 1;
+                    failed.push(json!({"Id": entry["Id"], "Code": code, "SenderFault": sender, "Message": "so it is"}));
+                }
+                _ => {
+                    let id = self.sent_id.map_or_else(|| format!("new-{}", self.sent.len()), str::to_owned);
+                    successful.push(json!({"Id": entry["Id"], "MessageId": id, "MD5OfMessageBody": "0"}));
+                    self.sent.push(entry.clone());
+                }
+            }
+        }
+        if whole.is_some() { Err(LOST) } else { Ok(json!({"Successful": successful, "Failed": failed})) }
+    }
+
     fn attributes(&self) -> Value {
         let mut visible = self.visible().len();
         if self.counts_until_extended && self.extended < self.messages.len() {
@@ -148,6 +182,7 @@ impl State {
         match operation {
             "AmazonSQS.ReceiveMessage" => self.receive(request),
             "AmazonSQS.ChangeMessageVisibilityBatch" => Ok(self.change_visibility(request)),
+            "AmazonSQS.SendMessageBatch" => self.send_batch(request),
             "AmazonSQS.GetQueueAttributes" => Ok(self.attributes()),
             // No other queue can be seen from here.
             "AmazonSQS.GetQueueUrl" => Err("QueueDoesNotExist"),
@@ -168,6 +203,7 @@ impl HttpConnector for Fake {
         HttpConnectorFuture::new(async move {
             let (status, answer) = match answer {
                 Ok(answer) => (200u16, answer),
+                Err(LOST) => return Err(ConnectorError::io("the connection was cut".into())),
                 Err(code) => (400, json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "so it is"})),
             };
             if answer["Messages"].as_array().is_some_and(Vec::is_empty) {

@@ -9,7 +9,7 @@ use super::depth::{self, QueueDepth};
 use super::held::NotReleased;
 use super::message::Message;
 use super::named::NamedQueue;
-use super::receive::{self, Ended, Receiver, Wish};
+use super::receive::{self, Ended, Receiver, Until, Wish};
 use super::{Queue, resolve};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -28,7 +28,8 @@ const TOO_FEW_RECEIVES: u32 = 2;
 pub struct Look {
     /// Messages looked at, each once.
     pub seen: u64,
-    /// Everything that was visible when the look began was seen. Says nothing of what is in flight or delayed.
+    /// Everything that was visible when the look began was seen, as far as the counts tell. Says nothing of what is in
+    /// flight or delayed.
     pub complete: bool,
     pub ended: Ended,
     pub about: About,
@@ -47,7 +48,7 @@ pub struct About {
     pub after: Counts,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub visible: u64,
     pub in_flight: u64,
@@ -134,7 +135,7 @@ pub async fn look_until(
     let before = depth::read(&queue.sqs, &queue.url).await?;
     let dead_letters_before = dead_letters(queue, &before).await;
     let began = Instant::now();
-    let wish = Wish { limit, expected: before.visible, visibility: VISIBILITY };
+    let wish = Wish { limit, expected: before.visible, visibility: VISIBILITY, until: Until::Seen };
     progress.start("looking", limit.map(|limit| limit as u64), Unit::Items);
     let mut receiver = Receiver::new(queue.clone(), wish, cancel);
     let (mut received, mut seen) = (0, 0);
@@ -173,7 +174,8 @@ pub async fn look_until(
     at_maximum.sort();
     Ok(Look {
         seen,
-        complete: ended == Ended::Empty,
+        // An answer that was lost on the way has hidden messages that nobody saw; so has another consumer.
+        complete: ended == Ended::Empty && seen >= before.visible,
         ended,
         about: About { before: Counts::from(&before), after: Counts::from(&after) },
         cost: Cost {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "a test that leaves something out says so")]
 
+mod proxy;
 mod run;
 mod server;
 mod terminal;
@@ -19,6 +20,7 @@ mod config;
 mod demo;
 mod docs;
 mod doctor;
+mod faults;
 mod help;
 mod init;
 mod journal;
@@ -30,5 +32,7 @@ mod policy;
 mod python;
 mod queue;
 mod sandbox;
+mod send;
+mod stats;
 mod upload;
 mod verify;

@@ -152,14 +152,32 @@ fn the_printed_policy_is_enough_to_see_queues() {
     }
 }
 
+#[test]
+fn the_printed_policy_is_enough_to_watch_queues() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let line = "queue stats --env dev";
+    let all = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "all", &all), &project, line).exits(0).says("dead");
+    let line = "queue stats claims --env dev";
+    let named = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "named", &named), &project, line).exits(0).says("dead");
+    // A dead-letter queue that cannot be counted is no reason not to count its source.
+    let but = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| ("SeeDeadLetters0", action, 0));
+    each_is_needed(&server, &project, &named, line, &but);
+}
+
 /// For batches MiniStack asks for actions of their own names, which AWS does not have: they are granted besides, and
 /// taken away with the single call's.
 fn with_batches(policy: &Value) -> Value {
     let mut policy = policy.clone();
     for statement in policy["Statement"].as_array_mut().unwrap() {
         let actions = statement["Action"].as_array_mut().unwrap();
-        if actions.contains(&json!("sqs:ChangeMessageVisibility")) {
-            actions.push(json!("sqs:ChangeMessageVisibilityBatch"));
+        for single in ["sqs:ChangeMessageVisibility", "sqs:SendMessage"] {
+            if actions.contains(&json!(single)) {
+                actions.push(json!(format!("{single}Batch")));
+            }
         }
     }
     policy
@@ -276,6 +294,33 @@ fn the_printed_policy_is_enough_to_get_a_payload() {
     run_as(&role, &project, "claim get s3://payloads-of-a-test/other --env dev").exits(6).says("s3:GetObject");
     let denied = assume(&server, "not-by-key", &without(&policy, "s3:GetObject"));
     run_as(&denied, &project, line).exits(6).says("needed: s3:GetObject on ");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_send() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let line = "queue send claims --body hello --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 message sent");
+    each_is_needed(&server, &project, &policy, line, &[]);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_send_a_claim() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    stack(&server);
+    project.write("payload.txt", "a payload");
+    let line = "queue send claims --claim payload.txt --bucket payloads-of-a-test --prefix in/ --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("payload: s3://payloads-of-a-test/in/");
+    let but = [("FindBucket", "s3:ListBucket", 0), ("Upload", "s3:AbortMultipartUpload", 0)];
+    each_is_needed(&server, &project, &policy, line, &but);
 }
 
 /// A bucket and a table of records, as a stack would make them.
