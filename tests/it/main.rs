@@ -13,6 +13,7 @@ mod world;
 mod accounts;
 mod bad_input;
 mod bootstrap;
+mod claim;
 mod completions;
 mod config;
 mod demo;
