@@ -19,6 +19,7 @@ mod config;
 mod demo;
 mod docs;
 mod doctor;
+mod drain;
 mod help;
 mod init;
 mod journal;

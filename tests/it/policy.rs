@@ -158,8 +158,10 @@ fn with_batches(policy: &Value) -> Value {
     let mut policy = policy.clone();
     for statement in policy["Statement"].as_array_mut().unwrap() {
         let actions = statement["Action"].as_array_mut().unwrap();
-        if actions.contains(&json!("sqs:ChangeMessageVisibility")) {
-            actions.push(json!("sqs:ChangeMessageVisibilityBatch"));
+        for single in ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage"] {
+            if actions.contains(&json!(single)) {
+                actions.push(json!(format!("{single}Batch")));
+            }
         }
     }
     policy
@@ -276,6 +278,34 @@ fn the_printed_policy_is_enough_to_get_a_payload() {
     run_as(&role, &project, "claim get s3://payloads-of-a-test/other --env dev").exits(6).says("s3:GetObject");
     let denied = assume(&server, "not-by-key", &without(&policy, "s3:GetObject"));
     run_as(&denied, &project, line).exits(6).says("needed: s3:GetObject on ");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_drain_and_to_purge() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    for _ in 0..9 {
+        wait_for(sqs.send_message().queue_url(&url).message_body("{}").send()).unwrap();
+    }
+    let line = "queue drain claims --to drained.jsonl --limit 1 --env dev --yes";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    // Only what is given back needs it.
+    each_is_needed(&server, &project, &policy, line, &[("DrainQueue", "sqs:ChangeMessageVisibility", 0)]);
+    let role = assume(&server, "drain", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 deleted");
+
+    let keep = "queue drain claims --to kept.jsonl --limit 1 --keep --env dev --yes";
+    let policy = project.run(ACCOUNT, &format!("{keep} --print-policy -o json")).exits(0).json();
+    assert!(!policy.to_string().contains("Delete"), "{policy}");
+    run_as(&assume(&server, "keep", &with_batches(&policy)), &project, keep).exits(0).says("1 kept in the queue");
+
+    let purge = "queue purge claims --env dev --confirm claims";
+    let policy = project.run(ACCOUNT, &format!("{purge} --print-policy -o json")).exits(0).json();
+    each_is_needed(&server, &project, &policy, purge, &[]);
+    run_as(&assume(&server, "purge", &policy), &project, purge).exits(0).says("purged");
 }
 
 /// A bucket and a table of records, as a stack would make them.
