@@ -21,6 +21,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod faults;
+mod drain;
 mod help;
 mod init;
 mod journal;

@@ -174,7 +174,7 @@ fn with_batches(policy: &Value) -> Value {
     let mut policy = policy.clone();
     for statement in policy["Statement"].as_array_mut().unwrap() {
         let actions = statement["Action"].as_array_mut().unwrap();
-        for single in ["sqs:ChangeMessageVisibility", "sqs:SendMessage"] {
+        for single in ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage"] {
             if actions.contains(&json!(single)) {
                 actions.push(json!(format!("{single}Batch")));
             }
@@ -202,7 +202,7 @@ fn each_without(policy: &Value) -> Vec<(String, String, Value)> {
 /// Runs a verb under each policy that lacks something: denied by name, but for the exceptions and their exit codes.
 fn each_is_needed(server: &Server, project: &Project<'_>, policy: &Value, line: &str, but: &[(&str, &str, i32)]) {
     for (number, (sid, action, less)) in each_without(policy).iter().enumerate() {
-        let role = assume(server, &format!("less-{number}"), &with_batches(less));
+        let role = assume(server, &format!("less-{number}-{sid}"), &with_batches(less));
         let run = run_as(&role, project, line);
         match but.iter().find(|(of, allowed, _)| of == sid && allowed == action) {
             Some((.., code)) => drop(run.exits(*code)),
@@ -321,6 +321,34 @@ fn the_printed_policy_is_enough_to_send_a_claim() {
     run_as(&role, &project, line).exits(0).says("payload: s3://payloads-of-a-test/in/");
     let but = [("FindBucket", "s3:ListBucket", 0), ("Upload", "s3:AbortMultipartUpload", 0)];
     each_is_needed(&server, &project, &policy, line, &but);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_drain_and_to_purge() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    for _ in 0..9 {
+        wait_for(sqs.send_message().queue_url(&url).message_body("{}").send()).unwrap();
+    }
+    let line = "queue drain claims --to drained.jsonl --limit 1 --env dev --yes";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    // Only what is given back needs it.
+    each_is_needed(&server, &project, &policy, line, &[("DrainQueue", "sqs:ChangeMessageVisibility", 0)]);
+    let role = assume(&server, "drain", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 deleted");
+
+    let keep = "queue drain claims --to kept.jsonl --limit 1 --keep --env dev --yes";
+    let policy = project.run(ACCOUNT, &format!("{keep} --print-policy -o json")).exits(0).json();
+    assert!(!policy.to_string().contains("Delete"), "{policy}");
+    run_as(&assume(&server, "keep", &with_batches(&policy)), &project, keep).exits(0).says("1 kept in the queue");
+
+    let purge = "queue purge claims --env dev --confirm claims";
+    let policy = project.run(ACCOUNT, &format!("{purge} --print-policy -o json")).exits(0).json();
+    each_is_needed(&server, &project, &policy, purge, &[]);
+    run_as(&assume(&server, "purge", &policy), &project, purge).exits(0).says("purged");
 }
 
 /// A bucket and a table of records, as a stack would make them.

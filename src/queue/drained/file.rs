@@ -20,10 +20,14 @@ pub struct Appender {
     path: PathBuf,
     file: File,
     packing: Option<Packing>,
+    /// Bytes of an empty file: see [`packing::header`].
+    header: u64,
     /// Bytes that are on the disk.
     length: u64,
     rotate_size: Option<u64>,
 }
+
+const NOTHING_LOST: &str = "what is not whole in the file is still in the queue: make room, then run it again";
 
 /// What an existing series of files holds.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +68,8 @@ impl Appender {
             // Whoever held the lock until now may have gone on to another file.
             if series.existing()?.pop() == Some(number) {
                 let packing = Packing::of(&path);
-                break (number, Appender { series, number, path, file, packing, length: 0, rotate_size });
+                let header = packing::header(&path).on("pack", &path)?.len() as u64;
+                break (number, Appender { series, number, path, file, packing, header, length: 0, rotate_size });
             }
         };
         let mut existing = Existing::default();
@@ -111,8 +116,7 @@ impl Appender {
     pub fn append(&mut self, lines: &[u8]) -> Result<u64> {
         let packed = self.packing.map(|packing| packing.pack(lines)).transpose().on("pack", &self.path)?;
         let bytes = packed.as_deref().unwrap_or(lines);
-        let header = packing::header(&self.path).on("pack", &self.path)?.len() as u64;
-        if self.rotate_size.is_some_and(|most| self.length > header && self.length + bytes.len() as u64 > most) {
+        if self.rotate_size.is_some_and(|most| self.length > self.header && self.length + bytes.len() as u64 > most) {
             self.rotate()?;
         }
         let written = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
@@ -120,7 +124,7 @@ impl Appender {
             // What is there of it would be cut off by the next drain as well.
             let _ = self.file.set_len(self.length);
         }
-        written.on("write", &self.path)?;
+        written.on("write", &self.path).map_err(|error| error.hint(NOTHING_LOST))?;
         self.length += bytes.len() as u64;
         self.check()?;
         Ok(bytes.len() as u64)
