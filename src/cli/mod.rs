@@ -1,6 +1,7 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
 pub mod bootstrap;
+pub mod claim;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -81,6 +82,9 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    /// From a claim to its payload
+    #[command(subcommand)]
+    Claim(claim::Verb),
     Bootstrap(bootstrap::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
@@ -114,6 +118,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Claim(verb) => claim::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,

@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::context::Paths;
-use crate::error::Result;
+use crate::error::{IoContext, Result};
 use failure::{Explain, damaged};
 pub use item::{Entry, Item, State};
 use lock::Locks;
@@ -44,7 +44,10 @@ impl Journal {
     /// Opens the journal where there is one.
     pub fn existing(paths: &Paths, project: &str) -> Result<Option<Journal>> {
         let file = place(paths, project);
-        if file.exists() { Journal::at(&file).map(Some) } else { Ok(None) }
+        let exists = file.try_exists().on("look for", &file).map_err(|error| {
+            error.hint("the journal's folder must be yours; or point CLAIMCTL_HOME at another folder")
+        })?;
+        exists.then(|| Journal::at(&file)).transpose()
     }
 
     fn at(file: &Path) -> Result<Journal> {

@@ -89,7 +89,9 @@ impl Journal {
                 .and_then(|_| change.execute("DELETE FROM runs WHERE number = ?1", [run.number]))
                 .on_journal("write to", &self.file)?;
             self.locks.remove(&run.id)
-        })
+        })?;
+        // Gives the room back to the disk, a page with each row of the answer.
+        self.rows("PRAGMA incremental_vacuum", [], |_| Ok(())).map(drop)
     }
 
     /// Whether [`remove`](Self::remove) would be refused now.

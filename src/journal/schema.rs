@@ -1,6 +1,7 @@
 //! The file: opened by any number of processes, its schema brought up to date one step at a time.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -45,6 +46,12 @@ const STEPS: [&str; 1] = [
     ) STRICT, WITHOUT ROWID;",
 ];
 
+/// Items have random names: a big commit touches most pages of the table. So the cache holds 8 MB of them (a negative
+/// number is KiB), and 32 MB are logged before they are copied to the file. What a removed run took is given back.
+const SETTINGS: &str =
+    "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
+                        PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000;";
+
 /// Longer than any transaction of ours: the longest removes a run with millions of items.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -54,26 +61,35 @@ pub fn open(file: &Path) -> Result<Connection> {
 }
 
 fn open_with(file: &Path, steps: &[&str]) -> Result<Connection> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    create_private(folder).on("create", folder)?;
-    // Two that make the file at the same time: SQLite does not wait when it changes the journal mode.
-    let turn = OpenOptions::new().create(true).append(true).mode(0o600).open(file.with_extension("lock"));
-    let turn = turn.on("open", &file.with_extension("lock"))?;
-    turn.lock().on("lock", &file.with_extension("lock"))?;
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    if made.is_ok() {
-        // A new file is durable only when its folder is, and that when the one above it is.
-        for folder in folder.ancestors().take(3) {
-            File::open(folder).and_then(|folder| folder.sync_all()).on("write", folder)?;
-        }
-    }
+    let _turn = make(file).map_err(|error| {
+        error.hint("the journal's folder must be writable for you; or point CLAIMCTL_HOME at another folder")
+    })?;
     let mut connection = Connection::open(file).on_journal("open", file)?;
     connection.busy_timeout(PATIENCE).on_journal("open", file)?;
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;")
-        .on_journal("open", file)?;
+    connection.execute_batch(SETTINGS).on_journal("open", file)?;
     migrate(&mut connection, file, steps)?;
     Ok(connection)
+}
+
+/// Makes the file, where it is missing, readable for its user only. Holds others back until what it returns is dropped:
+/// SQLite does not wait when it changes the journal mode.
+fn make(file: &Path) -> Result<File> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    create_private(folder).on("create", folder)?;
+    let lock = file.with_extension("lock");
+    let turn = OpenOptions::new().create(true).append(true).mode(0o600).open(&lock).on("open", &lock)?;
+    turn.lock().on("lock", &lock)?;
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => {
+            made.on("create", file)?;
+            // A new file is durable only when its folder is, and that when the one above it is.
+            for folder in folder.ancestors().take(3) {
+                File::open(folder).and_then(|folder| folder.sync_all()).on("write", folder)?;
+            }
+        }
+    }
+    Ok(turn)
 }
 
 fn migrate(connection: &mut Connection, file: &Path, steps: &[&str]) -> Result<()> {

@@ -26,6 +26,13 @@ pub struct State {
     pub entry_code: &'static str,
     /// The code that every receive after so many fails with.
     pub receives_fail: Option<(usize, &'static str)>,
+    /// The code that every delete fails with.
+    pub deletes_fail: Option<&'static str>,
+    /// How often each entry of a delete fails before it works, and the code.
+    pub delete_entries_fail: (usize, &'static str),
+    /// So many deletes are answered late: after this time.
+    pub late_deletes: (usize, Duration),
+    pub deletes: usize,
     /// Each receive is followed by a new message.
     pub producer: bool,
     /// Counts of visible messages stay above zero until as many were extended as there are.
@@ -53,6 +60,7 @@ pub const LOST: &str = "lost";
 pub struct Stored {
     pub visible_at: Instant,
     pub receives: usize,
+    pub deleted: bool,
     sent: u64,
 }
 
@@ -85,12 +93,52 @@ impl Fake {
 
 impl State {
     fn send(&mut self, sent: u64) {
-        self.messages.insert(self.messages.len(), Stored { visible_at: Instant::now(), receives: 0, sent });
+        self.messages
+            .insert(self.messages.len(), Stored { visible_at: Instant::now(), receives: 0, deleted: false, sent });
     }
 
     fn visible(&self) -> Vec<usize> {
         let now = Instant::now();
-        self.messages.iter().filter(|(_, message)| message.visible_at <= now).map(|(id, _)| *id).collect()
+        let visible = |message: &Stored| !message.deleted && message.visible_at <= now;
+        self.messages.iter().filter(|(_, message)| visible(message)).map(|(id, _)| *id).collect()
+    }
+
+    /// How many are not deleted.
+    pub fn left(&self) -> usize {
+        self.messages.values().filter(|message| !message.deleted).count()
+    }
+
+    /// With an old handle, or too late, SQS may say that it worked and delete nothing.
+    fn delete(&mut self, request: &Value) -> Result<Value, &'static str> {
+        self.deletes += 1;
+        if let Some(code) = self.deletes_fail {
+            return Err(code);
+        }
+        let (mut successful, mut failed) = (Vec::new(), Vec::new());
+        for entry in request["Entries"].as_array().unwrap() {
+            let handle = entry["ReceiptHandle"].as_str().unwrap();
+            let (id, receipt) = handle.split_once('/').unwrap();
+            let failures = self.failed.entry(format!("delete {handle}")).or_default();
+            *failures += 1;
+            if *failures <= self.delete_entries_fail.0 {
+                failed.push(json!({"Id": entry["Id"], "Code": self.delete_entries_fail.1, "SenderFault": false}));
+                continue;
+            }
+            let message = self.messages.get_mut(&id.parse().unwrap()).unwrap();
+            message.deleted |= receipt == message.receives.to_string() && message.visible_at > Instant::now();
+            successful.push(json!({"Id": entry["Id"]}));
+        }
+        Ok(json!({"Successful": successful, "Failed": failed}))
+    }
+
+    /// How long a call is on its way.
+    fn delay(&mut self, operation: &str) -> Duration {
+        let (left, delay) = &mut self.late_deletes;
+        if operation != "AmazonSQS.DeleteMessageBatch" || *left == 0 {
+            return Duration::ZERO;
+        }
+        *left -= 1;
+        *delay
     }
 
     fn receive(&mut self, request: &Value) -> Result<Value, &'static str> {
@@ -171,7 +219,8 @@ impl State {
         if self.counts_until_extended && self.extended < self.messages.len() {
             visible = visible.max(1);
         }
-        let mut attributes = json!({"ApproximateNumberOfMessages": visible.to_string()});
+        let mut attributes = json!({"ApproximateNumberOfMessages": visible.to_string(),
+            "ApproximateNumberOfMessagesNotVisible": (self.left() - self.visible().len()).to_string()});
         for (name, value) in &self.attributes {
             attributes[name] = json!(value);
         }
@@ -183,6 +232,7 @@ impl State {
             "AmazonSQS.ReceiveMessage" => self.receive(request),
             "AmazonSQS.ChangeMessageVisibilityBatch" => Ok(self.change_visibility(request)),
             "AmazonSQS.SendMessageBatch" => self.send_batch(request),
+            "AmazonSQS.DeleteMessageBatch" => self.delete(request),
             "AmazonSQS.GetQueueAttributes" => Ok(self.attributes()),
             // No other queue can be seen from here.
             "AmazonSQS.GetQueueUrl" => Err("QueueDoesNotExist"),
@@ -199,8 +249,13 @@ impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let operation = request.headers().get("x-amz-target").unwrap().to_owned();
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        let answer = self.change(|state| state.answer(&operation, &body));
+        let delay = self.change(|state| state.delay(&operation));
+        let fake = self.clone();
         HttpConnectorFuture::new(async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let answer = fake.change(|state| state.answer(&operation, &body));
             let (status, answer) = match answer {
                 Ok(answer) => (200u16, answer),
                 Err(LOST) => return Err(ConnectorError::io("the connection was cut".into())),

@@ -223,8 +223,9 @@ mod tests {
         let look = look_until(&fake.queue(), None, &Cancel::default(), &Silent, |_| {
             shown += 1;
             Ok(if shown == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        });
-        let look = look.await.unwrap();
+        })
+        .await
+        .unwrap();
         assert_eq!((look.seen, look.ended, look.complete, fake.visible()), (5, Ended::Stopped, false, 60));
         assert!(look.cost.receives > 5 && look.cost.receives == look.released, "{look:?}");
     }

@@ -164,6 +164,10 @@ fn a_journal_that_cannot_be_used_is_named_with_what_to_do() {
     drop((connection, here.journal));
     std::fs::write(&file, "a diary".repeat(1000)).unwrap();
     claimctl(&home).args(["runs", "ls"]).run().fails_with(1, "is damaged").says("mv ");
+    let projects = home.join("state/claimctl/projects");
+    std::fs::remove_dir_all(&projects).unwrap();
+    std::fs::write(&projects, "a file where a folder should be").unwrap();
+    claimctl(&home).args(["runs", "ls"]).run().fails_with(2, "cannot look for").says("CLAIMCTL_HOME");
 }
 
 #[test]

@@ -70,6 +70,10 @@ fn messages_are_found_by_id_and_those_not_seen_are_named() {
     let missing = world.claimctl(["queue", "peek", "named", "--id", nobody, "--id", id]).run().exits(3);
     missing.says(&format!("not seen among 200 of about 200: {nobody}")).says("showed 1");
     world.claimctl(["queue", "peek", "named", "--id", "../x"]).run().exits(2).says("a message id looks like");
+    // Seen is seen, whether it is selected or not.
+    let other = world.claimctl(["queue", "peek", "named", "--id", id, "--where", "false", "-o", "json"]).run();
+    let other = other.exits(0).json();
+    assert_eq!((&other["missing"], &other["shown"]), (&json!([]), &json!(0)));
     assert_eq!(world.depth(&url), (200, 0));
 }
 

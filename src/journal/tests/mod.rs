@@ -222,3 +222,18 @@ fn credentials_are_not_written_down() {
         "claimctl queue send --endpoint-url https://[hidden]@host/"
     );
 }
+
+#[tokio::test]
+async fn what_a_removed_run_took_is_given_back_to_the_disk() {
+    let here = Here::new();
+    let journal = here.journal();
+    let run = journal.begin(&start("k")).unwrap();
+    run.scribe().record(entries(0..20_000, State::Sent)).await.unwrap();
+    run.scribe().finish(Outcome::Done, BTreeMap::new()).await.unwrap();
+    let summary = journal.run(run.id()).unwrap();
+    drop(run);
+    let pages = || journal.connection().pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap();
+    let before = pages();
+    journal.remove(&summary, false).unwrap();
+    assert!(before > 100 && pages() < 20, "{before} pages before, {} after", pages());
+}

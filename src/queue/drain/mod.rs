@@ -28,7 +28,6 @@ use crate::error::{Error, Result};
 use crate::journal::Scribe;
 use crate::policy::Statement;
 use crate::progress::{Progress, Unit};
-use crate::target::Change;
 
 /// Bodies that are received and not yet on the disk, in bytes. Beyond it nothing is received.
 const MOST_WAITING: usize = 8 << 20;
@@ -65,11 +64,10 @@ pub fn permissions(queue: &NamedQueue, keep: bool) -> Vec<Statement> {
 ///
 /// Everything that was received and is not deleted is given back, whatever happens. What went wrong on the way is in the
 /// report, because so is what was done until then.
-pub async fn drain(
+async fn drain(
     order: &Order,
     file: Appender,
     scribe: Scribe,
-    _: &Change,
     cancel: &Cancel,
     progress: &dyn Progress,
 ) -> Result<Report> {

@@ -31,7 +31,7 @@ pub async fn run(
     to: &Destination,
     journal: &Journal,
     start: &Start,
-    change: &Change,
+    _: &Change,
     cancel: &Cancel,
     progress: &dyn Progress,
 ) -> Result<Report> {
@@ -45,7 +45,7 @@ pub async fn run(
             other.id, other.verb, other.target
         ));
     }
-    let drained = drain_as(&run, order, to, journal, change, cancel, progress).await;
+    let drained = drain_as(&run, order, to, journal, cancel, progress).await;
     let (outcome, counts) = match &drained {
         Ok(report) => (report.outcome(), report.counts()),
         Err(_) => (Outcome::Failed, Default::default()),
@@ -58,12 +58,11 @@ pub async fn run(
     Ok(report)
 }
 
-async fn drain_as(
+pub(super) async fn drain_as(
     run: &Run,
     order: &Order,
     to: &Destination,
     journal: &Journal,
-    change: &Change,
     cancel: &Cancel,
     progress: &dyn Progress,
 ) -> Result<Report> {
@@ -73,9 +72,9 @@ async fn drain_as(
     let (file, existing) = open(order, to, &run.scribe()).await?;
     progress.finish();
     if existing.messages > 0 || existing.torn > 0 {
-        progress.note(&format!("going on behind {}", existing));
+        progress.note(&format!("going on behind {existing}"));
     }
-    let mut report = drain(order, file, run.scribe(), change, cancel, progress).await?;
+    let mut report = drain(order, file, run.scribe(), cancel, progress).await?;
     report.set_existing(existing);
     let failed = report.not_deleted.iter();
     let failed = failed.map(|left| Entry::new(left.message_id.as_str(), State::Failed).with_detail(&left.why));

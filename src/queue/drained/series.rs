@@ -24,13 +24,13 @@ impl Series {
         for extension in EXTENSIONS {
             stem = stem.strip_suffix(extension).filter(|stem| !stem.is_empty()).unwrap_or(stem);
         }
-        let folder = first.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = first.parent().unwrap_or(Path::new(""));
         let extensions = name[stem.len()..].to_owned();
         Ok(Series { folder: folder.to_owned(), stem: stem.to_owned(), extensions })
     }
 
     pub fn folder(&self) -> &Path {
-        &self.folder
+        if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder }
     }
 
     /// The file with this number; the first is 1 and has none in its name.
@@ -45,9 +45,10 @@ impl Series {
     /// The numbers of the files that are there, in order.
     pub fn existing(&self) -> Result<Vec<u32>> {
         let mut numbers = Vec::new();
-        let entries = std::fs::read_dir(&self.folder).on("read the folder", &self.folder);
-        for entry in entries.map_err(|error| error.hint(format!("make it: mkdir -p {}", self.folder.display())))? {
-            let name = entry.on("read the folder", &self.folder)?.file_name();
+        let folder = self.folder();
+        let entries = std::fs::read_dir(folder).on("read the folder", folder);
+        for entry in entries.map_err(|error| error.hint(format!("make it: mkdir -p {}", folder.display())))? {
+            let name = entry.on("read the folder", folder)?.file_name();
             numbers.extend(name.to_str().and_then(|name| self.number(name)));
         }
         numbers.sort_unstable();

@@ -94,6 +94,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     // What is not selected counts against no limit, so that only the sink knows when there is enough.
     let receive = if selection.is_everything() { limit } else { None };
     let look = look::look_until(&queue, receive, &ctx.cancel, ctx.progress.as_ref(), |message| {
+        sink.missing.retain(|id| *id != message.message_id);
         if selection.takes(&message)? {
             sink.take(message)?;
         }
@@ -141,14 +142,13 @@ struct Sink {
     histogram: Option<(Expression, Histogram)>,
     messages: Vec<Message>,
     shown: usize,
-    /// Of the ids that were asked for.
+    /// Of the ids that were asked for, those that were not seen yet, whether selected or not.
     missing: Vec<String>,
 }
 
 impl Sink {
     fn take(&mut self, mut message: Message) -> Result<()> {
         self.shown += 1;
-        self.missing.retain(|id| *id != message.message_id);
         if let Some((by, histogram)) = &mut self.histogram {
             histogram.add(&by.label(&message)?, &message);
             return Ok(());
