@@ -33,6 +33,7 @@ pub struct State {
     /// So many deletes are answered late: after this time.
     pub late_deletes: (usize, Duration),
     pub deletes: usize,
+    purged: bool,
     /// Each receive is followed by a new message.
     pub producer: bool,
     /// Counts of visible messages stay above zero until as many were extended as there are.
@@ -231,6 +232,13 @@ impl State {
         match operation {
             "AmazonSQS.ReceiveMessage" => self.receive(request),
             "AmazonSQS.ChangeMessageVisibilityBatch" => Ok(self.change_visibility(request)),
+            // A queue is purged once in a minute.
+            "AmazonSQS.PurgeQueue" if self.purged => Err("PurgeQueueInProgress"),
+            "AmazonSQS.PurgeQueue" => {
+                self.purged = true;
+                self.messages.values_mut().for_each(|message| message.deleted = true);
+                Ok(json!({}))
+            }
             "AmazonSQS.SendMessageBatch" => self.send_batch(request),
             "AmazonSQS.DeleteMessageBatch" => self.delete(request),
             "AmazonSQS.GetQueueAttributes" => Ok(self.attributes()),

@@ -19,6 +19,10 @@ pub fn permissions(queue: &NamedQueue) -> Vec<Statement> {
 
 /// Asks SQS to delete every message: visible, in flight and delayed.
 pub async fn purge(queue: &Queue, _: &Change) -> Result<()> {
+    ask(queue).await
+}
+
+async fn ask(queue: &Queue) -> Result<()> {
     match queue.sqs.purge_queue().queue_url(&*queue.url).send().await {
         Err(error) if aws::code(&error).is_some_and(|code| code.ends_with("PurgeQueueInProgress")) => {
             Err(Error::refused(format!("queue {} was purged less than {SECONDS} seconds ago", queue.name()))
@@ -27,5 +31,22 @@ pub async fn purge(queue: &Queue, _: &Change) -> Result<()> {
                 .hint(format!("what is left: claimctl queue ls {}", queue.name())))
         }
         answer => answer.or_needs(&format!("purge queue {}", queue.name()), PURGE, &queue.arn_pattern()).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::queue::fake::Fake;
+
+    #[tokio::test]
+    async fn a_second_purge_within_a_minute_is_explained() {
+        let fake = Fake::with(3);
+        ask(&fake.queue()).await.unwrap();
+        assert_eq!(fake.change(|state| state.left()), 0);
+        let refused = ask(&fake.queue()).await.unwrap_err();
+        assert_eq!(refused.kind(), Kind::Refused);
+        assert!(refused.to_string().contains("less than 60 seconds ago") && !refused.hints().is_empty(), "{refused}");
     }
 }

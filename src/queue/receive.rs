@@ -104,6 +104,8 @@ pub struct Receiver<'a> {
     receives: usize,
     most_at_once: usize,
     paused: bool,
+    /// Something is still done that may make messages visible.
+    busy: bool,
     /// Messages that the open receives may still bring.
     asked: usize,
     counting: bool,
@@ -137,6 +139,7 @@ impl<'a> Receiver<'a> {
             receives: 0,
             most_at_once: MOST_AT_ONCE,
             paused: false,
+            busy: false,
             asked: 0,
             counting: false,
             given: 0,
@@ -190,6 +193,12 @@ impl<'a> Receiver<'a> {
     /// Receives no more until told otherwise. What is held stays hidden, for as long as [`Receiver::next`] is awaited.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
+    }
+
+    /// While messages are written and deleted the end is not there: in a FIFO queue the rest of a group comes when its
+    /// head is deleted, and what is deleted too late comes again.
+    pub fn expect_more(&mut self, busy: bool) {
+        self.busy = busy;
     }
 
     /// Lets so many receives wait at once, at most.
@@ -356,8 +365,7 @@ impl<'a> Receiver<'a> {
             Err(error) => return self.end = Some(Err(error)),
         };
         let waits = self.last_found.elapsed() < self.patience;
-        // In FIFO the rest of a group comes when its head is deleted.
-        let behind_heads = self.queue.url.ends_with(".fifo") && (counts.visible > 0 || self.held.len() > 0);
+        let behind_heads = self.queue.url.ends_with(".fifo") && counts.visible > 0;
         match self.wish.until {
             Until::Empty => {
                 self.zeros = if counts.total() == 0 { self.zeros + 1 } else { 0 };
@@ -366,7 +374,7 @@ impl<'a> Receiver<'a> {
                     self.end = Some(Ok(Ended::Empty));
                 }
             }
-            Until::Gone if behind_heads && waits => self.misses = 0,
+            Until::Gone if self.busy => self.misses = MISSES - 1,
             _ if counts.visible == 0 => self.end = Some(Ok(Ended::Empty)),
             Until::Seen if behind_heads => self.end = Some(Ok(Ended::Heads)),
             _ if waits => self.misses = 0,

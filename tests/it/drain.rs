@@ -197,7 +197,10 @@ fn a_full_disk_ends_a_drain_that_goes_on_when_there_is_room() {
     limited.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""]).arg(plain.get_program());
     limited.args(plain.get_args()).current_dir(project.path());
     for (name, value) in plain.get_envs() {
-        value.map_or_else(|| limited.env_remove(name), |value| limited.env(name, value));
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
     }
     let run = limited.run().exits(1).says("cannot write").says("to go on: claimctl queue drain full");
     let written = messages(&project.path().join("full.jsonl")).len();

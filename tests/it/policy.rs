@@ -186,7 +186,7 @@ fn each_without(policy: &Value) -> Vec<(String, String, Value)> {
 /// Runs a verb under each policy that lacks something: denied by name, but for the exceptions and their exit codes.
 fn each_is_needed(server: &Server, project: &Project<'_>, policy: &Value, line: &str, but: &[(&str, &str, i32)]) {
     for (number, (sid, action, less)) in each_without(policy).iter().enumerate() {
-        let role = assume(server, &format!("less-{number}"), &with_batches(less));
+        let role = assume(server, &format!("less-{number}-{sid}"), &with_batches(less));
         let run = run_as(&role, project, line);
         match but.iter().find(|(of, allowed, _)| of == sid && allowed == action) {
             Some((.., code)) => drop(run.exits(*code)),

@@ -84,7 +84,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let what = match &args.backup {
         Some(file) => format!("move {} to {}", all_of(&depth), file.display()),
-        None => format!("delete {} for good", all_of(&depth)),
+        None => format!("delete {}, for good", all_of(&depth)),
     };
     let intent = Intent { what, destroys: true };
     let change = target.authorize_by_name(ctx, &intent, &depth.name, args.confirm.as_deref()).await?;

@@ -76,6 +76,9 @@ async fn drain(
     progress.start("draining", order.limit.or((before.visible > 0).then_some(before.visible)), Unit::Items);
     let mut drain = Drain::new(order, before.visible, file, scribe, cancel, progress);
     drain.work().await;
+    // The file is closed, and may be written by another drain, when its task has ended.
+    drop(drain.store);
+    while drain.stored.recv().await.is_some() {}
     progress.start("giving back", None, Unit::Steps);
     let finished = drain.receiver.finish().await;
     progress.finish();
@@ -171,6 +174,7 @@ impl<'a> Drain<'a> {
 
     /// Deletes what is on the disk, and receives as much as memory and the proof that deleting works allow.
     fn set_the_pace(&mut self) {
+        self.receiver.expect_more(self.waiting.0 > 0 || !self.deletes.are_done());
         if self.order.keep {
             self.receiver.at_most(RECEIVES);
             return self.receiver.pause(self.waiting.1 > MOST_WAITING);

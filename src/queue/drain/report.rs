@@ -60,7 +60,7 @@ pub struct Report {
     /// Messages written by this run, and the bytes that they take in the file.
     pub drained: u64,
     pub bytes: u64,
-    /// Messages received that were in the file before, and were not written again.
+    /// Messages received that were in the file, and were not written again.
     pub written_before: u64,
     pub deleted: u64,
     /// In the file, and not known to be deleted.
@@ -119,7 +119,8 @@ impl Report {
 
     pub(super) fn count(&mut self, stored: &Stored) {
         self.drained += stored.written;
-        self.written_before += stored.ids.len() as u64 - stored.written;
+        self.written_before += stored.ids.len() as u64 - stored.written - stored.again;
+        self.deleted -= stored.again;
         self.bytes += stored.bytes;
         self.files = stored.files.into();
     }

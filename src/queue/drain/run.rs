@@ -78,7 +78,7 @@ pub(super) async fn drain_as(
     report.set_existing(existing);
     let failed = report.not_deleted.iter();
     let failed = failed.map(|left| Entry::new(left.message_id.as_str(), State::Failed).with_detail(&left.why));
-    if let Err(error) = run.scribe().note(failed.collect()).await {
+    if let Err(error) = run.scribe().record(failed.collect()).await {
         report.fail(error);
     }
     Ok(report)

@@ -21,6 +21,8 @@ pub struct Stored {
     pub weight: usize,
     /// Of these, how many were written now; the others were in the file before.
     pub written: u64,
+    /// Of these, how many we believed to be deleted: the service delivered them once more.
+    pub again: u64,
     /// Bytes that they take in the file.
     pub bytes: u64,
     /// How many files of the series there are by now.
@@ -78,7 +80,8 @@ async fn serve(
         (file, bytes) = appended.map_err(|error| Error::unexpected("writing ended early").caused_by(error))??;
         let entries = ids.iter().zip(&known).filter(|(_, known)| known.is_none());
         scribe.note(entries.map(|(id, _)| Entry::new(id.clone(), State::Written)).collect()).await?;
-        drop(stored.send(Ok(Stored { ids, weight: size, written, bytes, files: file.number() })));
+        let again = known.iter().filter(|known| **known == Some(State::Deleted)).count() as u64;
+        drop(stored.send(Ok(Stored { ids, weight: size, written, again, bytes, files: file.number() })));
     }
     Ok(())
 }

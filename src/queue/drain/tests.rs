@@ -124,12 +124,25 @@ async fn a_denied_delete_is_found_with_the_first_batch() {
 #[tokio::test]
 async fn a_delete_that_comes_too_late_is_not_believed() {
     let fake = Fake::with(40);
-    fake.change(|state| state.late_deletes = (2, Duration::from_millis(2300)));
+    fake.change(|state| {
+        state.late_deletes = (2, Duration::from_millis(2300));
+        (state.entry_failures, state.entry_code) = (usize::MAX, "InternalError");
+    });
     let here = Here::new();
     let report = here.drain(&Order { visibility: Duration::from_secs(2), ..all(&fake) }).await;
     assert_eq!((report.deleted, report.not_deleted.len(), fake.change(|state| state.left())), (40, 0, 0), "{report:?}");
     assert_eq!(here.ids().len(), 40);
     assert!(report.written_before >= 10, "they came again: {report:?}");
+}
+
+#[tokio::test]
+async fn messages_stay_hidden_while_a_delete_takes_long() {
+    let fake = Fake::with(40);
+    fake.change(|state| state.late_deletes = (2, Duration::from_millis(2300)));
+    let here = Here::new();
+    let report = here.drain(&Order { visibility: Duration::from_secs(2), ..all(&fake) }).await;
+    assert_eq!((report.deleted, report.written_before, fake.change(|state| state.left())), (40, 0, 0), "{report:?}");
+    assert!(fake.change(|state| state.messages.values().all(|message| message.receives == 1)), "one had come back");
 }
 
 #[tokio::test]
