@@ -240,6 +240,7 @@ impl State {
                 self.messages.values_mut().for_each(|message| message.deleted = true);
                 Ok(json!({}))
             }
+            "AmazonSQS.SendMessageBatch" => self.send_batch(request),
             "AmazonSQS.DeleteMessageBatch" => self.delete(request),
             "AmazonSQS.GetQueueAttributes" => Ok(self.attributes()),
             // No other queue can be seen from here.

@@ -209,7 +209,13 @@ fn an_interrupt_loses_nothing_and_doubles_nothing() {
     }
 }
 
+/// Sends messages with attributes of all types, and takes them out again.
 fn received(queue: &Queue, bodies: &[&str]) -> Vec<Message> {
+    fill(queue, bodies);
+    queue.take()
+}
+
+fn fill(queue: &Queue, bodies: &[&str]) {
     let attribute = |data_type: &str| MessageAttributeValue::builder().data_type(data_type);
     for body in bodies {
         let mut send = queue.sqs.send_message().queue_url(&queue.url).message_body(*body);
@@ -223,7 +229,6 @@ fn received(queue: &Queue, bodies: &[&str]) -> Vec<Message> {
         }
         wait_for(send.send()).unwrap();
     }
-    queue.take()
 }
 
 /// A file as a drain leaves it.
@@ -263,6 +268,12 @@ fn what_was_drained_comes_back_byte_for_byte() {
         [&mut before, &mut after].into_iter().for_each(|all| all.sort_by(|a, b| a.0.cmp(&b.0)));
         assert_eq!(after, before, "{name}");
     }
+    fill(&from, &bodies);
+    project.run(ACCOUNT, "queue drain from --to drained.jsonl.zst --yes").exits(0);
+    send(&project, "to drained.jsonl.zst").exits(0).says("3 messages sent");
+    let mut after: Vec<_> = to.take().iter().map(shape).collect();
+    after.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(after, before);
     assert_eq!(before.iter().map(|(_, attributes)| attributes.as_ref().unwrap().len()).max(), Some(10));
 }
 
