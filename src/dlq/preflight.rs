@@ -60,8 +60,8 @@ struct Services {
     gets: Semaphore,
 }
 
-/// A claim, and the place of its message in what was handed in.
-type Placed = (usize, Claim);
+/// Which message of those handed in, and which of its claims.
+type Place = (usize, usize);
 
 impl Preflight {
     /// For the letters of the queue with this URL. A table that holds no records is [`Kind::Usage`].
@@ -89,12 +89,11 @@ impl Preflight {
     /// The messages in their order, each with its verdict. Fails where a service gives no answer at all; a claim that
     /// may not be looked at is undetermined.
     pub async fn judge(&self, messages: Vec<Message>) -> Result<Vec<Judged>> {
-        let mut on_claims: Vec<Vec<Judgement>> = messages.iter().map(|_| Vec::new()).collect();
         // By id, because a call to the table takes each key once.
-        let mut claims: BTreeMap<String, Vec<Placed>> = BTreeMap::new();
-        for (index, message) in messages.iter().enumerate().filter(|(_, message)| message.unreadable.is_none()) {
-            for claim in &message.claims {
-                claims.entry(claim.id()).or_default().push((index, claim.clone()));
+        let mut claims: BTreeMap<String, Vec<(Place, Claim)>> = BTreeMap::new();
+        for (of_message, message) in messages.iter().enumerate() {
+            for (of_claim, claim) in message.claims.iter().enumerate() {
+                claims.entry(claim.id()).or_default().push(((of_message, of_claim), claim.clone()));
             }
         }
         let mut calls = JoinSet::new();
@@ -106,17 +105,20 @@ impl Preflight {
             }
             calls.spawn(judge_batch(self.services.clone(), batch));
         }
+        let mut on_claims = BTreeMap::new();
         while let Some(judged) = calls.join_next().await {
-            let judged = judged.map_err(|error| Error::unexpected("a look was not finished").caused_by(error))??;
-            for (index, judgement) in judged {
-                on_claims[index].push(judgement);
-            }
+            on_claims.extend(judged.map_err(|error| Error::unexpected("a look was not finished").caused_by(error))??);
         }
-        let judged = messages.into_iter().zip(on_claims);
-        Ok(judged.map(|(message, on_claims)| self.judge_message(message, on_claims)).collect())
+        // In the order of the messages and of the claims in each.
+        let mut on_claims = on_claims.into_iter().peekable();
+        let mut of_message = |index, message| {
+            let of_it = std::iter::from_fn(|| on_claims.next_if(|((of_message, _), _)| *of_message == index));
+            self.judge_message(message, of_it.map(|(_, judgement)| judgement))
+        };
+        Ok(messages.into_iter().enumerate().map(|(index, message)| of_message(index, message)).collect())
     }
 
-    fn judge_message(&self, message: Message, on_claims: Vec<Judgement>) -> Judged {
+    fn judge_message(&self, message: Message, on_claims: impl Iterator<Item = Judgement>) -> Judged {
         let replays = mark::replays(&message);
         let Judgement { verdict, why } = verdict::without_claims(&message)
             .unwrap_or_else(|| verdict::on_message(on_claims, replays, self.max_replays));
@@ -133,7 +135,10 @@ impl Preflight {
 }
 
 /// Judges the claims of up to [`BATCH`] keys.
-async fn judge_batch(services: Arc<Services>, batch: BTreeMap<String, Vec<Placed>>) -> Result<Vec<(usize, Judgement)>> {
+async fn judge_batch(
+    services: Arc<Services>,
+    batch: BTreeMap<String, Vec<(Place, Claim)>>,
+) -> Result<Vec<(Place, Judgement)>> {
     let records = match &services.table {
         Some(table) => {
             let _permit = services.gets.acquire().await;
@@ -145,10 +150,10 @@ async fn judge_batch(services: Arc<Services>, batch: BTreeMap<String, Vec<Placed
     let mut looks = Vec::with_capacity(batch.len());
     for (id, claims) in batch {
         let record = records.get(&id);
-        for (index, claim) in claims {
+        for (place, claim) in claims {
             match verdict::by_record(&claim, record) {
-                Some(judgement) => judged.push((index, judgement)),
-                None => looks.push(judge_by_object(&services, index, claim, record.cloned())),
+                Some(judgement) => judged.push((place, judgement)),
+                None => looks.push(judge_by_object(&services, place, claim, record.cloned())),
             }
         }
     }
@@ -159,12 +164,12 @@ async fn judge_batch(services: Arc<Services>, batch: BTreeMap<String, Vec<Placed
 
 async fn judge_by_object(
     services: &Services,
-    index: usize,
+    place: Place,
     claim: Claim,
     record: Option<Recorded>,
-) -> Result<(usize, Judgement)> {
+) -> Result<(Place, Judgement)> {
     let looked = services.look(&claim).await?;
-    Ok((index, verdict::by_object(&claim, record.as_ref(), looked)))
+    Ok((place, verdict::by_object(&claim, record.as_ref(), looked)))
 }
 
 impl Services {

@@ -72,15 +72,21 @@ impl Setting {
     }
 }
 
+/// Whether a queue of a deployed stack gives its dead letters to the queue with this URL.
+pub async fn is_dead_letter_queue(target: &Target, url: &str) -> Result<bool> {
+    Ok(target.surfaces().await?.0.iter().any(|stack| !sources(stack, url).is_empty()))
+}
+
+/// The logical names of a stack's queues that give their dead letters to the queue with this URL.
+fn sources<'a>(stack: &'a Surface, url: &str) -> Vec<&'a str> {
+    let is_it = |name: &str| stack.queues.get(name).is_some_and(|queue| queue.url == url);
+    let given = stack.queues.iter().filter(|(_, queue)| queue.dead_letter.as_deref().is_some_and(is_it));
+    given.map(|(logical, _)| logical.as_str()).collect()
+}
+
 /// The flows of a stack whose queue gives its dead letters to the queue with this URL.
 fn served<'a>(stack: &'a Surface, url: &str) -> impl Iterator<Item = (&'a Surface, &'a Flow)> {
-    let dead_letter = |name: &str| stack.queues.get(name).is_some_and(|queue| queue.url == url);
-    let sources: Vec<&str> = stack
-        .queues
-        .iter()
-        .filter(|(_, queue)| queue.dead_letter.as_deref().is_some_and(dead_letter))
-        .map(|(logical, _)| logical.as_str())
-        .collect();
+    let sources = sources(stack, url);
     let is_served = move |flow: &&Flow| flow.queue.as_deref().is_some_and(|queue| sources.contains(&queue));
     stack.flows.iter().filter(is_served).map(move |flow| (stack, flow))
 }

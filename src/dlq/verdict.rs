@@ -180,5 +180,4 @@ pub fn on_message(claims: impl IntoIterator<Item = Judgement>, replays: u32, max
 }
 
 #[cfg(test)]
-#[path = "verdict_tests.rs"]
 mod tests;
