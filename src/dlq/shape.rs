@@ -69,18 +69,19 @@ fn without_place(why: &str) -> &str {
     why.split_once(" (line ").map_or(why, |(why, _)| why)
 }
 
+/// Each with the most bytes that belong to it.
+const SIZE_CLASSES: [(u64, &str); 7] = [
+    (0, "empty"),
+    (1 << 10, "up to 1 KiB"),
+    (64 << 10, "up to 64 KiB"),
+    (1 << 20, "up to 1 MiB"),
+    (16 << 20, "up to 16 MiB"),
+    (256 << 20, "up to 256 MiB"),
+    (5 << 30, "up to 5 GiB"),
+];
+
 fn size_class(bytes: u64) -> &'static str {
-    const KIB: u64 = 1 << 10;
-    match bytes {
-        0 => "empty",
-        ..=KIB => "up to 1 KiB",
-        ..=0x1_0000 => "up to 64 KiB",
-        ..=0x10_0000 => "up to 1 MiB",
-        ..=0x100_0000 => "up to 16 MiB",
-        ..=0x1000_0000 => "up to 256 MiB",
-        ..=0x1_4000_0000 => "up to 5 GiB",
-        _ => "over 5 GiB",
-    }
+    SIZE_CLASSES.iter().find(|(most, _)| bytes <= *most).map_or("over 5 GiB", |(_, class)| class)
 }
 
 fn receives_class(count: u32) -> &'static str {
@@ -136,20 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn classes_meet_without_a_gap() {
-        for (bytes, class) in [
-            (0, "empty"),
-            (1, "up to 1 KiB"),
-            (1 << 10, "up to 1 KiB"),
-            ((1 << 10) + 1, "up to 64 KiB"),
-            (64 << 10, "up to 64 KiB"),
-            (1 << 20, "up to 1 MiB"),
-            (16 << 20, "up to 16 MiB"),
-            (256 << 20, "up to 256 MiB"),
-            (5 << 30, "up to 5 GiB"),
-            ((5 << 30) + 1, "over 5 GiB"),
-        ] {
-            assert_eq!(size_class(bytes), class, "{bytes}");
+    fn a_class_ends_where_the_next_begins() {
+        for ((most, class), (_, next)) in SIZE_CLASSES.iter().zip(&SIZE_CLASSES[1..]) {
+            assert_eq!((size_class(*most), size_class(most + 1)), (*class, *next));
         }
+        assert_eq!(size_class((5 << 30) + 1), "over 5 GiB");
     }
 }

@@ -87,3 +87,72 @@ fn word(text: &str) -> String {
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dlq::inspect::Letter;
+    use crate::queue::expression::Expression;
+    use crate::queue::message::Message;
+    use aws_sdk_sqs::types::Message as Received;
+
+    fn message(event: &str, key: &str) -> Message {
+        let record = serde_json::json!({"eventName": event, "s3": {"bucket": {"name": "b"}, "object": {"key": key}}});
+        let body = serde_json::json!({"Records": [record]}).to_string();
+        Message::from(Received::builder().body(body).build())
+    }
+
+    fn group(message: &Message, verdict: Verdict) -> Group {
+        let example =
+            Letter { message_id: "m".into(), verdict: Some(verdict), why: None, replays: 3, bucket: None, key: None };
+        let shape = Shape { verdict: Some(verdict), ..Shape::of(message) };
+        Group { letters: 1, shape, most_replays: 3, example }
+    }
+
+    fn aim() -> Aim {
+        Aim { queue: "dead".into(), flags: " --env dev".into() }
+    }
+
+    #[test]
+    fn each_verdict_has_what_it_needs_next() {
+        for (verdict, expected) in [
+            (Verdict::Send, "claimctl dlq replay dead --env dev"),
+            (Verdict::AlreadyRecorded, "claimctl dlq replay dead --env dev --on-recorded delete"),
+            (Verdict::PayloadGone, "claimctl dlq replay dead --env dev --quarantine quarantine.jsonl"),
+            (Verdict::Replayed, "claimctl dlq replay dead --env dev --max-replays 4"),
+            (Verdict::Undetermined, "claimctl dlq inspect dead --env dev --print-policy"),
+        ] {
+            let all = [group(&message("ObjectCreated:Put", "a/k"), verdict)];
+            assert_eq!(command(&aim(), &all[0], &all), expected);
+        }
+    }
+
+    #[test]
+    fn a_selection_takes_its_own_group_and_no_other_of_its_verdict() {
+        let keys = ["a/k", "it's/\\(1)/k", "plain", "\u{e9}\"/k"];
+        let encoded = keys.map(crate::claim::key::encode_form);
+        let mut messages = vec![Message::from(Received::builder().body("nonsense").build())];
+        for event in ["ObjectCreated:Put", "ObjectCreated:Copy"] {
+            messages.extend(encoded.iter().map(|key| message(event, key)));
+        }
+        let groups: Vec<_> = messages.iter().map(|message| group(message, Verdict::Send)).collect();
+        for (index, one) in groups.iter().enumerate() {
+            let others: Vec<_> = groups.iter().map(|group| &group.shape).collect();
+            let expression = Expression::parse(&conditions(&one.shape, &others).join(" and ")).unwrap();
+            let taken: Vec<_> =
+                (0..messages.len()).filter(|other| expression.holds(&messages[*other]).unwrap()).collect();
+            assert_eq!(taken, [index], "{expression:?}");
+        }
+        assert!(
+            command(&aim(), &groups[2], &groups).contains(r"startswith("),
+            "{}",
+            command(&aim(), &groups[2], &groups)
+        );
+    }
+
+    #[test]
+    fn a_shell_reads_it_as_one_word() {
+        assert_eq!(word("claim-check/dead"), "claim-check/dead");
+        assert_eq!(word("it's; rm"), r"'it'\''s; rm'");
+    }
+}

@@ -9,7 +9,7 @@ pub mod flow;
 mod merge;
 pub mod objects;
 mod second_look;
-pub mod spool;
+pub(crate) mod spool;
 mod tally;
 
 use std::time::{Duration, Instant};
