@@ -16,6 +16,7 @@ mod bootstrap;
 mod completions;
 mod config;
 mod demo;
+mod dlq;
 mod docs;
 mod doctor;
 mod help;
