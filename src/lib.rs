@@ -40,9 +40,13 @@ pub mod handlers;
 #[cfg(feature = "cli")]
 pub mod inspect;
 #[cfg(feature = "cli")]
+pub mod journal;
+#[cfg(feature = "cli")]
 pub mod names;
 #[cfg(feature = "cli")]
 pub mod output;
+#[cfg(feature = "cli")]
+pub mod payload;
 #[cfg(feature = "cli")]
 pub mod policy;
 #[cfg(feature = "cli")]

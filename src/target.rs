@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::account::{self, Answer, Caller};
 use crate::aws::credentials::{self, Role};
 use crate::aws::{self, Credentials, Service, Sessions, endpoint};
-use crate::changes::Begun;
+use crate::changes::{Begun, Who};
 use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
@@ -301,24 +301,24 @@ impl Target {
 
     /// From here on it is a change, and the change log knows of it.
     async fn agreed(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
-        ctx.changes.begin(self.begun(ctx, intent).await?)?;
+        ctx.changes.begin(Begun { who: self.who(ctx).await?, what: intent.what.clone() })?;
         Ok(Change(()))
     }
 
-    /// What the change log says of it. The sandbox is not asked who is calling: its answer is made up.
-    async fn begun(&self, ctx: &Ctx, intent: &Intent) -> Result<Begun> {
+    /// Where this leads and who is calling, as logs and journals name it. The sandbox is not asked: its answer is
+    /// made up.
+    pub async fn who(&self, ctx: &Ctx) -> Result<Who> {
         let answer = if self.is_local() { None } else { Some(self.identity().await?) };
         let caller = match answer {
             Some(Answer::Caller(caller)) => Some(caller),
             Some(Answer::NoSts(_)) | None => None,
         };
-        Ok(Begun {
+        Ok(Who {
             environment: self.environment.clone(),
             region: self.region.clone(),
             account: caller.map(|caller| caller.account.clone()),
             caller: caller.map(|caller| caller.arn.clone()),
             user: ctx.variable("USER").map(str::to_owned),
-            what: intent.what.clone(),
         })
     }
 }

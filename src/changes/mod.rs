@@ -9,6 +9,7 @@ mod file;
 mod read;
 mod redact;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +21,7 @@ use crate::exit::Exit;
 use crate::output::Outcome;
 use file::LogFile;
 pub use read::{History, Recorded};
-use redact::{redact, redact_arguments};
+pub use redact::{redact, redact_arguments};
 
 /// An upload of a shell glob can have thousands of arguments; so many tell what was meant.
 const MOST_ARGUMENTS: usize = 50;
@@ -34,9 +35,9 @@ pub struct Changes {
     open: Mutex<Vec<String>>,
 }
 
-/// What is known of a change before it begins.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Begun {
+/// Where a change happens, and who makes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
     /// None: AWS without an environment.
     pub environment: Option<String>,
     pub region: String,
@@ -46,6 +47,13 @@ pub struct Begun {
     pub caller: Option<String>,
     /// The user's name on this machine.
     pub user: Option<String>,
+}
+
+/// What is known of a change before it begins.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Begun {
+    #[serde(flatten)]
+    pub who: Who,
     /// Reads like "upload 12 files to bucket b".
     pub what: String,
 }
@@ -97,12 +105,24 @@ impl Changes {
         Changes::at(state, self.arguments.clone())
     }
 
+    /// The command line without the program, as it may be written down: without credentials, shortened.
+    pub fn arguments(&self) -> Vec<String> {
+        shortened(redact_arguments(&self.arguments))
+    }
+
+    /// The whole command line, to be typed again in a shell; credentials in it are left out.
+    pub fn command(&self) -> String {
+        let arguments = redact_arguments(&self.arguments);
+        let words: Vec<_> = arguments.iter().map(|argument| quoted(argument)).collect();
+        format!("claimctl {}", words.join(" "))
+    }
+
     /// Writes, durably, that a change begins. Where that fails, the change must not begin.
     pub fn begin(&self, begun: Begun) -> Result<()> {
         let at = Timestamp::now();
         let id = format!("{:x}-{:x}", at.as_nanosecond(), std::process::id());
         let begun = Begun { what: redact(&begun.what), ..begun };
-        let event = Event::Begun { begun, arguments: shortened(redact_arguments(&self.arguments)) };
+        let event = Event::Begun { begun, arguments: self.arguments() };
         self.file.append(&Line { v: VERSION, id: id.clone(), at, event }).map_err(|error| {
             Error::unexpected("the change cannot be logged, so nothing was done")
                 .caused_by(error)
@@ -149,6 +169,15 @@ fn shortened(mut arguments: Vec<String>) -> Vec<String> {
         arguments.push(format!("… and {more} more"));
     }
     arguments
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => Cow::Borrowed(word),
+        false => Cow::Owned(format!("'{}'", word.replace('\'', r"'\''"))),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ impl Report for Moved {
 }
 
 fn begun(what: &str) -> Begun {
-    Begun { environment: Some("dev".to_owned()), what: what.to_owned(), ..Begun::default() }
+    Begun { who: Who { environment: Some("dev".to_owned()), ..Who::default() }, what: what.to_owned() }
 }
 
 fn changes() -> (tempfile::TempDir, Changes) {
@@ -24,11 +24,12 @@ fn changes() -> (tempfile::TempDir, Changes) {
 fn a_change_is_logged_with_who_what_and_how_it_ended() {
     let (_state, changes) = changes();
     let caller = Some("arn:aws:sts::111111111111:assumed-role/ops/me".to_owned());
-    changes.begin(Begun { caller: caller.clone(), ..begun("move 3 messages") }).unwrap();
+    let who = Who { caller: caller.clone(), ..Who::default() };
+    changes.begin(Begun { who, ..begun("move 3 messages") }).unwrap();
     changes.end(&report(Moved(3)), None).unwrap();
     let history = changes.history().unwrap();
     let [change] = &history.changes[..] else { panic!("{history:?}") };
-    assert_eq!((change.begun.caller.clone(), change.begun.what.as_str()), (caller, "move 3 messages"));
+    assert_eq!((change.begun.who.caller.clone(), change.begun.what.as_str()), (caller, "move 3 messages"));
     assert_eq!(change.arguments, ["queue", "move"]);
     let ended = change.ended.as_ref().unwrap();
     assert_eq!((ended.exit, ended.said.as_str()), (0, "3 messages moved; nothing is left"));
@@ -91,4 +92,11 @@ fn a_thousand_arguments_are_shortened() {
     let shown = shortened((0..1000).map(|n| n.to_string()).collect());
     assert_eq!(shown.len(), MOST_ARGUMENTS + 1);
     assert_eq!(shown.last().unwrap(), "… and 950 more");
+}
+
+#[test]
+fn a_command_can_be_typed_again_and_holds_no_credential() {
+    let arguments = ["queue", "drain", "--where", "it's > 1", "", "--session-token", "x"].map(str::to_owned);
+    let changes = Changes::at(Path::new("/"), arguments.into());
+    assert_eq!(changes.command(), r"claimctl queue drain --where 'it'\''s > 1' '' --session-token '[hidden]'");
 }

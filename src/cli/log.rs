@@ -37,7 +37,7 @@ struct Log {
 pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let History { mut changes, unreadable } = ctx.changes.history()?;
     changes.retain(|change| {
-        args.env.as_deref().is_none_or(|env| change.begun.environment.as_deref() == Some(env))
+        args.env.as_deref().is_none_or(|env| change.begun.who.environment.as_deref() == Some(env))
             && args.since.is_none_or(|since| change.began_at >= since)
     });
     let left_out = changes.len().saturating_sub(args.limit);
@@ -48,12 +48,12 @@ impl Report for Log {
     fn page(&self) -> Page {
         let mut table = Table::new(["BEGAN", "ENVIRONMENT", "WHO", "WHAT", "RESULT"]);
         for change in &self.changes {
-            let begun = &change.begun;
+            let who = &change.begun.who;
             table.row([
                 local_time(change.began_at),
-                begun.environment.clone().unwrap_or_else(|| "-".to_owned()),
-                begun.caller.as_ref().or(begun.user.as_ref()).cloned().unwrap_or_else(|| "-".to_owned()),
-                begun.what.clone(),
+                who.environment.clone().unwrap_or_else(|| "-".to_owned()),
+                who.caller.as_ref().or(who.user.as_ref()).cloned().unwrap_or_else(|| "-".to_owned()),
+                change.begun.what.clone(),
                 result(change),
             ]);
         }

@@ -1,6 +1,7 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
 pub mod bootstrap;
+pub mod claim;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -13,6 +14,7 @@ pub mod log;
 pub mod man;
 pub mod package;
 pub mod queue;
+pub mod runs;
 pub mod upload;
 pub mod verify;
 
@@ -84,10 +86,16 @@ enum Verb {
     /// Dead letters: what they are, and what can be done with them
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// From a claim to its payload
+    #[command(subcommand)]
+    Claim(claim::Verb),
     Bootstrap(bootstrap::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
     Doctor(Box<doctor::Args>),
+    /// The journal: runs on this machine that can be gone on with
+    #[command(subcommand)]
+    Runs(runs::Verb),
     Log(log::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -115,10 +123,12 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
+        Verb::Claim(verb) => claim::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,
+        Verb::Runs(verb) => runs::run(verb, ctx),
         Verb::Log(args) => log::run(&args, ctx),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man(args) => man::run(&args),

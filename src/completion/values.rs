@@ -1,4 +1,4 @@
-//! What an argument can be: names from claimctl.toml and from the surfaces last seen.
+//! What an argument can be: names from claimctl.toml, from the surfaces last seen and from the journal.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -7,7 +7,8 @@ use clap_complete::CompletionCandidate;
 
 use crate::cancel::Cancel;
 use crate::config::{self, Config, LOCAL};
-use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::context::{ColorChoice, Ctx, Format, Manners, Paths};
+use crate::journal::Journal;
 use crate::seen::Seen;
 use crate::surface::{Surface, Surfaces};
 
@@ -22,6 +23,7 @@ pub enum Kind {
     Queue,
     Table,
     Function,
+    Run,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             "QUEUE" => Kind::Queue,
             "TABLE" => Kind::Table,
             "FUNCTION" | "HANDLER" => Kind::Function,
+            "RUN" => Kind::Run,
             _ => return None,
         })
     }
@@ -56,6 +59,7 @@ impl Kind {
 struct Known {
     config: Config,
     surfaces: Surfaces,
+    paths: Paths,
 }
 
 impl Known {
@@ -72,7 +76,7 @@ impl Known {
             true => Seen::at(&ctx.paths, &config.project.name, &environment).surfaces(),
             false => Surfaces::default(),
         };
-        Some(Known { config, surfaces })
+        Some(Known { config, surfaces, paths: ctx.paths })
     }
 
     /// Names, each with a few words on what it is.
@@ -91,7 +95,18 @@ impl Known {
                 functions.extend(self.of_stacks(|surface| surface.functions.keys().map(String::as_str).collect()));
                 functions
             }
+            Kind::Run => self.runs().unwrap_or_default(),
         }
+    }
+
+    fn runs(&self) -> Option<BTreeMap<String, String>> {
+        let journal = Journal::existing(&self.paths, &self.config.project.name).ok()??;
+        let runs = journal.runs().ok()?;
+        Some(
+            runs.into_iter()
+                .map(|run| (run.id, format!("{} {}, {}", run.verb, run.target, run.standing.name())))
+                .collect(),
+        )
     }
 
     fn environments(&self) -> BTreeMap<String, String> {
@@ -135,6 +150,8 @@ fn environment_in(words: impl Iterator<Item = OsString>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn surface(stack: &str, queues: &[&str]) -> Surface {
@@ -149,7 +166,8 @@ mod tests {
     #[test]
     fn a_name_of_two_stacks_is_offered_as_it_must_be_typed() {
         let surfaces = Surfaces(vec![surface("one", &["claims", "rows"]), surface("two", &["claims"])]);
-        let known = Known { config: Config::default(), surfaces };
+        let paths = Paths { cache: PathBuf::new(), state: PathBuf::new() };
+        let known = Known { config: Config::default(), surfaces, paths };
         let names: Vec<_> = known.values(Kind::Queue).into_keys().collect();
         assert_eq!(names, ["one/claims", "rows", "two/claims"]);
         assert_eq!(known.values(Kind::Stack).into_keys().collect::<Vec<_>>(), ["one", "two"]);

@@ -21,6 +21,9 @@ use crate::exit::Exit;
 /// Prints what a verb returned, in the format asked for, and says how the run ended.
 pub fn print(outcome: &Outcome, ctx: &Ctx) -> Result<Exit> {
     ctx.progress.finish();
+    if !outcome.is_for_stdout() {
+        return Ok(outcome.exit());
+    }
     let mut out = Stdout::new();
     match ctx.manners.format {
         Format::Table => out.text(&outcome.page().render(&ctx.terminal))?,

@@ -6,6 +6,7 @@ pub mod expression;
 #[cfg(test)]
 mod fake;
 mod held;
+pub mod histogram;
 pub mod look;
 pub mod message;
 pub mod named;

@@ -176,6 +176,8 @@ fn each_without(policy: &Value) -> Vec<(String, String, Value)> {
             all.push((statement["Sid"].as_str().unwrap().to_owned(), action.as_str().unwrap().to_owned(), less));
         }
     }
+    // What is not given back is hidden from those that come after it.
+    all.sort_by_key(|(sid, action, _)| (action == "sqs:ChangeMessageVisibility").then(|| sid.clone()));
     all
 }
 
@@ -233,6 +235,47 @@ fn the_printed_policy_is_enough_to_peek() {
             ("CountDeadLetters", "sqs:GetQueueAttributes", 0),
         ],
     );
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_get_a_payload() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let s3 = server.s3(ACCOUNT, "us-east-1");
+    wait_for(s3.create_bucket().bucket("payloads-of-a-test").send()).unwrap();
+    let put = wait_for(s3.put_object().bucket("payloads-of-a-test").key("k").body(b"p".to_vec().into()).send());
+    let etag = put.unwrap().e_tag.unwrap();
+    let claim = json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "payloads-of-a-test"},
+        "object": {"key": "k", "size": 1, "eTag": etag.trim_matches('"')}}}]});
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    let sent = wait_for(sqs.send_message().queue_url(url).message_body(claim.to_string()).send()).unwrap();
+    let id = sent.message_id.unwrap();
+
+    let line = format!("claim get {id} --queue claims --env dev --force");
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "enough", &with_batches(&policy)), &project, &line).exits(0).says("1 B in k");
+    let but = [
+        // Asked for where a claim names a version; and to tell what is missing from what is denied.
+        ("GetPayload", "s3:GetObjectVersion", 0),
+        ("TellMissingFromDenied", "s3:ListBucket", 0),
+        // What cannot be given back comes back by itself, and is told.
+        ("LookIntoQueue", "sqs:ChangeMessageVisibility", 0),
+        // Nothing was there to be given back; and a dead-letter queue that cannot be found or counted is left out.
+        ("LookIntoDeadLetters", "sqs:ChangeMessageVisibility", 0),
+        ("LookIntoDeadLetters", "sqs:GetQueueUrl", 0),
+        ("LookIntoDeadLetters", "sqs:GetQueueAttributes", 0),
+    ];
+    each_is_needed(&server, &project, &policy, &line, &but);
+
+    let line = "claim get s3://payloads-of-a-test/k --env dev --force";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "by-key", &policy);
+    run_as(&role, &project, line).exits(0);
+    run_as(&role, &project, "claim get s3://payloads-of-a-test/other --env dev").exits(6).says("s3:GetObject");
+    let denied = assume(&server, "not-by-key", &without(&policy, "s3:GetObject"));
+    run_as(&denied, &project, line).exits(6).says("needed: s3:GetObject on ");
 }
 
 /// A bucket and a table of records, as a stack would make them.
