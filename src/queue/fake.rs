@@ -232,7 +232,6 @@ impl State {
         match operation {
             "AmazonSQS.ReceiveMessage" => self.receive(request),
             "AmazonSQS.ChangeMessageVisibilityBatch" => Ok(self.change_visibility(request)),
-            "AmazonSQS.SendMessageBatch" => self.send_batch(request),
             // A queue is purged once in a minute.
             "AmazonSQS.PurgeQueue" if self.purged => Err("PurgeQueueInProgress"),
             "AmazonSQS.PurgeQueue" => {

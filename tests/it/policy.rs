@@ -407,3 +407,30 @@ fn the_printed_policy_is_enough_to_verify() {
     ];
     each_is_needed(&server, &project, &policy, line, &but);
 }
+
+#[test]
+fn the_printed_policy_is_enough_to_inspect_dead_letters() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    stack(&server);
+    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("k");
+    wait_for(put.send()).unwrap();
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("dead").send()).unwrap().queue_url.unwrap();
+    let body = json!({"Records": [{"s3": {"bucket": {"name": "payloads-of-a-test"}, "object": {"key": "k"}}}]});
+    wait_for(sqs.send_message().queue_url(url).message_body(body.to_string()).send()).unwrap();
+    let line = "dlq inspect dead --table records --env dev";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 letter, send").says("given back: 1 letter");
+    let but = [
+        ("LookIntoQueue", "sqs:ChangeMessageVisibility", 3),
+        // Without an answer the letter stays undetermined, which is told and is no reason to stop.
+        ("LookAtPayloads", "s3:GetObject", 3),
+        // Only a claim with a version id needs it, and only an object that is gone the right to list.
+        ("LookAtPayloads", "s3:GetObjectVersion", 0),
+        ("TellMissingFromForbidden", "s3:ListBucket", 0),
+    ];
+    each_is_needed(&server, &project, &policy, line, &but);
+}
