@@ -28,6 +28,8 @@ pub mod demo;
 #[cfg(feature = "cli")]
 pub mod deploy;
 #[cfg(feature = "cli")]
+pub mod dlq;
+#[cfg(feature = "cli")]
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod exit;

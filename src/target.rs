@@ -41,6 +41,15 @@ impl TargetArgs {
     pub fn choose(&self, ctx: &Ctx, config: &mut Config) -> Result<Choice> {
         config.choose(ctx, self.env.as_deref(), self.profile.as_deref(), self.region.as_deref())
     }
+
+    /// The same flags for a command that is to follow: ` --env dev`, or nothing. The endpoint may come from a variable,
+    /// and is left to it.
+    pub fn again(&self) -> String {
+        [("--env", &self.env), ("--profile", &self.profile), ("--region", &self.region)]
+            .into_iter()
+            .filter_map(|(flag, value)| Some(format!(" {flag} {}", value.as_ref()?)))
+            .collect()
+    }
 }
 
 pub struct Target {

@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod dlq;
 pub mod doctor;
 pub mod env;
 pub mod init;
@@ -81,6 +82,9 @@ enum Verb {
     /// Look into queues
     #[command(subcommand)]
     Queue(queue::Verb),
+    /// Dead letters: what they are, and what can be done with them
+    #[command(subcommand)]
+    Dlq(dlq::Verb),
     Bootstrap(bootstrap::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
@@ -114,6 +118,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Package(verb) => package::run(verb, ctx).await,
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
+        Verb::Dlq(verb) => dlq::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,

@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod depth;
+pub mod expression;
 #[cfg(test)]
 mod fake;
 mod held;
@@ -10,6 +11,7 @@ pub mod message;
 pub mod named;
 pub mod receive;
 pub mod resolve;
+pub mod select;
 
 use std::sync::Arc;
 

@@ -35,29 +35,40 @@ pub async fn resolve(target: &Target, name: &str) -> Result<String> {
 
 /// The queue that is meant when none is named: the only one of the deployed stacks that is no dead-letter queue.
 pub async fn only(target: &Target) -> Result<String> {
+    only_one(target, "queue", false).await
+}
+
+/// The dead-letter queue that is meant when none is named: the only one of the deployed stacks.
+pub async fn only_dead_letter_queue(target: &Target) -> Result<String> {
+    only_one(target, "dead-letter queue", true).await
+}
+
+async fn only_one(target: &Target, what: &str, is_dead_letter_queue: bool) -> Result<String> {
     let surfaces = target.surfaces().await?;
-    let sources: Vec<_> = surfaces
+    let wanted: Vec<_> = surfaces
         .0
         .iter()
         .flat_map(|stack| {
-            let dead_letter =
+            let takes_dead_letters =
                 |name: &str| stack.queues.values().any(|queue| queue.dead_letter.as_deref() == Some(name));
             stack
                 .queues
                 .iter()
-                .filter(move |(logical, _)| !dead_letter(logical))
+                .filter(move |(logical, _)| takes_dead_letters(logical) == is_dead_letter_queue)
                 .map(|(logical, queue)| (format!("{}/{logical}", stack.stack), queue))
         })
         .collect();
-    match sources.as_slice() {
+    match wanted.as_slice() {
         [(_, queue)] => Ok(queue.url.clone()),
-        [] => {
-            Err(Error::usage(format!("no stack is known in environment {}, so a queue must be named", target.name()))
+        [] if surfaces.0.is_empty() => {
+            Err(Error::usage(format!("no stack is known in environment {}, so a {what} must be named", target.name()))
                 .hint("list them: claimctl queue ls"))
         }
+        [] => Err(Error::usage(format!("no stack has a {what}, so one must be named"))
+            .hint("list them: claimctl queue ls --all")),
         several => {
             let names: Vec<_> = several.iter().map(|(name, _)| name.as_str()).collect();
-            Err(Error::usage("there are several queues, so one must be named")
+            Err(Error::usage(format!("there are several {what}s, so one must be named"))
                 .hint(format!("one of: {}", names.join(", "))))
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::Explain;
 use crate::claim::record::attribute;
-use crate::claim::{Status, claim_id};
+use crate::claim::{Status, claim_id, sequencer};
 use crate::error::{Error, Result};
 use crate::policy::{Place, Statement};
 
@@ -20,6 +20,8 @@ pub const BATCH: usize = 100;
 const BATCHES_AT_ONCE: usize = 8;
 /// Only what a comparison needs is sent over the wire.
 const PROJECTION: &str = "#key, #etag, #size, #status";
+/// The same, with what tells two events of one key apart.
+const WITH_SEQUENCER: &str = "#key, #etag, #size, #status, #id, #sequencer";
 
 const DESCRIBE: &str = "dynamodb:DescribeTable";
 const SCAN: &str = "dynamodb:Scan";
@@ -52,6 +54,18 @@ pub struct RecordEntry {
     pub removed: bool,
 }
 
+/// What the table holds for a claim, and which event of its key wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    pub entry: RecordEntry,
+    /// Normalized; none in a record that a repair wrote.
+    pub sequencer: Option<String>,
+}
+
+/// An item as DynamoDB gives it.
+type Item = HashMap<String, AttributeValue>;
+
+#[derive(Clone)]
 pub struct RecordTable {
     client: Client,
     pub name: String,
@@ -104,7 +118,7 @@ impl RecordTable {
             .total_segments(SEGMENTS)
             .consistent_read(true)
             .projection_expression(PROJECTION)
-            .set_expression_attribute_names(Some(placeholders()))
+            .set_expression_attribute_names(Some(placeholders(PROJECTION)))
             .expression_attribute_names("#bucket", attribute::BUCKET)
             .expression_attribute_values(":bucket", AttributeValue::S(self.bucket.clone()));
         request = match prefix {
@@ -121,56 +135,72 @@ impl RecordTable {
 
     /// The records of these keys, read consistently. Keys without a record are absent from the answer.
     pub async fn get(&self, keys: &[&str]) -> Result<HashMap<String, RecordEntry>> {
-        let batches = keys.chunks(BATCH).map(|batch| self.get_batch(batch));
-        let found: Vec<Vec<RecordEntry>> =
-            stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().map(|entry| (entry.key.clone(), entry)).collect())
+        let ids = |keys: &[&str]| keys.iter().map(|key| claim_id(&self.bucket, key)).collect();
+        let batches = keys.chunks(BATCH).map(|batch| self.get_batch(ids(batch), PROJECTION));
+        let found: Vec<Vec<Item>> = stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await?;
+        Ok(found.iter().flatten().filter_map(entry).map(|entry| (entry.key.clone(), entry)).collect())
     }
 
-    async fn get_batch(&self, keys: &[&str]) -> Result<Vec<RecordEntry>> {
-        let ids = keys.iter().map(|key| {
-            let id = AttributeValue::S(claim_id(&self.bucket, key));
-            HashMap::from([(attribute::CLAIM_ID.to_owned(), id)])
-        });
+    /// The records with these partition keys, of any bucket, read consistently; by partition key. At most [`BATCH`]
+    /// ids, each once. Ids without a record are absent from the answer.
+    pub async fn get_by_id(&self, ids: Vec<String>) -> Result<HashMap<String, Recorded>> {
+        let items = self.get_batch(ids, WITH_SEQUENCER).await?;
+        let recorded = |item: &Item| {
+            let sequencer = text(item, attribute::SEQUENCER).and_then(|sequencer| sequencer::normalize(sequencer));
+            Some((text(item, attribute::CLAIM_ID)?.clone(), Recorded { entry: entry(item)?, sequencer }))
+        };
+        Ok(items.iter().filter_map(recorded).collect())
+    }
+
+    async fn get_batch(&self, ids: Vec<String>, projection: &str) -> Result<Vec<Item>> {
+        let mut found = Vec::with_capacity(ids.len());
+        let keys = ids.into_iter().map(|id| HashMap::from([(attribute::CLAIM_ID.to_owned(), AttributeValue::S(id))]));
         let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(ids.collect()))
+            .set_keys(Some(keys.collect()))
             .consistent_read(true)
-            .projection_expression(PROJECTION)
-            .set_expression_attribute_names(Some(placeholders()))
+            .projection_expression(projection)
+            .set_expression_attribute_names(Some(placeholders(projection)))
             .build()
             .map_err(|error| Error::unexpected("cannot build the call").caused_by(error))?;
         let mut left = HashMap::from([(self.name.clone(), wanted)]);
-        let mut found = Vec::with_capacity(keys.len());
         // An answer holds 16 MB at most; what did not fit comes back unprocessed.
         while !left.is_empty() {
             let answer = self.client.batch_get_item().set_request_items(Some(left)).send().await;
             let answer =
                 answer.or_needs(&format!("read records of table {}", self.name), GET, &arn_pattern(&self.name))?;
-            found.extend(answer.responses.unwrap_or_default().values().flatten().filter_map(entry));
+            found.extend(answer.responses.unwrap_or_default().into_values().flatten());
             left = answer.unprocessed_keys.unwrap_or_default();
         }
         Ok(found)
     }
 }
 
-fn placeholders() -> HashMap<String, String> {
+/// The names behind a projection's placeholders. DynamoDB refuses one that is not used.
+fn placeholders(projection: &str) -> HashMap<String, String> {
     [
         ("#key", attribute::OBJECT_KEY),
         ("#etag", attribute::ETAG),
         ("#size", attribute::SIZE),
         ("#status", attribute::STATUS),
+        ("#id", attribute::CLAIM_ID),
+        ("#sequencer", attribute::SEQUENCER),
     ]
+    .into_iter()
+    .filter(|(placeholder, _)| projection.contains(placeholder))
     .map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()))
-    .into()
+    .collect()
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
+    item.get(name).and_then(|value| value.as_s().ok())
 }
 
 /// None for an item that is no record: it has no object key.
-fn entry(item: &HashMap<String, AttributeValue>) -> Option<RecordEntry> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-    let status = text(attribute::STATUS).and_then(|status| Status::parse(status));
+fn entry(item: &Item) -> Option<RecordEntry> {
+    let status = text(item, attribute::STATUS).and_then(|status| Status::parse(status));
     Some(RecordEntry {
-        key: text(attribute::OBJECT_KEY)?.clone(),
-        etag: text(attribute::ETAG).cloned(),
+        key: text(item, attribute::OBJECT_KEY)?.clone(),
+        etag: text(item, attribute::ETAG).cloned(),
         size: item.get(attribute::SIZE).and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok()),
         retired: matches!(status, Some(Status::Processed | Status::Removed)),
         removed: status == Some(Status::Removed),

@@ -7,9 +7,9 @@
 
 pub mod flow;
 mod merge;
-mod objects;
+pub mod objects;
 mod second_look;
-mod spool;
+pub(crate) mod spool;
 mod tally;
 
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ use crate::target::Target;
 use flow::ResolvedFlow;
 use merge::Merge;
 use objects::{Listing, ObjectEntry};
+pub use second_look::agree;
 use second_look::{Candidate, Open};
 use spool::{Sorter, Spool};
 pub use tally::{Category, Counts, Finding};
@@ -225,7 +226,7 @@ impl Run<'_> {
             return Ok(());
         }
         match record {
-            Some(record) if second_look::agree(&object, &record) => {
+            Some(record) if agree(&object, &record) => {
                 self.seen.paired += 1;
                 self.counts.add(Category::Recorded);
                 Ok(())

@@ -9,9 +9,12 @@ use crate::claim::key;
 use crate::error::{Error, Result};
 use crate::policy::{Place, Statement};
 
-const LIST: &str = "s3:ListBucket";
+/// Also what makes S3 tell an object that is not there from one that may not be seen.
+pub const LIST: &str = "s3:ListBucket";
 /// Of HeadObject.
-const HEAD: &str = "s3:GetObject";
+pub const HEAD: &str = "s3:GetObject";
+/// Of HeadObject with a version id.
+pub const HEAD_VERSION: &str = "s3:GetObjectVersion";
 
 /// What IAM has to allow to list a bucket, and to look again at objects whose key begins with `prefix`.
 pub fn permissions(place: &Place, bucket: &str, prefix: &str) -> Vec<Statement> {
@@ -83,16 +86,23 @@ impl Listing {
     }
 }
 
-/// The object as it is now; none where there is none (Amazon S3 API Reference, HeadObject).
-pub async fn head(s3: &Client, bucket: &str, key: &str) -> Result<Option<ObjectEntry>> {
-    match s3.head_object().bucket(bucket).key(key).send().await {
+/// The object as it is now, or one version of it; none where there is none (Amazon S3 API Reference, HeadObject).
+pub async fn head(s3: &Client, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectEntry>> {
+    let call = s3.head_object().bucket(bucket).key(key).set_version_id(version_id.map(str::to_owned));
+    match call.send().await {
         Ok(head) => Ok(Some(ObjectEntry {
             key: key.to_owned(),
             etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
             size: head.content_length().and_then(|size| size.try_into().ok()).unwrap_or(0),
             modified: head.last_modified().map_or(0, |time| time.secs()),
         })),
-        Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => Ok(None),
-        Err(error) => Err(error).or_needs(&format!("look at object {key}"), HEAD, &format!("arn:*:s3:::{bucket}/*")),
+        // A version that is a delete marker is answered with 405.
+        Err(error) if error.raw_response().is_some_and(|answer| [404, 405].contains(&answer.status().as_u16())) => {
+            Ok(None)
+        }
+        Err(error) => {
+            let needed = if version_id.is_some() { HEAD_VERSION } else { HEAD };
+            Err(error).or_needs(&format!("look at object {key}"), needed, &format!("arn:*:s3:::{bucket}/*"))
+        }
     }
 }

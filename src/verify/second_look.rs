@@ -225,7 +225,7 @@ impl Run<'_> {
 
     async fn heads_of<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Result<HashMap<String, ObjectEntry>> {
         let s3 = self.target.s3();
-        let heads = keys.map(|key| objects::head(&s3, &self.flow.bucket, key));
+        let heads = keys.map(|key| objects::head(&s3, &self.flow.bucket, key, None));
         let found: Vec<Option<ObjectEntry>> = stream::iter(heads).buffer_unordered(HEADS_AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().map(|object| (object.key.clone(), object)).collect())
     }

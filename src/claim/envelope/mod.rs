@@ -9,7 +9,7 @@ mod event;
 mod tests;
 mod unreadable;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::Claim;
@@ -27,8 +27,7 @@ pub const POINTER_NAMES: [&str; 2] =
 pub const POINTER_ATTRIBUTES: [&str; 2] = ["ExtendedPayloadSize", "SQSLargePayloadSize"];
 
 /// What wraps a claim on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Envelope {
     /// An S3 event notification, also the bare one that Lambda puts into its dead-letter queue.
     S3,
@@ -40,8 +39,27 @@ pub enum Envelope {
     /// A Lambda destination record, with the event in `requestPayload`.
     Destination,
     /// A pointer of the SQS or SNS extended client.
-    #[serde(rename = "extended-client")]
     ExtendedClient,
+}
+
+impl Envelope {
+    /// As it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Sns => "sns",
+            Self::Sqs => "sqs",
+            Self::EventBridge => "eventbridge",
+            Self::Destination => "destination",
+            Self::ExtendedClient => "extended-client",
+        }
+    }
+}
+
+impl Serialize for Envelope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// What a message body holds.

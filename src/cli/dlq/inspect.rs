@@ -1,0 +1,280 @@
+//! `claimctl dlq inspect`: what kinds of dead letters there are, and what to do with each.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::context::{Ctx, Format};
+use crate::dlq::inspect::{self, Group, Letter, Wanted};
+use crate::dlq::preflight::{Options, Preflight};
+use crate::dlq::setting::{Setting, is_dead_letter_queue};
+use crate::dlq::suggest::{self, Aim};
+use crate::dlq::verdict::Verdict;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::output::units::count;
+use crate::output::{Outcome, Page, Report, Stdout, Table, report};
+use crate::policy::{Place, PolicyArgs, policy};
+use crate::queue::look::{self, Look};
+use crate::queue::named::NamedQueue;
+use crate::queue::receive::Ended;
+use crate::queue::select::SelectArgs;
+use crate::queue::{Queue, depth, resolve};
+use crate::target::{Target, TargetArgs};
+use crate::verify::spool::Spool;
+
+/// Groups that a table shows; the JSON form has all of them.
+const SHOWN: usize = 20;
+
+/// Group dead letters by shape, with a verdict on each: can it be sent again?
+///
+/// Letters are received and given back, as by queue peek. Each claim's payload and record are looked at; nothing is
+/// changed. For every group there is an example, and the command that does what the group needs next.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The dead-letter queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
+    #[arg(value_name = "QUEUE")]
+    queue: Option<String>,
+    /// How many letters to look at
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Every letter, up to 100,000
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// Look even at a queue that is no dead-letter queue, or whose redrive policy allows two receives or fewer
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    preflight: PreflightArgs,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// How letters are judged before they are sent.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Preflight")]
+pub struct PreflightArgs {
+    /// The table of records, where it is not the flow's
+    #[arg(long, value_name = "TABLE", conflicts_with = "no_preflight")]
+    table: Option<String>,
+    /// A letter that was replayed so often is not to be sent again
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    max_replays: u32,
+    /// Look at neither payloads nor records
+    #[arg(long)]
+    no_preflight: bool,
+}
+
+impl PreflightArgs {
+    /// None: nothing is to be looked at.
+    pub async fn start(&self, target: &Target, url: &str) -> Result<Option<Preflight>> {
+        if self.no_preflight {
+            return Ok(None);
+        }
+        let options = Options { table: self.table.clone(), max_replays: self.max_replays };
+        Preflight::new(target, url, &options).await.map(Some)
+    }
+}
+
+#[derive(Serialize)]
+struct Inspection {
+    queue: String,
+    #[serde(flatten)]
+    look: Look,
+    /// Letters by verdict.
+    verdicts: BTreeMap<&'static str, u64>,
+    groups: Vec<Suggested>,
+    letters: Spool<Letter>,
+    /// What the reader should know before trusting the verdicts too far.
+    notes: Vec<String>,
+    #[serde(skip)]
+    all: bool,
+}
+
+#[derive(Serialize)]
+struct Suggested {
+    #[serde(flatten)]
+    group: Group,
+    command: String,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    if args.policy.print_policy {
+        return print_policy(args, target).await;
+    }
+    let selection = args.select.understand(Timestamp::now())?;
+    let url = match &args.queue {
+        Some(name) => resolve::resolve(target, name).await?,
+        None => resolve::only_dead_letter_queue(target).await?,
+    };
+    let queue = Queue::new(target.sqs(), &url);
+    if !args.force {
+        let depth = depth::read(&queue.sqs, &url).await?;
+        inspect::allow(&depth, is_dead_letter_queue(target, &url).await?)?;
+    }
+    let preflight = args.preflight.start(target, &url).await?;
+    target.guard(ctx).await?;
+    let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection };
+    let format = ctx.manners.format;
+    let mut out = (format == Format::Jsonl).then(Stdout::new);
+    let mut letters = Spool::new();
+    let mut verdicts = BTreeMap::new();
+    let each = |letter: Letter| {
+        *verdicts.entry(letter.verdict.map_or("unjudged", Verdict::as_str)).or_default() += 1;
+        match (&mut out, format) {
+            (Some(out), _) => {
+                out.json_line(&letter)?;
+                out.flush()
+            }
+            (None, Format::Json) => letters.push(letter),
+            (None, _) => Ok(()),
+        }
+    };
+    let (look, groups) =
+        inspect::inspect(&queue, preflight.as_ref(), &wanted, &ctx.cancel, ctx.progress.as_ref(), each).await?;
+    drop(out);
+    let aim = Aim { queue: args.queue.clone().unwrap_or_else(|| queue.name().to_owned()), flags: args.target.again() };
+    let commands: Vec<_> = groups.iter().map(|group| suggest::command(&aim, group, &groups)).collect();
+    let inspection = Inspection {
+        queue: queue.name().to_owned(),
+        look,
+        verdicts,
+        groups: groups.into_iter().zip(commands).map(|(group, command)| Suggested { group, command }).collect(),
+        letters,
+        notes: preflight.iter().flat_map(Preflight::notes).collect(),
+        all: args.all,
+    };
+    if format == Format::Jsonl {
+        // stdout is the letters, so what is to be said of them goes beside it.
+        inspection.sentences().iter().for_each(|sentence| ctx.progress.note(sentence));
+    }
+    report(inspection)
+}
+
+async fn print_policy(args: &Args, target: &Target) -> Result<Outcome> {
+    let place = Place::of(target).await?;
+    let name = match &args.queue {
+        Some(name) => name.clone(),
+        None => resolve::only_dead_letter_queue(target).await?,
+    };
+    let mut statements = look::permissions(&NamedQueue::find(target, &place, &name).await?);
+    if !args.preflight.no_preflight {
+        let found = target.surfaces().await?.queue(&name)?;
+        let url = found.map_or(name.as_str(), |found| &found.item.url);
+        let setting = Setting::find(target, url, args.preflight.table.as_deref()).await?;
+        statements.extend(setting.permissions(&place));
+    }
+    policy(statements)
+}
+
+impl Inspection {
+    fn undetermined(&self) -> u64 {
+        self.verdicts.get(Verdict::Undetermined.as_str()).copied().unwrap_or(0)
+    }
+
+    /// What was seen, what was not, and what it cost.
+    fn sentences(&self) -> Vec<String> {
+        let Look { seen, about, cost, released, already_visible, not_released, .. } = &self.look;
+        let mut said = vec![format!("{}: seen {seen} of about {} visible", self.queue, about.before.visible)];
+        if about.before.in_flight + about.before.delayed > 0 {
+            said.push(format!(
+                "not looked at: about {} in flight, {} delayed",
+                about.before.in_flight, about.before.delayed
+            ));
+        }
+        let why = match self.look.ended {
+            Ended::Limit if *seen < about.before.visible => Some("stopped at the limit: --all sees everything"),
+            Ended::Empty | Ended::Limit | Ended::Stopped => None,
+            Ended::Cap => Some("stopped: as many letters are held as may be in flight; there may be more"),
+            Ended::Heads => Some("FIFO: only the heads of message groups can be seen; the rest waits behind them"),
+            Ended::Unanswered => Some("the counts promise more than the queue gave: not all may have been seen"),
+            Ended::Interrupted => Some("interrupted: there may be more"),
+        };
+        said.extend(why.map(str::to_owned));
+        said.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        let already = match already_visible {
+            0 => String::new(),
+            already => format!("; visible again or gone before that: {already}"),
+        };
+        said.push(format!(
+            "given back: {}{already}; receive counts went up by one ({})",
+            count(*released, "letter"),
+            count(cost.receives, "receive")
+        ));
+        said.extend(not_released.iter().map(|left| {
+            format!(
+                "not given back: {}, visible again by itself at {} ({})",
+                left.message_id, left.visible_at, left.why
+            )
+        }));
+        said
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new([">LETTERS", "VERDICT", "ENVELOPE", "EVENT", "PREFIX", "SIZE", "RECEIVES"]);
+        for Suggested { group, .. } in self.groups.iter().take(SHOWN) {
+            let shape = &group.shape;
+            let envelope: Vec<_> = shape.envelope.iter().map(|envelope| envelope.as_str()).collect();
+            let event = shape.unreadable.as_ref().or(shape.event.as_ref());
+            let prefix = match (&shape.bucket, &shape.prefix) {
+                (Some(bucket), prefix) => format!("{bucket}/{}", prefix.as_deref().unwrap_or("…")),
+                (None, _) => "-".to_owned(),
+            };
+            table.row([
+                group.letters.to_string(),
+                shape.verdict.map_or_else(|| "-".to_owned(), |verdict| verdict.to_string()),
+                if envelope.is_empty() { "-".to_owned() } else { envelope.join(" > ") },
+                event.cloned().unwrap_or_else(|| "-".to_owned()),
+                prefix,
+                shape.size.unwrap_or("-").to_owned(),
+                shape.receives.to_owned(),
+            ]);
+        }
+        table
+    }
+}
+
+impl Suggested {
+    /// The example, and what to do.
+    fn sentences(&self) -> [String; 2] {
+        let Group { letters, shape, example, .. } = &self.group;
+        let what = shape.verdict.map_or_else(|| "not judged".to_owned(), |verdict| verdict.to_string());
+        let key = match (&example.bucket, &example.key) {
+            (Some(bucket), Some(key)) => format!(" ({bucket}/{key})"),
+            _ => String::new(),
+        };
+        let why = example.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        [
+            format!("{}, {what}, for example {}{key}{why}", count(*letters, "letter"), example.message_id),
+            format!("  {}", self.command),
+        ]
+    }
+}
+
+impl Report for Inspection {
+    fn page(&self) -> Page {
+        let mut page = Page::new().table(self.table());
+        for line in self.groups.iter().take(SHOWN).flat_map(Suggested::sentences) {
+            page = page.line(line);
+        }
+        let hidden = self.groups.len().saturating_sub(SHOWN);
+        page =
+            page.line_if(hidden > 0, || format!("and {} more: --output json lists all", count(hidden as u64, "group")));
+        self.sentences().into_iter().fold(page, Page::line)
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("letters")
+    }
+
+    fn exit(&self) -> Exit {
+        let stopped_short = self.all && matches!(self.look.ended, Ended::Cap | Ended::Unanswered);
+        let is_partial = stopped_short || self.undetermined() > 0 || !self.look.not_released.is_empty();
+        if is_partial { Exit::Partial } else { Exit::Done }
+    }
+}

@@ -1,0 +1,22 @@
+//! `claimctl dlq`: dead letters.
+
+pub mod inspect;
+
+use clap::Subcommand;
+
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::output::Outcome;
+use crate::target::Target;
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Group dead letters by shape, with a verdict on each: can it be sent again?
+    Inspect(Box<inspect::Args>),
+}
+
+pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
+    match verb {
+        Verb::Inspect(args) => inspect::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+    }
+}

@@ -1,0 +1,9 @@
+//! Engines for dead letters. They return values; nothing here knows a terminal.
+
+pub mod inspect;
+pub mod mark;
+pub mod preflight;
+pub mod setting;
+pub mod shape;
+pub mod suggest;
+pub mod verdict;
