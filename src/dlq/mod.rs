@@ -5,5 +5,6 @@ pub mod mark;
 pub mod preflight;
 pub mod setting;
 pub mod shape;
+pub mod sources;
 pub mod suggest;
 pub mod verdict;
