@@ -187,6 +187,17 @@ impl Target {
         aws_sdk_dynamodb::Client::from_conf(config)
     }
 
+    pub fn lambda(&self) -> aws_sdk_lambda::Client {
+        let config = aws_sdk_lambda::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
+        aws_sdk_lambda::Client::from_conf(config)
+    }
+
+    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        let config =
+            aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
+        aws_sdk_cloudwatchlogs::Client::from_conf(config)
+    }
+
     /// What is deployed in this environment; empty where no stack is known.
     pub async fn surfaces(&self) -> Result<&Surfaces> {
         self.surfaces

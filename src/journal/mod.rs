@@ -76,6 +76,12 @@ impl Journal {
         Ok(self.select("WHERE key = ?1 AND outcome = ?2 ORDER BY number DESC LIMIT 1", params![key, done])?.pop())
     }
 
+    /// The runs of a verb that are not done: live ones, and those that left something to do. Oldest first.
+    pub fn unfinished(&self, verb: &str) -> Result<Vec<Summary>> {
+        let open = "WHERE verb = ?1 AND (outcome IS NULL OR outcome <> ?2) ORDER BY number";
+        self.select(open, params![verb, Outcome::Done.number()])
+    }
+
     /// The runs that other processes are at work on at the same queue.
     pub fn others_at(&self, queue_arn: &str, run: &Run) -> Result<Vec<Summary>> {
         let open = "WHERE queue_arn = ?1 AND id <> ?2 AND outcome IS NULL ORDER BY number";

@@ -2,6 +2,7 @@
 
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::resolve;
@@ -39,6 +40,7 @@ pub struct QueueDepth {
     pub retention: u64,
     /// Bytes of one message that the queue takes, attributes included.
     pub maximum_message_size: u64,
+    pub created_at: Option<Timestamp>,
 }
 
 /// The redrive policy as SQS stores it: JSON in an attribute, where the count may be a string.
@@ -151,6 +153,9 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
         delay: number(Name::DelaySeconds),
         retention: number(Name::MessageRetentionPeriod),
         maximum_message_size: number(Name::MaximumMessageSize),
+        created_at: Some(number(Name::CreatedTimestamp))
+            .filter(|seconds| *seconds > 0)
+            .and_then(|seconds| Timestamp::from_second(seconds.try_into().ok()?).ok()),
     })
 }
 
