@@ -273,6 +273,19 @@ impl Target {
         }
     }
 
+    /// Fails where [`authorize`](Self::authorize) would for want of somebody to ask: for what comes long before it.
+    pub fn check_answerable(&self, ctx: &Ctx, intent: &Intent) -> Result<()> {
+        if self.protected {
+            let name = self.name();
+            let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
+            return prompt::on_a_terminal(ctx, &intent.what, &remedy);
+        }
+        match ctx.manners.yes || !(intent.destroys || !self.is_local()) {
+            true => Ok(()),
+            false => prompt::on_a_terminal(ctx, &format!("{}?", intent.what), "answer with --yes"),
+        }
+    }
+
     /// Checks the account and asks the operator; what comes back opens the engines that change things.
     pub async fn authorize(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
         self.guard(ctx).await?;

@@ -1,6 +1,7 @@
 //! Engines that read queues. They return values; nothing here knows a terminal.
 
 pub mod batch;
+pub mod deletes;
 pub mod depth;
 pub mod drain;
 pub mod drained;

@@ -71,6 +71,10 @@ pub struct PreflightArgs {
 }
 
 impl PreflightArgs {
+    pub fn max_replays(&self) -> u32 {
+        self.max_replays
+    }
+
     /// None: nothing is to be looked at.
     pub async fn start(&self, target: &Target, url: &str) -> Result<Option<Preflight>> {
         if self.no_preflight {
@@ -119,7 +123,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let preflight = args.preflight.start(target, &url).await?;
     target.guard(ctx).await?;
-    let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection };
+    let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection, most: None };
     let format = ctx.manners.format;
     let mut out = (format == Format::Jsonl).then(Stdout::new);
     let mut letters = Spool::new();

@@ -1,6 +1,7 @@
 //! `claimctl dlq`: dead letters.
 
 pub mod inspect;
+pub mod replay;
 
 use clap::Subcommand;
 
@@ -13,10 +14,12 @@ use crate::target::Target;
 pub enum Verb {
     /// Group dead letters by shape, with a verdict on each: can it be sent again?
     Inspect(Box<inspect::Args>),
+    Replay(Box<replay::Args>),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
+        Verb::Replay(args) => replay::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Inspect(args) => inspect::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

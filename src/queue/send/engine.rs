@@ -183,7 +183,7 @@ impl Engine<'_> {
         };
         let settled = delivered.sent.len() + delivered.failed.len() + delivered.undecided.len();
         self.progress.advance(settled as u64);
-        for message in &delivered.sent {
+        for (message, _) in &delivered.sent {
             self.report.sent(message);
             message.group.iter().for_each(|group| self.packer.settle(group));
         }

@@ -176,7 +176,7 @@ impl Sending<'_> {
             deduplicate: to.depth.fifo.then(|| self.run.id().into()),
             delay: args.delay.and_then(|delay| i32::try_from(delay.as_secs()).ok()),
         };
-        let lane = Lane { queue: to.queue.clone(), manner, scribe: self.run.scribe() };
+        let lane = Lane { queue: to.queue.clone(), manner, scribe: self.run.scribe(), moves: false };
         let task = Task {
             lane,
             input: self.input,
