@@ -80,10 +80,7 @@ impl State {
 
     /// Whether it is what a look found out, which a later look finds out anew.
     pub fn is_verdict(self) -> bool {
-        !matches!(
-            self,
-            State::Written | State::Intent | State::Sent | State::Deleted | State::Failed | State::Unmarked
-        )
+        !matches!(self, State::Written | State::Intent | State::Sent | State::Deleted | State::Failed | State::Unmarked)
     }
 
     /// Whether SQS may or may not have it, where nobody is at work.

@@ -93,11 +93,7 @@ impl Deletes {
     }
 
     /// Takes note of an answer.
-    pub async fn take(
-        &mut self,
-        outcome: Result<Outcome<Receipt>, JoinError>,
-        receiver: &mut Receiver<'_>,
-    ) -> Taken {
+    pub async fn take(&mut self, outcome: Result<Outcome<Receipt>, JoinError>, receiver: &mut Receiver<'_>) -> Taken {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(died) => {

@@ -4,8 +4,8 @@
 //! is in the queue or was sent; where nobody can tell, the journal lists it.
 
 mod canary;
-pub mod plan;
 mod pass;
+pub mod plan;
 mod quarantine;
 pub mod report;
 pub mod run;

@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::Order;
 use super::canary::Sent;
 use super::quarantine::Quarantine;
 use super::report::{Ended, Report};
 use super::sort::{Fate, Sorted, Sorter};
 use super::way::Way;
-use super::Order;
 use crate::cancel::Cancel;
 use crate::dlq::mark::{ATTRIBUTE, Mark};
 use crate::error::{Error, Result};

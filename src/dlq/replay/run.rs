@@ -176,8 +176,7 @@ impl Prepared {
         }
         report.elapsed_seconds = began.elapsed().as_secs_f64();
         report.messages_per_second = report.deleted as f64 / report.elapsed_seconds.max(f64::EPSILON);
-        report.after =
-            depth::read(&order.letters.sqs, &order.letters.url).await.ok().map(|depth| Counts::from(&depth));
+        report.after = depth::read(&order.letters.sqs, &order.letters.url).await.ok().map(|depth| Counts::from(&depth));
         let ended = finish(&run, &journal, &mut report).await;
         if let Err(error) = ended {
             report.fail(&error);

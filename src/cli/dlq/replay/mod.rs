@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
 use self::aim::Aim;
@@ -109,9 +109,12 @@ async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summar
     let selection = args.select.understand(Timestamp::now())?;
     let aim = Aim::find(args, target).await?;
     if aim.letters.fifo {
-        return Err(Error::usage(format!("{} is a FIFO queue, and what is left out would hold up its group", aim.letters.name))
-            .hint(format!("drain it: claimctl queue drain {} --to FILE", aim.letters.name))
-            .hint("then replay the file: claimctl dlq replay --from FILE"));
+        return Err(Error::usage(format!(
+            "{} is a FIFO queue, and what is left out would hold up its group",
+            aim.letters.name
+        ))
+        .hint(format!("drain it: claimctl queue drain {} --to FILE", aim.letters.name))
+        .hint("then replay the file: claimctl dlq replay --from FILE"));
     }
     if !args.force {
         inspect::allow(&aim.letters, true)?;
@@ -137,7 +140,9 @@ async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summar
     let prepared = run::prepare(order, journal, &start, cancel, progress).await?;
     if cancel.is_cancelled() {
         prepared.leave(journal::Outcome::Interrupted).await?;
-        return Err(Error::interrupted("stopped while looking; nothing was sent").hint(format!("again: {}", start.resume)));
+        return Err(
+            Error::interrupted("stopped while looking; nothing was sent").hint(format!("again: {}", start.resume))
+        );
     }
     let what = shown::tell_plan(ctx, &prepared, &aim.letters);
     let change = match target.authorize(ctx, &intent(what)).await {

@@ -166,7 +166,9 @@ impl Shown {
             .line_if(plan.undecided > 0, || {
                 format!("{} undecided: an earlier command may have sent them", plan.undecided)
             })
-            .line_if(!plan.complete && report.ended == Ended::DryRun, || "not all letters may have been seen".to_owned());
+            .line_if(!plan.complete && report.ended == Ended::DryRun, || {
+                "not all letters may have been seen".to_owned()
+            });
         let page = plan.notes.iter().fold(page, |page, note| page.line(format!("note: {note}")));
         page.line_if(report.ended == Ended::Interrupted, || "interrupted: there may be more".to_owned())
             .line("nothing was sent, and every letter was given back: --dry-run")

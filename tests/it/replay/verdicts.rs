@@ -1,0 +1,1 @@
+//! What is sent, what is left, deleted or quarantined: by verdict.
