@@ -192,6 +192,11 @@ impl Target {
         aws_sdk_lambda::Client::from_conf(config)
     }
 
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
+        aws_sdk_cloudwatch::Client::from_conf(config)
+    }
+
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
         let config =
             aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();

@@ -142,7 +142,7 @@ fn add(groups: &mut BTreeMap<Shape, Group>, shape: Shape, letter: &Letter) {
 }
 
 impl Letter {
-    fn of(message: &Message, verdict: Option<Verdict>, why: Option<String>) -> Letter {
+    pub fn of(message: &Message, verdict: Option<Verdict>, why: Option<String>) -> Letter {
         let claim = message.claims.first();
         Letter {
             message_id: message.message_id.clone(),

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Stdout, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
+use crate::policy::{Place, PolicyArgs, Statement, policy};
 use crate::queue::look::{self, Look};
 use crate::queue::named::NamedQueue;
 use crate::queue::receive::Ended;
@@ -73,6 +73,16 @@ pub struct PreflightArgs {
 impl PreflightArgs {
     pub fn max_replays(&self) -> u32 {
         self.max_replays
+    }
+
+    /// What IAM has to allow to judge the letters of a queue.
+    pub async fn permissions(&self, target: &Target, place: &Place, queue: &str) -> Result<Vec<Statement>> {
+        if self.no_preflight {
+            return Ok(Vec::new());
+        }
+        let found = target.surfaces().await?.queue(queue)?;
+        let url = found.map_or(queue, |found| &found.item.url);
+        Ok(Setting::find(target, url, self.table.as_deref()).await?.permissions(place))
     }
 
     /// None: nothing is to be looked at.
@@ -166,13 +176,7 @@ async fn print_policy(args: &Args, target: &Target) -> Result<Outcome> {
         Some(name) => name.clone(),
         None => resolve::only_dead_letter_queue(target).await?,
     };
-    let mut statements = Vec::new();
-    if !args.preflight.no_preflight {
-        let found = target.surfaces().await?.queue(&name)?;
-        let url = found.map_or(name.as_str(), |found| &found.item.url);
-        let setting = Setting::find(target, url, args.preflight.table.as_deref()).await?;
-        statements.extend(setting.permissions(&place));
-    }
+    let mut statements = args.preflight.permissions(target, &place, &name).await?;
     statements.extend(look::permissions(&NamedQueue::find(target, &place, &name).await?));
     policy(statements)
 }

@@ -4,25 +4,28 @@
 //! is in the queue or was sent; where nobody can tell, the journal lists it.
 
 mod canary;
+mod from_file;
 mod pass;
 pub mod plan;
 mod quarantine;
 pub mod report;
 pub mod run;
 mod sort;
+pub mod watch;
 mod way;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::watch::Gauges;
 use self::way::Destination;
 use super::preflight::Preflight;
 use crate::queue::Queue;
 use crate::queue::pace::Rate;
 use crate::queue::select::Selection;
 
-pub use self::way::{Destination as To, Invocation, SendTo};
+pub use self::way::{Destination as To, INVOKE, Invocation, SendTo};
 
 /// What becomes of a letter whose record is there already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -43,8 +46,11 @@ pub struct Order {
     pub letters_arn: String,
     pub to: Destination,
     pub selection: Arc<Selection>,
+    /// A drained file, instead of what is in the queue now.
+    pub file: Option<PathBuf>,
     /// The most letters that are taken.
     pub limit: Option<u64>,
+    pub gauges: Gauges,
     /// None: neither payloads nor records are looked at, and every letter that is selected is sent.
     pub preflight: Option<Arc<Preflight>>,
     pub on_recorded: OnRecorded,

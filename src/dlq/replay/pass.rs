@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -19,7 +18,6 @@ use super::report::{Ended, Report};
 use super::sort::{Fate, Sorted, Sorter};
 use super::way::Way;
 use crate::cancel::Cancel;
-use crate::dlq::mark::{ATTRIBUTE, Mark};
 use crate::error::{Error, Result};
 use crate::journal::{Entry, Scribe, State};
 use crate::progress::Progress;
@@ -39,8 +37,6 @@ const RECEIVES: usize = 8;
 const MOST_WAITING: usize = 8 << 20;
 /// With a rate, letters that wait for their turn; the others stay visible until then.
 const MOST_PACED: usize = 20;
-/// Message attributes that SQS takes (Amazon SQS Developer Guide, "Amazon SQS message metadata").
-const ATTRIBUTES: usize = 10;
 /// Begins the name by which the journal counts the replays of a message without a mark.
 pub const UNMARKED: &str = "unmarked ";
 
@@ -58,7 +54,7 @@ pub struct Means<'a> {
     pub cancel: &'a Cancel,
     pub progress: &'a dyn Progress,
     /// Says when to stop, and why.
-    pub alarm: Option<oneshot::Receiver<String>>,
+    pub alarm: Option<&'a mut oneshot::Receiver<String>>,
 }
 
 /// How much a pass sends.
@@ -68,6 +64,16 @@ pub enum Share {
     Canary(u64),
     UpTo(u64),
     All,
+}
+
+impl Share {
+    /// How many may be sent. None: any number.
+    pub fn room(self) -> Option<u64> {
+        match self {
+            Share::Canary(most) | Share::UpTo(most) => Some(most),
+            Share::All => None,
+        }
+    }
 }
 
 /// Sends a share of the letters, and gives back what it has not settled. Returns the canaries.
@@ -270,10 +276,7 @@ impl Pass<'_, '_> {
     }
 
     fn is_enough(&self) -> bool {
-        match self.share {
-            Share::Canary(most) | Share::UpTo(most) => self.taken >= most,
-            Share::All => false,
-        }
+        self.share.room().is_some_and(|most| self.taken >= most)
     }
 
     async fn fail_one(&mut self, message_id: String, why: String) {
@@ -298,11 +301,7 @@ impl Pass<'_, '_> {
             group: system("MessageGroupId").map(|group| group.as_str().into()),
             again,
         };
-        let mark = Mark { n: replays + 1, run: sorter.run.to_string(), at: Some(Timestamp::now().as_millisecond()) };
-        let mut marked = plain.clone();
-        marked.attributes.insert(ATTRIBUTE.to_owned(), mark.to_attribute());
-        let fits = marked.attributes.len() <= ATTRIBUTES && order.to.check(&marked).is_ok();
-        if order.to.takes_marks() && fits {
+        if let Some(marked) = sorter.marked(&plain, replays) {
             return Ok(marked);
         }
         order.to.check(&plain)?;
@@ -393,7 +392,7 @@ fn flat<T>(joined: Result<Result<T>, JoinError>) -> Result<T> {
     joined.map_err(|died| Error::unexpected("a look at a letter ended early").caused_by(died))?
 }
 
-async fn rung(alarm: &mut Option<oneshot::Receiver<String>>) -> String {
+async fn rung(alarm: &mut Option<&mut oneshot::Receiver<String>>) -> String {
     match alarm {
         Some(bell) => match bell.await {
             Ok(why) => why,

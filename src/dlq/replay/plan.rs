@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::journal::{Entry, Journal, Scribe, State, Summary};
 use crate::progress::Progress;
 use crate::queue::look::Look;
+use crate::queue::message::Message;
 
 /// Letters whose verdicts go to the journal at once.
 const GROUP: usize = 1000;
@@ -86,42 +87,67 @@ pub async fn look(
     let wanted = Wanted { limit: None, selection: &order.selection, most: order.limit };
     let each = move |letter| sender.send(letter).map_err(|_| Error::unexpected("the journal takes no more verdicts"));
     let looking = inspect::inspect(&order.letters, order.preflight.as_deref(), &wanted, cancel, progress, each);
-    let (looked, plan) = tokio::join!(looking, keep(order, judged, memory, unmarked));
+    let (looked, plan) = tokio::join!(looking, keep(judged, Keeper { order, memory, unmarked, plan: Plan::default() }));
     let mut plan = plan?;
     let (Look { seen, complete, cost, not_released, .. }, _) = looked?;
-    plan.notes = order.preflight.iter().flat_map(|preflight| preflight.notes()).collect();
     (plan.seen, plan.complete) = (seen, complete);
     (plan.receives, plan.not_released) = (cost.receives, not_released.len() as u64);
     Ok(plan)
 }
 
-/// Counts the letters, and writes their verdicts down.
-async fn keep(
-    order: &Order,
-    mut judged: UnboundedReceiver<Letter>,
-    memory: Memory,
-    unmarked: &HashMap<String, u32>,
-) -> Result<Plan> {
-    let mut plan = Plan::default();
+async fn keep(mut judged: UnboundedReceiver<Letter>, mut keeper: Keeper<'_>) -> Result<Plan> {
     let mut letters = Vec::with_capacity(GROUP);
     while judged.recv_many(&mut letters, GROUP).await > 0 {
-        let states = memory.states(&letters).await?;
+        keeper.keep(std::mem::take(&mut letters)).await?;
+    }
+    Ok(keeper.into_plan())
+}
+
+/// Counts letters, and writes their verdicts down.
+pub struct Keeper<'a> {
+    pub order: &'a Order,
+    pub memory: Memory,
+    pub unmarked: &'a HashMap<String, u32>,
+    pub plan: Plan,
+}
+
+impl Keeper<'_> {
+    pub fn selected(&self) -> u64 {
+        self.plan.selected
+    }
+
+    pub fn into_plan(self) -> Plan {
+        Plan { notes: self.order.preflight.iter().flat_map(|preflight| preflight.notes()).collect(), ..self.plan }
+    }
+
+    pub async fn keep(&mut self, letters: Vec<Letter>) -> Result<()> {
+        let states = self.memory.states(&letters).await?;
         let mut entries = Vec::with_capacity(letters.len());
-        for (letter, state) in letters.drain(..).zip(states) {
-            let letter = counted(letter, order, unmarked);
+        for (letter, state) in letters.into_iter().zip(states) {
+            let letter = counted(letter, self.order, self.unmarked);
             let verdict = letter.verdict.unwrap_or(Verdict::Send);
             if !matches!(state, Some(State::Sent | State::Deleted | State::Written)) {
                 let undecided = state.is_some_and(State::is_undecided);
                 let entry = Entry::new(letter.message_id.as_str(), state_of(verdict, undecided));
                 entries.push(Entry { detail: letter.why.clone(), ..entry });
             }
-            plan.add(letter, verdict, state);
+            self.plan.add(letter, verdict, state);
         }
-        if let Memory::Run(scribe) = &memory {
-            scribe.note(entries).await?;
+        match &self.memory {
+            Memory::Run(scribe) => scribe.note(entries).await,
+            Memory::Past(..) | Memory::None => Ok(()),
         }
     }
-    Ok(plan)
+}
+
+impl Order {
+    /// A verdict on each letter; none where nothing is to be looked at.
+    pub async fn judge(&self, letters: Vec<Message>) -> Result<Vec<Letter>> {
+        Ok(match &self.preflight {
+            Some(preflight) => preflight.judge(letters).await?.into_iter().map(Letter::from).collect(),
+            None => letters.iter().map(|letter| Letter::of(letter, None, None)).collect(),
+        })
+    }
 }
 
 /// The letter with the replays that the journal counts, and what follows from them.

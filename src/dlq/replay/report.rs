@@ -1,6 +1,7 @@
 //! What a replay did, what it left, and why it ended.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -169,6 +170,11 @@ impl Report {
         self.released += returned.released;
         self.already_visible += returned.already;
         self.not_released.extend(returned.not_released);
+    }
+
+    pub(super) fn finish(&mut self, elapsed: Duration) {
+        self.elapsed_seconds = elapsed.as_secs_f64();
+        self.messages_per_second = self.sent.max(self.deleted) as f64 / self.elapsed_seconds.max(f64::EPSILON);
     }
 
     /// What the journal still has to do after everything was tried.

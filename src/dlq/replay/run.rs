@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
-use super::Order;
-use super::canary;
+use super::{Order, canary};
+use super::from_file;
 use super::pass::{Means, Share, UNMARKED, pass};
-use super::plan::{self, Memory, Plan};
+use super::plan::{self, Keeper, Memory, Plan};
 use super::quarantine::Quarantine;
 use super::report::{Ended, Report};
 use super::sort::Sorter;
@@ -34,6 +35,8 @@ pub struct Prepared {
     quarantine: Option<Quarantine>,
     before: Counts,
     judged_at: Option<Instant>,
+    /// What this command sent without a mark.
+    sent_unmarked: HashSet<String>,
     pub plan: Option<Plan>,
 }
 
@@ -47,11 +50,11 @@ pub async fn rehearse(
 ) -> Result<Report> {
     let unmarked = journal.as_ref().map(|journal| unmarked(journal, key)).transpose()?.unwrap_or_default();
     let before = depth::read(&order.letters.sqs, &order.letters.url).await?;
-    let memory = match &journal {
+    let past = match &journal {
         Some(journal) => journal.last(key)?.map(|run| Memory::Past(journal.clone(), run)),
         None => None,
     };
-    let plan = plan::look(order, memory.unwrap_or(Memory::None), &unmarked, cancel, progress).await?;
+    let plan = look(order, past.unwrap_or(Memory::None), &unmarked, cancel, progress).await?;
     let interrupted = cancel.is_cancelled();
     let mut report = Report::of(order, Counts::from(&before));
     report.ended = if interrupted { Ended::Interrupted } else { Ended::DryRun };
@@ -67,7 +70,9 @@ pub async fn prepare(
     cancel: &Cancel,
     progress: &dyn Progress,
 ) -> Result<Prepared> {
-    may_delete(&order).await?;
+    if order.file.is_none() {
+        may_delete(&order).await?;
+    }
     let before = depth::read(&order.letters.sqs, &order.letters.url).await?;
     let unmarked = unmarked(&journal, &start.key)?;
     let run = match journal.resume(start)? {
@@ -90,7 +95,7 @@ pub async fn prepare(
             None => None,
         };
         let plan = match order.preflight {
-            Some(_) => Some(plan::look(&order, Memory::Run(run.scribe()), &unmarked, cancel, progress).await?),
+            Some(_) => Some(look(&order, Memory::Run(run.scribe()), &unmarked, cancel, progress).await?),
             None => None,
         };
         Ok((quarantine, plan))
@@ -110,8 +115,26 @@ pub async fn prepare(
         unmarked: Arc::new(unmarked),
         quarantine,
         before: Counts::from(&before),
+        sent_unmarked: HashSet::new(),
         plan,
     })
+}
+
+/// Looks at every letter of the queue, or of the file.
+async fn look(
+    order: &Order,
+    memory: Memory,
+    unmarked: &HashMap<String, u32>,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Plan> {
+    match &order.file {
+        None => plan::look(order, memory, unmarked, cancel, progress).await,
+        Some(file) => {
+            let keeper = Keeper { order, memory, unmarked, plan: Plan::default() };
+            from_file::look(order, file, keeper, cancel, progress).await
+        }
+    }
 }
 
 impl Prepared {
@@ -125,68 +148,86 @@ impl Prepared {
     }
 
     /// Sends what has a verdict: the canaries, then the others.
-    pub async fn replay(self, _: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Report> {
-        let Prepared { order, run, journal, unmarked, mut quarantine, before, judged_at, plan } = self;
+    pub async fn replay(mut self, change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Report> {
         let began = Instant::now();
-        let sorter = Arc::new(Sorter {
-            order: order.clone(),
-            scribe: run.scribe(),
-            run: run.id().into(),
-            began: Timestamp::now().as_millisecond(),
-            unmarked,
-            judged_at,
+        let sorter = self.sorter();
+        let order = self.order.clone();
+        let mut report = Report::of(&order, self.before);
+        (report.run, report.plan) = (self.run.id().to_owned(), self.plan.take());
+        let mut alarm = order.gauges.clone().watch().await.map_err(|error| {
+            progress.note(&format!("note: the source is not watched while this sends: {error}"));
         });
-        let mut report = Report::of(&order, before);
-        (report.run, report.plan) = (run.id().to_owned(), plan);
-        let mut sent_unmarked = HashSet::new();
-        let mut pass_over = async |share, report: &mut Report| {
-            let means = Means {
-                order: &order,
-                sorter: sorter.clone(),
-                way: order.to.way(run.scribe()),
-                scribe: run.scribe(),
-                quarantine: quarantine.as_mut(),
-                unmarked: &mut sent_unmarked,
-                cancel,
-                progress,
-                alarm: None,
-            };
-            progress.start("replaying", order.limit.or((before.visible > 0).then_some(before.visible)), Unit::Items);
-            let canaries = pass(means, share, before.visible, report).await;
-            progress.finish();
-            canaries
-        };
+        let on = (change, cancel, progress);
         let mut go_on = true;
         if order.canary > 0 {
-            let sent = pass_over(Share::Canary(order.canary), &mut report).await;
-            go_on = may_go_on(&report, cancel);
-            if go_on {
-                go_on = watch_canary(&order, &sorter, sent, &mut report, cancel, progress).await;
-            }
+            let canaries = self.pass(&sorter, Share::Canary(order.canary), &mut None, on, &mut report).await;
+            go_on = report.stopped.is_none()
+                && !cancel.is_cancelled()
+                && watch_canary(&order, &sorter, canaries, &mut report, cancel, progress).await;
         }
-        if go_on {
+        let share = match order.limit.filter(|_| self.judged_at.is_none()) {
+            Some(limit) => Share::UpTo(limit.saturating_sub(report.sent)),
+            None => Share::All,
+        };
+        if go_on && share != Share::UpTo(0) {
+            // What the canaries' pass left is met again.
             report.left.clear();
-            let share = match order.limit.filter(|_| judged_at.is_none()) {
-                Some(limit) => Share::UpTo(limit.saturating_sub(report.sent)),
-                None => Share::All,
-            };
-            if share != Share::UpTo(0) {
-                pass_over(share, &mut report).await;
-            }
+            self.pass(&sorter, share, &mut alarm.as_mut().ok(), on, &mut report).await;
         }
-        report.elapsed_seconds = began.elapsed().as_secs_f64();
-        report.messages_per_second = report.deleted as f64 / report.elapsed_seconds.max(f64::EPSILON);
-        report.after = depth::read(&order.letters.sqs, &order.letters.url).await.ok().map(|depth| Counts::from(&depth));
-        let ended = finish(&run, &journal, &mut report).await;
-        if let Err(error) = ended {
+        report.finish(began.elapsed());
+        let after = depth::read(&order.letters.sqs, &order.letters.url).await;
+        report.after = after.ok().map(|depth| Counts::from(&depth)).filter(|_| order.file.is_none());
+        if let Err(error) = finish(&self.run, &self.journal, &mut report).await {
             report.fail(&error);
         }
         Ok(report)
     }
-}
 
-fn may_go_on(report: &Report, cancel: &Cancel) -> bool {
-    report.stopped.is_none() && !cancel.is_cancelled()
+    fn sorter(&self) -> Arc<Sorter> {
+        let order = self.order.clone();
+        Arc::new(Sorter {
+            // The lines of a file were selected while they were read.
+            selection: if order.file.is_some() { Arc::default() } else { order.selection.clone() },
+            order,
+            scribe: self.run.scribe(),
+            run: self.run.id().into(),
+            began: Timestamp::now().as_millisecond(),
+            unmarked: self.unmarked.clone(),
+            judged_at: self.judged_at,
+        })
+    }
+
+    /// One pass over the queue, or over the file.
+    async fn pass(
+        &mut self,
+        sorter: &Arc<Sorter>,
+        share: Share,
+        alarm: &mut Option<&mut oneshot::Receiver<String>>,
+        (change, cancel, progress): (&Change, &Cancel, &dyn Progress),
+        report: &mut Report,
+    ) -> Vec<canary::Sent> {
+        let order = &self.order;
+        let told = (cancel, progress, &mut *report);
+        if let Some(file) = &order.file {
+            return from_file::pass(order, file, sorter.clone(), &self.run, share, change, told).await;
+        }
+        let expected = self.before.visible;
+        progress.start("replaying", order.limit.or((expected > 0).then_some(expected)), Unit::Items);
+        let means = Means {
+            order,
+            sorter: sorter.clone(),
+            way: order.to.way(self.run.scribe()),
+            scribe: self.run.scribe(),
+            quarantine: self.quarantine.as_mut(),
+            unmarked: &mut self.sent_unmarked,
+            cancel,
+            progress,
+            alarm: alarm.take(),
+        };
+        let canaries = pass(means, share, expected, report).await;
+        progress.finish();
+        canaries
+    }
 }
 
 /// Whether the others may follow.

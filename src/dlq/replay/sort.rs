@@ -6,13 +6,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aws_sdk_sqs::types::Message as Received;
+use jiff::Timestamp;
 
 use super::{OnRecorded, Order};
-use crate::dlq::mark::{self, Mark};
+use crate::dlq::mark::{self, ATTRIBUTE, Mark};
 use crate::dlq::verdict::Verdict;
 use crate::error::Result;
 use crate::journal::{Entry, Scribe, State};
 use crate::queue::message::Message;
+use crate::queue::select::Selection;
+use crate::queue::send::outgoing::Outgoing;
+
+/// Message attributes that SQS takes (Amazon SQS Developer Guide, "Amazon SQS message metadata").
+const ATTRIBUTES: usize = 10;
 
 /// What is to be done with a letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +75,8 @@ pub struct Sorted {
 /// Shared by all that are sorted at the same time.
 pub struct Sorter {
     pub order: Arc<Order>,
+    /// Decides where there are no verdicts.
+    pub selection: Arc<Selection>,
     pub scribe: Scribe,
     pub run: Box<str>,
     /// When this command began, by our clock: milliseconds of the epoch.
@@ -81,7 +89,10 @@ pub struct Sorter {
 
 impl Sorter {
     pub async fn sort(self: Arc<Self>, received: Vec<Received>) -> Result<Vec<Sorted>> {
-        let letters: Vec<_> = received.into_iter().map(Message::from).collect();
+        self.sort_letters(received.into_iter().map(Message::from).collect()).await
+    }
+
+    pub async fn sort_letters(self: Arc<Self>, letters: Vec<Message>) -> Result<Vec<Sorted>> {
         let ids = letters.iter().map(|letter| letter.message_id.as_str().into()).collect();
         let states = self.scribe.states(ids).await?;
         let mut sorted = Vec::with_capacity(letters.len());
@@ -91,6 +102,16 @@ impl Sorter {
             sorted.push(Sorted { letter, fate, replays });
         }
         self.judge_again(sorted).await
+    }
+
+    /// The message with the mark that counts its replays. None: there is no room for it.
+    pub fn marked(&self, message: &Outgoing, replays: u32) -> Option<Outgoing> {
+        let mark = Mark { n: replays + 1, run: self.run.to_string(), at: Some(Timestamp::now().as_millisecond()) };
+        let mut marked = message.clone();
+        marked.attributes.insert(ATTRIBUTE.to_owned(), mark.to_attribute());
+        let to = &self.order.to;
+        let fits = to.takes_marks() && marked.attributes.len() <= ATTRIBUTES && to.check(&marked).is_ok();
+        fits.then_some(marked)
     }
 
     fn replays(&self, letter: &Message) -> u32 {
@@ -110,7 +131,7 @@ impl Sorter {
             (Some(state), Some(_)) => Ok(self.by_state(state)),
             (None, Some(_)) => Ok(Fate::Leave(Left::NotJudged)),
             (Some(state @ (State::Sent | State::Deleted | State::Written)), None) => Ok(self.by_state(state)),
-            (state, None) if self.order.selection.takes(letter)? => {
+            (state, None) if self.selection.takes(letter)? => {
                 let again = state.is_some_and(State::is_undecided);
                 Ok(match replays >= self.order.max_replays && !again {
                     true => Fate::Leave(Left::Verdict(Verdict::Replayed)),

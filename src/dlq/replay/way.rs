@@ -33,6 +33,7 @@ pub struct SendTo {
     /// Its client must not send again by itself where a call may have arrived.
     pub queue: Queue,
     pub arn: String,
+    pub fifo: bool,
     /// Bytes of one message that the queue takes.
     pub most_bytes: usize,
 }

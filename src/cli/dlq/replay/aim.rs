@@ -1,12 +1,17 @@
 //! Where letters go back to: the source of their queue, the function that failed, or what the operator names.
 
+use std::path::Path;
+
 use super::Args;
 use crate::aws::DoubtIsFinal;
+use crate::dlq::replay::watch::Gauges;
 use crate::dlq::replay::{Invocation, SendTo, To};
 use crate::dlq::sources::{self, Source};
 use crate::error::{Error, Result};
 use crate::function::failures::FailingFunction;
+use crate::function::mapping;
 use crate::queue::depth::{self, QueueDepth};
+use crate::queue::drained::Lines;
 use crate::queue::send::limits;
 use crate::queue::{Queue, resolve};
 use crate::target::Target;
@@ -14,6 +19,8 @@ use crate::target::Target;
 /// The dead-letter queue, and where its letters go.
 pub struct Aim {
     pub letters: QueueDepth,
+    /// The file that they were drained to, where it is replayed.
+    pub from: Option<String>,
     pub to: To,
     /// What the operator should know of it.
     pub notes: Vec<String>,
@@ -21,9 +28,10 @@ pub struct Aim {
 
 impl Aim {
     pub async fn find(args: &Args, target: &Target) -> Result<Aim> {
-        let url = match &args.queue {
-            Some(name) => resolve::resolve(target, name).await?,
-            None => resolve::only_dead_letter_queue(target).await?,
+        let url = match (&args.queue, &args.from) {
+            (Some(name), _) => resolve::resolve(target, name).await?,
+            (None, Some(file)) => drained_from(target, file).await?,
+            (None, None) => resolve::only_dead_letter_queue(target).await?,
         };
         let letters = depth::read(&target.sqs(), &url).await?;
         let (to, notes) = match &args.to {
@@ -33,8 +41,37 @@ impl Aim {
         if let To::Queue(to) = &to {
             refuse_circles(target, &letters, to).await?;
         }
-        Ok(Aim { letters, to, notes })
+        let from = args.from.as_ref().map(|file| file.display().to_string());
+        Ok(Aim { letters, from, to, notes })
     }
+
+    /// What is watched while letters are sent.
+    pub async fn gauges(&self, target: &Target) -> Result<Gauges> {
+        let cloudwatch = target.cloudwatch();
+        Ok(match &self.to {
+            To::Queue(to) => {
+                let depth = depth::read(&target.sqs(), &to.queue.url).await?;
+                // Who may not see the mappings can replay all the same.
+                let functions = mapping::handlers(target, &depth).await.unwrap_or_default();
+                Gauges { cloudwatch, queue: Some(depth.name), functions }
+            }
+            To::Function(to) => Gauges { cloudwatch, queue: None, functions: vec![to.name.clone()] },
+        })
+    }
+}
+
+/// The queue that the first line of a drained file is of.
+async fn drained_from(target: &Target, file: &Path) -> Result<String> {
+    let opened = file.to_owned();
+    let first = tokio::task::spawn_blocking(move || Lines::open(&opened)?.next().transpose()).await;
+    let first = first.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))??;
+    let first = first.ok_or_else(|| {
+        Error::usage(format!("{} holds no message", file.display()))
+            .hint("name a file that was written by: claimctl queue drain QUEUE --to FILE")
+    })?;
+    resolve::resolve(target, &first.queue_arn).await.map_err(|error| {
+        error.hint("if that queue is gone: claimctl queue send QUEUE FILE sends the file without looking at it")
+    })
 }
 
 /// A queue, or the function of a deployed stack or among those that leave their failures here.
@@ -82,6 +119,7 @@ fn queue(target: &Target, depth: &QueueDepth) -> To {
     To::Queue(SendTo {
         queue: Queue::new(aws_sdk_sqs::Client::from_conf(config), &depth.url),
         arn: depth.arn.clone(),
+        fifo: depth.fifo,
         most_bytes: most.map_or(limits::BYTES, |most| most.min(limits::BYTES)),
     })
 }

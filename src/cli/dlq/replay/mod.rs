@@ -1,6 +1,7 @@
 //! `claimctl dlq replay`: dead letters sent again, each looked at first, and written down before and after.
 
 mod aim;
+mod permissions;
 mod shown;
 
 use std::path::PathBuf;
@@ -19,11 +20,11 @@ use crate::context::Ctx;
 use crate::dlq::inspect;
 use crate::dlq::replay::run::{self, Prepared};
 use crate::dlq::replay::{OnRecorded, Order};
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::journal::{self, Journal, Standing, Start, Summary};
 use crate::output::units::count;
 use crate::output::{Outcome, report};
-use crate::policy::PolicyArgs;
+use crate::policy::{PolicyArgs, policy};
 use crate::queue::Queue;
 use crate::queue::pace::Rate;
 use crate::queue::receive::{HIDDEN, parse_visibility};
@@ -46,6 +47,12 @@ pub struct Args {
     /// Where the letters go, if not to the queue or the function that they came from
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
+    /// Replay a drained file instead of what is in the queue; FIFO letters go only so, in their order
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quarantine", "resume"])]
+    from: Option<PathBuf>,
+    /// Replay all of the file once more, although an earlier run has
+    #[arg(long, requires = "from")]
+    again: bool,
     /// Take at most so many letters
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -93,6 +100,9 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    if args.policy.print_policy {
+        return policy(permissions::of(args, target).await?);
+    }
     match &args.resume {
         None => replay(args, ctx, target, None).await,
         Some(typed) => {
@@ -108,7 +118,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
 async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summary>) -> Result<Outcome> {
     let selection = args.select.understand(Timestamp::now())?;
     let aim = Aim::find(args, target).await?;
-    if aim.letters.fifo {
+    if aim.letters.fifo && args.from.is_none() {
         return Err(Error::usage(format!(
             "{} is a FIFO queue, and what is left out would hold up its group",
             aim.letters.name
@@ -116,11 +126,15 @@ async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summar
         .hint(format!("drain it: claimctl queue drain {} --to FILE", aim.letters.name))
         .hint("then replay the file: claimctl dlq replay --from FILE"));
     }
-    if !args.force {
+    if args.from.is_some() && args.on_recorded == OnRecorded::Delete {
+        return Err(Error::usage("a letter of a file cannot be deleted: the file stays as it is")
+            .hint("leave them out: --on-recorded skip"));
+    }
+    if !args.force && args.from.is_none() {
         inspect::allow(&aim.letters, true)?;
     }
     let intent = |what: String| Intent {
-        what: format!("send {what} from queue {} to {}", aim.letters.name, aim.to.name()),
+        what: format!("send {what} from {} to {}", aim.from.as_deref().unwrap_or(&aim.letters.name), aim.to.name()),
         destroys: true,
     };
     if !args.dry_run {
@@ -129,13 +143,16 @@ async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summar
     target.guard(ctx).await?;
     aim.notes.iter().for_each(|note| ctx.progress.note(&format!("note: {note}")));
     let order = order(args, ctx, target, &aim, selection).await?;
-    let key = format!("{VERB} {}", if aim.letters.arn.is_empty() { &aim.letters.url } else { &aim.letters.arn });
+    let key = key(&order);
     let (cancel, progress) = (&ctx.cancel, ctx.progress.as_ref());
     if args.dry_run {
         let journal = Journal::existing(&ctx.paths, &target.config.project.name)?.map(Arc::new);
         return report(Shown::rehearsal(run::rehearse(&order, journal, &key, cancel, progress).await?));
     }
     let journal = Arc::new(Journal::open(&ctx.paths, &target.config.project.name)?);
+    if order.file.is_some() {
+        refuse_finished(args, &journal, &key)?;
+    }
     let start = start(ctx, target, &aim, key, resumed).await?;
     let prepared = run::prepare(order, journal, &start, cancel, progress).await?;
     if cancel.is_cancelled() {
@@ -169,6 +186,8 @@ async fn order(
         to: aim.to.clone(),
         selection: Arc::new(selection),
         limit: args.limit,
+        file: args.from.as_ref().map(|file| file.canonicalize().on("find", file)).transpose()?,
+        gauges: aim.gauges(target).await?,
         preflight: args.preflight.start(target, &aim.letters.url).await?.map(Arc::new),
         on_recorded: args.on_recorded,
         quarantine: args.quarantine.as_ref().map(|file| ctx.working_directory.join(file)),
@@ -182,6 +201,24 @@ async fn order(
     })
 }
 
+/// Equal for the same letters: one replay of them at a time, and each goes on with what the last one left.
+fn key(order: &Order) -> String {
+    let queue = if order.letters_arn.is_empty() { &order.letters.url } else { order.letters_arn.as_str() };
+    match &order.file {
+        Some(file) => format!("{VERB} {} to {}", file.display(), order.to.name()),
+        None => format!("{VERB} {queue}"),
+    }
+}
+
+/// A file that was replayed to its end is not replayed again by accident.
+fn refuse_finished(args: &Args, journal: &Journal, key: &str) -> Result<()> {
+    match journal.last(key)?.filter(|last| last.standing == Standing::Done && !args.again) {
+        None => Ok(()),
+        Some(run) => Err(Error::refused(format!("run {} has replayed all of this file ({})", run.id, run.target))
+            .hint("to replay it once more: --again")),
+    }
+}
+
 /// What the journal is told. One that is gone on with keeps the command that it was begun by.
 async fn start(ctx: &Ctx, target: &Target, aim: &Aim, key: String, resumed: Option<&Summary>) -> Result<Start> {
     let (arguments, resume) = match resumed {
@@ -192,7 +229,7 @@ async fn start(ctx: &Ctx, target: &Target, aim: &Aim, key: String, resumed: Opti
         verb: VERB.to_owned(),
         who: target.who(ctx).await?,
         queue_arn: Some(aim.letters.arn.clone()),
-        target: format!("{} to {}", aim.letters.name, aim.to.name()),
+        target: format!("{} to {}", aim.from.as_deref().unwrap_or(&aim.letters.name), aim.to.name()),
         key,
         arguments,
         resume,

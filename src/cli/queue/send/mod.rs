@@ -134,7 +134,7 @@ impl To {
             group: args.group_id.as_deref().map(Into::into),
             drop_groups: args.drop_groups,
             other_environment: args.allow_other_environment,
-            selection: args.select.understand(Timestamp::now())?,
+            selection: Arc::new(args.select.understand(Timestamp::now())?),
         };
         Ok(To { queue, depth, rules: Arc::new(rules) })
     }
