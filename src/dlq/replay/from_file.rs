@@ -109,10 +109,9 @@ pub async fn pass(
     report.undecided += sent.undecided;
     report.failed += sent.failed;
     let failures = sent.failures.into_iter();
-    report.failures.extend(failures.map(|failure| crate::queue::deletes::Left {
-        message_id: failure.message_id,
-        why: failure.why,
-    }));
+    report.failures.extend(
+        failures.map(|failure| crate::queue::deletes::Left { message_id: failure.message_id, why: failure.why }),
+    );
     if sent.held_back > 0 {
         *report.left.entry("behind_a_failed_one").or_default() += sent.held_back;
     }

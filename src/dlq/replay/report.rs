@@ -221,12 +221,8 @@ impl Report {
 
     /// Letters that were selected, and for which something is still to be decided.
     fn undone(&self) -> u64 {
-        let harmless = [
-            Reason::Verdict(Verdict::AlreadyRecorded),
-            Reason::Verdict(Verdict::NoClaim),
-            Reason::NotSelected,
-            Reason::NotJudged,
-        ];
+        let harmless =
+            [Reason::Verdict(Verdict::AlreadyRecorded), Reason::Verdict(Verdict::NoClaim), Reason::NotSelected];
         let harmless = harmless.map(Reason::as_str);
         self.left.iter().filter(|(why, _)| !harmless.contains(why)).map(|(_, letters)| letters).sum()
     }

@@ -7,13 +7,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::{Order, canary};
 use super::from_file;
 use super::pass::{Means, Share, UNMARKED, pass};
 use super::plan::{self, Keeper, Memory, Plan};
 use super::quarantine::Quarantine;
 use super::report::{Ended, Report};
 use super::sort::Sorter;
+use super::{Order, canary};
 use crate::cancel::Cancel;
 use crate::error::{Kind, Result};
 use crate::journal::{Journal, Outcome, Run, Start, State};

@@ -80,10 +80,9 @@ impl Gauges {
             Reading { age: Some(age), .. } if age > usual.age.unwrap_or(0.0) + OLDER => {
                 Some(format!("the oldest message of queue {queue} is {age:.0} seconds old by now: nobody keeps up"))
             }
-            Reading { throttles: Some(throttles), .. } if throttles > usual.throttles.unwrap_or(0.0) => Some(format!(
-                "function {} is throttled, {throttles:.0} times in a minute",
-                self.functions.join(" or ")
-            )),
+            Reading { throttles: Some(throttles), .. } if throttles > usual.throttles.unwrap_or(0.0) => {
+                Some(format!("function {} is throttled, {throttles:.0} times in a minute", self.functions.join(" or ")))
+            }
             _ => None,
         }
     }
