@@ -40,7 +40,7 @@ impl Queue {
     }
 
     /// Sends messages whose bodies are numbers, several batches at once. In a FIFO queue each tenth has one group.
-    fn fill(&self, number: usize) {
+    pub fn fill(&self, number: usize) {
         let fifo = self.url.ends_with(".fifo");
         let batches = (0..number).step_by(10).map(|first| {
             let entries = (first..number.min(first + 10)).map(|n| {

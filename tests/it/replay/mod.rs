@@ -1,6 +1,7 @@
 //! replay sends dead letters again, once each, however it is ended; and stops before it does damage.
 
 mod killed;
+mod queues;
 mod verdicts;
 
 use std::collections::HashMap;

@@ -64,7 +64,8 @@ impl Aim {
 async fn drained_from(target: &Target, file: &Path) -> Result<String> {
     let opened = file.to_owned();
     let first = tokio::task::spawn_blocking(move || Lines::open(&opened)?.next().transpose()).await;
-    let first = first.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))??;
+    let first = first.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))?;
+    let first = first.map_err(|error| error.hint("name a file that was written by: claimctl queue drain"))?;
     let first = first.ok_or_else(|| {
         Error::usage(format!("{} holds no message", file.display()))
             .hint("name a file that was written by: claimctl queue drain QUEUE --to FILE")
