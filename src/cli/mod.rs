@@ -7,6 +7,7 @@ pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod env;
+pub mod function;
 pub mod init;
 pub mod local;
 pub mod log;
@@ -85,6 +86,9 @@ enum Verb {
     /// Dead letters: what they are, and what can be done with them
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// Pause and resume the functions that work on queues
+    #[command(subcommand)]
+    Function(function::Verb),
     Bootstrap(bootstrap::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
@@ -119,6 +123,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
+        Verb::Function(verb) => function::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,

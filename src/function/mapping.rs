@@ -80,6 +80,12 @@ pub fn named(text: &str) -> (String, Option<String>) {
     (parts.next().unwrap_or_default(), parts.next())
 }
 
+/// The function's real name, of any name that an operator types.
+pub async fn real_name(target: &Target, typed: &str) -> Result<String> {
+    let found = target.surfaces().await?.function(typed)?;
+    Ok(found.map_or_else(|| named(typed).0, |found| found.item.name.clone()))
+}
+
 /// The mappings of a function: by logical name, real name, `NAME:ALIAS` or ARN. None is [`Kind::NotFound`].
 pub async fn of_function(target: &Target, typed: &str) -> Result<Vec<Mapping>> {
     let surfaces = target.surfaces().await?;

@@ -10,24 +10,24 @@ use aws_sdk_lambda::Client;
 use super::mapping::{self, DISABLED, ENABLED, Mapping};
 use crate::cancel::Cancel;
 use crate::changes::Who;
-use crate::context::Paths;
+use crate::context::{Ctx, Paths};
 use crate::error::Result;
 use crate::journal::{Journal, Outcome, Run, Standing, Start, Summary};
 use crate::progress::{Progress, Unit};
-use crate::target::Change;
+use crate::target::{Change, Target};
 
 /// By which the journal knows these runs.
 const VERB: &str = "function pause";
 
 /// Who pauses, and what the journal keeps of it.
 pub struct Pauser<'a> {
-    pub lambda: Client,
-    pub journal: &'a Journal,
-    pub who: Who,
+    lambda: Client,
+    journal: &'a Journal,
+    who: Who,
     /// The command line, without credentials.
-    pub arguments: Vec<String>,
+    arguments: Vec<String>,
     /// The environment's flags for the command that resumes: ` --env dev`.
-    pub flags: String,
+    flags: String,
 }
 
 /// Mappings that this process has disabled.
@@ -61,7 +61,12 @@ fn unfinished(journal: &Journal) -> Result<Vec<Summary>> {
     Ok(runs)
 }
 
-impl Pauser<'_> {
+impl<'a> Pauser<'a> {
+    pub async fn of(ctx: &Ctx, target: &Target, journal: &'a Journal, flags: String) -> Result<Self> {
+        let (who, arguments) = (target.who(ctx).await?, ctx.changes.arguments());
+        Ok(Pauser { lambda: target.lambda(), journal, who, arguments, flags })
+    }
+
     /// Disables those that are enabled, and waits until they are. Where one fails, the others are enabled again.
     ///
     /// An interrupt ends the waiting only: what was disabled is in the result.

@@ -1,6 +1,7 @@
 //! `claimctl dlq`: dead letters.
 
 pub mod inspect;
+pub mod ls;
 
 use clap::Subcommand;
 
@@ -11,12 +12,15 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// List dead-letter queues: sources, depth, and when the first letter is gone
+    Ls(ls::Args),
     /// Group dead letters by shape, with a verdict on each: can it be sent again?
     Inspect(Box<inspect::Args>),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
+        Verb::Ls(args) => ls::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Inspect(args) => inspect::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }
