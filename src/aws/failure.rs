@@ -59,6 +59,19 @@ pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Optio
     }
 }
 
+/// Whether somebody answered who does not know the call: an emulator, or a store without this service.
+pub fn is_unknown_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ResponseError(_) => true,
+        SdkError::ServiceError(answer) => {
+            let unknown = ["InvalidAction", "NotImplemented", "MethodNotAllowed", "UnknownOperationException"];
+            matches!(answer.raw().status().as_u16(), 404 | 405 | 501)
+                || answer.err().code().is_some_and(|code| unknown.contains(&code))
+        }
+        _ => false,
+    }
+}
+
 /// Whether the service may have done what was asked, although the call failed: there was no answer, or one that leaves
 /// it open.
 pub fn may_have_arrived<E>(error: &SdkError<E, HttpResponse>) -> bool {
