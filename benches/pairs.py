@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CLAIMCTL = ROOT / "target" / "release" / "claimctl"
+CLAIMCTL = Path(os.environ.get("BENCH_CLAIMCTL", ROOT / "target" / "release" / "claimctl")).resolve()
 
 
 def claimctl():
-    """The release binary; asks for it where it has not been built."""
+    """The release binary, or BENCH_CLAIMCTL; asks for it where it has not been built."""
     if not CLAIMCTL.exists():
         sys.exit("build it first: cargo build --release")
     return str(CLAIMCTL)

@@ -122,3 +122,25 @@ impl ClassifyRetry for RefusedIsFinal {
         if refused { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
     }
 }
+
+/// For calls that do harm when they are made twice: one that may have arrived is not made again behind the caller's
+/// back. The same judgement as [`may_have_arrived`](super::may_have_arrived).
+#[derive(Debug)]
+pub struct DoubtIsFinal;
+
+impl ClassifyRetry for DoubtIsFinal {
+    fn name(&self) -> &'static str {
+        "doubt is final"
+    }
+
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
+        let connector = error.as_connector_error().is_some_and(super::failure::may_have_left);
+        let status = context.response().map(|response| response.status().as_u16());
+        let answered = error.is_operation_error() && status.is_some_and(super::failure::is_ambiguous);
+        match connector || answered || error.is_timeout_error() || error.is_response_error() {
+            true => RetryAction::RetryForbidden,
+            false => RetryAction::NoActionIndicated,
+        }
+    }
+}

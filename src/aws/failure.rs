@@ -59,6 +59,41 @@ pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Optio
     }
 }
 
+/// Whether somebody answered who does not know the call: an emulator, or a store without this service.
+pub fn is_unknown_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ResponseError(_) => true,
+        SdkError::ServiceError(answer) => {
+            let unknown = ["InvalidAction", "NotImplemented", "MethodNotAllowed", "UnknownOperationException"];
+            matches!(answer.raw().status().as_u16(), 404 | 405 | 501)
+                || answer.err().code().is_some_and(|code| unknown.contains(&code))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the service may have done what was asked, although the call failed: there was no answer, or one that leaves
+/// it open.
+pub fn may_have_arrived<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::DispatchFailure(failure) => failure.as_connector_error().is_some_and(may_have_left),
+        SdkError::ServiceError(answer) => is_ambiguous(answer.raw().status().as_u16()),
+        _ => true,
+    }
+}
+
+/// Without a connection nothing was sent; with one, everything may have been. A connection that the other side closes in
+/// good order, without an answer, is no I/O error to the SDK, so that only what surely did not leave is told apart.
+pub(super) fn may_have_left(error: &ConnectorError) -> bool {
+    !error.is_user() && !is_refused(error)
+}
+
+/// 503 means that nothing was begun; other failures of the server may come after the deed.
+pub(super) fn is_ambiguous(status: u16) -> bool {
+    status >= 500 && status != 503
+}
+
 fn explain<E>(error: SdkError<E, HttpResponse>, doing: &str) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,

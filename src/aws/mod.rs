@@ -6,6 +6,6 @@ pub mod endpoint;
 mod failure;
 mod session;
 
-pub use client::{Credentials, RefusedIsFinal, Service, service};
-pub use failure::{Explain, code};
+pub use client::{Credentials, DoubtIsFinal, RefusedIsFinal, Service, service};
+pub use failure::{Explain, code, is_unknown_call, may_have_arrived};
 pub use session::Sessions;

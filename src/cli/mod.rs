@@ -1,6 +1,7 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
 pub mod bootstrap;
+pub mod claim;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -89,6 +90,9 @@ enum Verb {
     /// Pause and resume the functions that work on queues
     #[command(subcommand)]
     Function(function::Verb),
+    /// From a claim to its payload
+    #[command(subcommand)]
+    Claim(claim::Verb),
     Bootstrap(bootstrap::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
@@ -124,6 +128,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
         Verb::Function(verb) => function::run(verb, ctx).await,
+        Verb::Claim(verb) => claim::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,

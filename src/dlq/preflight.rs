@@ -177,7 +177,8 @@ impl Services {
         let _permit = self.heads.acquire().await;
         // A removal names the version that went, or the marker that hides the others: the question is what is there now.
         let version = claim.version_id.as_deref().filter(|_| !claim.is_removal());
-        match objects::head(&self.s3, &claim.bucket, &claim.key, version).await {
+        // Boxed, because hundreds of looks wait for their turn and a call of the SDK takes tens of kilobytes.
+        match Box::pin(objects::head(&self.s3, &claim.bucket, &claim.key, version)).await {
             Ok(object) => Ok(Ok(object)),
             Err(error) if error.kind() == Kind::Unreachable => Err(error),
             Err(error) if error.kind() == Kind::Denied => Ok(Err(format!(

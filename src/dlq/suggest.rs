@@ -12,11 +12,12 @@ pub struct Aim {
     pub flags: String,
 }
 
-/// The command for one group among all. It selects by what sets the group apart from the others of its verdict, because
-/// replay itself tells verdicts apart. Groups that differ in nothing but size and receives share a command.
+/// The command for one group among all. It selects by what sets the group apart from the other groups that the command
+/// would do something with. Groups that differ in nothing but size, receives and verdict share what is selected.
 pub fn command(aim: &Aim, group: &Group, all: &[Group]) -> String {
-    let others: Vec<&Shape> =
-        all.iter().map(|other| &other.shape).filter(|other| other.verdict == group.shape.verdict).collect();
+    let acts_on = acts_on(group.shape.verdict);
+    let is_touched = |other: &&Shape| other.verdict.is_none_or(|verdict| acts_on.contains(&verdict));
+    let others: Vec<&Shape> = all.iter().map(|other| &other.shape).filter(is_touched).collect();
     let conditions = conditions(&group.shape, &others);
     let selection = |conditions: &[String]| match conditions {
         [] => String::new(),
@@ -42,6 +43,17 @@ pub fn command(aim: &Aim, group: &Group, all: &[Group]) -> String {
     };
     let selection = if verb == "replay" { selection(&conditions) } else { String::new() };
     format!("claimctl dlq {verb} {}{}{selection}{end}", word(&aim.queue), aim.flags)
+}
+
+/// What the command for a verdict does something with: every replay also sends what may be sent.
+fn acts_on(verdict: Option<Verdict>) -> &'static [Verdict] {
+    use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Replayed, Send, Unreadable};
+    match verdict {
+        Some(AlreadyRecorded) => &[Send, AlreadyRecorded],
+        Some(PayloadGone | PayloadChanged | Unreadable) => &[Send, PayloadGone, PayloadChanged, Unreadable],
+        Some(Replayed) => &[Send, Replayed],
+        _ => &[Send],
+    }
 }
 
 /// jq conditions on what this shape has and not every other one shares.
@@ -125,6 +137,20 @@ mod tests {
             let all = [group(&message("ObjectCreated:Put", "a/k"), verdict)];
             assert_eq!(command(&aim(), &all[0], &all), expected);
         }
+    }
+
+    #[test]
+    fn what_may_be_sent_is_not_sent_by_the_way() {
+        let all = [
+            group(&message("ObjectCreated:Put", "a/k"), Verdict::Send),
+            group(&message("ObjectCreated:Put", "b/k"), Verdict::AlreadyRecorded),
+        ];
+        assert_eq!(command(&aim(), &all[0], &all), "claimctl dlq replay dead --env dev");
+        assert_eq!(
+            command(&aim(), &all[1], &all),
+            "claimctl dlq replay dead --env dev --where 'all(.claims[]; (.key | startswith(\"b/\")))' \
+             --on-recorded delete"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::context::{Ctx, Paths};
 use crate::error::Result;
 use crate::journal::{Journal, Outcome, Run, Standing, Start, Summary};
 use crate::progress::{Progress, Unit};
+use crate::queue::depth::name_of;
 use crate::target::{Change, Target};
 
 /// By which the journal knows these runs.
@@ -89,6 +90,25 @@ impl<'a> Pauser<'a> {
         Ok(paused)
     }
 
+    /// The same for the functions that a queue feeds, so that they do not take what this process is about to.
+    pub async fn pause_consumers(
+        &self,
+        queue_arn: &str,
+        change: &Change,
+        cancel: &Cancel,
+        progress: &dyn Progress,
+    ) -> Result<Paused> {
+        let mappings = mapping::of_queue(&self.lambda, queue_arn).await?;
+        if mappings.is_empty() {
+            progress.note(&format!("note: no event source mapping feeds a function from {}", name_of(queue_arn)));
+        }
+        for mapping in mappings.iter().filter(|mapping| !mapping.is_enabled()) {
+            let Mapping { function, state, .. } = mapping;
+            progress.note(&format!("note: function {function} is {} already, and is left so", state.to_lowercase()));
+        }
+        self.pause(mappings, change, cancel, progress).await
+    }
+
     async fn disable(&self, mut mapping: Mapping, paused: &mut Paused, cancel: &Cancel) -> Result<()> {
         let start = self.start(&mapping);
         // One that was left behind, and enabled by somebody else meanwhile, is paused anew.
@@ -156,7 +176,8 @@ impl<'a> Pauser<'a> {
 
     fn start(&self, mapping: &Mapping) -> Start {
         let start = self.start_of(format!("{} ({})", mapping.function, mapping.queue()), &mapping.function);
-        Start { key: self.key(&mapping.uuid), queue_arn: Some(mapping.source.clone()), ..start }
+        // Without the queue: who works on it pauses its function as well, and is not to be warned of itself.
+        Start { key: self.key(&mapping.uuid), ..start }
     }
 
     fn start_of(&self, target: String, function: &str) -> Start {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::context::Paths;
 use crate::error::{IoContext, Result};
@@ -105,6 +105,18 @@ impl Journal {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
         rows.into_iter().map(|(item, state, detail)| Ok(Item { item, state: self.state(state)?, detail })).collect()
+    }
+
+    /// What a run knows of these items, in their order. Of the run at work, ask its [`Scribe`].
+    pub fn states(&self, run: &Summary, items: &[Box<str>]) -> Result<Vec<Option<State>>> {
+        let connection = self.connection();
+        let known = "SELECT state FROM items WHERE run = ?1 AND item = ?2";
+        let mut known = connection.prepare(known).on_journal("read", &self.file)?;
+        let mut state = |item: &str| {
+            let number = known.query_row(params![run.number, item], |row| row.get(0)).optional();
+            number.on_journal("read", &self.file)?.map(|number| self.state(number)).transpose()
+        };
+        items.iter().map(|item| state(item)).collect()
     }
 
     fn state(&self, number: i64) -> Result<State> {

@@ -71,6 +71,12 @@ impl Journal {
         taken.map(|(number, id, held)| self.at_work(number, id, held, true)).transpose()
     }
 
+    /// Forgets the items of a run at work, where something else tells better how far each has come.
+    pub fn forget_items(&self, run: &Run) -> Result<()> {
+        let items = "DELETE FROM items WHERE run = (SELECT number FROM runs WHERE id = ?1)";
+        self.change(|change| change.execute(items, [&run.id]).map(drop).on_journal("write to", &self.file))
+    }
+
     /// Forgets a run and its items. Refused where it is live, and, unless `force`, where it leaves something undone.
     pub fn remove(&self, run: &Summary, force: bool) -> Result<()> {
         self.change(|change| {

@@ -4,6 +4,7 @@ mod log;
 mod page;
 mod progress;
 pub mod prompt;
+mod redraw;
 mod report;
 mod stdout;
 pub mod units;
@@ -11,6 +12,7 @@ pub mod units;
 pub use log::start_log;
 pub use page::{Page, Table};
 pub use progress::terminal_progress;
+pub use redraw::Redraw;
 pub use report::{Outcome, Report, report};
 pub use stdout::{Stdout, say};
 
@@ -21,6 +23,9 @@ use crate::exit::Exit;
 /// Prints what a verb returned, in the format asked for, and says how the run ended.
 pub fn print(outcome: &Outcome, ctx: &Ctx) -> Result<Exit> {
     ctx.progress.finish();
+    if !outcome.is_for_stdout() {
+        return Ok(outcome.exit());
+    }
     let mut out = Stdout::new();
     match ctx.manners.format {
         Format::Table => out.text(&outcome.page().render(&ctx.terminal))?,

@@ -17,6 +17,11 @@ pub trait Report: Serialize {
         None
     }
 
+    /// Whether stdout is for this report. Not where the verb has written its data there.
+    fn is_for_stdout(&self) -> bool {
+        true
+    }
+
     fn exit(&self) -> Exit {
         Exit::Done
     }
@@ -46,6 +51,10 @@ impl Outcome {
         }
     }
 
+    pub(super) fn is_for_stdout(&self) -> bool {
+        self.0.is_for_stdout()
+    }
+
     pub fn exit(&self) -> Exit {
         self.0.exit()
     }
@@ -58,6 +67,7 @@ trait Erased {
     fn write_json(&self, out: &mut Stdout) -> Result<()>;
     fn write_line(&self, out: &mut Stdout) -> Result<()>;
     fn list(&self) -> Option<&'static str>;
+    fn is_for_stdout(&self) -> bool;
     fn exit(&self) -> Exit;
 }
 
@@ -80,6 +90,10 @@ impl<R: Report> Erased for R {
 
     fn list(&self) -> Option<&'static str> {
         Report::list(self)
+    }
+
+    fn is_for_stdout(&self) -> bool {
+        Report::is_for_stdout(self)
     }
 
     fn exit(&self) -> Exit {

@@ -16,7 +16,12 @@ impl Stdout {
     }
 
     pub fn text(&mut self, text: &str) -> Result<()> {
-        self.0.write_all(text.as_bytes()).map_err(describe)
+        self.bytes(text.as_bytes())
+    }
+
+    /// Data as it is: a payload.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.write_all(bytes).map_err(describe)
     }
 
     /// One JSON document, indented. Written as it is made: a report may be larger than memory.

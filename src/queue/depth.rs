@@ -12,7 +12,7 @@ use crate::policy::{Place, Statement};
 use crate::target::Target;
 
 /// How many queues are asked for their attributes at once.
-const CONCURRENCY: usize = 16;
+pub const CONCURRENCY: usize = 16;
 
 /// A queue's counts and redrive policy (Amazon SQS API Reference, GetQueueAttributes).
 #[derive(Debug, Clone, Serialize)]
@@ -39,6 +39,8 @@ pub struct QueueDepth {
     /// Seconds that a message is kept.
     pub retention: u64,
     pub created_at: Option<Timestamp>,
+    /// Bytes of one message that the queue takes, attributes included.
+    pub maximum_message_size: u64,
 }
 
 /// The redrive policy as SQS stores it: JSON in an attribute, where the count may be a string.
@@ -153,6 +155,7 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
         created_at: Some(number(Name::CreatedTimestamp))
             .filter(|seconds| *seconds > 0)
             .and_then(|seconds| Timestamp::from_second(seconds.try_into().ok()?).ok()),
+        maximum_message_size: number(Name::MaximumMessageSize),
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
@@ -25,11 +26,27 @@ pub struct State {
     pub entry_code: &'static str,
     /// The code that every receive after so many fails with.
     pub receives_fail: Option<(usize, &'static str)>,
+    /// The code that every delete fails with.
+    pub deletes_fail: Option<&'static str>,
+    /// How often each entry of a delete fails before it works, and the code.
+    pub delete_entries_fail: (usize, &'static str),
+    /// So many deletes are answered late: after this time.
+    pub late_deletes: (usize, Duration),
+    pub deletes: usize,
+    purged: bool,
     /// Each receive is followed by a new message.
     pub producer: bool,
     /// Counts of visible messages stay above zero until as many were extended as there are.
     pub counts_until_extended: bool,
     pub attributes: HashMap<&'static str, String>,
+    /// Entries of sends that were taken, in order.
+    pub sent: Vec<Value>,
+    /// Sends of this body fail so often, with this code, by the sender's fault or not.
+    pub sends_fail: HashMap<&'static str, (usize, &'static str, bool)>,
+    /// What becomes of whole sends, in turn: an error's code, or [`LOST`].
+    pub send_calls: Vec<&'static str>,
+    /// The message id that every send is answered with.
+    pub sent_id: Option<&'static str>,
     pub receives: usize,
     pub extended: usize,
     /// The most messages that the receives so far could have taken.
@@ -37,10 +54,14 @@ pub struct State {
     failed: HashMap<String, usize>,
 }
 
+/// The call arrives, and its answer does not.
+pub const LOST: &str = "lost";
+
 #[derive(Debug)]
 pub struct Stored {
     pub visible_at: Instant,
     pub receives: usize,
+    pub deleted: bool,
     sent: u64,
 }
 
@@ -73,12 +94,52 @@ impl Fake {
 
 impl State {
     fn send(&mut self, sent: u64) {
-        self.messages.insert(self.messages.len(), Stored { visible_at: Instant::now(), receives: 0, sent });
+        self.messages
+            .insert(self.messages.len(), Stored { visible_at: Instant::now(), receives: 0, deleted: false, sent });
     }
 
     fn visible(&self) -> Vec<usize> {
         let now = Instant::now();
-        self.messages.iter().filter(|(_, message)| message.visible_at <= now).map(|(id, _)| *id).collect()
+        let visible = |message: &Stored| !message.deleted && message.visible_at <= now;
+        self.messages.iter().filter(|(_, message)| visible(message)).map(|(id, _)| *id).collect()
+    }
+
+    /// How many are not deleted.
+    pub fn left(&self) -> usize {
+        self.messages.values().filter(|message| !message.deleted).count()
+    }
+
+    /// With an old handle, or too late, SQS may say that it worked and delete nothing.
+    fn delete(&mut self, request: &Value) -> Result<Value, &'static str> {
+        self.deletes += 1;
+        if let Some(code) = self.deletes_fail {
+            return Err(code);
+        }
+        let (mut successful, mut failed) = (Vec::new(), Vec::new());
+        for entry in request["Entries"].as_array().unwrap() {
+            let handle = entry["ReceiptHandle"].as_str().unwrap();
+            let (id, receipt) = handle.split_once('/').unwrap();
+            let failures = self.failed.entry(format!("delete {handle}")).or_default();
+            *failures += 1;
+            if *failures <= self.delete_entries_fail.0 {
+                failed.push(json!({"Id": entry["Id"], "Code": self.delete_entries_fail.1, "SenderFault": false}));
+                continue;
+            }
+            let message = self.messages.get_mut(&id.parse().unwrap()).unwrap();
+            message.deleted |= receipt == message.receives.to_string() && message.visible_at > Instant::now();
+            successful.push(json!({"Id": entry["Id"]}));
+        }
+        Ok(json!({"Successful": successful, "Failed": failed}))
+    }
+
+    /// How long a call is on its way.
+    fn delay(&mut self, operation: &str) -> Duration {
+        let (left, delay) = &mut self.late_deletes;
+        if operation != "AmazonSQS.DeleteMessageBatch" || *left == 0 {
+            return Duration::ZERO;
+        }
+        *left -= 1;
+        *delay
     }
 
     fn receive(&mut self, request: &Value) -> Result<Value, &'static str> {
@@ -132,12 +193,35 @@ impl State {
         json!({"Successful": successful, "Failed": failed})
     }
 
+    fn send_batch(&mut self, request: &Value) -> Result<Value, &'static str> {
+        let whole = if self.send_calls.is_empty() { None } else { Some(self.send_calls.remove(0)) };
+        if let Some(code) = whole.filter(|code| *code != LOST) {
+            return Err(code);
+        }
+        let (mut successful, mut failed) = (Vec::new(), Vec::new());
+        for entry in request["Entries"].as_array().unwrap() {
+            match self.sends_fail.get_mut(entry["MessageBody"].as_str().unwrap()) {
+                Some((times, code, sender)) if *times > 0 => {
+                    *times -= 1;
+                    failed.push(json!({"Id": entry["Id"], "Code": code, "SenderFault": sender, "Message": "so it is"}));
+                }
+                _ => {
+                    let id = self.sent_id.map_or_else(|| format!("new-{}", self.sent.len()), str::to_owned);
+                    successful.push(json!({"Id": entry["Id"], "MessageId": id, "MD5OfMessageBody": "0"}));
+                    self.sent.push(entry.clone());
+                }
+            }
+        }
+        if whole.is_some() { Err(LOST) } else { Ok(json!({"Successful": successful, "Failed": failed})) }
+    }
+
     fn attributes(&self) -> Value {
         let mut visible = self.visible().len();
         if self.counts_until_extended && self.extended < self.messages.len() {
             visible = visible.max(1);
         }
-        let mut attributes = json!({"ApproximateNumberOfMessages": visible.to_string()});
+        let mut attributes = json!({"ApproximateNumberOfMessages": visible.to_string(),
+            "ApproximateNumberOfMessagesNotVisible": (self.left() - self.visible().len()).to_string()});
         for (name, value) in &self.attributes {
             attributes[name] = json!(value);
         }
@@ -148,6 +232,15 @@ impl State {
         match operation {
             "AmazonSQS.ReceiveMessage" => self.receive(request),
             "AmazonSQS.ChangeMessageVisibilityBatch" => Ok(self.change_visibility(request)),
+            // A queue is purged once in a minute.
+            "AmazonSQS.PurgeQueue" if self.purged => Err("PurgeQueueInProgress"),
+            "AmazonSQS.PurgeQueue" => {
+                self.purged = true;
+                self.messages.values_mut().for_each(|message| message.deleted = true);
+                Ok(json!({}))
+            }
+            "AmazonSQS.SendMessageBatch" => self.send_batch(request),
+            "AmazonSQS.DeleteMessageBatch" => self.delete(request),
             "AmazonSQS.GetQueueAttributes" => Ok(self.attributes()),
             // No other queue can be seen from here.
             "AmazonSQS.GetQueueUrl" => Err("QueueDoesNotExist"),
@@ -164,10 +257,16 @@ impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let operation = request.headers().get("x-amz-target").unwrap().to_owned();
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        let answer = self.change(|state| state.answer(&operation, &body));
+        let delay = self.change(|state| state.delay(&operation));
+        let fake = self.clone();
         HttpConnectorFuture::new(async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let answer = fake.change(|state| state.answer(&operation, &body));
             let (status, answer) = match answer {
                 Ok(answer) => (200u16, answer),
+                Err(LOST) => return Err(ConnectorError::io("the connection was cut".into())),
                 Err(code) => (400, json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "so it is"})),
             };
             if answer["Messages"].as_array().is_some_and(Vec::is_empty) {

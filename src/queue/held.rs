@@ -68,12 +68,23 @@ impl Held {
         in_batches(&receipts)
     }
 
-    pub fn extended(&mut self, message_ids: &[Box<str>], hidden_until: Instant) {
-        for id in message_ids {
-            if let Some(hold) = self.0.get_mut(id) {
+    pub fn extended(&mut self, receipts: &[(Receipt, ())], hidden_until: Instant) {
+        for (receipt, ()) in receipts {
+            if let Some(hold) = self.0.get_mut(&receipt.message_id) {
                 hold.hidden_until = hidden_until;
             }
         }
+    }
+
+    /// The receipt of a message that stays hidden for at least `margin`.
+    pub fn receipt(&self, message_id: &str, margin: Duration) -> Option<Receipt> {
+        let hold = self.0.get(message_id).filter(|hold| hold.hidden_until > Instant::now() + margin)?;
+        Some(hold.receipt(message_id))
+    }
+
+    /// False: it was not held, or is visible again, so that what was done to it by its handle may not have worked.
+    pub fn let_go(&mut self, message_id: &str) -> bool {
+        self.0.remove(message_id).is_some_and(|hold| hold.hidden_until > Instant::now())
     }
 
     /// Makes everything visible again, except what is visible already: an old handle could take a message from
@@ -90,9 +101,10 @@ impl Held {
         while let Some(outcome) = batches.next().await {
             returned.released += outcome.done.len() as u64;
             returned.already += outcome.gone.len() as u64;
-            for (id, why) in outcome.failed {
-                let visible_at = self.0.get(&id).map_or_else(Timestamp::now, |hold| wall_clock(hold.hidden_until));
-                returned.not_released.push(NotReleased { message_id: id.into(), visible_at, why });
+            for (Receipt { message_id, .. }, why) in outcome.failed {
+                let hold = self.0.get(&message_id);
+                let visible_at = hold.map_or_else(Timestamp::now, |hold| wall_clock(hold.hidden_until));
+                returned.not_released.push(NotReleased { message_id: message_id.into(), visible_at, why });
             }
         }
         returned.not_released.sort_by(|a, b| a.message_id.cmp(&b.message_id));
@@ -100,11 +112,10 @@ impl Held {
     }
 
     /// One batch. What has expired while it waited for its turn is left alone.
-    async fn release_batch(&self, queue: &Queue, mut receipts: Vec<Receipt>) -> batch::Outcome {
+    async fn release_batch(&self, queue: &Queue, mut receipts: Vec<Receipt>) -> batch::Outcome<Receipt> {
         let now = Instant::now();
         let expired = |receipt: &Receipt| self.0.get(&receipt.message_id).is_none_or(|hold| hold.hidden_until <= now);
-        let gone: Vec<_> =
-            receipts.extract_if(.., |receipt| expired(receipt)).map(|receipt| receipt.message_id).collect();
+        let gone: Vec<_> = receipts.extract_if(.., |receipt| expired(receipt)).collect();
         if receipts.is_empty() {
             return batch::Outcome { gone, ..Default::default() };
         }

@@ -1,5 +1,6 @@
 //! A look into a queue that tells what it saw and what it cost. SQS has no peek: a receive is a receive.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -8,7 +9,7 @@ use super::depth::{self, QueueDepth};
 use super::held::NotReleased;
 use super::message::Message;
 use super::named::NamedQueue;
-use super::receive::{self, Ended, Receiver, Wish};
+use super::receive::{self, Ended, Receiver, Until, Wish};
 use super::{Queue, resolve};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -25,9 +26,10 @@ const TOO_FEW_RECEIVES: u32 = 2;
 /// What a look saw, and what it left behind.
 #[derive(Debug, Serialize)]
 pub struct Look {
-    /// Messages shown, each once.
+    /// Messages looked at, each once.
     pub seen: u64,
-    /// Everything that was visible when the look began was seen. Says nothing of what is in flight or delayed.
+    /// Everything that was visible when the look began was seen, as far as the counts tell. Says nothing of what is in
+    /// flight or delayed.
     pub complete: bool,
     pub ended: Ended,
     pub about: About,
@@ -46,7 +48,7 @@ pub struct About {
     pub after: Counts,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub visible: u64,
     pub in_flight: u64,
@@ -119,27 +121,39 @@ pub async fn look(
     progress: &dyn Progress,
     mut sink: impl FnMut(Message) -> Result<()>,
 ) -> Result<Look> {
+    look_until(queue, limit, cancel, progress, |message| sink(message).map(ControlFlow::Continue)).await
+}
+
+/// The same until `sink` has enough. What was on its way then has been received, and is given back without being seen.
+pub async fn look_until(
+    queue: &Queue,
+    limit: Option<usize>,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+    mut sink: impl FnMut(Message) -> Result<ControlFlow<()>>,
+) -> Result<Look> {
     let before = depth::read(&queue.sqs, &queue.url).await?;
     let dead_letters_before = dead_letters(queue, &before).await;
     let began = Instant::now();
-    let wish = Wish { limit, expected: before.visible, visibility: VISIBILITY };
+    let wish = Wish { limit, expected: before.visible, visibility: VISIBILITY, until: Until::Seen };
     progress.start("looking", limit.map(|limit| limit as u64), Unit::Items);
     let mut receiver = Receiver::new(queue.clone(), wish, cancel);
-    let mut seen = 0;
+    let (mut received, mut seen) = (0, 0);
     let mut at_maximum = Vec::new();
-    let mut sunk = Ok(());
+    let mut sunk = Ok(ControlFlow::Continue(()));
     while let Some(messages) = receiver.next().await {
         progress.advance(messages.len() as u64);
         for message in messages.into_iter().map(Message::from) {
-            seen += 1;
+            received += 1;
             if before.max_receive_count.is_some_and(|maximum| message.receive_count >= maximum) {
                 at_maximum.push(message.message_id.clone());
             }
-            if sunk.is_ok() {
+            if let Ok(ControlFlow::Continue(())) = sunk {
+                seen += 1;
                 sunk = sink(message);
             }
         }
-        if sunk.is_err() {
+        if !matches!(sunk, Ok(ControlFlow::Continue(()))) {
             receiver.stop();
         }
     }
@@ -152,7 +166,7 @@ pub async fn look(
         let number = units::count(left.len() as u64, "message");
         progress.note(&format!("{number} could not be given back; visible again by themselves at {}", last.visible_at));
     }
-    sunk?;
+    sunk.map(drop)?;
     let ended = finished.ended?;
     let after = depth::read(&queue.sqs, &queue.url).await?;
     let dead_letters_after = dead_letters(queue, &before).await;
@@ -160,11 +174,12 @@ pub async fn look(
     at_maximum.sort();
     Ok(Look {
         seen,
-        complete: ended == Ended::Empty,
+        // An answer that was lost on the way has hidden messages that nobody saw; so has another consumer.
+        complete: ended == Ended::Empty && seen >= before.visible,
         ended,
         about: About { before: Counts::from(&before), after: Counts::from(&after) },
         cost: Cost {
-            receives: seen + finished.again,
+            receives: received + finished.again,
             hidden_seconds: hidden.as_secs_f64(),
             max_receive_count: before.max_receive_count,
             at_maximum,
@@ -201,6 +216,20 @@ mod tests {
         .await;
         assert_eq!(ended.unwrap_err().kind(), Kind::ClosedPipe);
         assert_eq!((shown, fake.visible()), (5, 60));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_has_enough_ends_the_look_and_everything_is_visible() {
+        let fake = Fake::with(60);
+        let mut shown = 0;
+        let look = look_until(&fake.queue(), None, &Cancel::default(), &Silent, |_| {
+            shown += 1;
+            Ok(if shown == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+        .await
+        .unwrap();
+        assert_eq!((look.seen, look.ended, look.complete, fake.visible()), (5, Ended::Stopped, false, 60));
+        assert!(look.cost.receives > 5 && look.cost.receives == look.released, "{look:?}");
     }
 
     #[tokio::test]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{Message as Received, MessageAttributeValue, MessageSystemAttributeName as System};
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::claim::envelope::POINTER_ATTRIBUTES;
 use crate::claim::{self, Claim, Envelope};
@@ -35,7 +36,8 @@ pub struct Message {
 }
 
 /// A message attribute. Binary values are in base64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attribute {
     #[serde(rename = "type")]
     pub data_type: String,
@@ -94,14 +96,34 @@ impl From<Received> for Message {
     }
 }
 
+/// A custom label may follow the type: `Binary.png`.
+fn is_binary(data_type: &str) -> bool {
+    data_type == "Binary" || data_type.starts_with("Binary.")
+}
+
 impl From<MessageAttributeValue> for Attribute {
     fn from(value: MessageAttributeValue) -> Self {
-        let text = match (value.string_value, value.binary_value) {
-            (Some(text), _) => text,
-            (None, Some(binary)) => aws_smithy_types::base64::encode(binary),
-            (None, None) => String::new(),
+        let text = match is_binary(&value.data_type) {
+            true => aws_smithy_types::base64::encode(value.binary_value.unwrap_or_else(|| Blob::new(Vec::new()))),
+            false => value.string_value.unwrap_or_default(),
         };
         Attribute { data_type: value.data_type, value: text }
+    }
+}
+
+impl Attribute {
+    pub fn is_binary(&self) -> bool {
+        is_binary(&self.data_type)
+    }
+
+    /// As it was sent. None: the value is not the base64 that a binary one is written in.
+    pub fn to_value(&self) -> Option<MessageAttributeValue> {
+        let value = MessageAttributeValue::builder().data_type(&self.data_type);
+        let value = match self.is_binary() {
+            true => value.binary_value(Blob::new(aws_smithy_types::base64::decode(&self.value).ok()?)),
+            false => value.string_value(&self.value),
+        };
+        value.build().ok()
     }
 }
 
@@ -121,7 +143,6 @@ fn as_text<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_smithy_types::Blob;
 
     fn attribute(data_type: &str) -> aws_sdk_sqs::types::builders::MessageAttributeValueBuilder {
         MessageAttributeValue::builder().data_type(data_type)

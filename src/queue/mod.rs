@@ -1,17 +1,24 @@
 //! Engines that read queues. They return values; nothing here knows a terminal.
 
-mod batch;
+pub mod batch;
 pub mod depth;
+pub mod drain;
+pub mod drained;
 pub mod expression;
 #[cfg(test)]
 mod fake;
 mod held;
+pub mod histogram;
 pub mod look;
 pub mod message;
 pub mod named;
+pub mod pace;
+pub mod purge;
 pub mod receive;
 pub mod resolve;
 pub mod select;
+pub mod send;
+pub mod stats;
 
 use std::sync::Arc;
 

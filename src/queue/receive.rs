@@ -3,22 +3,24 @@
 //! Whoever uses it calls [`Receiver::next`] until there is nothing more, then [`Receiver::finish`], which gives back
 //! what is held. A receiver that is only dropped leaves its messages to their visibility timeout.
 
+mod calls;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System, QueueAttributeName};
-use futures_util::future::BoxFuture;
+use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::task::JoinHandle;
 
 use super::Queue;
 use super::batch::{self, Receipt};
 use super::held::{Held, Returned};
-use crate::aws::{self, Explain};
+use super::look::Counts;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use calls::{Answer, NotReceived};
 
 /// The most messages that are held at a time. SQS itself allows about 120,000 in flight (Amazon SQS Developer Guide,
 /// "Amazon SQS standard queue quotas").
@@ -26,11 +28,10 @@ pub const CAP: usize = 100_000;
 
 /// Receives that wait for an answer at once: more only wait for each other.
 const MOST_AT_ONCE: usize = 8;
-/// Even a short poll that is not short asks every server of the queue (Amazon SQS Developer Guide, "short and long
-/// polling"); waiting longer only makes the end of a look slower.
-const POLL: Duration = Duration::from_secs(1);
 /// Answers without anything new, one after the other, before the counts are asked.
 const MISSES: u32 = 2;
+/// How often one after the other the counts have to be zero: they lag behind.
+const ZEROS: u32 = 3;
 /// The counts lag behind. When they still promise messages after so long without one, the look ends incomplete.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -38,6 +39,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// of the single call (Amazon SQS Developer Guide, "Amazon SQS API permissions").
 pub const CALLS: [&str; 2] = [RECEIVE, batch::CHANGE_VISIBILITY];
 const RECEIVE: &str = "sqs:ReceiveMessage";
+
+/// Bytes that the open receives may bring, judged by the heaviest message of late: an answer is ten messages of up to a
+/// mebibyte each.
+const MOST_BYTES: usize = 8 << 20;
+
+/// What ends the receiving, when nothing else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// All that was visible when it began is held.
+    Seen,
+    /// The same, where what is held is deleted on the way: in a FIFO queue that makes room for the rest of a group.
+    Gone,
+    /// Nothing is left in the queue: not visible, not in flight, not delayed.
+    Empty,
+}
 
 /// What to receive, and how it is kept hidden.
 #[derive(Debug, Clone)]
@@ -48,6 +64,7 @@ pub struct Wish {
     pub expected: u64,
     /// How long a message is hidden at a time; extended at half time. Whole seconds.
     pub visibility: Duration,
+    pub until: Until,
 }
 
 /// Why no more was received.
@@ -82,14 +99,22 @@ pub struct Receiver<'a> {
     wish: Wish,
     cancel: &'a Cancel,
     held: Held,
-    calls: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// Each is a task of its own, so that answers are read on every core.
+    calls: FuturesUnordered<JoinHandle<Answer>>,
     receives: usize,
+    most_at_once: usize,
+    paused: bool,
+    /// Something is still done that may make messages visible.
+    busy: bool,
     /// Messages that the open receives may still bring.
     asked: usize,
     counting: bool,
     given: usize,
     again: u64,
     misses: u32,
+    zeros: u32,
+    /// Bytes of the heaviest message of late.
+    heaviest: usize,
     /// The last answer held less than was asked for: the queue may be near its end.
     short: bool,
     last_found: Instant,
@@ -102,18 +127,6 @@ pub struct Receiver<'a> {
     end: Option<Result<Ended>>,
 }
 
-enum Answer {
-    Received { called: Instant, asked: usize, answer: Result<Vec<Received>, NotReceived> },
-    Counted(Result<u64>),
-    Extended { called: Instant, outcome: batch::Outcome },
-}
-
-enum NotReceived {
-    /// As many are in flight as the service allows.
-    OverLimit,
-    Failed(Error),
-}
-
 impl<'a> Receiver<'a> {
     pub fn new(queue: Queue, wish: Wish, cancel: &'a Cancel) -> Self {
         let now = Instant::now();
@@ -124,11 +137,16 @@ impl<'a> Receiver<'a> {
             held: Held::default(),
             calls: FuturesUnordered::new(),
             receives: 0,
+            most_at_once: MOST_AT_ONCE,
+            paused: false,
+            busy: false,
             asked: 0,
             counting: false,
             given: 0,
             again: 0,
             misses: 0,
+            zeros: 0,
+            heaviest: 1,
             short: wish.expected < batch::SIZE as u64,
             last_found: now,
             patience: PATIENCE,
@@ -140,22 +158,29 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// The next messages, none of which was given before. None: nothing more will come, and no call is open.
+    /// The next messages, none of which was given before. None: nothing more will come, and no call is open. May be
+    /// dropped while it waits, and loses nothing.
     pub async fn next(&mut self) -> Option<Vec<Received>> {
         loop {
             self.start_calls();
-            if self.calls.is_empty() {
+            if self.calls.is_empty() && self.end.is_some() {
                 return None;
             }
             let check = tokio::time::sleep_until(self.next_check.into());
             tokio::select! {
-                answer = self.calls.next() => {
-                    let new = answer.map(|answer| self.take(answer)).unwrap_or_default();
-                    if !new.is_empty() {
-                        return Some(new);
+                Some(answer) = self.calls.next() => match answer {
+                    Ok(answer) => {
+                        let new = self.take(answer);
+                        if !new.is_empty() {
+                            return Some(new);
+                        }
                     }
-                }
+                    Err(died) => {
+                        self.end = Some(Err(Error::unexpected("a call to the queue ended early").caused_by(died)));
+                    }
+                },
                 () = check => self.check_deadlines(),
+                () = self.cancel.cancelled(), if self.end.is_none() => {}
             }
         }
     }
@@ -163,6 +188,33 @@ impl<'a> Receiver<'a> {
     /// Receives no more. What is on its way is still given by [`Receiver::next`], because it has been received.
     pub fn stop(&mut self) {
         self.end.get_or_insert(Ok(Ended::Stopped));
+    }
+
+    /// Receives no more until told otherwise. What is held stays hidden, for as long as [`Receiver::next`] is awaited.
+    pub fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// While messages are written and deleted the end is not there: in a FIFO queue the rest of a group comes when its
+    /// head is deleted, and what is deleted too late comes again.
+    pub fn expect_more(&mut self, busy: bool) {
+        self.busy = busy;
+    }
+
+    /// Lets so many receives wait at once, at most.
+    pub fn at_most(&mut self, receives: usize) {
+        self.most_at_once = receives;
+    }
+
+    /// The receipt of a held message that surely stays hidden while it is deleted. None: it is visible again, or soon.
+    pub fn receipt(&self, message_id: &str) -> Option<Receipt> {
+        self.held.receipt(message_id, self.wish.visibility / 10)
+    }
+
+    /// Holds a message no longer: it is deleted, or another receipt of it has to be waited for. False: it was visible
+    /// by now, so that a delete may have been answered without deleting.
+    pub fn let_go(&mut self, message_id: &str) -> bool {
+        self.held.let_go(message_id)
     }
 
     /// Gives back everything that is held.
@@ -186,16 +238,16 @@ impl<'a> Receiver<'a> {
             && let Some(receipts) = self.to_extend.pop_front()
         {
             self.extensions += 1;
-            self.calls.push(Box::pin(extend(self.queue.clone(), receipts, self.wish.visibility)));
+            self.calls.push(tokio::spawn(calls::extend(self.queue.clone(), receipts, self.wish.visibility)));
         }
-        if self.counting {
+        if self.counting || self.paused {
             return;
         }
-        while self.receives < self.at_once() && self.room() > 0 {
+        while self.receives < self.at_once() && self.room() > 0 && (self.receives == 0 || self.light() >= batch::SIZE) {
             let ask = self.next_ask();
             self.receives += 1;
             self.asked += ask;
-            self.calls.push(Box::pin(receive(self.queue.clone(), ask, self.wish.visibility)));
+            self.calls.push(tokio::spawn(calls::receive(self.queue.clone(), ask, self.wish.visibility)));
         }
         if self.receives == 0 {
             let wanted = self.wish.limit.is_some_and(|limit| self.given >= limit);
@@ -207,14 +259,19 @@ impl<'a> Receiver<'a> {
     /// a whole poll.
     fn at_once(&self) -> usize {
         match self.misses {
-            0 => usize::try_from(self.wish.expected / 10 + 2).unwrap_or(MOST_AT_ONCE).min(MOST_AT_ONCE),
+            0 => usize::try_from(self.wish.expected / 10 + 2).unwrap_or(MOST_AT_ONCE).min(self.most_at_once),
             misses => MISSES.saturating_sub(misses).max(1) as usize,
         }
     }
 
+    /// How many more messages fit into the memory that the open receives may fill.
+    fn light(&self) -> usize {
+        (MOST_BYTES / self.heaviest).saturating_sub(self.asked)
+    }
+
     /// A full batch. Near the end of a queue two halves, so that the empty answers that prove it come side by side.
     fn next_ask(&self) -> usize {
-        let room = self.room();
+        let room = self.room().min(self.light().max(1));
         if self.short && self.receives == 0 { room.div_ceil(2).min(batch::SIZE) } else { room.min(batch::SIZE) }
     }
 
@@ -238,9 +295,9 @@ impl<'a> Receiver<'a> {
                     Err(NotReceived::Failed(error)) => drop(self.end.get_or_insert(Err(error))),
                 }
             }
-            Answer::Counted(visible) => {
+            Answer::Counted(counts) => {
                 self.counting = false;
-                self.judge(visible);
+                self.judge(counts);
             }
             Answer::Extended { called, outcome } => {
                 self.extensions -= 1;
@@ -253,7 +310,9 @@ impl<'a> Receiver<'a> {
     fn take_messages(&mut self, messages: Vec<Received>, hidden_until: Instant) -> Vec<Received> {
         let mut new = Vec::with_capacity(messages.len());
         let mut from_before = false;
+        self.heaviest -= self.heaviest / 8;
         for mut message in messages {
+            self.heaviest = self.heaviest.max(message.body.as_ref().map_or(0, String::len));
             let receipt = Receipt {
                 message_id: message.message_id.as_deref().unwrap_or_default().into(),
                 handle: message.receipt_handle.take().unwrap_or_default().into(),
@@ -273,7 +332,7 @@ impl<'a> Receiver<'a> {
             self.misses += 1;
             if self.misses >= MISSES && !self.counting && self.end.is_none() {
                 self.counting = true;
-                self.calls.push(Box::pin(count(self.queue.clone())));
+                self.calls.push(tokio::spawn(calls::count(self.queue.clone())));
             }
         }
         new
@@ -283,6 +342,9 @@ impl<'a> Receiver<'a> {
     ///
     /// The first message that nobody had received before tells the service's time: it is received right now.
     fn was_there_before(&mut self, message: &Received) -> bool {
+        if self.wish.until == Until::Empty {
+            return true;
+        }
         let number = |name: System| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
         if self.began.is_none() && number(System::ApproximateReceiveCount) == Some(1) {
             self.began = number(System::ApproximateFirstReceiveTimestamp);
@@ -294,16 +356,29 @@ impl<'a> Receiver<'a> {
     }
 
     /// After several answers without anything new: do the counts agree that nothing is left?
-    fn judge(&mut self, visible: Result<u64>) {
+    fn judge(&mut self, counts: Result<Counts>) {
         if self.end.is_some() || self.misses < MISSES {
             return;
         }
-        match visible {
-            Ok(0) => self.end = Some(Ok(Ended::Empty)),
-            Ok(_) if self.queue.url.ends_with(".fifo") => self.end = Some(Ok(Ended::Heads)),
-            Ok(_) if self.last_found.elapsed() >= self.patience => self.end = Some(Ok(Ended::Unanswered)),
-            Ok(_) => self.misses = 0,
-            Err(error) => self.end = Some(Err(error)),
+        let counts = match counts {
+            Ok(counts) => counts,
+            Err(error) => return self.end = Some(Err(error)),
+        };
+        let waits = self.last_found.elapsed() < self.patience;
+        let behind_heads = self.queue.url.ends_with(".fifo") && counts.visible > 0;
+        match self.wish.until {
+            Until::Empty => {
+                self.zeros = if counts.total() == 0 { self.zeros + 1 } else { 0 };
+                self.misses = MISSES - 1;
+                if self.zeros >= ZEROS {
+                    self.end = Some(Ok(Ended::Empty));
+                }
+            }
+            Until::Gone if self.busy => self.misses = MISSES - 1,
+            _ if counts.visible == 0 => self.end = Some(Ok(Ended::Empty)),
+            Until::Seen if behind_heads => self.end = Some(Ok(Ended::Heads)),
+            _ if waits => self.misses = 0,
+            _ => self.end = Some(Ok(Ended::Unanswered)),
         }
     }
 
@@ -313,43 +388,4 @@ impl<'a> Receiver<'a> {
             self.to_extend.extend(self.held.due(self.wish.visibility / 2));
         }
     }
-}
-
-async fn receive(queue: Queue, ask: usize, visibility: Duration) -> Answer {
-    // The timeout runs from the answer; counted from the call, it is never believed to be longer than it is.
-    let called = Instant::now();
-    let call = queue
-        .sqs
-        .receive_message()
-        .queue_url(&*queue.url)
-        .max_number_of_messages(ask as i32)
-        .visibility_timeout(visibility.as_secs() as i32)
-        .wait_time_seconds(POLL.as_secs() as i32)
-        .message_system_attribute_names(System::All)
-        .message_attribute_names("All");
-    let answer = match call.send().await {
-        Err(error) if aws::code(&error).is_some_and(|code| code.ends_with("OverLimit")) => Err(NotReceived::OverLimit),
-        answer => answer
-            .or_needs(&format!("receive from queue {}", queue.name()), RECEIVE, &queue.arn_pattern())
-            .map(|answer| answer.messages.unwrap_or_default())
-            .map_err(NotReceived::Failed),
-    };
-    Answer::Received { called, asked: ask, answer }
-}
-
-async fn count(queue: Queue) -> Answer {
-    let name = QueueAttributeName::ApproximateNumberOfMessages;
-    let call = queue.sqs.get_queue_attributes().queue_url(&*queue.url).attribute_names(name.clone());
-    let answer = call.send().await.or_explain(&format!("count the messages of queue {}", queue.name()));
-    Answer::Counted(
-        answer.map(|answer| {
-            answer.attributes.and_then(|attributes| attributes.get(&name)?.parse().ok()).unwrap_or_default()
-        }),
-    )
-}
-
-async fn extend(queue: Queue, receipts: Vec<Receipt>, visibility: Duration) -> Answer {
-    let called = Instant::now();
-    let outcome = batch::change_visibility(&queue, receipts, visibility).await;
-    Answer::Extended { called, outcome }
 }

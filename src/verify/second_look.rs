@@ -12,6 +12,7 @@ use crate::error::{Kind, Result};
 use crate::progress::Unit;
 use crate::queue::depth::{self, QueueDepth};
 use crate::queue::look::{self, Counts, Look};
+use crate::queue::receive::Ended;
 use crate::queue::{Queue, resolve};
 use crate::sinks::table::{BATCH, RecordEntry};
 
@@ -321,7 +322,7 @@ impl Queues {
         let Counts { visible, in_flight, delayed } = look.about.after;
         let held = in_flight.max(look.about.before.in_flight);
         // Delayed messages cannot be received, whatever is done; nor can dead letters that somebody else looks at.
-        if !look.complete || delayed > 0 || (role == Role::DeadLetter && held > 0) {
+        if look.ended != Ended::Empty || delayed > 0 || (role == Role::DeadLetter && held > 0) {
             self.doubt = Some(format!("not every message of queue {queue} could be seen"));
         }
         if role == Role::Source {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "a test that leaves something out says so")]
 
+mod proxy;
 mod run;
 mod server;
 mod terminal;
@@ -13,20 +14,27 @@ mod world;
 mod accounts;
 mod bad_input;
 mod bootstrap;
+mod claim;
 mod completions;
 mod config;
 mod demo;
+mod dlq;
 mod docs;
 mod doctor;
+mod drain;
+mod faults;
 mod help;
 mod init;
 mod journal;
 mod log;
 mod man;
 mod package;
+mod peek;
 mod policy;
 mod python;
 mod queue;
 mod sandbox;
+mod send;
+mod stats;
 mod upload;
 mod verify;

@@ -152,14 +152,32 @@ fn the_printed_policy_is_enough_to_see_queues() {
     }
 }
 
+#[test]
+fn the_printed_policy_is_enough_to_watch_queues() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let line = "queue stats --env dev";
+    let all = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "all", &all), &project, line).exits(0).says("dead");
+    let line = "queue stats claims --env dev";
+    let named = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "named", &named), &project, line).exits(0).says("dead");
+    // A dead-letter queue that cannot be counted is no reason not to count its source.
+    let but = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| ("SeeDeadLetters0", action, 0));
+    each_is_needed(&server, &project, &named, line, &but);
+}
+
 /// For batches MiniStack asks for actions of their own names, which AWS does not have: they are granted besides, and
 /// taken away with the single call's.
 fn with_batches(policy: &Value) -> Value {
     let mut policy = policy.clone();
     for statement in policy["Statement"].as_array_mut().unwrap() {
         let actions = statement["Action"].as_array_mut().unwrap();
-        if actions.contains(&json!("sqs:ChangeMessageVisibility")) {
-            actions.push(json!("sqs:ChangeMessageVisibilityBatch"));
+        for single in ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage"] {
+            if actions.contains(&json!(single)) {
+                actions.push(json!(format!("{single}Batch")));
+            }
         }
     }
     policy
@@ -176,13 +194,15 @@ fn each_without(policy: &Value) -> Vec<(String, String, Value)> {
             all.push((statement["Sid"].as_str().unwrap().to_owned(), action.as_str().unwrap().to_owned(), less));
         }
     }
+    // What is not given back is hidden from those that come after it.
+    all.sort_by_key(|(sid, action, _)| (action == "sqs:ChangeMessageVisibility").then(|| sid.clone()));
     all
 }
 
 /// Runs a verb under each policy that lacks something: denied by name, but for the exceptions and their exit codes.
 fn each_is_needed(server: &Server, project: &Project<'_>, policy: &Value, line: &str, but: &[(&str, &str, i32)]) {
     for (number, (sid, action, less)) in each_without(policy).iter().enumerate() {
-        let role = assume(server, &format!("less-{number}"), &with_batches(less));
+        let role = assume(server, &format!("less-{number}-{sid}"), &with_batches(less));
         let run = run_as(&role, project, line);
         match but.iter().find(|(of, allowed, _)| of == sid && allowed == action) {
             Some((.., code)) => drop(run.exits(*code)),
@@ -233,6 +253,102 @@ fn the_printed_policy_is_enough_to_peek() {
             ("CountDeadLetters", "sqs:GetQueueAttributes", 0),
         ],
     );
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_get_a_payload() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let s3 = server.s3(ACCOUNT, "us-east-1");
+    wait_for(s3.create_bucket().bucket("payloads-of-a-test").send()).unwrap();
+    let put = wait_for(s3.put_object().bucket("payloads-of-a-test").key("k").body(b"p".to_vec().into()).send());
+    let etag = put.unwrap().e_tag.unwrap();
+    let claim = json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "payloads-of-a-test"},
+        "object": {"key": "k", "size": 1, "eTag": etag.trim_matches('"')}}}]});
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    let sent = wait_for(sqs.send_message().queue_url(url).message_body(claim.to_string()).send()).unwrap();
+    let id = sent.message_id.unwrap();
+
+    let line = format!("claim get {id} --queue claims --env dev --force");
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "enough", &with_batches(&policy)), &project, &line).exits(0).says("1 B in k");
+    let but = [
+        // Asked for where a claim names a version; and to tell what is missing from what is denied.
+        ("GetPayload", "s3:GetObjectVersion", 0),
+        ("TellMissingFromDenied", "s3:ListBucket", 0),
+        // What cannot be given back comes back by itself, and is told.
+        ("LookIntoQueue", "sqs:ChangeMessageVisibility", 0),
+        // Nothing was there to be given back; and a dead-letter queue that cannot be found or counted is left out.
+        ("LookIntoDeadLetters", "sqs:ChangeMessageVisibility", 0),
+        ("LookIntoDeadLetters", "sqs:GetQueueUrl", 0),
+        ("LookIntoDeadLetters", "sqs:GetQueueAttributes", 0),
+    ];
+    each_is_needed(&server, &project, &policy, &line, &but);
+
+    let line = "claim get s3://payloads-of-a-test/k --env dev --force";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "by-key", &policy);
+    run_as(&role, &project, line).exits(0);
+    run_as(&role, &project, "claim get s3://payloads-of-a-test/other --env dev").exits(6).says("s3:GetObject");
+    let denied = assume(&server, "not-by-key", &without(&policy, "s3:GetObject"));
+    run_as(&denied, &project, line).exits(6).says("needed: s3:GetObject on ");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_send() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let line = "queue send claims --body hello --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 message sent");
+    each_is_needed(&server, &project, &policy, line, &[]);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_send_a_claim() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    stack(&server);
+    project.write("payload.txt", "a payload");
+    let line = "queue send claims --claim payload.txt --bucket payloads-of-a-test --prefix in/ --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("payload: s3://payloads-of-a-test/in/");
+    let but = [("FindBucket", "s3:ListBucket", 0), ("Upload", "s3:AbortMultipartUpload", 0)];
+    each_is_needed(&server, &project, &policy, line, &but);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_drain_and_to_purge() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    for _ in 0..9 {
+        wait_for(sqs.send_message().queue_url(&url).message_body("{}").send()).unwrap();
+    }
+    let line = "queue drain claims --to drained.jsonl --limit 1 --env dev --yes";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    // Only what is given back needs it.
+    each_is_needed(&server, &project, &policy, line, &[("DrainQueue", "sqs:ChangeMessageVisibility", 0)]);
+    let role = assume(&server, "drain", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 deleted");
+
+    let keep = "queue drain claims --to kept.jsonl --limit 1 --keep --env dev --yes";
+    let policy = project.run(ACCOUNT, &format!("{keep} --print-policy -o json")).exits(0).json();
+    assert!(!policy.to_string().contains("Delete"), "{policy}");
+    run_as(&assume(&server, "keep", &with_batches(&policy)), &project, keep).exits(0).says("1 kept in the queue");
+
+    let purge = "queue purge claims --env dev --confirm claims";
+    let policy = project.run(ACCOUNT, &format!("{purge} --print-policy -o json")).exits(0).json();
+    each_is_needed(&server, &project, &policy, purge, &[]);
+    run_as(&assume(&server, "purge", &policy), &project, purge).exits(0).says("purged");
 }
 
 /// A bucket and a table of records, as a stack would make them.
@@ -288,6 +404,33 @@ fn the_printed_policy_is_enough_to_verify() {
         ("LookIntoDeadLetters", "sqs:GetQueueAttributes", 3),
         ("LookIntoDeadLetters", "sqs:ReceiveMessage", 3),
         ("LookIntoDeadLetters", "sqs:ChangeMessageVisibility", 8),
+    ];
+    each_is_needed(&server, &project, &policy, line, &but);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_inspect_dead_letters() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    stack(&server);
+    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("k");
+    wait_for(put.send()).unwrap();
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("dead").send()).unwrap().queue_url.unwrap();
+    let body = json!({"Records": [{"s3": {"bucket": {"name": "payloads-of-a-test"}, "object": {"key": "k"}}}]});
+    wait_for(sqs.send_message().queue_url(url).message_body(body.to_string()).send()).unwrap();
+    let line = "dlq inspect dead --table records --env dev";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 letter, send").says("given back: 1 letter");
+    let but = [
+        ("LookIntoQueue", "sqs:ChangeMessageVisibility", 3),
+        // Without an answer the letter stays undetermined, which is told and is no reason to stop.
+        ("LookAtPayloads", "s3:GetObject", 3),
+        // Only a claim with a version id needs it, and only an object that is gone the right to list.
+        ("LookAtPayloads", "s3:GetObjectVersion", 0),
+        ("TellMissingFromForbidden", "s3:ListBucket", 0),
     ];
     each_is_needed(&server, &project, &policy, line, &but);
 }

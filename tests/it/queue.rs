@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::run::{Running, eventually, finish, signal};
 use crate::world::{World, wait_for};
 
-fn claim(key: &str) -> String {
+pub fn claim(key: &str) -> String {
     json!({"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
         "eventTime": "2026-01-01T00:00:00Z",
         "s3": {"bucket": {"name": "b"}, "object": {"key": key, "size": 5, "eTag": "e", "sequencer": "0a"}}}]})
@@ -20,25 +20,25 @@ fn claim(key: &str) -> String {
 
 impl World {
     /// A queue that nothing consumes.
-    fn queue(&self, name: &str, attributes: &[(Name, String)]) -> String {
+    pub fn queue(&self, name: &str, attributes: &[(Name, String)]) -> String {
         let create =
             self.sqs().create_queue().queue_name(name).set_attributes(Some(attributes.iter().cloned().collect()));
         wait_for(create.send()).unwrap().queue_url.unwrap()
     }
 
     /// A queue with a dead-letter queue of its own, `NAME-dlq`.
-    fn queue_with_dead_letters(&self, name: &str, max_receive_count: u32) -> String {
+    pub fn queue_with_dead_letters(&self, name: &str, max_receive_count: u32) -> String {
         self.queue(&format!("{name}-dlq"), &[]);
         let arn = format!("arn:aws:sqs:{}:{}:{name}-dlq", claimctl::sandbox::REGION, claimctl::sandbox::ACCOUNT);
         let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count});
         self.queue(name, &[(Name::RedrivePolicy, policy.to_string())])
     }
 
-    fn send(&self, url: &str, body: &str) {
+    pub fn send(&self, url: &str, body: &str) {
         wait_for(self.sqs().send_message().queue_url(url).message_body(body).send()).unwrap();
     }
 
-    fn send_claims(&self, url: &str, number: usize) {
+    pub fn send_claims(&self, url: &str, number: usize) {
         for batch in (0..number).collect::<Vec<_>>().chunks(10) {
             let entries = batch.iter().map(|n| {
                 let entry =
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// Visible and in flight.
-    fn depth(&self, url: &str) -> (u64, u64) {
+    pub fn depth(&self, url: &str) -> (u64, u64) {
         let read = self.sqs().get_queue_attributes().queue_url(url).attribute_names(Name::All);
         let attributes = wait_for(read.send()).unwrap().attributes.unwrap();
         let number = |name| attributes[&name].parse().unwrap();
@@ -64,7 +64,7 @@ impl World {
     }
 }
 
-fn ids(messages: &[Value]) -> HashSet<&str> {
+pub fn ids(messages: &[Value]) -> HashSet<&str> {
     messages.iter().map(|message| message["message_id"].as_str().unwrap()).collect()
 }
 

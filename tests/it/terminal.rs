@@ -53,6 +53,21 @@ impl Terminal {
         self
     }
 
+    /// Waits for the text, and gives what was said before it.
+    #[track_caller]
+    pub fn sees_until(&mut self, text: &str) -> String {
+        match self.session.expect(text) {
+            Ok(seen) => String::from_utf8_lossy(seen.before()).into_owned(),
+            Err(error) => panic!("{text:?} is not seen: {error}"),
+        }
+    }
+
+    /// The window is given another size.
+    pub fn becomes(&mut self, columns: u16, rows: u16) -> &mut Self {
+        self.session.get_process_mut().set_window_size(columns, rows).unwrap();
+        self
+    }
+
     pub fn types(&mut self, line: &str) -> &mut Self {
         self.session.send(line).unwrap();
         self

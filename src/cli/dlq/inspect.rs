@@ -162,13 +162,14 @@ async fn print_policy(args: &Args, target: &Target) -> Result<Outcome> {
         Some(name) => name.clone(),
         None => resolve::only_dead_letter_queue(target).await?,
     };
-    let mut statements = look::permissions(&NamedQueue::find(target, &place, &name).await?);
+    let mut statements = Vec::new();
     if !args.preflight.no_preflight {
         let found = target.surfaces().await?.queue(&name)?;
         let url = found.map_or(name.as_str(), |found| &found.item.url);
         let setting = Setting::find(target, url, args.preflight.table.as_deref()).await?;
         statements.extend(setting.permissions(&place));
     }
+    statements.extend(look::permissions(&NamedQueue::find(target, &place, &name).await?));
     policy(statements)
 }
 

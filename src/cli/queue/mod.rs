@@ -1,7 +1,11 @@
-//! `claimctl queue`: look into queues.
+//! `claimctl queue`: look into queues, empty them without a loss, and send again.
 
+mod drain;
 pub mod ls;
 pub mod peek;
+mod purge;
+mod send;
+mod stats;
 
 use clap::Subcommand;
 
@@ -16,11 +20,22 @@ pub enum Verb {
     Ls(ls::Args),
     /// Look at messages and give them back
     Peek(peek::Args),
+    /// Say how queues move, and when they will be empty
+    Stats(stats::Args),
+    /// Move messages into a file, and lose none
+    Drain(Box<drain::Args>),
+    Send(Box<send::Args>),
+    /// Delete all messages
+    Purge(purge::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Stats(args) => stats::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Drain(args) => drain::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Send(args) => send::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Purge(args) => purge::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

@@ -5,7 +5,7 @@ use crate::queue::fake::Fake;
 const HIDDEN: Duration = Duration::from_secs(30);
 
 fn all(visibility: Duration) -> Wish {
-    Wish { limit: None, expected: 50, visibility }
+    Wish { limit: None, expected: 50, visibility, until: Until::Seen }
 }
 
 /// Receives to the end; the ids that were given.

@@ -1,116 +1,62 @@
-//! `claimctl queue peek`: look at messages, honestly.
+//! What a look saw, as people and programs read it.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::claim::Claim;
-use crate::context::{Ctx, Format};
-use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::units::{bytes, count, duration};
-use crate::output::{Outcome, Page, Report, Stdout, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::look::{self, Look};
+use crate::output::{Page, Report, Table};
+use crate::queue::histogram::{Kind, MOST_LABELS};
+use crate::queue::look::Look;
 use crate::queue::message::Message;
-use crate::queue::named::NamedQueue;
 use crate::queue::receive::Ended;
-use crate::queue::{Queue, depth, resolve};
-use crate::target::{Target, TargetArgs};
-
-/// Look at messages and give them back
-///
-/// SQS has no peek: a look is a receive. Messages are hidden from their consumer while it lasts, receive counts go
-/// up by one, and a message at its maximum is moved to the dead-letter queue by the next receive. The report says
-/// what the look cost.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
-    #[arg(value_name = "QUEUE")]
-    queue: Option<String>,
-    /// The queue by its URL
-    #[arg(long, value_name = "URL", conflicts_with = "queue")]
-    queue_url: Option<String>,
-    /// How many messages to look at
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Every message, up to 100,000
-    #[arg(long, conflicts_with = "limit")]
-    all: bool,
-    /// Whole bodies below the table; JSON has them always
-    #[arg(long)]
-    full: bool,
-    /// Look even where the redrive policy allows two receives or fewer
-    #[arg(long)]
-    force: bool,
-    #[command(flatten)]
-    policy: PolicyArgs,
-    #[command(flatten)]
-    pub target: TargetArgs,
-}
 
 #[derive(Debug, Serialize)]
-struct Peek {
-    queue: String,
+pub struct Peek {
+    pub queue: String,
     #[serde(flatten)]
-    look: Look,
-    messages: Vec<Message>,
+    pub look: Look,
+    /// Messages that were selected, and shown or counted.
+    pub shown: u64,
+    pub messages: Vec<Message>,
+    #[serde(flatten)]
+    pub counted: Option<Counted>,
+    /// Ids that were asked for and not seen.
+    pub missing: Vec<String>,
     #[serde(skip)]
-    all: bool,
+    pub selects: bool,
     #[serde(skip)]
-    full: bool,
+    pub stopped_at_limit: bool,
+    #[serde(skip)]
+    pub all: bool,
+    #[serde(skip)]
+    pub full: bool,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let named = args.queue_url.as_ref().or(args.queue.as_ref());
-    if args.policy.print_policy {
-        let name = match named {
-            Some(name) => name.clone(),
-            None => resolve::only(target).await?,
-        };
-        return policy(look::permissions(&NamedQueue::find(target, &Place::of(target).await?, &name).await?));
-    }
-    let url = match named {
-        Some(name) => resolve::resolve(target, name).await?,
-        None => resolve::only(target).await?,
-    };
-    let queue = Queue::new(target.sqs(), &url);
-    if !args.force {
-        look::allow(&depth::read(&queue.sqs, &url).await?)?;
-    }
-    target.guard(ctx).await?;
-    let limit = (!args.all).then_some(args.limit as usize);
-    let streams = ctx.manners.format == Format::Jsonl;
-    let mut out = streams.then(Stdout::new);
-    let mut messages = Vec::new();
-    let keeps_bodies = args.full || ctx.manners.format == Format::Json;
-    let look = look::look(&queue, limit, &ctx.cancel, ctx.progress.as_ref(), |mut message| {
-        if let Some(out) = &mut out {
-            out.json_line(&message)?;
-            return out.flush();
-        }
-        if !keeps_bodies {
-            message.body = String::new();
-        }
-        messages.push(message);
-        Ok(())
-    })
-    .await?;
-    drop(out);
-    let peek = Peek { queue: queue.name().to_owned(), look, messages, all: args.all, full: args.full };
-    if streams {
-        // stdout is the messages, so what is to be said of the look goes beside it.
-        peek.sentences().iter().for_each(|sentence| ctx.progress.note(sentence));
-    }
-    report(peek)
+/// With `--count-by`: how many messages there are of each label.
+#[derive(Debug, Serialize)]
+pub struct Counted {
+    pub counts: Vec<Kind>,
+    /// Messages of further labels, which were too many to tell apart.
+    pub uncounted: u64,
 }
 
 impl Peek {
     /// What was seen, what was not, and what it cost.
-    fn sentences(&self) -> Vec<String> {
+    pub fn sentences(&self) -> Vec<String> {
         let Look { seen, about, cost, .. } = &self.look;
+        let verb = if self.selects { "looked at" } else { "seen" };
+        let shown = match &self.counted {
+            Some(_) => format!(", counted {}", self.shown),
+            None if self.selects => format!(", showed {}", self.shown),
+            None => String::new(),
+        };
         let mut said = vec![format!(
-            "{}: seen {seen} of about {} visible ({} in flight, {} delayed before; {} visible, {} in flight, {} \
-             delayed after)",
+            "{}: {verb} {seen} of about {} visible ({} in flight, {} delayed before; {} visible, {} in flight, {} \
+             delayed after){shown}",
             self.queue,
             about.before.visible,
             about.before.in_flight,
@@ -120,11 +66,21 @@ impl Peek {
             about.after.delayed
         )];
         said.extend(self.why_it_ended().map(str::to_owned));
+        if !self.missing.is_empty() {
+            let missing = some_of(&self.missing);
+            said.push(format!("not seen among {seen} of about {}: {missing}", about.before.visible));
+        }
+        if let Some(Counted { uncounted, .. }) = self.counted.as_ref().filter(|counted| counted.uncounted > 0) {
+            said.push(format!(
+                "{} of further labels: only the first {MOST_LABELS} are told apart",
+                count(*uncounted, "message")
+            ));
+        }
         if cost.receives > 0 {
             said.push(format!(
                 "cost: receive counts went up by one ({}), hidden from consumers for up to {}",
                 count(cost.receives, "receive"),
-                duration(std::time::Duration::from_secs_f64(cost.hidden_seconds))
+                duration(Duration::from_secs_f64(cost.hidden_seconds))
             ));
         }
         if let (false, Some(maximum)) = (cost.at_maximum.is_empty(), cost.max_receive_count) {
@@ -156,6 +112,9 @@ impl Peek {
             Ended::Limit if self.look.seen < self.look.about.before.visible => {
                 Some("stopped at the limit: --limit N sees more, --all everything")
             }
+            Ended::Stopped if self.stopped_at_limit => {
+                Some("stopped at the limit: --limit N looks for more, --all for everything")
+            }
             Ended::Empty | Ended::Limit | Ended::Stopped => None,
             Ended::Cap => Some("stopped: as many messages are held as may be in flight; there may be more"),
             Ended::Heads => Some("FIFO: only the heads of message groups can be seen; the rest waits behind them"),
@@ -174,14 +133,20 @@ impl Peek {
     }
 
     fn table(&self) -> Table {
+        match &self.counted {
+            Some(counted) => counted.table(),
+            None => self.messages(),
+        }
+    }
+
+    fn messages(&self) -> Table {
         let now = Timestamp::now();
         let mut table = Table::new(["MESSAGE", ">AGE", ">RECEIVES", "EVENT", "BUCKET/KEY", ">SIZE"]);
         for message in &self.messages {
-            let age = message.sent_at.and_then(|sent| now.duration_since(sent).try_into().ok());
             let mut row = |event: &str, what: String, size: Option<u64>| {
                 table.row([
                     message.message_id.clone(),
-                    age.map_or_else(dash, duration),
+                    age(message.sent_at, now),
                     message.receive_count.to_string(),
                     event.to_owned(),
                     what,
@@ -212,17 +177,34 @@ impl Report for Peek {
     }
 
     fn list(&self) -> Option<&'static str> {
-        Some("messages")
+        Some(if self.counted.is_some() { "counts" } else { "messages" })
     }
 
     fn exit(&self) -> Exit {
-        let stopped_short = self.all && matches!(self.look.ended, Ended::Cap | Ended::Unanswered);
-        if stopped_short || !self.look.not_released.is_empty() { Exit::Partial } else { Exit::Done }
+        let wants_the_end = self.all || self.selects;
+        let stopped_short = wants_the_end && matches!(self.look.ended, Ended::Cap | Ended::Unanswered);
+        let is_partial = stopped_short || !self.missing.is_empty() || !self.look.not_released.is_empty();
+        if is_partial { Exit::Partial } else { Exit::Done }
     }
 }
 
 fn event_of(claim: &Claim) -> &str {
     claim.event_name.as_deref().unwrap_or("-")
+}
+
+impl Counted {
+    fn table(&self) -> Table {
+        let now = Timestamp::now();
+        let mut table = Table::new(["LABEL", ">MESSAGES", ">OLDEST", "EXAMPLE"]);
+        for kind in &self.counts {
+            table.row([kind.label.clone(), kind.messages.to_string(), age(kind.oldest, now), kind.example.clone()]);
+        }
+        table
+    }
+}
+
+fn age(sent: Option<Timestamp>, now: Timestamp) -> String {
+    sent.and_then(|sent| now.duration_since(sent).try_into().ok()).map_or_else(dash, duration)
 }
 
 fn dash() -> String {

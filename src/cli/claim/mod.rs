@@ -1,0 +1,23 @@
+//! `claimctl claim`: from a claim to its payload.
+
+pub mod get;
+mod shown;
+
+use clap::Subcommand;
+
+use crate::context::Ctx;
+use crate::error::Result;
+use crate::output::Outcome;
+use crate::target::Target;
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Get the payload of a message or a key
+    Get(Box<get::Args>),
+}
+
+pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
+    match verb {
+        Verb::Get(args) => get::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+    }
+}

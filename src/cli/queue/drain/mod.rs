@@ -1,0 +1,181 @@
+//! `claimctl queue drain`: messages into a file, and only then out of the queue.
+
+mod shown;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::shown::Shown;
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::journal::{Journal, Start};
+use crate::output::units::{count, parse_bytes};
+use crate::output::{Outcome, report};
+use crate::policy::{Place, PolicyArgs, policy};
+use crate::queue::depth::{self, QueueDepth};
+use crate::queue::drain::report::Report;
+use crate::queue::drain::run::Destination;
+use crate::queue::drain::{self, Order};
+use crate::queue::drained::Appender;
+use crate::queue::look;
+use crate::queue::named::NamedQueue;
+use crate::queue::select::SelectArgs;
+use crate::queue::{Queue, resolve};
+use crate::target::{Change, Intent, Target, TargetArgs};
+use crate::time::parse_duration;
+
+/// The longest visibility timeout (Amazon SQS API Reference, ReceiveMessage).
+const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3600);
+/// What comes back after a `kill -9` comes back within this.
+const HIDDEN: &str = "60s";
+
+/// Move messages into a file, and lose none
+///
+/// Messages are received, appended to the file, and deleted from the queue once the disk has them. Whatever ends it,
+/// every message is in the queue or in the file: run the same command again, and it goes on.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The queue: a logical name, a real name, a URL or an ARN
+    #[arg(value_name = "QUEUE", required_unless_present = "queue_url")]
+    queue: Option<String>,
+    /// The queue by its URL
+    #[arg(long, value_name = "URL", conflicts_with = "queue")]
+    queue_url: Option<String>,
+    /// The file to append to; .zst and .gz are packed
+    #[arg(long, value_name = "FILE", required_unless_present = "print_policy")]
+    to: Option<PathBuf>,
+    /// At most so many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Receive for no longer than this
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    max_time: Option<Duration>,
+    /// Write the messages, and give them back instead of deleting them
+    #[arg(long)]
+    keep: bool,
+    /// Wait until nothing is left: not visible, not in flight, not delayed
+    #[arg(long, conflicts_with_all = ["keep", "limit", "expression", "ids", "older_than"])]
+    until_empty: bool,
+    /// Go on in a next file (FILE.0002 …) when one would be larger than this
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    rotate_size: Option<u64>,
+    /// How long received messages are hidden from other consumers at a time; extended as long as it takes
+    #[arg(long, value_name = "DURATION", default_value = HIDDEN, value_parser = parse_visibility)]
+    visibility_timeout: Duration,
+    /// Receive what is given back (--keep, --where) even where the redrive policy allows two receives or fewer
+    #[arg(long)]
+    force: bool,
+    /// Only show what would be drained
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let name = args.queue_url.as_ref().or(args.queue.as_ref()).map_or("", String::as_str);
+    if args.policy.print_policy {
+        let queue = NamedQueue::find(target, &Place::of(target).await?, name).await?;
+        return policy(drain::permissions(&queue, args.keep));
+    }
+    // A mistake in an expression is to be found before anything is received.
+    let selection = args.select.understand(Timestamp::now())?;
+    let queue = Queue::new(target.sqs(), &resolve::resolve(target, name).await?);
+    let depth = depth::read(&queue.sqs, &queue.url).await?;
+    let gives_back = args.keep || !selection.is_everything();
+    if gives_back {
+        refuse_fifo(&depth)?;
+        if !args.force {
+            look::allow(&depth)?;
+        }
+    }
+    let to = Destination { file: args.to.clone().unwrap_or_default(), rotate_size: args.rotate_size };
+    if args.dry_run {
+        return rehearse(&depth, &to.file).await;
+    }
+    let order = Order {
+        queue,
+        queue_arn: depth.arn.clone(),
+        selection,
+        limit: args.limit,
+        max_time: args.max_time,
+        keep: args.keep,
+        until_empty: args.until_empty,
+        visibility: args.visibility_timeout,
+    };
+    let change = target.authorize(ctx, &intent(&order, &depth, &to.file)).await?;
+    report(into_file(ctx, target, &order, &to, &change).await?)
+}
+
+/// Drains as a run of the journal. Shared with `purge --backup`, which is a drain.
+pub(super) async fn into_file(
+    ctx: &Ctx,
+    target: &Target,
+    order: &Order,
+    to: &Destination,
+    change: &Change,
+) -> Result<Shown> {
+    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
+    let file = ctx.working_directory.join(&to.file);
+    let start = Start {
+        verb: "queue drain".to_owned(),
+        who: target.who(ctx).await?,
+        queue_arn: Some(order.queue_arn.clone()),
+        target: format!("{} to {}", order.queue.name(), to.file.display()),
+        key: format!("queue drain {} {}", order.queue_arn, file.display()),
+        arguments: ctx.changes.arguments(),
+        resume: ctx.changes.command(),
+    };
+    let progress = ctx.progress.as_ref();
+    let report = drain::run::run(order, to, &journal, &start, change, &ctx.cancel, progress).await?;
+    Ok(Shown::of(report, start.resume))
+}
+
+fn intent(order: &Order, depth: &QueueDepth, file: &Path) -> Intent {
+    let number = match (order.limit, order.selection.is_everything()) {
+        (Some(limit), _) => format!("up to {}", count(limit, "message")),
+        (None, true) => format!("about {}", count(depth.visible, "message")),
+        (None, false) => format!("what is selected of about {}", count(depth.visible, "message")),
+    };
+    let (name, file) = (&depth.name, file.display());
+    match order.keep {
+        true => Intent { what: format!("write {number} of queue {name} to {file}, and give back"), destroys: false },
+        false => Intent { what: format!("move {number} from queue {name} to {file}"), destroys: true },
+    }
+}
+
+/// A group comes in its order only if each head is deleted before the next one is received.
+fn refuse_fifo(depth: &QueueDepth) -> Result<()> {
+    match depth.fifo {
+        true => Err(Error::usage(format!(
+            "{} is a FIFO queue: what is left out or kept would hold up the rest of its group",
+            depth.name
+        ))
+        .hint("drain it without --where, --id, --older-than and --keep")
+        .hint(format!("look at the heads of its groups: claimctl queue peek {}", depth.name))),
+        false => Ok(()),
+    }
+}
+
+/// What a drain would meet: in the queue, and in the file.
+async fn rehearse(depth: &QueueDepth, file: &Path) -> Result<Outcome> {
+    let (to, queue_arn) = (file.to_owned(), depth.arn.clone());
+    let existing = tokio::task::spawn_blocking(move || Appender::look(&to, &queue_arn)).await;
+    let existing = existing.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))??;
+    let rehearsed = Report::rehearsal(depth, file, existing);
+    report(Shown { report: rehearsed, next: None })
+}
+
+fn parse_visibility(text: &str) -> Result<Duration, String> {
+    let timeout = parse_duration(text)?;
+    match timeout.subsec_nanos() == 0 && (Duration::from_secs(1)..=LONGEST_HIDDEN).contains(&timeout) {
+        true => Ok(timeout),
+        false => Err("a visibility timeout is a number of seconds, from 1s to 12h".to_owned()),
+    }
+}

@@ -1,0 +1,166 @@
+//! `claimctl queue peek`: look at messages, honestly.
+
+mod shown;
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+
+use self::shown::{Counted, Peek};
+use crate::context::{Ctx, Format};
+use crate::error::Result;
+use crate::output::{Outcome, Stdout, report};
+use crate::policy::{Place, PolicyArgs, policy};
+use crate::queue::expression::Expression;
+use crate::queue::histogram::Histogram;
+use crate::queue::look;
+use crate::queue::message::Message;
+use crate::queue::named::NamedQueue;
+use crate::queue::select::{SelectArgs, Selection};
+use crate::queue::{Queue, depth, resolve};
+use crate::target::{Target, TargetArgs};
+
+const LIMIT: u32 = 10;
+
+/// Look at messages and give them back
+///
+/// SQS has no peek: a look is a receive. Messages are hidden from their consumer while it lasts, receive counts go
+/// up by one, and a message at its maximum is moved to the dead-letter queue by the next receive. The report says
+/// what the look cost.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
+    #[arg(value_name = "QUEUE")]
+    queue: Option<String>,
+    /// The queue by its URL
+    #[arg(long, value_name = "URL", conflicts_with = "queue")]
+    queue_url: Option<String>,
+    /// How many messages to show; those that are not selected are looked at and not counted [default: 10, with --id
+    /// all of them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Every message, up to 100,000
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// Whole bodies below the table; JSON has them always
+    #[arg(long)]
+    full: bool,
+    /// Count the messages by the value of this jq expression, instead of showing them
+    #[arg(long, value_name = "EXPR", conflicts_with = "full")]
+    count_by: Option<String>,
+    /// Look even where the redrive policy allows two receives or fewer
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let named = args.queue_url.as_ref().or(args.queue.as_ref());
+    if args.policy.print_policy {
+        let name = match named {
+            Some(name) => name.clone(),
+            None => resolve::only(target).await?,
+        };
+        return policy(look::permissions(&NamedQueue::find(target, &Place::of(target).await?, &name).await?));
+    }
+    // A mistake in an expression is to be found before anything is received.
+    let selection = args.select.understand(Timestamp::now())?;
+    let count_by = args.count_by.as_deref().map(Expression::parse).transpose()?;
+    let url = match named {
+        Some(name) => resolve::resolve(target, name).await?,
+        None => resolve::only(target).await?,
+    };
+    let queue = Queue::new(target.sqs(), &url);
+    if !args.force {
+        look::allow(&depth::read(&queue.sqs, &url).await?)?;
+    }
+    target.guard(ctx).await?;
+    let format = ctx.manners.format;
+    let limit = args.limit(&selection);
+    let streams = format == Format::Jsonl && count_by.is_none();
+    let mut sink = Sink {
+        out: streams.then(Stdout::new),
+        keeps_bodies: args.full || format == Format::Json,
+        histogram: count_by.map(|by| (by, Histogram::default())),
+        messages: Vec::new(),
+        shown: 0,
+        missing: selection.ids().to_vec(),
+    };
+    // What is not selected counts against no limit, so that only the sink knows when there is enough.
+    let receive = if selection.is_everything() { limit } else { None };
+    let look = look::look_until(&queue, receive, &ctx.cancel, ctx.progress.as_ref(), |message| {
+        sink.missing.retain(|id| *id != message.message_id);
+        if selection.takes(&message)? {
+            sink.take(message)?;
+        }
+        let all_found = !selection.ids().is_empty() && sink.missing.is_empty();
+        let enough = all_found || limit.is_some_and(|limit| sink.shown >= limit);
+        Ok(if enough && !selection.is_everything() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })
+    .await?;
+    let Sink { out, histogram, messages, shown, missing, .. } = sink;
+    drop(out);
+    let peek = Peek {
+        queue: queue.name().to_owned(),
+        look,
+        shown: shown as u64,
+        messages,
+        stopped_at_limit: limit.is_some_and(|limit| shown >= limit),
+        counted: histogram.map(|(_, histogram)| {
+            let (counts, uncounted) = histogram.finish();
+            Counted { counts, uncounted }
+        }),
+        missing,
+        selects: !selection.is_everything(),
+        all: args.all,
+        full: args.full,
+    };
+    if format == Format::Jsonl {
+        // stdout is the messages, so what is to be said of the look goes beside it.
+        peek.sentences().iter().for_each(|sentence| ctx.progress.note(sentence));
+    }
+    report(peek)
+}
+
+impl Args {
+    /// None: as many as there are.
+    fn limit(&self, selection: &Selection) -> Option<usize> {
+        let default = || selection.ids().is_empty().then_some(LIMIT);
+        if self.all { None } else { self.limit.or_else(default).map(|limit| limit as usize) }
+    }
+}
+
+/// Where selected messages go: onto stdout at once, into the report, or into a histogram.
+struct Sink {
+    out: Option<Stdout>,
+    keeps_bodies: bool,
+    histogram: Option<(Expression, Histogram)>,
+    messages: Vec<Message>,
+    shown: usize,
+    /// Of the ids that were asked for, those that were not seen yet, whether selected or not.
+    missing: Vec<String>,
+}
+
+impl Sink {
+    fn take(&mut self, mut message: Message) -> Result<()> {
+        self.shown += 1;
+        if let Some((by, histogram)) = &mut self.histogram {
+            histogram.add(&by.label(&message)?, &message);
+            return Ok(());
+        }
+        if let Some(out) = &mut self.out {
+            out.json_line(&message)?;
+            return out.flush();
+        }
+        if !self.keeps_bodies {
+            message.body = String::new();
+        }
+        self.messages.push(message);
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! `claimctl queue send`: messages from drained files, from peek, from stdin or by hand, into a queue.
+
+mod by_hand;
+mod from_input;
+mod shown;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use self::by_hand::ByHand;
+use crate::aws::DoubtIsFinal;
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::journal::{Journal, Run, Start, Summary};
+use crate::output::Outcome;
+use crate::policy::{Place, PolicyArgs, Statement, policy};
+use crate::queue::depth::{self, QueueDepth};
+use crate::queue::named::NamedQueue;
+use crate::queue::pace::{Pace, Rate};
+use crate::queue::select::SelectArgs;
+use crate::queue::send::call::SEND;
+use crate::queue::send::deliver::Lane;
+use crate::queue::send::engine::{self, Task};
+use crate::queue::send::feed::Chunk;
+use crate::queue::send::input::Rules;
+use crate::queue::send::limits;
+use crate::queue::send::outgoing::Manner;
+use crate::queue::send::report::Sent;
+use crate::queue::{Queue, resolve};
+use crate::target::{Change, Target, TargetArgs};
+use crate::time::parse_duration;
+
+/// Send messages: from drained files, from what peek printed, from stdin, or one by hand
+///
+/// Lines are drained messages or those of peek --output jsonl, told apart line by line; {"body": "…"} is enough. Files
+/// are checked to the end before anything is sent. The journal knows what was sent: after a kill, the same command goes
+/// on. Exits 3 when something was not sent.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The queue: a logical name, a real name, a URL or an ARN
+    #[arg(value_name = "QUEUE")]
+    queue: String,
+    /// Drained files or JSON lines, also .zst and .gz; stdin when there is none, or -
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    by_hand: ByHand,
+    /// The message group of every message, in place of its own
+    #[arg(long, value_name = "GROUP", value_parser = parse_group)]
+    group_id: Option<String>,
+    /// Send messages of a FIFO queue to a standard one, without their groups and their order
+    #[arg(long, conflicts_with = "group_id")]
+    drop_groups: bool,
+    /// Hide every message for so long after it is sent, up to 15m
+    #[arg(long, value_name = "DURATION", value_parser = parse_delay)]
+    delay: Option<Duration>,
+    /// At most so many messages: 100 or 100/s, 30/m, 5/h
+    #[arg(long, value_name = "N/s", value_parser = Rate::parse)]
+    rate: Option<Rate>,
+    /// Send so many messages and stop; the same command sends the next ones
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Skip lines that cannot be sent, and list them
+    #[arg(long)]
+    skip_bad_lines: bool,
+    /// Send messages that were drained in another account or region
+    #[arg(long)]
+    allow_other_environment: bool,
+    /// Leave out what this run has sent: for the same input from elsewhere, or grown since
+    #[arg(long, value_name = "RUN", conflicts_with = "again", value_parser = NonEmptyStringValueParser::new())]
+    resume: Option<String>,
+    /// Send everything, also what was sent before
+    #[arg(long)]
+    again: bool,
+    /// Read and check everything, and only say what would be sent
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    if args.policy.print_policy {
+        return policy(permissions(args, target).await?);
+    }
+    let to = To::find(args, target).await?;
+    match args.by_hand.is_given() {
+        true => by_hand::run(args, ctx, target, &to).await,
+        false => from_input::run(args, ctx, target, &to).await,
+    }
+}
+
+async fn permissions(args: &Args, target: &Target) -> Result<Vec<Statement>> {
+    let place = Place::of(target).await?;
+    let queue = NamedQueue::find(target, &place, &args.queue).await?;
+    let mut statements = vec![queue.permissions("SendToQueue", &[SEND])];
+    statements.extend(by_hand::permissions(&args.by_hand, target, &place).await?);
+    Ok(statements)
+}
+
+/// The queue that is sent to.
+struct To {
+    queue: Queue,
+    depth: QueueDepth,
+    rules: Arc<Rules>,
+}
+
+impl To {
+    async fn find(args: &Args, target: &Target) -> Result<To> {
+        let url = resolve::resolve(target, &args.queue).await?;
+        let config = target.sqs().config().to_builder().retry_classifier(DoubtIsFinal).build();
+        let queue = Queue::new(aws_sdk_sqs::Client::from_conf(config), &url);
+        let depth = depth::read(&queue.sqs, &url).await?;
+        if depth.fifo && args.delay.is_some() {
+            return Err(Error::usage(format!("queue {} is FIFO, and SQS delays no single message there", depth.name))
+                .hint("leave --delay out; the delay of the whole queue is its attribute DelaySeconds"));
+        }
+        let rules = Rules {
+            queue_arn: depth.arn.clone(),
+            fifo: depth.fifo,
+            most_bytes: usize::try_from(depth.maximum_message_size)
+                .ok()
+                .filter(|most| *most > 0)
+                .map_or(limits::BYTES, |most| most.min(limits::BYTES)),
+            group: args.group_id.as_deref().map(Into::into),
+            drop_groups: args.drop_groups,
+            other_environment: args.allow_other_environment,
+            selection: args.select.understand(Timestamp::now())?,
+        };
+        Ok(To { queue, depth, rules: Arc::new(rules) })
+    }
+}
+
+/// What the journal is told of a run before it begins. Without a key it is work that no later command goes on with.
+async fn start(ctx: &Ctx, target: &Target, to: &To, what: &str, key: Option<String>) -> Result<Start> {
+    let once = || format!("queue send, once: {} {}", Timestamp::now().as_nanosecond(), std::process::id());
+    Ok(Start {
+        verb: "queue send".to_owned(),
+        who: target.who(ctx).await?,
+        queue_arn: Some(to.depth.arn.clone()),
+        target: format!("{what} to {}", to.depth.name),
+        key: key.unwrap_or_else(once),
+        arguments: ctx.changes.arguments(),
+        resume: ctx.changes.command(),
+    })
+}
+
+/// Sends what comes out of `input`, as a run of the journal.
+struct Sending<'a> {
+    journal: &'a Journal,
+    run: &'a Run,
+    /// A run that was named, of which all that it knows is taken over.
+    known: Option<Summary>,
+    input: mpsc::Receiver<Chunk>,
+    total: Option<u64>,
+}
+
+impl Sending<'_> {
+    async fn send(self, args: &Args, ctx: &Ctx, to: &To, change: &Change) -> Result<Sent> {
+        for other in self.journal.others_at(&to.depth.arn, self.run)? {
+            ctx.progress.note(&format!(
+                "note: process {} works on the same queue: run {}, {} {}",
+                other.process, other.id, other.verb, other.target
+            ));
+        }
+        let manner = Manner {
+            deduplicate: to.depth.fifo.then(|| self.run.id().into()),
+            delay: args.delay.and_then(|delay| i32::try_from(delay.as_secs()).ok()),
+        };
+        let lane = Lane { queue: to.queue.clone(), manner, scribe: self.run.scribe() };
+        let task = Task {
+            lane,
+            input: self.input,
+            total: self.total,
+            limit: args.limit,
+            pace: args.rate.map(Pace::of),
+            run: self.run,
+            known: self.known.map(|known| (self.journal, known)),
+        };
+        engine::send(task, change, &ctx.cancel, ctx.progress.as_ref()).await
+    }
+}
+
+fn parse_group(text: &str) -> Result<String, String> {
+    limits::check_group(text).map(|()| text.to_owned())
+}
+
+fn parse_delay(text: &str) -> Result<Duration, String> {
+    let delay = parse_duration(text)?;
+    match delay.as_secs() <= limits::DELAY && delay.subsec_nanos() == 0 {
+        true => Ok(delay),
+        false => Err("SQS delays by whole seconds, up to 15m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_is_one_that_sqs_takes() {
+        assert_eq!(parse_delay("15m"), Ok(Duration::from_secs(900)));
+        for bad in ["901", "1.5s", "soon"] {
+            assert!(parse_delay(bad).is_err(), "{bad}");
+        }
+    }
+}

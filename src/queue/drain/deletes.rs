@@ -1,0 +1,134 @@
+//! Deleting what is on the disk: full batches, several at once, and only while the messages are surely hidden.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::task::{JoinError, JoinHandle};
+
+use super::report::{Left, Report};
+use crate::error::{Error, Result};
+use crate::journal::{Entry, Scribe, State};
+use crate::queue::Queue;
+use crate::queue::batch::{self, Outcome, Receipt};
+use crate::queue::receive::Receiver;
+
+const AT_ONCE: usize = 8;
+
+const TOO_LATE: &str = "its visibility timeout was over before it could be deleted";
+const NOT_HELD: &str = "its receipt no longer held it: another consumer has it, or it was deleted";
+const NOT_TRIED: &str = "it was not tried any more";
+
+pub struct Deletes {
+    queue: Queue,
+    scribe: Scribe,
+    ready: VecDeque<Box<str>>,
+    calls: FuturesUnordered<JoinHandle<Outcome<Receipt>>>,
+    have_worked: bool,
+    given_up: bool,
+    /// Messages that are in the file and not known to be deleted, with the reason. They may be received again.
+    unsettled: BTreeMap<Box<str>, String>,
+}
+
+impl Deletes {
+    pub fn new(queue: Queue, scribe: Scribe) -> Self {
+        Deletes {
+            queue,
+            scribe,
+            ready: VecDeque::new(),
+            calls: FuturesUnordered::new(),
+            have_worked: false,
+            given_up: false,
+            unsettled: BTreeMap::new(),
+        }
+    }
+
+    pub fn add(&mut self, ids: Vec<Box<str>>) {
+        self.ready.extend(ids);
+    }
+
+    /// Starts as many calls as may run at once. What is no longer surely hidden is let go: it is received again.
+    pub fn start(&mut self, receiver: &mut Receiver<'_>, whole_batches: bool) {
+        while self.calls.len() < AT_ONCE && !self.given_up {
+            let mut receipts = Vec::with_capacity(batch::SIZE);
+            if whole_batches && self.ready.len() < batch::SIZE {
+                return;
+            }
+            while receipts.len() < batch::SIZE
+                && let Some(id) = self.ready.pop_front()
+            {
+                match receiver.receipt(&id) {
+                    Some(receipt) => receipts.push(receipt),
+                    None => {
+                        receiver.let_go(&id);
+                        self.unsettled.insert(id, TOO_LATE.to_owned());
+                    }
+                }
+            }
+            if receipts.is_empty() {
+                return;
+            }
+            let queue = self.queue.clone();
+            self.calls.push(tokio::spawn(async move { batch::delete(&queue, receipts).await }));
+        }
+    }
+
+    /// The answer of a call. None: no call is open.
+    pub async fn next(&mut self) -> Option<Result<Outcome<Receipt>, JoinError>> {
+        self.calls.next().await
+    }
+
+    /// Takes note of an answer. The error is one that every further call would meet.
+    pub async fn take(
+        &mut self,
+        outcome: Result<Outcome<Receipt>, JoinError>,
+        receiver: &mut Receiver<'_>,
+        report: &mut Report,
+    ) -> Option<Error> {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(died) => return Some(Error::unexpected("a call to the queue ended early").caused_by(died)),
+        };
+        let mut deleted = Vec::with_capacity(outcome.done.len());
+        for (Receipt { message_id, .. }, ()) in outcome.done {
+            // A delete that was answered too late may have deleted nothing.
+            if receiver.let_go(&message_id) {
+                self.unsettled.remove(&message_id);
+                deleted.push(Entry::new(message_id, State::Deleted));
+            } else {
+                self.unsettled.insert(message_id, TOO_LATE.to_owned());
+            }
+        }
+        for Receipt { message_id, .. } in outcome.gone {
+            receiver.let_go(&message_id);
+            self.unsettled.insert(message_id, NOT_HELD.to_owned());
+        }
+        for (Receipt { message_id, .. }, why) in outcome.failed {
+            self.unsettled.insert(message_id, why);
+        }
+        report.deleted += deleted.len() as u64;
+        self.have_worked |= !deleted.is_empty();
+        let noted = self.scribe.note(deleted).await;
+        outcome.error.or(noted.err())
+    }
+
+    /// Whether one was deleted: only then is it known that it may be.
+    pub fn have_worked(&self) -> bool {
+        self.have_worked
+    }
+
+    /// Starts no more: what is not deleted yet stays in the queue.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    pub fn are_done(&self) -> bool {
+        self.calls.is_empty() && (self.given_up || self.ready.is_empty())
+    }
+
+    /// What is in the file and not known to be deleted, in the order of the ids.
+    pub fn unsettled(self) -> Vec<Left> {
+        let not_tried = self.ready.into_iter().map(|id| (id, NOT_TRIED.to_owned()));
+        let all: BTreeMap<_, _> = not_tried.chain(self.unsettled).collect();
+        all.into_iter().map(|(message_id, why)| Left { message_id: message_id.into(), why }).collect()
+    }
+}

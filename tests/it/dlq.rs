@@ -1,0 +1,236 @@
+//! dlq inspect says of every dead letter whether it can be sent again, and leaves all of them where they are.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as Name};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::run::{Running, eventually, finish, signal};
+use crate::world::{World, wait_for};
+
+/// Payloads lie in a bucket that notifies nobody, so that only the test writes records.
+const BUCKET: &str = "payloads-of-letters";
+
+/// Numbers that look random and are the same for the same seed (SplitMix64).
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+fn put(world: &World, key: &str, body: &str) -> String {
+    let put = world.s3().put_object().bucket(BUCKET).key(key).body(ByteStream::from(body.as_bytes().to_vec()));
+    wait_for(put.send()).unwrap().e_tag.unwrap().trim_matches('"').to_owned()
+}
+
+fn delete(world: &World, key: &str) {
+    wait_for(world.s3().delete_object().bucket(BUCKET).key(key).send()).unwrap();
+}
+
+fn record(world: &World, key: &str, etag: &str, sequencer: &str) {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = world.dynamodb().put_item().table_name(world.table()).item("claim_id", text(&format!("{BUCKET}/{key}")));
+    let put = put.item("bucket", text(BUCKET)).item("object_key", text(key)).item("etag", text(etag));
+    wait_for(put.item("sequencer", text(sequencer)).item("status", text("recorded")).send()).unwrap();
+}
+
+fn claim(event: &str, bucket: &str, key: &str, etag: &str) -> Value {
+    json!({"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": event,
+        "s3": {"bucket": {"name": bucket}, "object": {"key": key, "eTag": etag, "sequencer": "0b"}}})
+}
+
+/// Sends a letter; its message id.
+fn send(world: &World, body: &str, replays: Option<u64>) -> String {
+    let mark = |replays: u64| {
+        let value = json!({"n": replays, "run": "r"}).to_string();
+        MessageAttributeValue::builder().data_type("String").string_value(value).build().unwrap()
+    };
+    let mut send = world.sqs().send_message().queue_url(world.queue_url("claims-dlq")).message_body(body);
+    if let Some(replays) = replays {
+        send = send.message_attributes("claimctl.replay", mark(replays));
+    }
+    wait_for(send.send()).unwrap().message_id.unwrap()
+}
+
+/// Visible letters, and those in flight.
+fn depth(world: &World) -> (u64, u64) {
+    let read = world.sqs().get_queue_attributes().queue_url(world.queue_url("claims-dlq")).attribute_names(Name::All);
+    let attributes = wait_for(read.send()).unwrap().attributes.unwrap();
+    let number = |name| attributes[&name].parse().unwrap();
+    (number(Name::ApproximateNumberOfMessages), number(Name::ApproximateNumberOfMessagesNotVisible))
+}
+
+fn world() -> World {
+    let world = World::up();
+    wait_for(world.s3().create_bucket().bucket(BUCKET).send()).unwrap();
+    world
+}
+
+/// Puts one claim of a kind into the world; the claim and the verdict that it deserves.
+fn member(world: &World, kind: u64, key: &str) -> (Value, &'static str) {
+    let etag = put(world, key, key);
+    let created = claim("ObjectCreated:Put", BUCKET, key, &etag);
+    let removed = claim("ObjectRemoved:Delete", BUCKET, key, &etag);
+    match kind {
+        0 => (created, "send"),
+        1 => {
+            delete(world, key);
+            (created, "payload_gone")
+        }
+        2 => {
+            put(world, key, "another content");
+            (created, "payload_changed")
+        }
+        3 => {
+            record(world, key, &etag, "0B");
+            (created, "already_recorded")
+        }
+        4 => {
+            record(world, key, "a later content's", "0C");
+            delete(world, key);
+            (created, "already_recorded")
+        }
+        5 => {
+            record(world, key, &etag, "0A");
+            (created, "send")
+        }
+        6 => {
+            delete(world, key);
+            (removed, "send")
+        }
+        _ => (removed, "payload_changed"),
+    }
+}
+
+/// The order in which one claim's verdict forbids what another's allows.
+fn worst<'a>(a: &'a str, b: &'a str) -> &'a str {
+    let rank =
+        |verdict| ["already_recorded", "send", "payload_changed", "payload_gone"].iter().position(|v| *v == verdict);
+    if rank(b) > rank(a) { b } else { a }
+}
+
+#[test]
+fn the_verdicts_of_random_worlds_are_the_models() {
+    let world = world();
+    for seed in 0..3 {
+        wait_for(world.sqs().purge_queue().queue_url(world.queue_url("claims-dlq")).send()).unwrap();
+        let mut seeded = Seeded(seed);
+        let mut model = BTreeMap::new();
+        for number in 0..60 {
+            let replays = (seeded.below(4) == 0).then(|| seeded.below(5));
+            let key = |part: u64| format!("world-{seed}/{number} & {part}");
+            let (body, mut verdict) = match seeded.below(10) {
+                0 => ("nonsense".to_owned(), "unreadable"),
+                1 => (json!({"Event": "s3:TestEvent"}).to_string(), "no_claim"),
+                several => {
+                    let parts = if several < 4 { 2 } else { 1 };
+                    let members: Vec<_> = (0..parts).map(|part| member(&world, seeded.below(8), &key(part))).collect();
+                    let verdict = members.iter().map(|(_, verdict)| *verdict).reduce(worst).unwrap();
+                    let records: Vec<_> = members
+                        .into_iter()
+                        .map(|(mut claim, _)| {
+                            let plain = claim["s3"]["object"]["key"].as_str().unwrap().to_owned();
+                            claim["s3"]["object"]["key"] = json!(claimctl::claim::key::encode_form(&plain));
+                            claim
+                        })
+                        .collect();
+                    (json!({"Records": records}).to_string(), verdict)
+                }
+            };
+            if verdict == "send" && replays.is_some_and(|replays| replays >= 3) {
+                verdict = "replayed";
+            }
+            model.insert(send(&world, &body, replays), verdict.to_owned());
+        }
+        let report = world.claimctl(["dlq", "inspect", "--all", "-o", "json"]).run().exits(0).json();
+        let said: BTreeMap<_, _> = report["letters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|letter| {
+                let text = |name: &str| letter[name].as_str().unwrap().to_owned();
+                (text("message_id"), text("verdict"))
+            })
+            .collect();
+        assert_eq!(said, model, "seed {seed}");
+        let counted: u64 =
+            report["groups"].as_array().unwrap().iter().map(|group| group["letters"].as_u64().unwrap()).sum();
+        assert_eq!((counted, depth(&world)), (60, (60, 0)), "seed {seed}");
+    }
+}
+
+#[test]
+fn letters_are_grouped_with_an_example_and_a_command() {
+    let world = world();
+    for number in 0..30 {
+        let (claim, _) = member(&world, number % 3, &format!("in/{number}"));
+        send(&world, &json!({"Records": [claim]}).to_string(), None);
+    }
+    let run = world.claimctl(["dlq", "inspect", "claims-dlq"]).run().exits(0);
+    for line in ["10 letters, send", "10 letters, payload gone", "10 letters, payload changed", "seen 30 of about 30"] {
+        assert!(run.stdout.contains(line), "{line}: {}", run.stdout);
+    }
+    assert!(run.stdout.contains("  claimctl dlq replay claims-dlq\n"), "{}", run.stdout);
+    let report = world.claimctl(["dlq", "inspect", "-o", "json"]).run().exits(0).json();
+    assert_eq!(report["verdicts"], json!({"send": 10, "payload_gone": 10, "payload_changed": 10}));
+    let group = &report["groups"][0];
+    assert_eq!((&group["prefix"], &group["envelope"], &group["letters"]), (&json!("in/"), &json!(["s3"]), &json!(10)));
+
+    let lines =
+        world.claimctl(["dlq", "inspect", "-o", "jsonl"]).run().exits(0).says("given back: 30 letters").json_lines();
+    assert_eq!(lines.len(), 30);
+    let gone = r#"any(.claims[]; .key == "in/1")"#;
+    let one = world.claimctl(["dlq", "inspect", "--where", gone, "-o", "jsonl"]).run().exits(0).json_lines();
+    assert_eq!((one.len(), &one[0]["verdict"]), (1, &json!("payload_gone")));
+    let unjudged = world.claimctl(["dlq", "inspect", "--no-preflight", "-o", "json"]).run().exits(0).json();
+    assert_eq!(unjudged["verdicts"], json!({"unjudged": 30}));
+    assert_eq!(depth(&world), (30, 0));
+}
+
+#[test]
+fn a_wrong_queue_or_table_is_refused_before_the_look() {
+    let world = world();
+    world.claimctl(["dlq", "inspect", "claims"]).run().fails_with(4, "is a source").says("claimctl dlq inspect");
+    world.claimctl(["dlq", "inspect", "claims-dql"]).run().fails_with(5, "no queue \"claims-dql\"");
+    world.claimctl(["dlq", "inspect", "--table", "nothing"]).run().exits(5).says("nothing");
+    world.claimctl(["dlq", "inspect", "--where", ".a |"]).run().fails_with(2, "");
+    use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+    let definition = AttributeDefinition::builder().attribute_name("pk").attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder().attribute_name("pk").key_type(KeyType::Hash).build().unwrap();
+    let create = world.dynamodb().create_table().table_name("other").billing_mode(BillingMode::PayPerRequest);
+    wait_for(create.attribute_definitions(definition.build().unwrap()).key_schema(key).send()).unwrap();
+    let other = world.claimctl(["dlq", "inspect", "--table", "other"]).run();
+    other.fails_with(2, "does not hold claim records: it has partition key pk");
+
+    wait_for(world.sqs().create_queue().queue_name("nobodys").send()).unwrap();
+    world.claimctl(["dlq", "inspect", "nobodys"]).run().exits(0).says("no table of records is known");
+}
+
+#[test]
+fn an_interrupt_and_a_closed_pipe_leave_every_letter_visible() {
+    let world = world();
+    for _ in 0..200 {
+        send(&world, &json!({"Records": [claim("ObjectCreated:Put", BUCKET, "gone", "e")]}).to_string(), None);
+    }
+    let inspect = ["dlq", "inspect", "--all", "-o", "jsonl"];
+    let child = world.claimctl(inspect).start();
+    eventually("the look", || (depth(&world).1 > 0).then_some(()));
+    signal(&child, Signal::INT);
+    finish(child, "dlq inspect, interrupted".to_owned()).exits(130).says("given back: ");
+    assert_eq!(depth(&world), (200, 0));
+
+    let mut child = world.claimctl(inspect).start();
+    drop(child.stdout.take());
+    let run = finish(child, "dlq inspect | true".to_owned()).exits(0);
+    assert!(!run.stderr.contains("error"), "{}", run.stderr);
+    assert_eq!(depth(&world), (200, 0));
+}
