@@ -113,17 +113,25 @@ pub async fn of_queue(lambda: &Client, queue_arn: &str) -> Result<Vec<Mapping>> 
 
 /// The names of the functions that work on a queue's messages, by the deployed stacks, else by its mappings.
 pub async fn handlers(target: &Target, queue: &QueueDepth) -> Result<Vec<String>> {
+    let deployed = deployed_handlers(target, &queue.url).await?;
+    if !deployed.is_empty() {
+        return Ok(deployed);
+    }
+    let mappings = of_queue(&target.lambda(), &queue.arn).await?;
+    Ok(mappings.into_iter().map(|mapping| mapping.function).collect())
+}
+
+/// The names of the functions that the flows of deployed stacks lead to from a queue.
+pub async fn deployed_handlers(target: &Target, url: &str) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for stack in &target.surfaces().await?.0 {
-        let is_it = |logical: &String| stack.queues.get(logical).is_some_and(|known| known.url == queue.url);
+        let is_it = |logical: &String| stack.queues.get(logical).is_some_and(|queue| queue.url == url);
         let flows = stack.flows.iter().filter(|flow| flow.queue.as_ref().is_some_and(is_it));
         let functions = flows.filter_map(|flow| stack.functions.get(flow.function.as_deref()?));
         names.extend(functions.map(|function| function.name.clone()));
     }
-    if names.is_empty() {
-        let mappings = of_queue(&target.lambda(), &queue.arn).await?;
-        names.extend(mappings.into_iter().map(|mapping| mapping.function));
-    }
+    names.sort();
+    names.dedup();
     Ok(names)
 }
 

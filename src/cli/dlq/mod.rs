@@ -2,6 +2,7 @@
 
 pub mod inspect;
 pub mod ls;
+pub mod rescue;
 
 use clap::Subcommand;
 
@@ -16,11 +17,14 @@ pub enum Verb {
     Ls(ls::Args),
     /// Group dead letters by shape, with a verdict on each: can it be sent again?
     Inspect(Box<inspect::Args>),
+    /// Move letters that would soon be gone into a file
+    Rescue(rescue::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Rescue(args) => rescue::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Inspect(args) => inspect::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }
