@@ -70,7 +70,7 @@ pub fn list_permission(sid: &str) -> Statement {
 /// What IAM has to allow to pause a function and to resume it.
 pub fn permissions(place: &Place) -> Vec<Statement> {
     let mappings = [place.arn("lambda", "event-source-mapping:*")];
-    vec![list_permission("FindMappings"), Statement::allow("PauseAndResume", &[GET, UPDATE], mappings)]
+    vec![list_permission("FindMappings"), Statement::allow("PauseAndResume", &[UPDATE, GET], mappings)]
 }
 
 /// The function and its version or alias, of an ARN or of what an operator types: `NAME`, `NAME:ALIAS`.

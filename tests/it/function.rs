@@ -86,8 +86,9 @@ fn a_drain_pauses_the_consumer_while_it_lasts() {
         finish(child, "drain, interrupted".to_owned()).exits(code).says("resumed: function");
         assert!(world.mapping_is("Enabled") && !world.is_reminded());
     }
-    let attributes = world.sqs().get_queue_attributes().queue_url(queue).attribute_names(Name::All);
-    assert!(wait_for(attributes.send()).unwrap().attributes.is_some());
+    let counts = world.sqs().get_queue_attributes().queue_url(queue).attribute_names(Name::All);
+    let counts = wait_for(counts.send()).unwrap().attributes.unwrap();
+    assert_eq!(counts[&Name::ApproximateNumberOfMessagesDelayed], "2");
 }
 
 #[test]

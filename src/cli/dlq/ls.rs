@@ -86,11 +86,11 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
 
 fn permissions(place: &Place, closely: Closely) -> Vec<Statement> {
     let mut statements = sources::permissions(place);
-    if closely.look {
-        statements.push(Statement::allow("LookAtLetters", &receive::CALLS, [place.arn("sqs", "*")]));
-    }
     if closely.why {
         statements.extend(why::permissions(place));
+    }
+    if closely.look {
+        statements.push(Statement::allow("LookAtLetters", &receive::CALLS, [place.arn("sqs", "*")]));
     }
     statements
 }

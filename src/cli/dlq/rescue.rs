@@ -66,14 +66,15 @@ struct Rescued {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let url = match &args.queue {
-        Some(name) => resolve::resolve(target, name).await?,
+    let name = match &args.queue {
+        Some(name) => name.clone(),
         None => resolve::only_dead_letter_queue(target).await?,
     };
     if args.policy.print_policy {
-        let queue = NamedQueue::find(target, &Place::of(target).await?, args.queue.as_deref().unwrap_or(&url)).await?;
+        let queue = NamedQueue::find(target, &Place::of(target).await?, &name).await?;
         return policy(crate::queue::drain::permissions(&queue, false));
     }
+    let url = resolve::resolve(target, &name).await?;
     let queue = Queue::new(target.sqs(), &url);
     let depth = depth::read(&queue.sqs, &url).await?;
     if !args.force {
