@@ -1,0 +1,6 @@
+data "aws_partition" "current" {}
+
+locals {
+  partition = data.aws_partition.current.partition
+  prefix    = "${var.project}-${var.environment}"
+}
