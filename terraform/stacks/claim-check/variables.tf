@@ -74,6 +74,12 @@ variable "reserved_concurrency" {
   description = "Invocations at a time that are kept for the function; null reserves nothing."
   type        = number
   default     = null
+
+  # Lambda lets a queue ask for two at a time, not for fewer; those above the reserve would be throttled.
+  validation {
+    condition     = var.reserved_concurrency == null || var.trigger != "queue" || try(var.reserved_concurrency >= 2, false)
+    error_message = "With trigger = queue, reserved_concurrency has to be 2 or more: raise it, leave it null, or set trigger = \"schedule\"."
+  }
 }
 
 variable "oldest_claim" {
