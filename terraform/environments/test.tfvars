@@ -2,5 +2,3 @@ project     = "claim-check"
 environment = "test"
 region      = "us-west-2"
 account     = "222222222222"
-
-deletion_protection = false

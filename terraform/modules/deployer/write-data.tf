@@ -1,0 +1,150 @@
+# Making, changing and removing buckets, tables and keys. Emptying a bucket is for an operator: claimctl destroy.
+data "aws_iam_policy_document" "write_data" {
+  statement {
+    sid = "Buckets"
+
+    actions = [
+      "s3:CreateBucket",
+      "s3:DeleteBucket",
+      "s3:DeleteBucketPolicy",
+      "s3:PutBucketNotification",
+      "s3:PutBucketOwnershipControls",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock",
+      "s3:PutBucketTagging",
+      "s3:PutBucketVersioning",
+      "s3:PutEncryptionConfiguration",
+      "s3:PutLifecycleConfiguration",
+      "s3:TagResource",
+      "s3:UntagResource",
+    ]
+
+    resources = local.buckets
+  }
+
+  statement {
+    sid = "Tables"
+
+    actions = [
+      "dynamodb:CreateTable",
+      "dynamodb:DeleteTable",
+      "dynamodb:TagResource",
+      "dynamodb:UntagResource",
+      "dynamodb:UpdateContinuousBackups",
+      "dynamodb:UpdateTable",
+      "dynamodb:UpdateTimeToLive",
+    ]
+
+    resources = local.tables
+  }
+
+  # A key that is to be made has no ARN yet: it has to bring the environment's tags.
+  statement {
+    sid       = "MakeKeys"
+    actions   = ["kms:CreateKey"]
+    resources = ["*"]
+
+    dynamic "condition" {
+      for_each = local.tags_of_keys
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  # Bringing tags is tagging. Another environment's key cannot be taken over by it: its tags are there already.
+  statement {
+    sid       = "TagKeys"
+    actions   = ["kms:TagResource"]
+    resources = local.keys
+
+    dynamic "condition" {
+      for_each = local.tags_of_keys
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+
+    dynamic "condition" {
+      for_each = local.tags_of_keys
+
+      content {
+        test     = "StringEqualsIfExists"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  statement {
+    sid = "Keys"
+
+    actions = [
+      "kms:CreateAlias",
+      "kms:DeleteAlias",
+      "kms:EnableKeyRotation",
+      "kms:PutKeyPolicy",
+      "kms:ScheduleKeyDeletion",
+      "kms:UpdateAlias",
+      "kms:UpdateKeyDescription",
+    ]
+
+    resources = local.keys
+
+    dynamic "condition" {
+      for_each = local.tags_of_keys
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  statement {
+    sid       = "KeyAliases"
+    actions   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
+    resources = local.key_aliases
+  }
+
+  # DynamoDB takes a key into use in the name of whoever makes the table. A key that is not the stack's own has to allow
+  # it by its policy.
+  statement {
+    sid = "KeysOfTables"
+
+    actions = [
+      "kms:CreateGrant",
+      "kms:Decrypt",
+      "kms:DescribeKey",
+      "kms:Encrypt",
+      "kms:GenerateDataKey",
+      "kms:ReEncryptFrom",
+      "kms:ReEncryptTo",
+    ]
+
+    resources = local.keys
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${var.region}.amazonaws.com"]
+    }
+
+    dynamic "condition" {
+      for_each = local.tags_of_keys
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+}
