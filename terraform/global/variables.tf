@@ -43,6 +43,15 @@ variable "more_environments" {
     condition     = !contains(keys(var.more_environments), var.environment)
     error_message = "${var.environment} is the environment of this run: more_environments names only the others of its account."
   }
+
+  # Roles reach what begins with PROJECT-ENV-, which dev-two would be for dev.
+  validation {
+    condition = alltrue([
+      for pair in setproduct(concat([var.environment], keys(var.more_environments)), concat([var.environment], keys(var.more_environments))) :
+      !startswith(pair[0], "${pair[1]}-")
+    ])
+    error_message = "The name of one environment begins with another's and a hyphen, so that the role of one would reach the other: rename one of them, or give it an account of its own."
+  }
 }
 
 variable "oidc_provider_arn" {

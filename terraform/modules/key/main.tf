@@ -29,7 +29,7 @@ data "aws_iam_policy_document" "this" {
 
     content {
       sid       = "ServicesOfThisAccountSendEncrypted"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
       resources = ["*"]
 
       principals {
