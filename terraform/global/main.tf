@@ -16,11 +16,12 @@ provider "aws" {
 locals {
   environments = merge(var.more_environments, {
     (var.environment) = {
-      region            = var.region
-      state_bucket      = var.state_bucket
-      artifact_bucket   = var.artifact_bucket
-      lock_table        = var.lock_table
-      state_kms_key_arn = var.state_kms_key_arn
+      region              = var.region
+      deletion_protection = var.deletion_protection
+      state_bucket        = var.state_bucket
+      artifact_bucket     = var.artifact_bucket
+      lock_table          = var.lock_table
+      state_kms_key_arn   = var.state_kms_key_arn
     }
   })
   provider_arn = var.oidc_provider_arn == null ? aws_iam_openid_connect_provider.github[0].arn : var.oidc_provider_arn
@@ -62,4 +63,6 @@ module "deployer" {
   artifact_bucket   = module.environment[each.key].artifact_bucket
   lock_table        = each.value.lock_table
   state_kms_key_arn = each.value.state_kms_key_arn
+
+  deletion_protection = each.value.deletion_protection
 }

@@ -18,6 +18,12 @@ variable "account" {
   type        = string
 }
 
+variable "deletion_protection" {
+  description = "Whether deployments may not remove what holds data: buckets, tables and keys."
+  type        = bool
+  default     = true
+}
+
 variable "repository" {
   description = "GitHub repository that deploys, OWNER/NAME."
   type        = string
@@ -31,11 +37,12 @@ variable "repository" {
 variable "more_environments" {
   description = "Further environments of the same account, by name. They need no run of their own."
   type = map(object({
-    region            = string
-    state_bucket      = optional(string)
-    artifact_bucket   = optional(string)
-    lock_table        = optional(string)
-    state_kms_key_arn = optional(string)
+    region              = string
+    deletion_protection = optional(bool, true)
+    state_bucket        = optional(string)
+    artifact_bucket     = optional(string)
+    lock_table          = optional(string)
+    state_kms_key_arn   = optional(string)
   }))
   default = {}
 

@@ -65,3 +65,8 @@ variable "state_kms_key_arn" {
     error_message = "state_kms_key_arn is not the ARN of a KMS key in ${var.region}: write arn:PARTITION:kms:${var.region}:ACCOUNT:key/ID (an alias does not do)."
   }
 }
+
+variable "deletion_protection" {
+  description = "Whether the role that deploys may not remove what holds data: buckets, tables and keys."
+  type        = bool
+}

@@ -1,11 +1,11 @@
-# Making, changing and removing buckets, tables and keys. Emptying a bucket is for an operator: claimctl destroy.
+# Making and changing buckets, tables and keys, and, without deletion protection, removing them. Emptying a bucket is for
+# an operator: claimctl destroy.
 data "aws_iam_policy_document" "write_data" {
   statement {
     sid = "Buckets"
 
     actions = [
       "s3:CreateBucket",
-      "s3:DeleteBucket",
       "s3:DeleteBucketPolicy",
       "s3:PutBucketNotification",
       "s3:PutBucketOwnershipControls",
@@ -27,7 +27,6 @@ data "aws_iam_policy_document" "write_data" {
 
     actions = [
       "dynamodb:CreateTable",
-      "dynamodb:DeleteTable",
       "dynamodb:TagResource",
       "dynamodb:UntagResource",
       "dynamodb:UpdateContinuousBackups",
@@ -90,7 +89,6 @@ data "aws_iam_policy_document" "write_data" {
       "kms:DeleteAlias",
       "kms:EnableKeyRotation",
       "kms:PutKeyPolicy",
-      "kms:ScheduleKeyDeletion",
       "kms:UpdateAlias",
       "kms:UpdateKeyDescription",
     ]
@@ -104,6 +102,36 @@ data "aws_iam_policy_document" "write_data" {
         test     = "StringEquals"
         variable = "aws:ResourceTag/${condition.key}"
         values   = [condition.value]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.deletion_protection ? [] : ["unprotected"]
+
+    content {
+      sid       = "RemoveBucketsAndTables"
+      actions   = ["dynamodb:DeleteTable", "s3:DeleteBucket"]
+      resources = concat(local.buckets, local.tables)
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.deletion_protection ? [] : ["unprotected"]
+
+    content {
+      sid       = "RemoveKeys"
+      actions   = ["kms:ScheduleKeyDeletion"]
+      resources = local.keys
+
+      dynamic "condition" {
+        for_each = local.tags_of_keys
+
+        content {
+          test     = "StringEquals"
+          variable = "aws:ResourceTag/${condition.key}"
+          values   = [condition.value]
+        }
       }
     }
   }

@@ -19,6 +19,8 @@ variables {
   oidc_provider_arn = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
   state_bucket      = "states"
   artifact_bucket   = "artifacts"
+
+  deletion_protection = true
 }
 
 run "who_may_assume_what" {
@@ -85,5 +87,23 @@ run "a_lock_table_and_a_key" {
   assert {
     condition     = length(setintersection([for statement in jsondecode(aws_iam_policy.this["lock"].policy).Statement : statement.Sid], ["LockByTable", "EncryptState"])) == 2
     error_message = "the state cannot be locked or encrypted"
+  }
+}
+
+run "data_stays_under_deletion_protection" {
+  assert {
+    condition     = length(setintersection(flatten([for statement in jsondecode(aws_iam_policy.this["write-data"].policy).Statement : statement.Action]), ["dynamodb:DeleteTable", "kms:ScheduleKeyDeletion", "s3:DeleteBucket"])) == 0
+    error_message = "a deployment could remove data that is protected"
+  }
+}
+
+run "data_can_go_without_deletion_protection" {
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = length(setintersection(flatten([for statement in jsondecode(aws_iam_policy.this["write-data"].policy).Statement : statement.Action]), ["dynamodb:DeleteTable", "kms:ScheduleKeyDeletion", "s3:DeleteBucket"])) == 3
+    error_message = "a deployment cannot remove what it made"
   }
 }

@@ -19,6 +19,8 @@ variables {
   oidc_provider_arn = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
   state_bucket      = "states"
   artifact_bucket   = "artifacts"
+
+  deletion_protection = true
 }
 
 run "a_url_instead_of_a_repository" {
