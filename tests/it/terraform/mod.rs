@@ -7,3 +7,4 @@ mod installation;
 mod root;
 
 mod provider;
+mod stacks;

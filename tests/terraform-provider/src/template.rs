@@ -8,8 +8,8 @@ use rmpv::Value;
 use crate::account::Account;
 use crate::value::{get, text};
 
-/// What a template can be filled with besides the attributes of the object: `{region}`, `{account}`, `{hash}` (12 hex
-/// digits) and `{uuid}`, the last two made from a seed.
+/// What a template can be filled with besides the attributes of the object: `{region}`, `{account}`, `{HASH}` (12 hex
+/// digits) and `{UUID}`, the last two made from a seed.
 pub struct Filling<'a> {
     pub account: &'a Account,
     pub seed: Option<u64>,
@@ -34,8 +34,8 @@ impl Filling<'_> {
         match name {
             "account" => Some(self.account.id.clone()),
             "region" => Some(text(object, "region").unwrap_or(&self.account.region).to_owned()),
-            "hash" => self.seed.map(hash),
-            "uuid" => self.seed.map(uuid),
+            "HASH" => self.seed.map(hash),
+            "UUID" => self.seed.map(uuid),
             attribute => {
                 let (name, operator) = attribute.split_at(attribute.find([':', '?']).unwrap_or(attribute.len()));
                 let value = get(object, name);
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(filling.fill(arn, &queue).unwrap(), "arn:aws:sqs:us-west-1:111111111111:claims");
         set(&mut queue, "region", Value::from("eu-west-1"));
         assert_eq!(filling.fill(arn, &queue).unwrap(), "arn:aws:sqs:eu-west-1:111111111111:claims");
-        assert_eq!(filling.fill("key-{hash}", &queue), None);
+        assert_eq!(filling.fill("key-{HASH}", &queue), None);
     }
 
     #[test]

@@ -10,7 +10,13 @@ use crate::wire::Problem;
 pub fn validate(block: &Block, facts: &Facts, config: &mut Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     for group in &facts.conflicts {
-        let set: Vec<&str> = group.iter().map(String::as_str).filter(|name| !get(config, name).is_nil()).collect();
+        let is_set = |name: &&str| match get(config, name) {
+            Value::Nil => false,
+            Value::Array(blocks) => !blocks.is_empty(),
+            // What is not known yet may turn out to be null.
+            value => !is_unknown(value),
+        };
+        let set: Vec<&str> = group.iter().map(String::as_str).filter(is_set).collect();
         if let [first, second, ..] = set.as_slice() {
             problems.push(Problem::at(first, format!("\"{first}\": conflicts with {second}")));
         }
