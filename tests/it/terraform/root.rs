@@ -32,7 +32,8 @@ impl Root {
         root
     }
 
-    /// A root of the repository, such as `stacks/claim-check`, with all modules beside it.
+    /// A root of the repository, such as `stacks/claim-check`, with all modules beside it. Its state is kept in its
+    /// folder.
     pub fn named(path: &str) -> Root {
         let folder = tempfile::tempdir().unwrap();
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform");
@@ -46,7 +47,9 @@ impl Root {
             }
         }
         let root = Root::in_folder(folder, Path::new(path));
-        root.write(OVERRIDE, LOCAL_STATE);
+        if path.starts_with("stacks/") {
+            root.write(OVERRIDE, LOCAL_STATE);
+        }
         root
     }
 
