@@ -6,5 +6,6 @@ mod cloud;
 mod installation;
 mod root;
 
+mod backend;
 mod provider;
 mod stacks;
