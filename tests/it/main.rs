@@ -27,5 +27,6 @@ mod policy;
 mod python;
 mod queue;
 mod sandbox;
+mod terraform;
 mod upload;
 mod verify;

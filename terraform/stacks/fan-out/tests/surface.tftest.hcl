@@ -16,6 +16,7 @@ variables {
   account              = "000000000000"
   artifact             = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
   permissions_boundary = false
+  deletion_protection  = false # what tests make they remove
 }
 
 run "one_flow_per_branch" {
