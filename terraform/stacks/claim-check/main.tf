@@ -26,7 +26,7 @@ module "claims" {
   source = "../../modules/queue"
 
   name                       = "${local.prefix}-claims"
-  visibility_timeout_seconds = var.visibility_timeout
+  visibility_timeout_seconds = coalesce(var.visibility_timeout, 6 * var.timeout)
   consumer_timeout_seconds   = var.timeout
   kms_key_arn                = var.kms_key_arn
 

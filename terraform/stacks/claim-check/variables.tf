@@ -65,9 +65,9 @@ variable "timeout" {
 }
 
 variable "visibility_timeout" {
-  description = "Visibility timeout of the queue in seconds, six times the function's timeout or more: so long after a failure is a claim tried again."
+  description = "Visibility timeout of the queue in seconds: so long after a failure is a claim tried again. Null: six times the function's timeout, the least that Lambda advises."
   type        = number
-  default     = 180
+  default     = null
 }
 
 variable "reserved_concurrency" {
