@@ -5,8 +5,10 @@
 mod cloud;
 mod installation;
 mod root;
+mod runtime;
 
 mod backend;
 mod parity;
+mod permissions;
 mod provider;
 mod stacks;
