@@ -1,5 +1,6 @@
 //! What every test of Terraform needs, prepared once: the provider, its schema, and the configuration that finds them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -48,8 +49,7 @@ impl Installation {
         let lock = std::fs::File::create(folder.join("lock")).unwrap();
         lock.lock().unwrap();
         let provider = build();
-        let python = std::env::var_os("CLAIMCTL_PYTHON").unwrap_or("python3".into());
-        Command::new(python).arg(Path::new(SOURCES).join("derive.py")).arg(&folder).run().exits(0);
+        Command::new(python()).arg(Path::new(SOURCES).join("derive.py")).arg(&folder).run().exits(0);
         let mirror = folder.join("mirror");
         for registry in ["registry.terraform.io", "registry.opentofu.org"] {
             let place = mirror.join(registry).join("hashicorp/aws").join(VERSION).join(platform());
@@ -63,6 +63,11 @@ impl Installation {
         std::fs::write(&config, text).unwrap();
         Installation { config, schema: folder.join("schema.json") }
     }
+}
+
+/// The Python that the sandbox is made with.
+pub fn python() -> OsString {
+    std::env::var_os("CLAIMCTL_PYTHON").unwrap_or("python3".into())
 }
 
 /// Beside the product's target folder: the provider's dependencies are its own.

@@ -3,6 +3,7 @@
 //! `tests/terraform-provider` has the provider; here is what builds and runs it, and what is proved with it.
 
 mod cloud;
+mod findings;
 mod installation;
 mod root;
 mod runtime;
@@ -10,5 +11,7 @@ mod runtime;
 mod backend;
 mod parity;
 mod permissions;
+mod policies;
 mod provider;
 mod stacks;
+mod tools;
