@@ -1,5 +1,5 @@
-# Making and changing buckets, tables and keys, and, without deletion protection, removing them. Emptying a bucket is for
-# an operator: claimctl destroy.
+# Making and changing buckets, tables and keys, and, without deletion protection, removing them. Emptying a bucket is
+# for an operator.
 data "aws_iam_policy_document" "write_data" {
   statement {
     sid = "Buckets"
