@@ -7,5 +7,6 @@ mod installation;
 mod root;
 
 mod backend;
+mod parity;
 mod provider;
 mod stacks;

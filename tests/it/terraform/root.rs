@@ -16,7 +16,8 @@ const LOCAL_STATE: &str = "terraform {\n  backend \"local\" {}\n}\n";
 const OVERRIDE: &str = "backend_override.tf";
 
 pub struct Root {
-    folder: TempDir,
+    /// Goes with the root.
+    _folder: TempDir,
     root: PathBuf,
     account: String,
     pub cloud: Cloud,
@@ -47,7 +48,8 @@ impl Root {
             }
         }
         let root = Root::in_folder(folder, Path::new(path));
-        if path.starts_with("stacks/") {
+        let versions = std::fs::read_to_string(root.path().join("versions.tf")).unwrap();
+        if versions.contains("backend \"s3\"") {
             root.write(OVERRIDE, LOCAL_STATE);
         }
         root
@@ -55,7 +57,7 @@ impl Root {
 
     fn in_folder(folder: TempDir, path: &Path) -> Root {
         let root = folder.path().join(path);
-        Root { folder, root, account: ACCOUNT.to_owned(), cloud: Cloud::empty() }
+        Root { _folder: folder, root, account: ACCOUNT.to_owned(), cloud: Cloud::empty() }
     }
 
     /// The account whose credentials Terraform has.
@@ -72,11 +74,6 @@ impl Root {
 
     pub fn path(&self) -> &Path {
         &self.root
-    }
-
-    /// The folder `terraform/` that the root was copied with.
-    pub fn tree(&self) -> &Path {
-        self.folder.path()
     }
 
     pub fn write(&self, path: &str, content: &str) {
