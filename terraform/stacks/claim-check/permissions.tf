@@ -16,7 +16,7 @@ locals {
       # answers "forbidden" for an object that is not there.
       {
         sid       = "LookAtPayloads"
-        actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+        actions   = ["s3:GetObject"]
         resources = ["${local.bucket_arn}/*"]
       },
       {
@@ -36,7 +36,7 @@ locals {
     var.after_processing != "delete" ? [] : [
       {
         sid       = "DeleteProcessed"
-        actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+        actions   = ["s3:DeleteObject"]
         resources = ["${local.bucket_arn}/*"]
       },
     ],
