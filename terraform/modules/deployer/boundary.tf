@@ -1,4 +1,5 @@
-# The most that a role made by a deployment can do, whatever its own policy says: work on what belongs to the environment.
+# The most that a role made by a deployment can do, whatever its own policy says: work on what belongs to the
+# environment.
 resource "aws_iam_policy" "boundary" {
   name        = "${local.prefix}-boundary"
   description = "The most that roles of ${local.prefix} can do"

@@ -81,7 +81,9 @@ resource "aws_iam_policy" "this" {
 
 resource "aws_iam_role_policy_attachment" "this" {
   for_each = merge([
-    for role, settings in local.roles : { for policy in settings.policies : "${role}-${policy}" => { role = role, policy = policy } }
+    for role, settings in local.roles : {
+      for policy in settings.policies : "${role}-${policy}" => { role = role, policy = policy }
+    }
   ]...)
 
   role       = aws_iam_role.this[each.value.role].name

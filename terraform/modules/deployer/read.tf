@@ -49,8 +49,12 @@ data "aws_iam_policy_document" "read" {
   }
 
   statement {
-    sid       = "Topics"
-    actions   = ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"]
+    sid = "Topics"
+    actions = [
+      "sns:GetTopicAttributes",
+      "sns:ListSubscriptionsByTopic",
+      "sns:ListTagsForResource",
+    ]
     resources = local.topics
   }
 
@@ -97,14 +101,25 @@ data "aws_iam_policy_document" "read" {
   }
 
   statement {
-    sid       = "Roles"
-    actions   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies"]
+    sid = "Roles"
+    actions = [
+      "iam:GetRole",
+      "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies",
+      "iam:ListInstanceProfilesForRole",
+      "iam:ListRolePolicies",
+    ]
     resources = local.roles_of_stacks
   }
 
   statement {
-    sid       = "Keys"
-    actions   = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
+    sid = "Keys"
+    actions = [
+      "kms:DescribeKey",
+      "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus",
+      "kms:ListResourceTags",
+    ]
     resources = local.keys
 
     dynamic "condition" {

@@ -1,5 +1,5 @@
-# Making and changing buckets, tables and keys, and, without deletion protection, removing them. Emptying a bucket is for
-# an operator: claimctl destroy.
+# Making and changing buckets, tables and keys, and, without deletion protection, removing them. Emptying a bucket is
+# for an operator.
 data "aws_iam_policy_document" "write_data" {
   statement {
     sid = "Buckets"
@@ -110,9 +110,19 @@ data "aws_iam_policy_document" "write_data" {
     for_each = var.deletion_protection ? [] : ["unprotected"]
 
     content {
-      sid       = "RemoveBucketsAndTables"
-      actions   = ["dynamodb:DeleteTable", "s3:DeleteBucket"]
-      resources = concat(local.buckets, local.tables)
+      sid       = "RemoveBuckets"
+      actions   = ["s3:DeleteBucket"]
+      resources = local.buckets
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.deletion_protection ? [] : ["unprotected"]
+
+    content {
+      sid       = "RemoveTables"
+      actions   = ["dynamodb:DeleteTable"]
+      resources = local.tables
     }
   }
 

@@ -30,5 +30,5 @@ output "artifact_bucket" {
 
 output "permissions_boundary_arn" {
   description = "Boundary of every role; null where there is none."
-  value       = var.permissions_boundary ? "arn:${local.partition}:iam::${var.account}:policy/${local.prefix}-boundary" : null
+  value       = var.permissions_boundary ? local.boundary : null
 }

@@ -7,7 +7,7 @@ resource "aws_lambda_function" "this" {
   description   = var.description
   role          = aws_iam_role.this.arn
 
-  # The key is the content's digest: another artifact is another key, so that Terraform sees it without hashing anything.
+  # The key is the content's digest: another artifact is another key, so that Terraform sees it without hashing.
   s3_bucket = var.artifact.bucket
   s3_key    = "functions/${var.artifact.handler}/${trimprefix(var.artifact.digest, "sha256:")}.zip"
   publish   = true

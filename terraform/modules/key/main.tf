@@ -24,12 +24,13 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # The actions that SNS asks for (Amazon SNS Developer Guide, "Key management").
   dynamic "statement" {
     for_each = length(var.services) > 0 ? [var.services] : []
 
     content {
       sid       = "ServicesOfThisAccountSendEncrypted"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
       resources = ["*"]
 
       principals {

@@ -1,6 +1,6 @@
 data "aws_region" "current" {}
 
-# Whether versions are kept is the stack's decision: a payload that is deleted once it is processed must not stay as one.
+# Whether versions are kept is the stack's decision: a payload that is deleted once it is processed must not stay.
 #trivy:ignore:AWS-0090
 resource "aws_s3_bucket" "this" {
   bucket = var.name
@@ -43,7 +43,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
-# Once on, versioning can only be suspended, and a bucket that never had it says so: no resource rather than "Suspended".
+# Once on, versioning can only be suspended; a bucket that never had it is another thing: no resource, then.
 resource "aws_s3_bucket_versioning" "this" {
   count = var.versioning ? 1 : 0
 

@@ -1,5 +1,5 @@
-# The fan-out: every new object of the bucket is told to a topic, which passes it to one of two queues, by how the object
-# came to be. A function per queue logs the event.
+# The fan-out: every new object of the bucket is told to a topic, which passes it to one of two queues, by how the
+# object came to be. A function per queue logs the event.
 
 locals {
   stack = "fan-out"
