@@ -54,8 +54,8 @@ fn locks(server: &Server) -> (bool, bool) {
     (wait_for(head.send()).is_ok(), held)
 }
 
-/// Runs what nobody else holds a lock against. An answer of the sandbox that gets lost on a busy machine makes Terraform
-/// ask again for a lock that it already has, and take itself for somebody else: it is unlocked as a person would do it.
+/// Runs what nobody else holds a lock against. Where an answer gets lost on a busy machine, Terraform asks again for a
+/// lock that it already has, and takes itself for somebody else: it is unlocked as a person would do it.
 #[track_caller]
 fn undisturbed(root: &Root, line: &str) -> Run {
     let run = root.run(line);

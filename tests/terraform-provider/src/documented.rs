@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use crate::schema::Schemas;
+
 const FILES: [&str; 6] = [
     include_str!("../documented/compute.json"),
     include_str!("../documented/database.json"),
@@ -33,7 +35,7 @@ pub struct Facts {
     pub renewed: Option<Renewed>,
     pub sensitive: Vec<String>,
     /// The values allowed, by path.
-    pub one_of: BTreeMap<String, Vec<String>>,
+    pub one_of: BTreeMap<String, Vec<Json>>,
     /// The least and the most, by path.
     pub range: BTreeMap<String, (f64, f64)>,
     /// Paths of strings that must be JSON.
@@ -56,6 +58,15 @@ pub struct Renewed {
     pub only_if: String,
 }
 
+impl Facts {
+    fn paths(&self) -> impl Iterator<Item = &String> {
+        let maps = self.defaults.keys().chain(self.assigned.keys()).chain(self.one_of.keys()).chain(self.range.keys());
+        let lists = self.force_new.iter().chain(&self.sensitive).chain(&self.json).chain(&self.protected_by);
+        let renewed = self.renewed.iter().flat_map(|renewed| renewed.attributes.iter().chain(&renewed.by));
+        maps.chain(lists).chain(renewed).chain(self.conflicts.iter().flatten())
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Documented {
@@ -76,6 +87,16 @@ impl Documented {
             all.data_sources.extend(part.data_sources);
         }
         Ok(all)
+    }
+
+    /// The first name that no schema has: a slip of the pen would otherwise never take effect.
+    pub fn misplaced(&self, schemas: &Schemas) -> Option<String> {
+        let resources = self.resources.iter().map(|(name, facts)| (name, facts, schemas.resources.get(name)));
+        let data_sources = self.data_sources.iter().map(|(name, facts)| (name, facts, schemas.data_sources.get(name)));
+        resources.chain(data_sources).find_map(|(name, facts, schema)| match schema {
+            None => Some(name.clone()),
+            Some(schema) => facts.paths().find(|path| !schema.block.has(path)).map(|path| format!("{name}.{path}")),
+        })
     }
 
     pub fn resource(&self, name: &str) -> &Facts {

@@ -38,9 +38,14 @@ pub struct Provider {
 impl Provider {
     pub fn load() -> std::result::Result<Self, String> {
         let schema = std::env::var_os(SCHEMA).ok_or_else(|| format!("{SCHEMA} names no schema"))?;
+        let schemas = Schemas::read(&PathBuf::from(schema))?;
+        let documented = Documented::load().map_err(|error| format!("documented/*.json: {error}"))?;
+        if let Some(name) = documented.misplaced(&schemas) {
+            return Err(format!("documented/*.json: the schema has no {name}"));
+        }
         Ok(Provider {
-            schemas: Schemas::read(&PathBuf::from(schema))?,
-            documented: Documented::load().map_err(|error| format!("documented/*.json: {error}"))?,
+            schemas,
+            documented,
             world: std::env::var_os(WORLD).map(|folder| World::at(PathBuf::from(folder))),
             account: RefCell::new(None),
             stop: watch::Sender::new(false),
@@ -174,7 +179,7 @@ impl Provider {
         }
     }
 
-    /// By the id that names it; what is not there comes back with nothing but the id, and reading it then finds nothing.
+    /// By the key that names it. What is not there comes back with nothing but an id, and reading it finds nothing.
     fn import(&self, request: ImportRequest) -> ImportResponse {
         let found = self.account().and_then(|account| {
             self.with_kind(&request.type_name, &account, |kind| {

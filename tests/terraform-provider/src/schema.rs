@@ -118,6 +118,14 @@ impl Block {
         wire::Block { attributes: attributes.collect(), block_types: block_types.collect() }
     }
 
+    /// Whether a path leads to an attribute or a block.
+    pub fn has(&self, path: &str) -> bool {
+        match path.split_once('.') {
+            None => self.attributes.contains_key(path) || self.block_types.contains_key(path),
+            Some((block, rest)) => self.block_types.get(block).is_some_and(|nested| nested.block.has(rest)),
+        }
+    }
+
     /// An object of this block in which nothing is set.
     pub fn null(&self) -> Value {
         let attributes = self.attributes.keys().map(|name| (Value::from(name.as_str()), Value::Nil));
@@ -128,7 +136,7 @@ impl Block {
         Value::Map(attributes.chain(blocks).collect())
     }
 
-    /// Visits every attribute of an object, those of blocks within blocks too; a path is `attribute` or `block.attribute`.
+    /// Visits every attribute of an object, those of blocks within blocks too; a path is `name` or `block.name`.
     pub fn visit(&self, object: &mut Value, visitor: &mut dyn FnMut(&str, &Attribute, &mut Value)) {
         self.visit_below("", object, visitor);
     }

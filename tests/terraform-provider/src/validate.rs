@@ -1,10 +1,11 @@
 //! What the provider refuses in a configuration, as far as it is documented: see `documented`.
 
 use rmpv::Value;
+use serde_json::Value as Json;
 
 use crate::documented::Facts;
 use crate::schema::Block;
-use crate::value::{get, is_unknown};
+use crate::value::{get, is_unknown, to_json};
 use crate::wire::Problem;
 
 pub fn validate(block: &Block, facts: &Facts, config: &mut Value) -> Vec<Problem> {
@@ -44,7 +45,7 @@ pub fn validate(block: &Block, facts: &Facts, config: &mut Value) -> Vec<Problem
         }
         if facts.json.iter().any(|json| json == path)
             && let Some(text) = value.as_str()
-            && let Err(error) = serde_json::from_str::<serde_json::Value>(text)
+            && let Err(error) = serde_json::from_str::<Json>(text)
         {
             problems.push(Problem::at(path, format!("\"{path}\" contains an invalid JSON: {error}")));
         }
@@ -52,11 +53,11 @@ pub fn validate(block: &Block, facts: &Facts, config: &mut Value) -> Vec<Problem
     problems
 }
 
-fn not_one_of(path: &str, allowed: &[String], value: &Value) -> Option<Problem> {
-    let given = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-    let given = given.iter().filter_map(Value::as_str);
-    let wrong = given.into_iter().find(|given| !allowed.iter().any(|allowed| allowed == given))?;
-    Some(Problem::at(path, format!("expected {path} to be one of {allowed:?}, got {wrong}")))
+fn not_one_of(path: &str, allowed: &[Json], value: &Value) -> Option<Problem> {
+    let given = to_json(value);
+    let wrong = given.as_array().map_or(std::slice::from_ref(&given), Vec::as_slice);
+    let wrong = wrong.iter().find(|given| !given.is_null() && !allowed.contains(given))?;
+    Some(Problem::at(path, format!("expected {path} to be one of {}, got {wrong}", Json::from(allowed))))
 }
 
 #[cfg(test)]
@@ -69,9 +70,10 @@ mod tests {
     fn refused(config: serde_json::Value) -> Vec<String> {
         let attribute = |kind: &str| json!({"type": kind, "optional": true});
         let block = json!({"attributes": {"name": attribute("string"), "name_prefix": attribute("string"),
-            "delay": attribute("number"), "policy": attribute("string"), "mode": attribute("string"), "arn": {"type": "string", "computed": true}}});
+            "delay": attribute("number"), "policy": attribute("string"), "mode": attribute("string"),
+            "days": attribute("number"), "arn": {"type": "string", "computed": true}}});
         let facts = json!({"conflicts": [["name", "name_prefix"]], "range": {"delay": [0, 900]}, "json": ["policy"],
-            "one_of": {"mode": ["on", "off"]}});
+            "one_of": {"mode": ["on", "off"], "days": [1, 3]}});
         let block: Block = serde_json::from_value(block).unwrap();
         let facts: Facts = serde_json::from_value(facts).unwrap();
         let problems = validate(&block, &facts, &mut from_json(&config));
@@ -85,6 +87,7 @@ mod tests {
         assert_eq!(refused(json!({"delay": 901})), ["expected delay to be in the range (0 - 900), got 901"]);
         assert_eq!(refused(json!({"arn": "a"})), ["\"arn\": this attribute is decided by the provider alone"]);
         assert!(refused(json!({"policy": "{"}))[0].starts_with("\"policy\" contains an invalid JSON"));
-        assert_eq!(refused(json!({"mode": "auto"})), [r#"expected mode to be one of ["on", "off"], got auto"#]);
+        assert_eq!(refused(json!({"mode": "auto"})), [r#"expected mode to be one of ["on","off"], got "auto""#]);
+        assert_eq!(refused(json!({"days": 2})), ["expected days to be one of [1,3], got 2"]);
     }
 }
