@@ -55,12 +55,17 @@ impl Installation {
             let place = mirror.join(registry).join("hashicorp/aws").join(VERSION).join(platform());
             std::fs::create_dir_all(&place).unwrap();
             let link = place.join(format!("terraform-provider-aws_v{VERSION}"));
-            std::fs::remove_file(&link).ok();
-            std::os::unix::fs::symlink(&provider, link).unwrap();
+            // Another run may be using it.
+            if std::fs::read_link(&link).ok().as_ref() != Some(&provider) {
+                std::fs::remove_file(&link).ok();
+                std::os::unix::fs::symlink(&provider, link).unwrap();
+            }
         }
         let config = folder.join("terraform.rc");
         let text = format!("provider_installation {{\n  filesystem_mirror {{\n    path = {mirror:?}\n  }}\n}}\n");
-        std::fs::write(&config, text).unwrap();
+        if std::fs::read_to_string(&config).ok().as_ref() != Some(&text) {
+            std::fs::write(&config, text).unwrap();
+        }
         Installation { config, schema: folder.join("schema.json") }
     }
 }

@@ -16,7 +16,11 @@ const ACCOUNT: &str = "000000000000";
 const REGION: &str = "us-east-1";
 
 /// What no call of the function needs in the sandbox, and who makes it at AWS.
-const UNCHECKED: [(&str, &str); 4] = [
+const UNCHECKED: [(&str, &str); 5] = [
+    (
+        "s3:ListBucket",
+        "nobody: without it S3 says \"forbidden\" of an object that is not there, the sandbox \"not found\"",
+    ),
     ("sqs:ChangeMessageVisibility", "the poller of the event source mapping, when the function is throttled"),
     ("sqs:GetQueueAttributes", "the event source mapping, when it is made"),
     ("logs:CreateLogStream", "Lambda itself, which acts under the role"),

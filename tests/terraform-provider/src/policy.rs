@@ -15,7 +15,7 @@ pub struct Document {
     pub minified: String,
 }
 
-/// Sources, then the statements, then overrides ("Data Source: aws_iam_policy_document" of the provider's documentation).
+/// Sources, then the statements, then overrides: "Data Source: aws_iam_policy_document" of the documentation.
 pub fn document(config: &Value) -> Result<Document> {
     let mut merged = Policy::default();
     let sources = parsed(config, "source_policy_documents")?;
