@@ -1,8 +1,9 @@
 //! The role that Terraform renders for claim-recorder is enough, and each of its actions is needed: IAM is enforced.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::root::Root;
 use super::runtime::{Invoked, invoke};
@@ -30,7 +31,8 @@ const UNCHECKED: [(&str, &str); 5] = [
 /// The stack in the sandbox, with the names that Terraform gives.
 struct Stack {
     server: Server,
-    bootstrap: PathBuf,
+    /// The handler, unpacked.
+    program: TempDir,
     environment: Value,
     policy: Value,
     bucket: String,
@@ -47,7 +49,7 @@ impl Stack {
         let bucket = root.cloud.one("aws_s3_bucket", "payload")["bucket"].as_str().unwrap().to_owned();
         let stack = Stack {
             server: Server::enforcing(),
-            bootstrap: unpacked(artifact()),
+            program: unpacked(artifact()),
             environment: function["environment"][0]["variables"].clone(),
             policy: serde_json::from_str(policy["policy"].as_str().unwrap()).unwrap(),
             bucket,
@@ -112,7 +114,11 @@ impl Stack {
             notification(&self.bucket, &repaired),
             notification(&self.bucket, &missing),
         ];
-        invoke(&self.bootstrap, &self.variables(assume_in(&self.server, ACCOUNT, name, policy)), &events)
+        invoke(
+            &self.program.path().join("bootstrap"),
+            &self.variables(assume_in(&self.server, ACCOUNT, name, policy)),
+            &events,
+        )
     }
 
     fn variables(&self, (key, secret, token): Credentials) -> Vec<(&'static str, String)> {
@@ -137,13 +143,10 @@ fn notification(bucket: &str, object: &Value) -> Value {
         "s3": {"bucket": {"name": bucket, "arn": format!("arn:aws:s3:::{bucket}")}, "object": object}}]})
 }
 
-/// The program in the zip.
-fn unpacked(artifact: &Path) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("terraform/recorder");
-    std::fs::create_dir_all(&folder).unwrap();
-    let place = tempfile::Builder::new().prefix("bootstrap-").tempdir_in(folder).unwrap().keep();
+fn unpacked(artifact: &Path) -> TempDir {
+    let place = tempfile::tempdir().unwrap();
     zip::ZipArchive::new(std::fs::File::open(artifact).unwrap()).unwrap().extract(&place).unwrap();
-    place.join("bootstrap")
+    place
 }
 
 /// What came of it: without denials, each event its answer.
