@@ -36,5 +36,6 @@ mod queue;
 mod sandbox;
 mod send;
 mod stats;
+mod terraform;
 mod upload;
 mod verify;
