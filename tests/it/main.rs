@@ -38,5 +38,6 @@ mod queue;
 mod sandbox;
 mod send;
 mod stats;
+mod terraform;
 mod upload;
 mod verify;

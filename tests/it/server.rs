@@ -68,7 +68,6 @@ impl Server {
 
     /// An empty server that enforces IAM policies on all but twelve-digit access keys.
     pub fn enforcing() -> Server {
-        // The plain one makes the virtual environment where it is not there yet.
         let mut server = Server::up();
         wait_for(Sandbox::at(&server.ctx.paths).stop(&server.ctx)).unwrap();
         let venv = newest(&server.ctx.paths.cache.join("sandbox"));
@@ -110,6 +109,13 @@ impl Server {
     pub fn dynamodb(&self, account: &str, region: &str) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.sdk(account, region))
     }
+}
+
+/// The Python of the sandbox's virtual environment, with the packages that the sandbox has.
+pub fn python() -> PathBuf {
+    // Starting a server makes the environment where it is not there yet.
+    let server = Server::up();
+    newest(&server.ctx.paths.cache.join("sandbox")).join("venv/bin/python")
 }
 
 fn newest(folder: &Path) -> PathBuf {
