@@ -14,7 +14,7 @@ use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::function::pause;
-use crate::journal::Summary;
+use crate::journal::{Standing, Summary};
 use crate::output::prompt;
 use crate::sandbox::Sandbox;
 use crate::seen::Seen;
@@ -99,8 +99,11 @@ impl Target {
         match pause::left_behind(&ctx.paths, &self.config.project.name) {
             Ok(runs) => {
                 let here = |run: &&Summary| run.who.environment == self.environment && run.who.region == self.region;
-                for Summary { target, id, resume, .. } in runs.iter().filter(here) {
-                    ctx.progress.note(&format!("note: function {target} is paused (run {id}); to resume it: {resume}"));
+                for Summary { target, id, resume, standing, .. } in runs.iter().filter(here) {
+                    // Who was killed may have been so before the pause, or after the end of it.
+                    let is = if *standing == Standing::Partial { "is" } else { "may still be" };
+                    ctx.progress
+                        .note(&format!("note: function {target} {is} paused (run {id}); to resume it: {resume}"));
                 }
             }
             Err(error) => {

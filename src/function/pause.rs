@@ -212,20 +212,17 @@ impl Paused {
                 mapping::enable(&self.lambda, &mapping.uuid, true).await?;
                 finish(&run, Outcome::Done, "resumed").await
             };
-            match resumed.await {
-                Ok(()) => {
-                    // It is on its way, and no longer ours.
-                    mapping::settled(&self.lambda, &mut mapping, ENABLED, cancel).await?;
-                    enabled.push(mapping);
-                }
-                Err(error) => {
-                    let function = mapping.function;
-                    failed = failed.or(Some(error.hint(format!(
-                        "{function} stays paused (run {}): claimctl function resume {function}",
-                        run.id()
-                    ))));
-                }
+            if let Err(error) = resumed.await {
+                let function = &mapping.function;
+                let left = format!("{function} stays paused (run {}): claimctl function resume {function}", run.id());
+                failed.get_or_insert(error.hint(left));
+                continue;
             }
+            // It is on its way, whatever comes of waiting for it.
+            if let Err(error) = mapping::settled(&self.lambda, &mut mapping, ENABLED, cancel).await {
+                failed.get_or_insert(error);
+            }
+            enabled.push(mapping);
         }
         progress.finish();
         failed.map_or(Ok(enabled), Err)

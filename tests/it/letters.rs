@@ -71,6 +71,9 @@ fn who_loses_a_letter_first_comes_first_and_a_look_makes_it_exact() {
     assert_eq!(world.depth(&soon), (1, 0), "given back");
 
     world.claimctl(["dlq", "ls", "soon-dlq"]).run().exits(0).says("in 29m").says("claimctl dlq inspect soon-dlq");
+    // Its consumer would notice the look.
+    world.send(&world.queue("e", &[redrive("late-dlq")]), "{}");
+    world.claimctl(["dlq", "ls", "e", "--look"]).run().exits(3).says("not seen: the letters of e").says("is a source");
     world.claimctl(["dlq", "ls", "nothing-dlq"]).run().fails_with(5, "there is no queue \"nothing-dlq\"");
 }
 

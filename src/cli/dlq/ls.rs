@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::output::units::{count, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::policy::{Place, PolicyArgs, Statement, policy};
+use crate::progress::Unit;
 use crate::queue::look::{Counts, Look};
 use crate::queue::receive::{self, Ended};
 use crate::target::{Target, TargetArgs};
@@ -38,7 +39,7 @@ pub struct Args {
     /// Group the letters by the handler's error, read from its logs; looks at the letters
     #[arg(long)]
     why: bool,
-    /// Look even where a redrive policy allows two receives or fewer
+    /// Look even at a queue that is no dead-letter queue, or whose redrive policy allows two receives or fewer
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -69,10 +70,12 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     if closely.look {
         target.guard(ctx).await?;
     }
+    ctx.progress.start("finding dead-letter queues", None, Unit::Steps);
     let found = match args.queues.as_slice() {
         [] => sources::all(target, args.all).await?,
         names => letters::named(target, names).await?,
     };
+    ctx.progress.finish();
     let listed = letters::list(target, found, closely, &ctx.cancel, ctx.progress.as_ref()).await?;
     report(Listing {
         environment: target.name().to_owned(),

@@ -13,11 +13,9 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List dead-letter queues: sources, depth, and when the first letter is gone
     Ls(ls::Args),
     /// Group dead letters by shape, with a verdict on each: can it be sent again?
     Inspect(Box<inspect::Args>),
-    /// Move letters that would soon be gone into a file
     Rescue(rescue::Args),
 }
 

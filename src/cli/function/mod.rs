@@ -12,9 +12,7 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Stop feeding a function from its queue
     Pause(pause::Args),
-    /// Feed a paused function from its queue again
     Resume(resume::Args),
 }
 
