@@ -22,9 +22,9 @@ const SHOWN: usize = 10;
 
 /// List dead-letter queues: sources, depth, and when the first letter is gone
 ///
-/// SQS deletes a letter when its queue's retention is over, counted from when the message was first sent. Without a look
-/// that moment is an interval; --look receives every letter and gives it back, as queue peek does, and makes it exact.
-/// Who loses a letter first comes first.
+/// SQS deletes a letter when its queue's retention is over, counted from when the message was first sent. Without a
+/// look that moment is an interval; --look receives every letter and gives it back, as queue peek does, and makes it
+/// exact. Who loses a letter first comes first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only these: logical names, real names, URLs or ARNs
