@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde::Serialize;
 
-use crate::aws::{Explain, code, credentials};
+use crate::aws::{Explain, credentials, is_unknown_call};
 use crate::error::Result;
 
 /// Who the credentials belong to (AWS Security Token Service API Reference, GetCallerIdentity).
@@ -65,12 +65,7 @@ pub async fn ask(sdk: &SdkConfig, explicit_endpoint: bool) -> Result<Answer> {
 fn is_no_sts(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> bool {
     match error {
         SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-        SdkError::ServiceError(answer) => {
-            let unknown = ["InvalidAction", "NotImplemented", "MethodNotAllowed", "UnknownOperationException"];
-            matches!(answer.raw().status().as_u16(), 404 | 405 | 501)
-                || code(error).is_some_and(|code| unknown.contains(&code))
-        }
-        _ => false,
+        SdkError::TimeoutError(_) => true,
+        answered => is_unknown_call(answered),
     }
 }

@@ -59,6 +59,21 @@ pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Optio
     }
 }
 
+/// Whether somebody answered who does not know the call: an emulator, or a store without this service.
+pub fn is_unknown_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ResponseError(_) => true,
+        SdkError::ServiceError(answer) => {
+            let unknown = ["InvalidAction", "NotImplemented", "MethodNotAllowed", "UnknownOperationException"];
+            match answer.err().code() {
+                Some(code) => unknown.contains(&code),
+                None => matches!(answer.raw().status().as_u16(), 404 | 405 | 501),
+            }
+        }
+        _ => false,
+    }
+}
+
 /// Whether the service may have done what was asked, although the call failed: there was no answer, or one that leaves
 /// it open.
 pub fn may_have_arrived<E>(error: &SdkError<E, HttpResponse>) -> bool {
@@ -91,9 +106,13 @@ where
             let code = answer.err().code().unwrap_or_default().to_owned();
             let said = answer.err().message().unwrap_or("the service gave no reason").to_owned();
             let kind = kind_of(&code, status);
+            let hint = match is_unknown_call(&error) {
+                true => Some("is this endpoint an AWS service? check --endpoint-url and AWS_ENDPOINT_URL"),
+                false => hint_for(&code, kind),
+            };
             let code = if code.is_empty() { format!("HTTP {status}") } else { code };
             let described = Error::new(kind, format!("cannot {doing}: {said} ({code})"));
-            match hint_for(&code, kind) {
+            match hint {
                 Some(hint) => described.hint(hint),
                 None => described,
             }

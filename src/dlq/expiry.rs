@@ -127,6 +127,7 @@ mod tests {
             delay: 0,
             retention: days * DAY,
             created_at: Some(at(created)),
+            maximum_message_size: 1 << 20,
         }
     }
 

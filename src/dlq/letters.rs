@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::expiry::{Expiry, hazards};
+use super::inspect;
 use super::sources::{self, DeadLetterQueue, DeadLetterQueues, Source};
 use super::why::{self, Why};
 use crate::cancel::Cancel;
@@ -105,7 +106,7 @@ impl Letters {
             return Err(Error::interrupted("interrupted"));
         }
         if !closely.force {
-            look::allow(depth)?;
+            inspect::allow(depth, !self.letters.sources.is_empty())?;
         }
         let queue = Queue::new(target.sqs(), &depth.url);
         let mut oldest: Option<Timestamp> = None;

@@ -70,7 +70,7 @@ pub fn list_permission(sid: &str) -> Statement {
 /// What IAM has to allow to pause a function and to resume it.
 pub fn permissions(place: &Place) -> Vec<Statement> {
     let mappings = [place.arn("lambda", "event-source-mapping:*")];
-    vec![list_permission("FindMappings"), Statement::allow("PauseAndResume", &[GET, UPDATE], mappings)]
+    vec![list_permission("FindMappings"), Statement::allow("PauseAndResume", &[UPDATE, GET], mappings)]
 }
 
 /// The function and its version or alias, of an ARN or of what an operator types: `NAME`, `NAME:ALIAS`.
@@ -78,6 +78,12 @@ pub fn named(text: &str) -> (String, Option<String>) {
     let after = if text.starts_with("arn:") { 6 } else { 0 };
     let mut parts = text.split(':').skip(after).map(str::to_owned);
     (parts.next().unwrap_or_default(), parts.next())
+}
+
+/// The function's real name, of any name that an operator types.
+pub async fn real_name(target: &Target, typed: &str) -> Result<String> {
+    let found = target.surfaces().await?.function(typed)?;
+    Ok(found.map_or_else(|| named(typed).0, |found| found.item.name.clone()))
 }
 
 /// The mappings of a function: by logical name, real name, `NAME:ALIAS` or ARN. None is [`Kind::NotFound`].
@@ -107,17 +113,25 @@ pub async fn of_queue(lambda: &Client, queue_arn: &str) -> Result<Vec<Mapping>> 
 
 /// The names of the functions that work on a queue's messages, by the deployed stacks, else by its mappings.
 pub async fn handlers(target: &Target, queue: &QueueDepth) -> Result<Vec<String>> {
+    let deployed = deployed_handlers(target, &queue.url).await?;
+    if !deployed.is_empty() {
+        return Ok(deployed);
+    }
+    let mappings = of_queue(&target.lambda(), &queue.arn).await?;
+    Ok(mappings.into_iter().map(|mapping| mapping.function).collect())
+}
+
+/// The names of the functions that the flows of deployed stacks lead to from a queue.
+pub async fn deployed_handlers(target: &Target, url: &str) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for stack in &target.surfaces().await?.0 {
-        let is_it = |logical: &String| stack.queues.get(logical).is_some_and(|known| known.url == queue.url);
+        let is_it = |logical: &String| stack.queues.get(logical).is_some_and(|queue| queue.url == url);
         let flows = stack.flows.iter().filter(|flow| flow.queue.as_ref().is_some_and(is_it));
         let functions = flows.filter_map(|flow| stack.functions.get(flow.function.as_deref()?));
         names.extend(functions.map(|function| function.name.clone()));
     }
-    if names.is_empty() {
-        let mappings = of_queue(&target.lambda(), &queue.arn).await?;
-        names.extend(mappings.into_iter().map(|mapping| mapping.function));
-    }
+    names.sort();
+    names.dedup();
     Ok(names)
 }
 

@@ -10,24 +10,25 @@ use aws_sdk_lambda::Client;
 use super::mapping::{self, DISABLED, ENABLED, Mapping};
 use crate::cancel::Cancel;
 use crate::changes::Who;
-use crate::context::Paths;
+use crate::context::{Ctx, Paths};
 use crate::error::Result;
 use crate::journal::{Journal, Outcome, Run, Standing, Start, Summary};
 use crate::progress::{Progress, Unit};
-use crate::target::Change;
+use crate::queue::depth::name_of;
+use crate::target::{Change, Target};
 
 /// By which the journal knows these runs.
 const VERB: &str = "function pause";
 
 /// Who pauses, and what the journal keeps of it.
 pub struct Pauser<'a> {
-    pub lambda: Client,
-    pub journal: &'a Journal,
-    pub who: Who,
+    lambda: Client,
+    journal: &'a Journal,
+    who: Who,
     /// The command line, without credentials.
-    pub arguments: Vec<String>,
+    arguments: Vec<String>,
     /// The environment's flags for the command that resumes: ` --env dev`.
-    pub flags: String,
+    flags: String,
 }
 
 /// Mappings that this process has disabled.
@@ -61,7 +62,12 @@ fn unfinished(journal: &Journal) -> Result<Vec<Summary>> {
     Ok(runs)
 }
 
-impl Pauser<'_> {
+impl<'a> Pauser<'a> {
+    pub async fn of(ctx: &Ctx, target: &Target, journal: &'a Journal, flags: String) -> Result<Self> {
+        let (who, arguments) = (target.who(ctx).await?, ctx.changes.arguments());
+        Ok(Pauser { lambda: target.lambda(), journal, who, arguments, flags })
+    }
+
     /// Disables those that are enabled, and waits until they are. Where one fails, the others are enabled again.
     ///
     /// An interrupt ends the waiting only: what was disabled is in the result.
@@ -82,6 +88,25 @@ impl Pauser<'_> {
         }
         progress.finish();
         Ok(paused)
+    }
+
+    /// The same for the functions that a queue feeds, so that they do not take what this process is about to.
+    pub async fn pause_consumers(
+        &self,
+        queue_arn: &str,
+        change: &Change,
+        cancel: &Cancel,
+        progress: &dyn Progress,
+    ) -> Result<Paused> {
+        let mappings = mapping::of_queue(&self.lambda, queue_arn).await?;
+        if mappings.is_empty() {
+            progress.note(&format!("note: no event source mapping feeds a function from {}", name_of(queue_arn)));
+        }
+        for mapping in mappings.iter().filter(|mapping| !mapping.is_enabled()) {
+            let Mapping { function, state, .. } = mapping;
+            progress.note(&format!("note: function {function} is {} already, and is left so", state.to_lowercase()));
+        }
+        self.pause(mappings, change, cancel, progress).await
     }
 
     async fn disable(&self, mut mapping: Mapping, paused: &mut Paused, cancel: &Cancel) -> Result<()> {
@@ -151,7 +176,8 @@ impl Pauser<'_> {
 
     fn start(&self, mapping: &Mapping) -> Start {
         let start = self.start_of(format!("{} ({})", mapping.function, mapping.queue()), &mapping.function);
-        Start { key: self.key(&mapping.uuid), queue_arn: Some(mapping.source.clone()), ..start }
+        // Without the queue: who works on it pauses its function as well, and is not to be warned of itself.
+        Start { key: self.key(&mapping.uuid), ..start }
     }
 
     fn start_of(&self, target: String, function: &str) -> Start {
@@ -186,20 +212,17 @@ impl Paused {
                 mapping::enable(&self.lambda, &mapping.uuid, true).await?;
                 finish(&run, Outcome::Done, "resumed").await
             };
-            match resumed.await {
-                Ok(()) => {
-                    // It is on its way, and no longer ours.
-                    mapping::settled(&self.lambda, &mut mapping, ENABLED, cancel).await?;
-                    enabled.push(mapping);
-                }
-                Err(error) => {
-                    let function = mapping.function;
-                    failed = failed.or(Some(error.hint(format!(
-                        "{function} stays paused (run {}): claimctl function resume {function}",
-                        run.id()
-                    ))));
-                }
+            if let Err(error) = resumed.await {
+                let function = &mapping.function;
+                let left = format!("{function} stays paused (run {}): claimctl function resume {function}", run.id());
+                failed.get_or_insert(error.hint(left));
+                continue;
             }
+            // It is on its way, whatever comes of waiting for it.
+            if let Err(error) = mapping::settled(&self.lambda, &mut mapping, ENABLED, cancel).await {
+                failed.get_or_insert(error);
+            }
+            enabled.push(mapping);
         }
         progress.finish();
         failed.map_or(Ok(enabled), Err)

@@ -38,9 +38,9 @@ pub struct QueueDepth {
     pub delay: u64,
     /// Seconds that a message is kept.
     pub retention: u64,
+    pub created_at: Option<Timestamp>,
     /// Bytes of one message that the queue takes, attributes included.
     pub maximum_message_size: u64,
-    pub created_at: Option<Timestamp>,
 }
 
 /// The redrive policy as SQS stores it: JSON in an attribute, where the count may be a string.
@@ -152,10 +152,10 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
         visibility_timeout: number(Name::VisibilityTimeout),
         delay: number(Name::DelaySeconds),
         retention: number(Name::MessageRetentionPeriod),
-        maximum_message_size: number(Name::MaximumMessageSize),
         created_at: Some(number(Name::CreatedTimestamp))
             .filter(|seconds| *seconds > 0)
             .and_then(|seconds| Timestamp::from_second(seconds.try_into().ok()?).ok()),
+        maximum_message_size: number(Name::MaximumMessageSize),
     })
 }
 

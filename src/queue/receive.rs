@@ -42,7 +42,7 @@ const RECEIVE: &str = "sqs:ReceiveMessage";
 
 /// Bytes that the open receives may bring, judged by the heaviest message of late: an answer is ten messages of up to a
 /// mebibyte each.
-const MOST_BYTES: usize = 8 << 20;
+const MOST_BYTES: usize = 4 << 20;
 
 /// The longest visibility timeout (Amazon SQS API Reference, ReceiveMessage).
 const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3600);

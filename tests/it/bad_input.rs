@@ -1,5 +1,7 @@
 //! Bad input ends with the right exit code, one clear error, and a hint.
 
+use std::io::{BufRead, BufReader, Write};
+
 use tempfile::TempDir;
 
 use crate::run::{Run, Running, claimctl};
@@ -106,4 +108,24 @@ fn a_closed_or_full_stdout_is_told_apart() {
     let ended = full.stderr(std::process::Stdio::piped()).output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot write to stdout"));
+}
+
+#[test]
+fn a_server_without_stacks_is_one_where_none_are_known() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    // Ends with the test, whose last connection is never answered.
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let mut reader = BufReader::new(connection);
+            let mut header = String::new();
+            while reader.read_line(&mut header).is_ok_and(|read| read > 2) {
+                header.clear();
+            }
+            let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            reader.get_mut().write_all(answer).ok();
+        }
+    });
+    // The stacks are looked for first; what fails is the call behind it.
+    run(&home(), &format!("queue ls --endpoint-url {endpoint}")).fails_with(5, "cannot list queues");
 }

@@ -1,5 +1,7 @@
 //! The policies that `--print-policy` prints are enough, and not more than what is needed: IAM is enforced here.
 
+mod letters;
+
 use serde_json::{Value, json};
 
 use crate::run::{Run, Running};
@@ -24,19 +26,26 @@ const UNCHECKED: [&str; 2] = [
 ];
 const KEY: &str = "key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
-/// A role of the account with exactly this policy, assumed: access key, secret, session token.
-fn assume(server: &Server, name: &str, policy: &Value) -> (String, String, String) {
+/// Access key, secret, session token.
+pub type Credentials = (String, String, String);
+
+fn assume(server: &Server, name: &str, policy: &Value) -> Credentials {
+    assume_in(server, ACCOUNT, name, policy)
+}
+
+/// A role of the account with exactly this policy, assumed.
+pub fn assume_in(server: &Server, account: &str, name: &str, policy: &Value) -> Credentials {
     let template = json!({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {
         "RoleName": name,
         "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-            "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole"}]},
+            "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}, "Action": "sts:AssumeRole"}]},
         "Policies": [{"PolicyName": "printed", "PolicyDocument": policy}],
     }}}});
-    let sdk = server.sdk(ACCOUNT, "us-east-1");
+    let sdk = server.sdk(account, "us-east-1");
     let cloudformation = aws_sdk_cloudformation::Client::new(&sdk);
     let create = cloudformation.create_stack().stack_name(name).template_body(template.to_string());
     wait_for(create.capabilities(aws_sdk_cloudformation::types::Capability::CapabilityNamedIam).send()).unwrap();
-    let role = format!("arn:aws:iam::{ACCOUNT}:role/{name}");
+    let role = format!("arn:aws:iam::{account}:role/{name}");
     let assume = aws_sdk_sts::Client::new(&sdk).assume_role().role_arn(role).role_session_name("test");
     crate::run::eventually("the role", || {
         let credentials = wait_for(assume.clone().send()).ok()?.credentials?;
@@ -44,7 +53,7 @@ fn assume(server: &Server, name: &str, policy: &Value) -> (String, String, Strin
     })
 }
 
-fn run_as((key, secret, token): &(String, String, String), project: &Project<'_>, line: &str) -> Run {
+fn run_as((key, secret, token): &Credentials, project: &Project<'_>, line: &str) -> Run {
     let mut command = project.claimctl(key, line);
     command.env("AWS_SECRET_ACCESS_KEY", secret).env("AWS_SESSION_TOKEN", token).run()
 }
@@ -184,7 +193,7 @@ fn with_batches(policy: &Value) -> Value {
 }
 
 /// The policy without one action of one statement, for each: statement, action, what is left.
-fn each_without(policy: &Value) -> Vec<(String, String, Value)> {
+pub fn each_without(policy: &Value) -> Vec<(String, String, Value)> {
     let mut all = Vec::new();
     for (index, statement) in policy["Statement"].as_array().unwrap().iter().enumerate() {
         for action in statement["Action"].as_array().unwrap() {

@@ -14,8 +14,8 @@ use crate::run::{Running, claimctl, eventually};
 use crate::world::wait_for;
 
 /// Runs the launcher with IAM enforced, which the sandbox of the tool never is. Requests count as made by TLS, because
-/// the bucket policies of bootstrap refuse all others; and a DynamoDB call that names its table as ResourceArn is
-/// checked on that table, which MiniStack 1.5.33 does not do.
+/// the bucket policies of bootstrap refuse all others. Two things that MiniStack 1.5.33 does not do: a DynamoDB call that
+/// names its table as ResourceArn is checked on that table, and some calls of Lambda are checked by their own names.
 const WITH_AUTH: &str = r#"
 import importlib.util, json, os, sys
 found = importlib.util.spec_from_file_location("launcher", sys.argv[1])
@@ -33,6 +33,15 @@ def set_environment(port, scratch):
         tagged = json.loads(body or b"{}").get("ResourceArn")
         return [tagged] if tagged else tables(body, region, account)
     iam_actions.dynamodb_resource_arns = tables_and_tagged
+    of_lambda = iam_actions._lambda_action
+    def of_lambda_by_name(method, path):
+        parts = [part for part in path.split("/") if part]
+        if parts[1:2] == ["event-source-mappings"] and len(parts) == 3:
+            return {"GET": "GetEventSourceMapping", "PUT": "UpdateEventSourceMapping"}.get(method)
+        if parts[-2:] == ["event-invoke-config", "list"]:
+            return "ListFunctionEventInvokeConfigs"
+        return of_lambda(method, path)
+    iam_actions._lambda_action = of_lambda_by_name
 launcher.set_environment = set_environment
 sys.argv = sys.argv[1:]
 sys.exit(launcher.main())
@@ -59,7 +68,6 @@ impl Server {
 
     /// An empty server that enforces IAM policies on all but twelve-digit access keys.
     pub fn enforcing() -> Server {
-        // The plain one makes the virtual environment where it is not there yet.
         let mut server = Server::up();
         wait_for(Sandbox::at(&server.ctx.paths).stop(&server.ctx)).unwrap();
         let venv = newest(&server.ctx.paths.cache.join("sandbox"));
@@ -101,6 +109,13 @@ impl Server {
     pub fn dynamodb(&self, account: &str, region: &str) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.sdk(account, region))
     }
+}
+
+/// The Python of the sandbox's virtual environment, with the packages that the sandbox has.
+pub fn python() -> PathBuf {
+    // Starting a server makes the environment where it is not there yet.
+    let server = Server::up();
+    newest(&server.ctx.paths.cache.join("sandbox")).join("venv/bin/python")
 }
 
 fn newest(folder: &Path) -> PathBuf {

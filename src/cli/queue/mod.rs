@@ -1,6 +1,6 @@
 //! `claimctl queue`: look into queues, empty them without a loss, and send again.
 
-mod drain;
+pub mod drain;
 pub mod ls;
 pub mod peek;
 mod purge;

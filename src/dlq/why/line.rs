@@ -7,8 +7,18 @@ const UUID: usize = 36;
 const MOST: usize = 300;
 
 /// Terms that a line about a failure has, as CloudWatch Logs searches for them: any of them, case and all.
-pub const TERMS: [&str; 9] =
-    ["ERROR", "Error", "error", "Exception", "exception", "\"timed out\"", "Traceback", "panic", "\"Status: \""];
+pub const TERMS: [&str; 10] = [
+    "ERROR",
+    "Error",
+    "error",
+    "Exception",
+    "exception",
+    "\"timed out\"",
+    "timeout",
+    "Traceback",
+    "panic",
+    "\"Status: \"",
+];
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {

@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::sources::Source;
 use crate::cancel::Cancel;
-use crate::claim::Envelope;
 use crate::error::{Kind, Result};
 use crate::function::logs::{self, Wanted};
 use crate::function::mapping;
@@ -195,14 +194,15 @@ impl Letters {
 /// The request and the error that Lambda writes beside its own dead letters: into attributes of an event, or into the
 /// record that a destination gets (AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations").
 fn by_lambda(message: &Message) -> (Option<String>, Option<String>) {
+    let lower = |id: String| id.to_ascii_lowercase();
     let attribute = |name: &str| message.attributes.get(name).map(|attribute| attribute.value.clone());
-    if message.envelope.first() != Some(&Envelope::Destination) {
-        return (attribute("RequestID").map(|id| id.to_ascii_lowercase()), attribute("ErrorMessage"));
+    if !message.body.contains("\"requestContext\"") {
+        return (attribute("RequestID").map(lower), attribute("ErrorMessage"));
     }
     let record: Value = serde_json::from_str(&message.body).unwrap_or_default();
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let error = text("/responsePayload/errorMessage").or_else(|| text("/requestContext/condition"));
-    (text("/requestContext/requestId").map(|id| id.to_ascii_lowercase()), error)
+    (text("/requestContext/requestId").map(lower), error)
 }
 
 /// The functions that worked on the letters, each once.

@@ -9,7 +9,8 @@ use super::message::{Content, Message};
 pub enum Trigger {
     /// A batch of an SQS event source mapping.
     Queue(Vec<Message>),
-    /// A schedule: an EventBridge rule's event, or `{"claimctl": "poll"}` from anything that can send an event.
+    /// A schedule: the event of an EventBridge rule or of EventBridge Scheduler, or `{"claimctl": "poll"}` from anything
+    /// that can send an event.
     Schedule,
     /// Anything else is taken for a claim in its envelopes, sent to the function itself.
     Direct(Value),
@@ -17,8 +18,8 @@ pub enum Trigger {
 
 impl Trigger {
     pub fn of(mut event: Value) -> Self {
-        if event["claimctl"] == "poll" || (event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event")
-        {
+        let from_a_clock = event["source"] == "aws.events" || event["source"] == "aws.scheduler";
+        if event["claimctl"] == "poll" || (from_a_clock && event["detail-type"] == "Scheduled Event") {
             return Self::Schedule;
         }
         match event.get_mut("Records").and_then(Value::as_array_mut) {
@@ -55,6 +56,7 @@ mod tests {
         for event in [
             json!({ "claimctl": "poll" }),
             json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} }),
+            json!({ "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}" }),
         ] {
             assert_eq!(Trigger::of(event), Trigger::Schedule);
         }

@@ -29,7 +29,7 @@ use crate::policy::Statement;
 use crate::progress::{Progress, Unit};
 
 /// Bodies that are received and not yet on the disk, in bytes. Beyond it nothing is received.
-const MOST_WAITING: usize = 8 << 20;
+const MOST_WAITING: usize = 4 << 20;
 /// What a message takes in memory besides its body.
 const OVERHEAD: usize = 1 << 10;
 /// Receives at once, once a delete has been seen to work.

@@ -120,7 +120,7 @@ impl Report {
     }
 
     /// The first error is the one that counts; what follows from it does not.
-    pub(super) fn fail(&mut self, error: Error) {
+    pub fn fail(&mut self, error: Error) {
         if self.error.is_none() {
             self.error = Some(error.chain().join(": "));
             self.hints = error.hints().to_vec();

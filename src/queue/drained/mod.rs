@@ -16,7 +16,7 @@ pub use lines::Lines;
 pub use raw::RawLines;
 
 /// Lines of so many bytes are written at once, or a single one that is longer.
-pub const COMMIT: usize = 4 << 20;
+pub const COMMIT: usize = 2 << 20;
 
 /// No commit has more bytes: a line of the longest message, all of it escaped, behind others.
 const LARGEST_COMMIT: u64 = 32 << 20;

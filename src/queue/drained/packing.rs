@@ -75,7 +75,7 @@ impl Read for At {
 
 /// One frame, unpacked.
 pub enum Frame {
-    Gzip(GzDecoder<BufReader<At>>),
+    Gzip(Box<GzDecoder<BufReader<At>>>),
     Zstd(zstd::Decoder<'static, BufReader<At>>),
 }
 
@@ -83,7 +83,7 @@ impl Frame {
     pub fn open(packing: Packing, at: At) -> io::Result<Frame> {
         let reader = BufReader::new(at);
         Ok(match packing {
-            Packing::Gzip => Frame::Gzip(GzDecoder::new(reader)),
+            Packing::Gzip => Frame::Gzip(Box::new(GzDecoder::new(reader))),
             Packing::Zstd => Frame::Zstd(zstd::Decoder::with_buffer(reader)?.single_frame()),
         })
     }

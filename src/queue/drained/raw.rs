@@ -33,7 +33,7 @@ struct Packed {
 
 enum Source {
     Plain(Box<dyn BufRead + Send>),
-    Packed(Packed),
+    Packed(Box<Packed>),
 }
 
 impl RawLines {
@@ -47,7 +47,7 @@ impl RawLines {
             None => Source::Plain(Box::new(BufReader::with_capacity(1 << 16, file))),
             Some(packing) => {
                 let (file, length) = (Arc::new(file), metadata.len());
-                Source::Packed(Packed { file, length, packing, frame: None, next: 0 })
+                Source::Packed(Box::new(Packed { file, length, packing, frame: None, next: 0 }))
             }
         };
         Ok(RawLines { path: path.to_owned(), number: 0, source, whole: 0, torn: false })

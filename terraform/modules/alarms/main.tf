@@ -1,0 +1,74 @@
+module "topic" {
+  source = "../topic"
+
+  name        = var.name
+  kms_key_arn = var.kms_key_arn
+  emails      = var.emails
+
+  senders = {
+    OnlyTheseAlarmsPublish = {
+      service        = "cloudwatch.amazonaws.com"
+      source_arn     = "arn:${var.partition}:cloudwatch:${var.region}:${var.account}:alarm:${var.name}-*"
+      source_account = var.account
+    }
+  }
+}
+
+locals {
+  # One period of one minute: the first dead letter, the first error is already worth a message.
+  alarms = merge(
+    { for key, name in var.dead_letter_queues : "${key}-depth" => {
+      description = "There are dead letters in ${name}: look at them with claimctl queue peek"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = name }
+      statistic   = "Maximum"
+      threshold   = 0
+    } },
+    { for key, queue in var.queues : "${key}-age" => {
+      description = "Messages wait for more than ${queue.oldest_age} s in ${queue.name}: its function does not keep up, or fails"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = queue.name }
+      statistic   = "Maximum"
+      threshold   = queue.oldest_age
+    } },
+    { for key, name in var.functions : "${key}-errors" => {
+      description = "Invocations of ${name} fail: its log says why"
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      dimensions  = { FunctionName = name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+    { for key, name in var.functions : "${key}-throttles" => {
+      description = "Invocations of ${name} are throttled: raise its concurrency, or the account's"
+      namespace   = "AWS/Lambda"
+      metric      = "Throttles"
+      dimensions  = { FunctionName = name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+  )
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.threshold
+  period              = 60
+  evaluation_periods  = 1
+
+  # No messages and no invocations are no data points.
+  treat_missing_data = "notBreaching"
+
+  alarm_actions = [module.topic.arn]
+  ok_actions    = [module.topic.arn]
+}

@@ -1,0 +1,42 @@
+provider "aws" {
+  region     = "us-west-1"
+  access_key = "000000000000"
+  secret_key = "test"
+
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+
+  name        = "shop-dev-claims"
+  region      = "us-west-1"
+  account     = "000000000000"
+  partition   = "aws"
+  kms_key_arn = "arn:aws:kms:us-west-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+}
+
+run "everything_that_was_named_is_watched" {
+  variables {
+    dead_letter_queues = { claims-dlq = "shop-dev-claims-dlq" }
+    queues             = { claims = { name = "shop-dev-claims", oldest_age = 900 } }
+    functions          = { recorder = "shop-dev-recorder" }
+  }
+
+  assert {
+    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["claims-age", "claims-dlq-depth", "recorder-errors", "recorder-throttles"]
+    error_message = "the alarms are ${join(", ", keys(aws_cloudwatch_metric_alarm.this))}"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["claims-age"].threshold == 900
+    error_message = "the age is not the one that was asked for"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([output.topic_arn])])
+    error_message = "an alarm tells nobody"
+  }
+}

@@ -1,0 +1,39 @@
+provider "aws" {
+  region     = "us-west-1"
+  access_key = "000000000000"
+  secret_key = "test"
+
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+
+  name        = "shop-dev-claims"
+  region      = "us-west-1"
+  account     = "000000000000"
+  partition   = "aws"
+  kms_key_arn = "arn:aws:kms:us-west-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+}
+
+run "a_name_with_a_blank" {
+  command = plan
+
+  variables {
+    name = "shop dev"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "an_age_below_the_resolution" {
+  command = plan
+
+  variables {
+    queues = { claims = { name = "shop-dev-claims", oldest_age = 30 } }
+  }
+
+  expect_failures = [var.queues]
+}

@@ -1,0 +1,61 @@
+variable "name" {
+  description = "Name of the topic, and what the alarms' names begin with."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,200}$", var.name))
+    error_message = "\"${var.name}\" cannot be what names of alarms begin with: use up to 200 letters, digits, hyphens and underscores."
+  }
+}
+
+variable "region" {
+  description = "Region of the alarms."
+  type        = string
+}
+
+variable "account" {
+  description = "Account of the alarms."
+  type        = string
+}
+
+variable "partition" {
+  description = "Partition of the account."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Customer-managed key of the topic; its policy has to let cloudwatch.amazonaws.com use it."
+  type        = string
+}
+
+variable "emails" {
+  description = "Who is told. Each has to confirm by the link that SNS sends."
+  type        = list(string)
+  default     = []
+}
+
+variable "dead_letter_queues" {
+  description = "Queues in which any message is an alarm, by logical name."
+  type        = map(string)
+  default     = {}
+}
+
+variable "queues" {
+  description = "Queues with the age in seconds at which their oldest message is an alarm, by logical name."
+  type = map(object({
+    name       = string
+    oldest_age = number
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for queue in var.queues : queue.oldest_age >= 60])
+    error_message = "oldest_age has to be 60 (seconds) or more: SQS measures once a minute."
+  }
+}
+
+variable "functions" {
+  description = "Functions whose errors and throttles are alarms, by logical name."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,85 @@
+provider "aws" {
+  region     = "us-west-1"
+  access_key = "000000000000"
+  secret_key = "test"
+
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+
+  name = "shop-dev-claims"
+}
+
+run "a_queue_with_dead_letters" {
+  variables {
+    visibility_timeout_seconds = 180
+    consumer_timeout_seconds   = 30
+
+    senders = {
+      OnlyTheBucketSends = { service = "s3.amazonaws.com", source_arn = "arn:aws:s3:::b", source_account = "000000000000" }
+    }
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.this.redrive_policy) == { deadLetterTargetArn = aws_sqs_queue.dead_letter[0].arn, maxReceiveCount = 5 }
+    error_message = "dead letters do not go to their queue"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue_redrive_allow_policy.this[0].redrive_allow_policy) == { redrivePermission = "byQueue", sourceQueueArns = [aws_sqs_queue.this.arn] }
+    error_message = "other queues may put their dead letters there"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.dead_letter[0].message_retention_seconds > aws_sqs_queue.this.message_retention_seconds
+    error_message = "dead letters go before messages"
+  }
+
+  assert {
+    condition     = toset([for statement in jsondecode(aws_sqs_queue_policy.this.policy).Statement : statement.Sid]) == toset(["OnlyTheBucketSends", "TlsOnly"])
+    error_message = "somebody else may send"
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_sqs_queue_policy.dead_letter[0].policy).Statement : statement.Effect] == ["Deny"]
+    error_message = "somebody may send to the dead letters"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.sqs_managed_sse_enabled && aws_sqs_queue.dead_letter[0].sqs_managed_sse_enabled
+    error_message = "messages are not encrypted"
+  }
+}
+
+run "a_fifo_queue_has_fifo_dead_letters" {
+  variables {
+    fifo        = true
+    kms_key_arn = "arn:aws:kms:us-west-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.name == "shop-dev-claims.fifo" && aws_sqs_queue.dead_letter[0].name == "shop-dev-claims-dlq.fifo"
+    error_message = "the names lack .fifo"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.dead_letter[0].fifo_queue
+    error_message = "a FIFO queue has standard dead letters, which SQS refuses"
+  }
+}
+
+run "without_dead_letters" {
+  variables {
+    dead_letter_queue         = false
+    message_retention_seconds = 1209600
+  }
+
+  assert {
+    condition     = output.dead_letter == null && output.max_receive_count == null && length(aws_sqs_queue.dead_letter) == 0
+    error_message = "there are dead letters that nobody asked for"
+  }
+}

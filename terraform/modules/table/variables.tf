@@ -1,0 +1,52 @@
+variable "name" {
+  description = "Name of the table."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.name))
+    error_message = "\"${var.name}\" cannot be the name of a table: use 3 to 255 letters, digits, hyphens, dots and underscores."
+  }
+}
+
+variable "partition_key" {
+  description = "Name of the partition key, a string."
+  type        = string
+
+  validation {
+    condition     = length(var.partition_key) >= 1 && length(var.partition_key) <= 255
+    error_message = "partition_key has to be a name of 1 to 255 characters."
+  }
+}
+
+variable "ttl_attribute" {
+  description = "Attribute with the epoch second after which DynamoDB deletes an item; items without it stay."
+  type        = string
+  default     = "expires_at"
+
+  validation {
+    condition     = length(var.ttl_attribute) >= 1 && length(var.ttl_attribute) <= 255
+    error_message = "ttl_attribute has to be a name of 1 to 255 characters."
+  }
+
+  validation {
+    condition     = var.ttl_attribute != var.partition_key
+    error_message = "ttl_attribute and partition_key are the same attribute: name another one for the expiry."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the table until this is switched off."
+  type        = bool
+  default     = true
+}
+
+variable "kms_key_arn" {
+  description = "Customer-managed key that encrypts the table; null: the key alias/aws/dynamodb."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key_arn))
+    error_message = "kms_key_arn is not the ARN of a KMS key: write arn:PARTITION:kms:REGION:ACCOUNT:key/ID (an alias does not do)."
+  }
+}

@@ -1,0 +1,51 @@
+provider "aws" {
+  region     = "us-west-1"
+  access_key = "000000000000"
+  secret_key = "test"
+
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+
+  name        = "shop-dev-objects"
+  kms_key_arn = "arn:aws:kms:us-west-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+
+  senders = {
+    OnlyTheBucketPublishes = { service = "s3.amazonaws.com", source_arn = "arn:aws:s3:::b", source_account = "000000000000" }
+  }
+}
+
+run "queues_get_what_their_filter_takes" {
+  variables {
+    emails = ["on-call@example.com"]
+
+    queues = {
+      all  = { arn = "arn:aws:sqs:us-west-1:000000000000:all" }
+      some = { arn = "arn:aws:sqs:us-west-1:000000000000:some", filter_policy = jsonencode({ Records = { eventName = ["ObjectCreated:Put"] } }) }
+    }
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement : statement.Sid] == ["OnlyTheBucketPublishes", "TlsOnly"]
+    error_message = "somebody else may publish"
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.queue["some"].filter_policy_scope == "MessageBody"
+    error_message = "the filter looks at attributes, which S3 does not send"
+  }
+
+  assert {
+    condition     = alltrue([for subscription in aws_sns_topic_subscription.queue : subscription.raw_message_delivery])
+    error_message = "messages come wrapped"
+  }
+
+  assert {
+    condition     = keys(aws_sns_topic_subscription.email) == ["on-call@example.com"]
+    error_message = "nobody is told"
+  }
+}

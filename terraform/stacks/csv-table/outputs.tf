@@ -1,0 +1,48 @@
+locals {
+  surface = {
+    version     = 1
+    stack       = local.stack
+    environment = var.environment
+    region      = var.region
+    account     = var.account
+
+    buckets   = { payload = { name = module.payload.name, prefix = local.filter.prefix } }
+    topics    = {}
+    queues    = { csv-dlq = { url = module.failures.url, arn = module.failures.arn } }
+    tables    = { csv = { name = module.table.name, partition_key = module.table.partition_key } }
+    functions = { csv-loader = { name = module.loader.name, artifact = module.loader.artifact } }
+
+    flows = [{
+      name     = "csv"
+      bucket   = "payload"
+      prefix   = local.filter.prefix
+      suffix   = local.filter.suffix
+      events   = ["ObjectCreated:*"]
+      topic    = null
+      queue    = null
+      mapping  = null
+      function = "csv-loader"
+      alias    = module.loader.alias
+      sink     = { kind = "table", name = "csv" }
+    }]
+  }
+}
+
+output "claimctl" {
+  description = "The surface of the stack: what claimctl works on."
+  value       = local.surface
+}
+
+# The same as an object, for operators who must not read the state.
+resource "aws_s3_object" "surface" {
+  bucket       = module.environment.state_bucket
+  key          = "surface/${var.environment}/${local.stack}.json"
+  content      = jsonencode(local.surface)
+  content_type = "application/json"
+
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
+}

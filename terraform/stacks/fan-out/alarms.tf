@@ -1,0 +1,25 @@
+# SNS has no key of its own that S3 and CloudWatch may use.
+module "key" {
+  source = "../../modules/key"
+
+  name        = "${local.prefix}-${local.stack}"
+  description = "Topics of ${local.prefix} ${local.stack}"
+  account     = var.account
+  partition   = module.environment.partition
+  services    = ["s3.amazonaws.com", "cloudwatch.amazonaws.com"]
+}
+
+module "alarms" {
+  source = "../../modules/alarms"
+
+  name        = "${local.prefix}-${local.stack}"
+  region      = var.region
+  account     = var.account
+  partition   = module.environment.partition
+  kms_key_arn = module.key.arn
+  emails      = var.alarm_emails
+
+  dead_letter_queues = { for name, queue in module.queue : "${name}-dlq" => queue.dead_letter.name }
+  queues             = { for name, queue in module.queue : name => { name = queue.name, oldest_age = var.oldest_message } }
+  functions          = { for name, logger in module.logger : "log-${name}" => logger.name }
+}

@@ -1,0 +1,101 @@
+# The fan-out: every new object of the bucket is told to a topic, which passes it to one of two queues, by how the
+# object came to be. A function per queue logs the event.
+
+locals {
+  stack = "fan-out"
+
+  prefix     = module.environment.prefix
+  bucket     = "${module.environment.bucket_prefix}-fan-out"
+  bucket_arn = "arn:${module.environment.partition}:s3:::${local.bucket}"
+  timeout    = 30
+
+  # Copies are looked at late and are not kept long: they tell what is known already.
+  branches = {
+    created = {
+      events                    = ["ObjectCreated:Put", "ObjectCreated:CompleteMultipartUpload"]
+      delay_seconds             = 0
+      message_retention_seconds = 345600
+      receive_wait_time_seconds = 20
+    }
+    copied = {
+      events                    = ["ObjectCreated:Copy"]
+      delay_seconds             = 90
+      message_retention_seconds = 86400
+      receive_wait_time_seconds = 10
+    }
+  }
+}
+
+module "payload" {
+  source = "../../modules/payload-bucket"
+
+  name = local.bucket
+
+  notifications = {
+    objects = { to = "topic", arn = module.topic.arn, events = ["s3:ObjectCreated:*"] }
+  }
+}
+
+module "topic" {
+  source = "../../modules/topic"
+
+  name        = "${local.prefix}-objects"
+  kms_key_arn = module.key.arn
+
+  senders = {
+    OnlyThePayloadBucketPublishes = {
+      service        = "s3.amazonaws.com"
+      source_arn     = local.bucket_arn
+      source_account = var.account
+    }
+  }
+
+  queues = {
+    for name, branch in local.branches : name => {
+      arn           = module.queue[name].arn
+      filter_policy = jsonencode({ Records = { eventName = branch.events } })
+    }
+  }
+}
+
+module "queue" {
+  source   = "../../modules/queue"
+  for_each = local.branches
+
+  name                       = "${local.prefix}-${each.key}"
+  visibility_timeout_seconds = 6 * local.timeout
+  consumer_timeout_seconds   = local.timeout
+  delay_seconds              = each.value.delay_seconds
+  message_retention_seconds  = each.value.message_retention_seconds
+  receive_wait_time_seconds  = each.value.receive_wait_time_seconds
+
+  senders = {
+    OnlyTheTopicSends = { service = "sns.amazonaws.com", source_arn = module.topic.arn }
+  }
+}
+
+module "logger" {
+  source   = "../../modules/function"
+  for_each = local.branches
+
+  name                     = "${local.prefix}-log-${each.key}"
+  description              = "Logs the events of ${local.prefix}-${each.key}"
+  architecture             = var.architecture
+  timeout                  = local.timeout
+  log_retention_days       = 14
+  permissions_boundary_arn = module.environment.permissions_boundary_arn
+
+  artifact = {
+    bucket  = module.environment.artifact_bucket
+    handler = var.handler
+    digest  = var.artifact
+  }
+
+  source_queue = { arn = module.queue[each.key].arn, batch_size = 1 }
+
+  statements = [{
+    sid       = "TakeEvents"
+    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    resources = [module.queue[each.key].arn]
+  }]
+}

@@ -1,0 +1,176 @@
+//! The sandbox follows Terraform: what a stack is when Terraform applies it is what its CloudFormation template says,
+//! property by property, references resolved.
+
+mod template;
+mod twins;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use self::template::Template;
+use self::twins::Applied;
+use super::root::Root;
+use super::stacks::variables;
+
+/// What Terraform has and the sandbox does not need.
+const ONLY_IN_TERRAFORM: [(&str, &str); 7] = [
+    ("aws_cloudwatch_metric_alarm", "there are no metrics of queues in the sandbox"),
+    ("aws_kms_alias", "of the key of the alarms"),
+    ("aws_kms_key", "of the alarms"),
+    ("aws_s3_bucket_lifecycle_configuration", "a sandbox does not live until something expires"),
+    ("aws_s3_object", "the surface of the sandbox is read from its stack"),
+    ("aws_sns_topic", "of the alarms"),
+    ("aws_sns_topic_policy", "of the alarms"),
+];
+/// Compared as properties of what they belong to.
+const PARTS: [&str; 7] = [
+    "aws_iam_role_policy",
+    "aws_s3_bucket_notification",
+    "aws_s3_bucket_ownership_controls",
+    "aws_s3_bucket_public_access_block",
+    "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_sqs_queue_redrive_allow_policy",
+    "aws_sqs_queue_redrive_policy",
+];
+/// What differs on purpose, and why.
+const ON_PURPOSE: [(&str, &str, &str); 2] = [
+    ("Recorder", "Code", "the artifact lies in the sandbox's own bucket"),
+    ("RecorderLive", "FunctionVersion", "nothing is published in the sandbox: a new artifact works at once"),
+];
+
+/// What the template says otherwise than Terraform: `ClaimsQueue.VisibilityTimeout: …`.
+fn differences(template: &Template<'_>, applied: &Applied) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for (id, resource) in template.resources() {
+        let kind = resource["Type"].as_str().unwrap();
+        *counts.entry(twins::twin_of(kind)).or_default() += 1;
+        let mut said = template.properties(id);
+        for (name, ours, default) in twins::properties(applied, kind, template.twin(id)) {
+            let theirs = said.remove(name).unwrap_or(default);
+            if ON_PURPOSE.iter().any(|(on, property, _)| (*on, *property) == (id, name)) {
+                continue;
+            }
+            let (ours, theirs) = (plain(&ours), plain(&theirs));
+            if ours != theirs {
+                found.push(format!("{id}.{name}: the template has {theirs}, Terraform {ours}"));
+            }
+        }
+        said.retain(|name, _| !ON_PURPOSE.iter().any(|(on, property, _)| (*on, *property) == (id, name.as_str())));
+        found.extend(said.keys().map(|name| format!("{id}.{name}: not compared")));
+    }
+    for resource in applied.managed() {
+        *counts.entry(resource["type"].as_str().unwrap()).or_default() -= 1;
+    }
+    let left_out = |kind: &str| PARTS.contains(&kind) || ONLY_IN_TERRAFORM.iter().any(|(only, _)| *only == kind);
+    counts.retain(|kind, count| *count != 0 && !left_out(kind));
+    found.extend(counts.iter().map(|(kind, count)| format!("{kind}: {count:+} in the template")));
+    found
+}
+
+/// Comparable: lists that are sets without an order, and one of a thing the same as a list of one.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(plain).collect();
+            items.sort_by_key(Value::to_string);
+            items.dedup();
+            items.into()
+        }
+        Value::Object(object) => {
+            let statement = object.contains_key("Effect");
+            let plain = |(name, value): (&String, &Value)| {
+                let many = statement && ["Action", "Resource"].contains(&name.as_str()) && value.is_string();
+                (name.clone(), plain(&if many { json!([value]) } else { value.clone() }))
+            };
+            object.iter().map(plain).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+/// The stack claim-check as Terraform makes it for the sandbox's environment.
+fn applied(args: &str) -> Applied {
+    let root = Root::named("stacks/claim-check").account("000000000000");
+    root.init().run("workspace new local").exits(0);
+    root.apply(&format!("{} {args}", variables("local")));
+    Applied::new(&root.show())
+}
+
+fn parameters(more: &[(&'static str, &str)]) -> BTreeMap<&'static str, String> {
+    let given = [
+        ("Project", "claim-check"),
+        ("Architecture", "x86_64"),
+        ("ArtifactBucket", "of-the-sandbox"),
+        ("ArtifactKey", "of-the-sandbox"),
+        ("ArtifactDigest", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ];
+    given.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect()
+}
+
+fn same(args: &str, more: &[(&'static str, &str)]) {
+    let applied = applied(args);
+    let template = Template::new(template::read("claim-check"), parameters(more), &applied);
+    assert_eq!(differences(&template, &applied), [""; 0]);
+    let surface: Value = serde_json::from_str(template.output("claimctl").as_str().unwrap()).unwrap();
+    assert_eq!(surface, applied.outputs["claimctl"]["value"]);
+}
+
+#[test]
+fn the_claim_check_of_the_sandbox_is_what_terraform_makes() {
+    same("", &[]);
+}
+
+#[test]
+fn the_claim_check_on_a_schedule_is_what_terraform_makes() {
+    same("-var trigger=schedule -var after_processing=tag", &[("Trigger", "schedule"), ("AfterProcessing", "tag")]);
+}
+
+#[test]
+fn the_claim_check_that_deletes_is_what_terraform_makes() {
+    let more = [("AfterProcessing", "delete"), ("VisibilityTimeout", "240")];
+    same("-var after_processing=delete -var visibility_timeout=240", &more);
+}
+
+#[test]
+fn a_planted_difference_is_found_and_named() {
+    let applied = applied("");
+    let template = template::read("claim-check");
+    let found = |plant: &dyn Fn(&mut Value)| {
+        let mut planted = template.clone();
+        plant(&mut planted["Resources"]);
+        differences(&Template::new(planted, parameters(&[]), &applied), &applied)
+    };
+    let only = |plant: &dyn Fn(&mut Value), told: &str| {
+        let found = found(plant);
+        assert!(found.len() == 1 && found[0].starts_with(told), "{told}: {found:?}");
+    };
+    let set = |path: &str, value: Value| {
+        let path = path.to_owned();
+        move |resources: &mut Value| *resources.pointer_mut(&path).unwrap() = value.clone()
+    };
+    only(&set("/ClaimsQueue/Properties/VisibilityTimeout", json!(179)), "ClaimsQueue.VisibilityTimeout: the template");
+    only(&set("/ClaimsQueue/Properties/RedrivePolicy/maxReceiveCount", json!(4)), "ClaimsQueue.RedrivePolicy");
+    only(&set("/DeadLetterQueue/Properties/MessageRetentionPeriod", json!(345_600)), "DeadLetterQueue.MessageRet");
+    only(&set("/ClaimsMapping/Properties/BatchSize", json!(1)), "ClaimsMapping.BatchSize");
+    only(&set("/ClaimsTable/Properties/TimeToLiveSpecification/Enabled", json!(false)), "ClaimsTable.TimeToLive");
+    only(&set("/RecorderLogs/Properties/RetentionInDays", json!(7)), "RecorderLogs.RetentionInDays");
+    let event = "/PayloadBucket/Properties/NotificationConfiguration/QueueConfigurations/0/Event";
+    only(&set(event, json!("s3:ObjectCreated:Put")), "PayloadBucket.NotificationConfiguration");
+    let statements = "/RecorderRole/Properties/Policies/0/PolicyDocument/Statement";
+    only(&set(&format!("{statements}/0/Action"), json!("sqs:*")), "RecorderRole.Policies");
+    let reference = "/ClaimsMapping/Properties/EventSourceArn";
+    let wrong = std::panic::catch_unwind(|| found(&set(reference, json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}))));
+    assert!(wrong.is_err(), "a mapping on another queue has no twin");
+    let long = |resources: &mut Value| {
+        resources["DeadLetterQueue"]["Properties"]["DelaySeconds"] = json!(9);
+        resources["ClaimsTable"]["Properties"].as_object_mut().unwrap().remove("PointInTimeRecoverySpecification");
+    };
+    assert_eq!(found(&long).len(), 2, "{:?}", found(&long));
+    let more = |resources: &mut Value| {
+        resources["Other"] = resources["ClaimsQueue"].clone();
+        resources["ClaimsQueue"]["Properties"]["Tags"] = json!([]);
+    };
+    assert_eq!(found(&more), ["ClaimsQueue.Tags: not compared", "aws_sqs_queue: +1 in the template"]);
+}

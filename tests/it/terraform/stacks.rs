@@ -1,0 +1,105 @@
+//! Every stack in every environment, with real Terraform: accepted, applied, settled, gone.
+
+use std::path::{Path, PathBuf};
+
+use super::root::Root;
+use crate::run::Running;
+
+/// Who owns the account of an environment: `terraform/environments/ENV.tfvars`.
+pub const ENVIRONMENTS: [(&str, &str); 4] =
+    [("local", "000000000000"), ("dev", "111111111111"), ("test", "222222222222"), ("prod", "333333333333")];
+const ARTIFACT: &str = "-var artifact=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// The arguments of an environment.
+pub fn variables(environment: &str) -> String {
+    format!("-var-file=../../environments/{environment}.tfvars {ARTIFACT}")
+}
+
+fn terraform() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform")
+}
+
+/// `modules/queue` and the like; what has a file main.tf is one.
+fn folders(below: &str) -> Vec<String> {
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(terraform().join(below)).unwrap().flatten() {
+        if entry.path().join("main.tf").exists() {
+            folders.push(format!("{below}/{}", entry.file_name().to_str().unwrap()));
+        }
+    }
+    folders.sort();
+    folders
+}
+
+#[test]
+fn everything_is_formatted() {
+    let mut fmt = std::process::Command::new("terraform");
+    fmt.args(["fmt", "-check", "-recursive", "-diff"]).current_dir(terraform()).env("CHECKPOINT_DISABLE", "1");
+    fmt.run().exits(0);
+}
+
+/// Accepted, and what it promises seen: `terraform test` tries each validation and precondition.
+fn passes_its_tests(path: &str) {
+    let root = Root::named(path);
+    root.init().run("validate -no-color").exits(0);
+    let said = root.run("test -no-color").exits(0);
+    assert!(said.stdout.contains("passed") && !said.stdout.contains("Success! 0 passed"), "{path} has no tests");
+}
+
+#[test]
+fn the_tests_of_every_module_pass() {
+    let modules = folders("modules");
+    assert!(modules.len() >= 10, "{modules:?}");
+    modules.iter().for_each(|module| passes_its_tests(module));
+}
+
+#[test]
+fn the_tests_of_every_root_pass() {
+    let mut roots = folders("stacks");
+    roots.push("global".to_owned());
+    assert!(roots.len() >= 4, "{roots:?}");
+    roots.iter().for_each(|root| passes_its_tests(root));
+}
+
+/// All environments beside each other in one root, as operators have them: told apart by workspace and account.
+fn in_every_environment(stack: &str) {
+    let mut root = Root::named(stack);
+    root.init();
+    for (environment, account) in ENVIRONMENTS {
+        root = root.account(account);
+        root.run(&format!("workspace new {environment}")).exits(0);
+        let variables = variables(environment);
+        root.apply(&variables);
+        assert_eq!(root.changes(&variables), [], "{environment}");
+        let surface = &root.show()["values"]["outputs"]["claimctl"]["value"];
+        let told = (&surface["environment"], &surface["account"]);
+        assert_eq!(told, (&environment.into(), &account.into()));
+    }
+    for (environment, account) in ENVIRONMENTS {
+        root = root.account(account);
+        root.run(&format!("workspace select {environment}")).exits(0);
+        let variables = variables(environment);
+        if environment == "prod" && !root.cloud.all("aws_dynamodb_table").is_empty() {
+            let refused = root.run(&format!("destroy -no-color -auto-approve {variables}"));
+            refused.exits(1).says("deletion_protection_enabled is on");
+            root.apply(&format!("{variables} -var deletion_protection=false"));
+        }
+        root.destroy(&variables);
+    }
+    assert!(root.cloud.is_empty());
+}
+
+#[test]
+fn claim_check_in_every_environment() {
+    in_every_environment("stacks/claim-check");
+}
+
+#[test]
+fn fan_out_in_every_environment() {
+    in_every_environment("stacks/fan-out");
+}
+
+#[test]
+fn csv_table_in_every_environment() {
+    in_every_environment("stacks/csv-table");
+}
