@@ -8,7 +8,7 @@ pub mod drained;
 pub mod expression;
 #[cfg(test)]
 mod fake;
-mod held;
+pub mod held;
 pub mod histogram;
 pub mod look;
 pub mod message;
