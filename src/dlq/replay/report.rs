@@ -55,6 +55,8 @@ pub struct Report {
     /// None: nothing was looked at before.
     pub plan: Option<Plan>,
     pub canary: Option<Canary>,
+    /// Whether the metrics of the source and of its functions could be read.
+    pub watched: bool,
     /// Letters that SQS confirmed, or Lambda.
     pub sent: u64,
     /// Of those, how many may have been taken twice: an earlier try had no answer.

@@ -155,8 +155,12 @@ impl Prepared {
         let mut report = Report::of(&order, self.before);
         (report.run, report.plan) = (self.run.id().to_owned(), self.plan.take());
         let mut alarm = order.gauges.clone().watch().await.map_err(|error| {
-            progress.note(&format!("note: the source is not watched while this sends: {error}"));
+            // An emulator that has no metrics is no surprise; a missing permission is.
+            if error.kind() == Kind::Denied {
+                progress.note(&format!("note: the source is not watched while this sends: {error}"));
+            }
         });
+        report.watched = alarm.is_ok();
         let on = (change, cancel, progress);
         let mut go_on = true;
         if order.canary > 0 {

@@ -17,7 +17,7 @@ const GET: &str = "cloudwatch:GetMetricData";
 /// Both metrics have a value a minute (Amazon SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS"; AWS
 /// Lambda Developer Guide, "Types of metrics for Lambda functions").
 const PERIOD: i32 = 60;
-const EVERY: Duration = Duration::from_secs(10);
+pub const EVERY: Duration = Duration::from_secs(10);
 /// What was usual is told by so many minutes before.
 const USUAL: i64 = 15;
 /// Seconds by which the oldest message may be older than was usual.
@@ -33,6 +33,8 @@ pub struct Gauges {
     /// Real names. None: a function is invoked, and there is no queue.
     pub queue: Option<String>,
     pub functions: Vec<String>,
+    /// Between two looks.
+    pub every: Duration,
 }
 
 /// The highest values of a stretch of time. None: there are no metrics.
@@ -59,7 +61,7 @@ impl Gauges {
             let mut alarm = alarm;
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(EVERY) => {}
+                    () = tokio::time::sleep(self.every) => {}
                     () = alarm.closed() => return,
                 }
                 // Metrics that cannot be read now may be read in a while; the letters do not wait for it.
@@ -131,21 +133,64 @@ fn query(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
-    fn rises(usual: (f64, f64), now: (f64, f64)) -> bool {
-        let config = aws_sdk_cloudwatch::Config::builder().behavior_version_latest().build();
-        let cloudwatch = Client::from_conf(config);
-        let gauges = Gauges { cloudwatch, queue: Some("q".to_owned()), functions: vec!["f".to_owned()] };
-        let reading = |(age, throttles): (f64, f64)| Reading { age: Some(age), throttles: Some(throttles) };
-        gauges.rises(reading(usual), reading(now)).is_some()
+    use super::*;
+    use crate::aws::{self, Credentials, Service};
+
+    async fn gauges(endpoint: &str) -> Gauges {
+        let service = Service {
+            region: Some("us-east-1".to_owned()),
+            endpoint: Some(endpoint.to_owned()),
+            credentials: Credentials::Made { access_key: "000000000000".to_owned() },
+        };
+        let cloudwatch = Client::new(&aws::service(&service).await);
+        let every = Duration::from_millis(10);
+        Gauges { cloudwatch, queue: Some("q".into()), functions: vec!["f".into()], every }
     }
 
-    #[test]
-    fn only_what_is_worse_than_usual_is_a_reason_to_stop() {
+    /// So many throttles, as CloudWatch says it (CBOR).
+    fn answer(throttles: f64) -> Vec<u8> {
+        let mut body = b"\xa1\x71MetricDataResults\x81\xa2\x62Id\x6athrottles0\x66Values\x81\xfb".to_vec();
+        body.extend(throttles.to_be_bytes());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nsmithy-protocol: rpc-v2-cbor\r\ncontent-type: application/cbor\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.into_bytes(), body].concat()
+    }
+
+    #[tokio::test]
+    async fn throttles_that_rise_ring_the_alarm() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for throttles in [1.0, 1.0, 12.0] {
+                let (mut call, _) = listener.accept().await.unwrap();
+                let _ = call.read(&mut [0; 1 << 16]).await.unwrap();
+                call.write_all(&answer(throttles)).await.unwrap();
+            }
+        });
+        let rung = gauges(&endpoint).await.watch().await.unwrap();
+        assert_eq!(rung.await.unwrap(), "function f is throttled, 12 times in a minute");
+    }
+
+    #[tokio::test]
+    async fn without_metrics_nothing_is_watched_and_that_is_told() {
+        assert!(gauges("http://127.0.0.1:1").await.watch().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn only_what_is_worse_than_usual_is_a_reason_to_stop() {
+        let gauges = gauges("http://127.0.0.1:1").await;
+        let reading = |(age, throttles): (f64, f64)| Reading { age: Some(age), throttles: Some(throttles) };
+        let rises = |usual, now| gauges.rises(reading(usual), reading(now)).is_some();
         assert!(!rises((0.0, 0.0), (0.0, 0.0)));
         assert!(!rises((1000.0, 7.0), (1200.0, 7.0)));
         assert!(rises((0.0, 0.0), (301.0, 0.0)));
         assert!(rises((1000.0, 7.0), (1000.0, 8.0)));
+        assert!(gauges.rises(Reading::default(), Reading::default()).is_none());
     }
 }

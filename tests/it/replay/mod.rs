@@ -2,6 +2,7 @@
 
 mod killed;
 mod queues;
+mod services;
 mod verdicts;
 
 use std::collections::HashMap;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Args;
 use crate::aws::DoubtIsFinal;
-use crate::dlq::replay::watch::Gauges;
+use crate::dlq::replay::watch::{EVERY, Gauges};
 use crate::dlq::replay::{Invocation, SendTo, To};
 use crate::dlq::sources::{self, Source};
 use crate::error::{Error, Result};
@@ -53,9 +53,9 @@ impl Aim {
                 let depth = depth::read(&target.sqs(), &to.queue.url).await?;
                 // Who may not see the mappings can replay all the same.
                 let functions = mapping::handlers(target, &depth).await.unwrap_or_default();
-                Gauges { cloudwatch, queue: Some(depth.name), functions }
+                Gauges { cloudwatch, queue: Some(depth.name), functions, every: EVERY }
             }
-            To::Function(to) => Gauges { cloudwatch, queue: None, functions: vec![to.name.clone()] },
+            To::Function(to) => Gauges { cloudwatch, queue: None, functions: vec![to.name.clone()], every: EVERY },
         })
     }
 }
