@@ -15,7 +15,7 @@ use super::Order;
 use super::canary::Sent;
 use super::quarantine::Quarantine;
 use super::report::{Ended, Report};
-use super::sort::{Fate, Sorted, Sorter};
+use super::sort::{Fate, Left, Sorted, Sorter};
 use super::way::Way;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -26,7 +26,8 @@ use crate::queue::message::Message;
 use crate::queue::pace::Pace;
 use crate::queue::receive::{Receiver, Until, Wish};
 use crate::queue::send::deliver::Delivered;
-use crate::queue::send::outgoing::{Origin, Outgoing};
+use crate::queue::send::engine::until;
+use crate::queue::send::outgoing::Outgoing;
 use crate::queue::send::pack::Packer;
 
 /// Batches on their way at once.
@@ -53,6 +54,9 @@ pub struct Means<'a> {
     pub unmarked: &'a mut HashSet<String>,
     pub cancel: &'a Cancel,
     pub progress: &'a dyn Progress,
+    /// Letters that the look saw and that are still there: once all of them are met, nothing else is to be done. None:
+    /// nobody looked.
+    pub to_meet: Option<u64>,
     /// Says when to stop, and why.
     pub alarm: Option<&'a mut oneshot::Receiver<String>>,
 }
@@ -94,6 +98,7 @@ pub async fn pass(means: Means<'_>, share: Share, expected: u64, report: &mut Re
         waiting: 0,
         packed: 0,
         on_their_way: 0,
+        enough: false,
         aborted: false,
         counted: HashMap::new(),
         canaries: HashMap::new(),
@@ -130,6 +135,8 @@ struct Pass<'a, 'r> {
     /// Letters that wait to be sent, and those in a call.
     packed: usize,
     on_their_way: usize,
+    /// Nothing more is to be received.
+    enough: bool,
     /// Nothing more is sent.
     aborted: bool,
     /// Replays of those letters that go without a mark, this one included.
@@ -192,7 +199,11 @@ impl Pass<'_, '_> {
         let paced = self.pace.is_some() || canary;
         let sorting = self.sorting.len() > if paced { 0 } else { LANES };
         let full = self.waiting > MOST_WAITING || (paced && self.packed > MOST_PACED);
-        self.receiver.pause(sorting || full);
+        self.receiver.pause(sorting || full || self.enough);
+        // Until then what waits for its turn stays hidden.
+        if self.enough && !busy && self.deletes.are_done() {
+            self.receiver.stop();
+        }
     }
 
     /// Sends no more. What is on its way is waited for, and deleted if it was sent.
@@ -219,7 +230,11 @@ impl Pass<'_, '_> {
             let id: Box<str> = letter.message_id.as_str().into();
             let is_back = !self.means.unmarked.is_empty()
                 && self.means.order.to.known_by(&letter).is_some_and(|name| self.means.unmarked.contains(&name));
-            match if is_back { Fate::Returned } else { fate } {
+            let fate = if is_back { Fate::Returned } else { fate };
+            if !matches!(fate, Fate::Returned | Fate::Leave(Left::NotJudged)) {
+                self.means.to_meet = self.means.to_meet.map(|letters| letters.saturating_sub(1));
+            }
+            match fate {
                 Fate::Leave(why) => self.report.leave(why),
                 Fate::Returned => self.come_back(letter.message_id),
                 Fate::DeleteSent => {
@@ -239,6 +254,7 @@ impl Pass<'_, '_> {
         if let Err(error) = self.quarantine(to_quarantine).await {
             self.fail(&error);
         }
+        self.enough |= self.means.to_meet == Some(0);
     }
 
     fn come_back(&mut self, message_id: String) {
@@ -256,8 +272,12 @@ impl Pass<'_, '_> {
         if self.is_enough() {
             return;
         }
-        let outgoing = match self.outgoing(&letter, replays, again) {
-            Ok(outgoing) => outgoing,
+        let outgoing = match self.means.sorter.outgoing(&letter, replays, again) {
+            Ok((outgoing, true)) => outgoing,
+            Ok((outgoing, false)) => {
+                self.counted.insert(outgoing.item.clone(), replays + 1);
+                outgoing
+            }
             Err(why) => return self.fail_one(letter.message_id, why).await,
         };
         self.taken += 1;
@@ -271,7 +291,7 @@ impl Pass<'_, '_> {
             if let Share::UpTo(_) = self.share {
                 self.report.ended = Ended::Limit;
             }
-            self.receiver.stop();
+            self.enough = true;
         }
     }
 
@@ -285,28 +305,6 @@ impl Pass<'_, '_> {
         if let Err(error) = self.means.scribe.note(vec![entry]).await {
             self.fail(&error);
         }
-    }
-
-    /// The letter as it is sent: with the mark that counts its replays, where there is room for it.
-    fn outgoing(&mut self, letter: &Message, replays: u32, again: bool) -> Result<Outgoing, String> {
-        let Means { order, sorter, .. } = &self.means;
-        let system = |name: &str| letter.system.get(name);
-        let plain = Outgoing {
-            item: letter.message_id.as_str().into(),
-            message_id: Some(letter.message_id.as_str().into()),
-            origin: Origin::default(),
-            body: order.to.body(letter)?,
-            attributes: letter.attributes.clone(),
-            trace: system("AWSTraceHeader").cloned(),
-            group: system("MessageGroupId").map(|group| group.as_str().into()),
-            again,
-        };
-        if let Some(marked) = sorter.marked(&plain, replays) {
-            return Ok(marked);
-        }
-        order.to.check(&plain)?;
-        self.counted.insert(plain.item.clone(), replays + 1);
-        Ok(plain)
     }
 
     /// Sends a batch, if there is one worth sending, a lane for it, and leave to send now.
@@ -399,11 +397,5 @@ async fn rung(alarm: &mut Option<&mut oneshot::Receiver<String>>) -> String {
             Err(_) => std::future::pending().await,
         },
         None => std::future::pending().await,
-    }
-}
-
-async fn until(moment: Option<Instant>) {
-    if let Some(moment) = moment {
-        tokio::time::sleep_until(moment.into()).await;
     }
 }

@@ -140,6 +140,13 @@ impl Report {
         list(&mut self.returns, message_id);
     }
 
+    /// The look took no more letters than it was to.
+    pub(super) fn limit_reached(&mut self) {
+        if self.ended == Ended::Complete {
+            self.ended = Ended::Limit;
+        }
+    }
+
     /// The first reason is the one that counts; what follows from it does not.
     pub(super) fn stop(&mut self, ended: Ended, why: impl Into<String>) {
         if self.stopped.is_none() {
@@ -200,9 +207,11 @@ impl Report {
         }
     }
 
-    /// Whether letters are in flight that nobody here holds: of a command that was killed, or of another consumer.
+    /// Whether letters were in flight that nobody here held: of a command that was killed, or of another consumer. The
+    /// counts lag behind, so that one look at them is not enough. A look that judges does not wait for them.
     pub fn is_elsewhere(&self) -> bool {
-        self.after.is_some_and(|after| after.in_flight > 0)
+        let after = self.after.is_some_and(|after| after.in_flight > 0);
+        self.before.in_flight > 0 && self.ended != Ended::Limit && (after || self.plan.is_some())
     }
 
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
@@ -223,8 +232,12 @@ impl Report {
 
     /// Letters that were selected, and for which something is still to be decided.
     fn undone(&self) -> u64 {
-        let harmless =
-            [Reason::Verdict(Verdict::AlreadyRecorded), Reason::Verdict(Verdict::NoClaim), Reason::NotSelected];
+        let harmless = [
+            Reason::Verdict(Verdict::AlreadyRecorded),
+            Reason::Verdict(Verdict::NoClaim),
+            Reason::NotSelected,
+            Reason::NotJudged,
+        ];
         let harmless = harmless.map(Reason::as_str);
         self.left.iter().filter(|(why, _)| !harmless.contains(why)).map(|(_, letters)| letters).sum()
     }

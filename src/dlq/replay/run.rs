@@ -73,7 +73,10 @@ pub async fn prepare(
     if order.file.is_none() {
         may_delete(&order).await?;
     }
-    let before = depth::read(&order.letters.sqs, &order.letters.url).await?;
+    let before = match order.file {
+        None => Counts::from(&depth::read(&order.letters.sqs, &order.letters.url).await?),
+        Some(_) => Counts::default(),
+    };
     let unmarked = unmarked(&journal, &start.key)?;
     let run = match journal.resume(start)? {
         Some(run) => run,
@@ -114,7 +117,7 @@ pub async fn prepare(
         journal,
         unmarked: Arc::new(unmarked),
         quarantine,
-        before: Counts::from(&before),
+        before,
         sent_unmarked: HashSet::new(),
         plan,
     })
@@ -178,6 +181,9 @@ impl Prepared {
             report.left.clear();
             self.pass(&sorter, share, &mut alarm.as_mut().ok(), on, &mut report).await;
         }
+        if order.limit.is_some_and(|limit| report.plan.as_ref().is_some_and(|plan| plan.selected >= limit)) {
+            report.limit_reached();
+        }
         report.finish(began.elapsed());
         let after = depth::read(&order.letters.sqs, &order.letters.url).await;
         report.after = after.ok().map(|depth| Counts::from(&depth)).filter(|_| order.file.is_none());
@@ -224,6 +230,7 @@ impl Prepared {
             scribe: self.run.scribe(),
             quarantine: self.quarantine.as_mut(),
             unmarked: &mut self.sent_unmarked,
+            to_meet: report.plan.as_ref().map(|plan| plan.selected.saturating_sub(report.deleted)),
             cancel,
             progress,
             alarm: alarm.take(),

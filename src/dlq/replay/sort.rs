@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aws_sdk_sqs::types::Message as Received;
+use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
 use jiff::Timestamp;
 
 use super::{OnRecorded, Order};
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::journal::{Entry, Scribe, State};
 use crate::queue::message::Message;
 use crate::queue::select::Selection;
-use crate::queue::send::outgoing::Outgoing;
+use crate::queue::send::outgoing::{Origin, Outgoing};
 
 /// Message attributes that SQS takes (Amazon SQS Developer Guide, "Amazon SQS message metadata").
 const ATTRIBUTES: usize = 10;
@@ -102,6 +102,25 @@ impl Sorter {
             sorted.push(Sorted { letter, fate, replays });
         }
         self.judge_again(sorted).await
+    }
+
+    /// The letter as it is sent, and whether it has a mark. An error says why it cannot be sent.
+    pub fn outgoing(&self, letter: &Message, replays: u32, again: bool) -> Result<(Outgoing, bool), String> {
+        let system = |name: System| letter.system.get(name.as_str());
+        let plain = Outgoing {
+            item: letter.message_id.as_str().into(),
+            message_id: Some(letter.message_id.as_str().into()),
+            origin: Origin::default(),
+            body: self.order.to.body(letter)?,
+            attributes: letter.attributes.clone(),
+            trace: system(System::AwsTraceHeader).cloned(),
+            group: system(System::MessageGroupId).map(|group| group.as_str().into()),
+            again,
+        };
+        match self.marked(&plain, replays) {
+            Some(marked) => Ok((marked, true)),
+            None => self.order.to.check(&plain).map(|()| (plain, false)),
+        }
     }
 
     /// The message with the mark that counts its replays. None: there is no room for it.

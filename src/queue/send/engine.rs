@@ -282,7 +282,7 @@ async fn next(input: &mut Option<mpsc::Receiver<Chunk>>) -> Option<Chunk> {
     }
 }
 
-async fn until(moment: Option<Instant>) {
+pub async fn until(moment: Option<Instant>) {
     if let Some(moment) = moment {
         tokio::time::sleep_until(moment.into()).await;
     }

@@ -195,7 +195,11 @@ impl output::Report for Shown {
             .line_if(report.to_do > 0, || format!("{} fit to be sent, and not sent", report.to_do))
             .line(self.counts())
             .line_if(report.is_elsewhere(), || {
-                "what is in flight is held by another consumer, or by a command that was killed".to_owned()
+                format!(
+                    "about {} in flight before it began: held by another consumer, or by a command that was killed; \
+                     run it again later",
+                    report.before.in_flight
+                )
             })
             .line_if(!report.not_deleted.is_empty(), || some_of("settled, and not deleted", &report.not_deleted))
             .line_if(!report.failures.is_empty(), || some_of("not sent", &report.failures));
