@@ -24,6 +24,9 @@ def measure(server, endpoint, messages, runs):
         """Takes out exactly as many as were to arrive; fails where there are fewer."""
         ceil("drain", endpoint, "sent", messages, CONNECTIONS)
 
+    # Makes the queue.
+    ceil("send", endpoint, "sent", CONNECTIONS, CONNECTIONS)
+    ceil("drain", endpoint, "sent", CONNECTIONS, CONNECTIONS)
     with tempfile.TemporaryDirectory(dir=MADE) as folder:
         # The first round warms the server and is not counted.
         for number in range(runs + 1):

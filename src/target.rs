@@ -313,7 +313,7 @@ impl Target {
             let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
             return prompt::on_a_terminal(ctx, &intent.what, &remedy);
         }
-        match ctx.manners.yes || !(intent.destroys || !self.is_local()) {
+        match ctx.manners.yes || (!intent.destroys && self.is_local()) {
             true => Ok(()),
             false => prompt::on_a_terminal(ctx, &format!("{}?", intent.what), "answer with --yes"),
         }

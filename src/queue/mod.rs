@@ -8,7 +8,7 @@ pub mod drained;
 pub mod expression;
 #[cfg(test)]
 mod fake;
-pub mod held;
+mod held;
 pub mod histogram;
 pub mod look;
 pub mod message;
@@ -22,6 +22,8 @@ pub mod send;
 pub mod stats;
 
 use std::sync::Arc;
+
+pub use held::{NotReleased, Returned};
 
 /// A queue and the client to reach it. Cheap to clone, so that calls can run beside each other.
 #[derive(Debug, Clone)]

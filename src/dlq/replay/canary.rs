@@ -60,7 +60,7 @@ pub enum Fate {
 impl Fate {
     /// Whether the others may follow.
     pub fn is_good(self) -> bool {
-        matches!(self, Fate::Recorded | Fate::Consumed | Fate::NothingToSend)
+        matches!(self, Fate::Recorded | Fate::Consumed)
     }
 }
 

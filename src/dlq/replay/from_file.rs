@@ -10,11 +10,10 @@ use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as Syst
 use tokio::sync::mpsc;
 
 use super::canary::Sent;
-use super::pass::Share;
 use super::plan::{Keeper, Plan};
 use super::report::{Ended, Report};
 use super::sort::{Fate, Left as Reason, Sorted, Sorter};
-use super::{Destination, Order};
+use super::{Destination, Order, Share};
 use crate::cancel::Cancel;
 use crate::dlq::preflight::CHUNK;
 use crate::error::{Error, Result};
@@ -185,9 +184,14 @@ impl Fit {
             match fate {
                 Fate::Send { .. } if self.share.room() == Some(0) => {}
                 Fate::Send { again } => {
-                    self.take_one(letter);
-                    let message = Outgoing { again, ..message };
-                    fit.push(self.sorter.marked(&message, replays).unwrap_or(message));
+                    // The reader has checked it without a mark.
+                    match self.sorter.mark(Outgoing { again, ..message }, replays) {
+                        Ok((message, _)) => {
+                            self.take_one(letter);
+                            fit.push(message);
+                        }
+                        Err(_) => self.tell(Told::Left(Reason::Failed)),
+                    }
                 }
                 Fate::DeleteSent => self.tell(Told::SentBefore),
                 Fate::Leave(why) => self.tell(Told::Left(why)),

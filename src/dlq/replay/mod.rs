@@ -69,3 +69,22 @@ pub struct Order {
     /// How long received letters are hidden at a time. Whole seconds.
     pub visibility: Duration,
 }
+
+/// How much a pass sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// So many, which are told: somebody waits for what becomes of them.
+    Canary(u64),
+    UpTo(u64),
+    All,
+}
+
+impl Share {
+    /// How many may be sent. None: any number.
+    fn room(self) -> Option<u64> {
+        match self {
+            Share::Canary(most) | Share::UpTo(most) => Some(most),
+            Share::All => None,
+        }
+    }
+}

@@ -11,12 +11,12 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::Order;
 use super::canary::Sent;
 use super::quarantine::Quarantine;
 use super::report::{Ended, Report};
 use super::sort::{Fate, Left, Sorted, Sorter};
 use super::way::Way;
+use super::{Order, Share};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::journal::{Entry, Scribe, State};
@@ -59,25 +59,6 @@ pub struct Means<'a> {
     pub to_meet: Option<u64>,
     /// Says when to stop, and why.
     pub alarm: Option<&'a mut oneshot::Receiver<String>>,
-}
-
-/// How much a pass sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// So many, which are told: somebody waits for what becomes of them.
-    Canary(u64),
-    UpTo(u64),
-    All,
-}
-
-impl Share {
-    /// How many may be sent. None: any number.
-    pub fn room(self) -> Option<u64> {
-        match self {
-            Share::Canary(most) | Share::UpTo(most) => Some(most),
-            Share::All => None,
-        }
-    }
 }
 
 /// Sends a share of the letters, and gives back what it has not settled. Returns the canaries.

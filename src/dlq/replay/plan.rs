@@ -27,7 +27,7 @@ pub enum Memory {
     /// The run at work, which also takes the verdicts.
     Run(Scribe),
     /// A run that a dry run leaves alone.
-    Past(Arc<Journal>, Summary),
+    Past(Arc<Journal>, Box<Summary>),
     None,
 }
 
@@ -58,6 +58,11 @@ pub struct Plan {
 impl Plan {
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts.get(verdict.as_str()).copied().unwrap_or(0)
+    }
+
+    /// Whether something may be sent.
+    pub fn sends(&self) -> bool {
+        self.of(Verdict::Send) + self.of(Verdict::AlreadyRecorded) > 0
     }
 
     fn add(&mut self, letter: Letter, verdict: Verdict, state: Option<State>) {

@@ -15,9 +15,8 @@ use crate::error::{Error, Kind, Result};
 use crate::exit::Exit;
 use crate::journal::{Outcome, State};
 use crate::queue::deletes::Left;
-use crate::queue::held::{NotReleased, Returned};
 use crate::queue::look::Counts;
-use crate::queue::receive;
+use crate::queue::{NotReleased, Returned, receive};
 
 /// Letters that a list names; the journal has all of them.
 const LISTED: usize = 100;
@@ -198,7 +197,8 @@ impl Report {
         self.to_do + self.undecided + self.failed > 0 || !self.not_deleted.is_empty()
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
+    /// How the journal names the end. Done: a later command has nothing to go on with.
+    pub fn outcome(&self) -> Outcome {
         match self.ended {
             Ended::Interrupted => Outcome::Interrupted,
             Ended::Failed => Outcome::Failed,

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::from_file;
-use super::pass::{Means, Share, UNMARKED, pass};
+use super::pass::{Means, UNMARKED, pass};
 use super::plan::{self, Keeper, Memory, Plan};
 use super::quarantine::Quarantine;
 use super::report::{Ended, Report};
 use super::sort::Sorter;
-use super::{Order, canary};
+use super::{Order, Share, canary};
 use crate::cancel::Cancel;
 use crate::error::{Kind, Result};
 use crate::journal::{Journal, Outcome, Run, Start, State};
@@ -51,7 +51,7 @@ pub async fn rehearse(
     let unmarked = journal.as_ref().map(|journal| unmarked(journal, key)).transpose()?.unwrap_or_default();
     let before = depth::read(&order.letters.sqs, &order.letters.url).await?;
     let past = match &journal {
-        Some(journal) => journal.last(key)?.map(|run| Memory::Past(journal.clone(), run)),
+        Some(journal) => journal.last(key)?.map(|run| Memory::Past(journal.clone(), Box::new(run))),
         None => None,
     };
     let plan = look(order, past.unwrap_or(Memory::None), &unmarked, cancel, progress).await?;
@@ -166,8 +166,10 @@ impl Prepared {
         report.watched = alarm.is_ok();
         let on = (change, cancel, progress);
         let mut go_on = true;
-        if order.canary > 0 {
-            let canaries = self.pass(&sorter, Share::Canary(order.canary), &mut None, on, &mut report).await;
+        let canary = order.canary.min(order.limit.unwrap_or(u64::MAX));
+        // Where the look found nothing to send, nothing has to go ahead of it.
+        if canary > 0 && report.plan.as_ref().is_none_or(Plan::sends) {
+            let canaries = self.pass(&sorter, Share::Canary(canary), &mut None, on, &mut report).await;
             go_on = report.stopped.is_none()
                 && !cancel.is_cancelled()
                 && watch_canary(&order, &sorter, canaries, &mut report, cancel, progress).await;
@@ -272,7 +274,9 @@ async fn watch_canary(
             report.hints.push("wait longer: --canary-wait 15m; or send without one: --canary 0".to_owned());
         }
         canary::Fate::Interrupted => report.ended = Ended::Interrupted,
-        canary::Fate::Recorded | canary::Fate::Consumed | canary::Fate::NothingToSend => {}
+        // Everything was met, and settled as it was to be.
+        canary::Fate::NothingToSend => return false,
+        canary::Fate::Recorded | canary::Fate::Consumed => {}
     }
     report.canary = Some(canary);
     fate.is_good()

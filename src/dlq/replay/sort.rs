@@ -117,20 +117,24 @@ impl Sorter {
             group: system(System::MessageGroupId).map(|group| group.as_str().into()),
             again,
         };
-        match self.marked(&plain, replays) {
-            Some(marked) => Ok((marked, true)),
-            None => self.order.to.check(&plain).map(|()| (plain, false)),
-        }
+        self.mark(plain, replays)
     }
 
-    /// The message with the mark that counts its replays. None: there is no room for it.
-    pub fn marked(&self, message: &Outgoing, replays: u32) -> Option<Outgoing> {
-        let mark = Mark { n: replays + 1, run: self.run.to_string(), at: Some(Timestamp::now().as_millisecond()) };
-        let mut marked = message.clone();
-        marked.attributes.insert(ATTRIBUTE.to_owned(), mark.to_attribute());
+    /// The message with the mark that counts its replays, where there is room for it; and whether there is.
+    pub fn mark(&self, mut message: Outgoing, replays: u32) -> Result<(Outgoing, bool), String> {
         let to = &self.order.to;
-        let fits = to.takes_marks() && marked.attributes.len() <= ATTRIBUTES && to.check(&marked).is_ok();
-        fits.then_some(marked)
+        if to.takes_marks() {
+            let mark = Mark { n: replays + 1, run: self.run.to_string(), at: Some(Timestamp::now().as_millisecond()) };
+            let before = message.attributes.insert(ATTRIBUTE.to_owned(), mark.to_attribute());
+            if message.attributes.len() <= ATTRIBUTES && to.check(&message).is_ok() {
+                return Ok((message, true));
+            }
+            match before {
+                Some(before) => drop(message.attributes.insert(ATTRIBUTE.to_owned(), before)),
+                None => drop(message.attributes.remove(ATTRIBUTE)),
+            }
+        }
+        to.check(&message).map(|()| (message, false))
     }
 
     fn replays(&self, letter: &Message) -> u32 {

@@ -81,7 +81,7 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_and_no_double_is_unlisted(
     let try_seed = |seed: u64| {
         let pair = Pair::new(&server, &format!("killed-{seed}"));
         let letters = pair.fill(bodies());
-        let more = format!("{QUICKLY}{}", if seed % 5 == 0 { "" } else { " --no-preflight" });
+        let more = format!("{QUICKLY}{}", if seed.is_multiple_of(5) { "" } else { " --no-preflight" });
         let mut random = seed;
         for _ in 0..=seed % 3 {
             // SplitMix64

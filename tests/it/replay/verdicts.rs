@@ -52,7 +52,8 @@ fn each_verdict_has_its_fate() {
     assert_eq!((&report["left"], depth(&world)), (&json!({"no_claim": 1}), (1, 0)));
     let mut ids: Vec<_> = messages(&file).into_iter().map(|message| message.message_id).collect();
     let mut expected = [gone, changed, vec![unreadable]].concat();
-    (ids.sort(), expected.sort());
+    ids.sort();
+    expected.sort();
     assert_eq!(ids, expected);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Prepared, count};
+use super::{Prepared, count, journal};
 use crate::context::Ctx;
 use crate::dlq::replay::plan::Plan;
 use crate::dlq::replay::report::{Ended, Report};
@@ -58,8 +58,8 @@ fn verdicts(plan: &Plan) -> Vec<String> {
 
 impl Shown {
     pub fn of(report: Report, command: String) -> Shown {
-        let left = report.exit() != Exit::Done || report.ended == Ended::Interrupted || report.ended == Ended::Limit;
-        Shown { next: left.then_some(command), report }
+        let goes_on = report.outcome() != journal::Outcome::Done;
+        Shown { next: goes_on.then_some(command), report }
     }
 
     pub fn rehearsal(report: Report) -> Shown {
