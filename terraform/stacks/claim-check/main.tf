@@ -91,6 +91,7 @@ module "schedule" {
   role_name                = "${local.prefix}-claim-schedule"
   expression               = "rate(5 minutes)"
   alias_arn                = module.recorder.alias_arn
+  input                    = jsonencode({ claimctl = "poll" })
   account                  = var.account
   permissions_boundary_arn = module.environment.permissions_boundary_arn
 }
