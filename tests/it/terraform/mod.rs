@@ -11,6 +11,7 @@ mod root;
 mod runtime;
 
 mod backend;
+mod house;
 mod parity;
 mod permissions;
 mod policies;

@@ -17,12 +17,12 @@ pub fn variables(environment: &str) -> String {
     format!("-var-file=../../environments/{environment}.tfvars {ARTIFACT}")
 }
 
-fn terraform() -> PathBuf {
+pub fn terraform() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform")
 }
 
 /// `modules/queue` and the like; what has a file main.tf is one.
-fn folders(below: &str) -> Vec<String> {
+pub fn folders(below: &str) -> Vec<String> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(terraform().join(below)).unwrap().flatten() {
         if entry.path().join("main.tf").exists() {
