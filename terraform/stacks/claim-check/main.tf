@@ -76,7 +76,7 @@ module "recorder" {
 
   source_queue = var.trigger != "queue" ? null : {
     arn                 = module.claims.arn
-    maximum_concurrency = var.reserved_concurrency
+    maximum_concurrency = var.reserved_concurrency == null ? null : min(var.reserved_concurrency, 1000)
   }
 
   # A run that fails leaves its messages in the queue, for the next one.

@@ -16,5 +16,6 @@ mod parity;
 mod permissions;
 mod policies;
 mod provider;
+mod refusals;
 mod stacks;
 mod tools;
