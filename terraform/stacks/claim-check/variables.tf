@@ -71,7 +71,7 @@ variable "visibility_timeout" {
 }
 
 variable "reserved_concurrency" {
-  description = "Invocations at a time that are kept for the function; null reserves nothing."
+  description = "Invocations at a time that are kept for the function, and the most that it gets; null reserves nothing."
   type        = number
   default     = null
 
