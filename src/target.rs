@@ -220,6 +220,11 @@ impl Target {
         aws_sdk_lambda::Client::from_conf(config)
     }
 
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
+        aws_sdk_cloudwatch::Client::from_conf(config)
+    }
+
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
         let config =
             aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
@@ -298,6 +303,19 @@ impl Target {
                 ctx.progress.note("note: no STS answers at this endpoint, so the account is not checked");
                 Ok(())
             }
+        }
+    }
+
+    /// Fails where [`authorize`](Self::authorize) would for want of somebody to ask: for what comes long before it.
+    pub fn check_answerable(&self, ctx: &Ctx, intent: &Intent) -> Result<()> {
+        if self.protected {
+            let name = self.name();
+            let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
+            return prompt::on_a_terminal(ctx, &intent.what, &remedy);
+        }
+        match ctx.manners.yes || !(intent.destroys || !self.is_local()) {
+            true => Ok(()),
+            false => prompt::on_a_terminal(ctx, &format!("{}?", intent.what), "answer with --yes"),
         }
     }
 

@@ -5,6 +5,7 @@ pub mod inspect;
 pub mod letters;
 pub mod mark;
 pub mod preflight;
+pub mod replay;
 pub mod setting;
 pub mod shape;
 pub mod sources;

@@ -21,18 +21,18 @@ use crate::world::wait_for;
 const ACCOUNT: &str = "111111111111";
 const TOML: &str = "[environments.dev]\nregion = \"us-east-1\"\naccount = \"111111111111\"\n";
 
-struct Queue {
-    sqs: Client,
-    name: String,
-    url: String,
+pub struct Queue {
+    pub sqs: Client,
+    pub name: String,
+    pub url: String,
 }
 
 impl Queue {
-    fn new(server: &Server, name: &str) -> Queue {
+    pub fn new(server: &Server, name: &str) -> Queue {
         Queue::with(server, name, &[])
     }
 
-    fn with(server: &Server, name: &str, attributes: &[(Name, &str)]) -> Queue {
+    pub fn with(server: &Server, name: &str, attributes: &[(Name, &str)]) -> Queue {
         let sqs = Client::new(&server.sdk(ACCOUNT, "us-east-1"));
         let attributes = attributes.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
         let create = sqs.create_queue().queue_name(name).set_attributes(Some(attributes));
@@ -41,7 +41,7 @@ impl Queue {
     }
 
     /// Sends messages whose bodies are numbers, several batches at once. In a FIFO queue each tenth has one group.
-    fn fill(&self, number: usize) {
+    pub fn fill(&self, number: usize) {
         let fifo = self.url.ends_with(".fifo");
         let batches = (0..number).step_by(10).map(|first| {
             let entries = (first..number.min(first + 10)).map(|n| {
@@ -61,7 +61,7 @@ impl Queue {
     }
 
     /// Visible and in flight.
-    fn depth(&self) -> (usize, usize) {
+    pub fn depth(&self) -> (usize, usize) {
         let read = self.sqs.get_queue_attributes().queue_url(&self.url).attribute_names(Name::All);
         let attributes = wait_for(read.send()).unwrap().attributes.unwrap();
         let number = |name| attributes[&name].parse().unwrap();
@@ -73,7 +73,7 @@ impl Queue {
     }
 }
 
-fn messages(file: &Path) -> Vec<Drained> {
+pub fn messages(file: &Path) -> Vec<Drained> {
     Lines::open(file).unwrap().map(Result::unwrap).collect()
 }
 

@@ -35,6 +35,7 @@ mod peek;
 mod policy;
 mod python;
 mod queue;
+mod replay;
 mod sandbox;
 mod send;
 mod stats;

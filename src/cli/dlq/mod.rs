@@ -2,6 +2,7 @@
 
 pub mod inspect;
 pub mod ls;
+pub mod replay;
 pub mod rescue;
 
 use clap::Subcommand;
@@ -15,11 +16,13 @@ use crate::target::Target;
 pub enum Verb {
     Ls(ls::Args),
     Inspect(Box<inspect::Args>),
+    Replay(Box<replay::Args>),
     Rescue(rescue::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
+        Verb::Replay(args) => replay::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Ls(args) => ls::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Rescue(args) => rescue::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Inspect(args) => inspect::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,

@@ -69,6 +69,41 @@ fn the_printed_policy_is_enough_to_rescue() {
     run_as(&role, &project, line).exits(0).says("0 messages drained");
 }
 
+#[test]
+fn the_printed_policy_is_enough_to_replay_and_who_may_not_delete_sends_nothing() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    super::stack(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = |name: &str| wait_for(sqs.get_queue_url().queue_name(name).send()).unwrap().queue_url.unwrap();
+    let object =
+        json!({"bucket": {"name": "payloads-of-a-test"}, "object": {"key": "k", "eTag": "e", "sequencer": "0a"}});
+    let body =
+        json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectRemoved:Delete", "s3": object}]}).to_string();
+    for _ in 0..30 {
+        wait_for(sqs.send_message().queue_url(url("dead")).message_body(&body).send()).unwrap();
+    }
+    let line = "dlq replay dead --table records --canary 0 --limit 1 --env dev --yes";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let sent = || {
+        let read = sqs.get_queue_attributes().queue_url(url("claims"));
+        let count = aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
+        wait_for(read.attribute_names(count.clone()).send()).unwrap().attributes.unwrap()[&count].clone()
+    };
+    let before = sent().parse::<u32>().unwrap();
+    let mut less = with_batches(&policy);
+    for statement in less["Statement"].as_array_mut().unwrap() {
+        statement["Action"].as_array_mut().unwrap().retain(|action| !action.as_str().unwrap().contains("Delete"));
+    }
+    let refused = run_as(&assume(&server, "sends-only", &less), &project, line);
+    refused.fails_with(6, "sqs:DeleteMessage").says("nothing was sent");
+    assert_eq!(sent(), before.to_string());
+    let enough = run_as(&assume(&server, "enough", &with_batches(&policy)), &project, line).exits(0);
+    enough.says("1 letter sent to claims");
+    assert_eq!(sent(), (before + 1).to_string());
+}
+
 /// Proves the policy of a verb that begins with the mapping in one state and ends with it in the other.
 fn is_enough_to(verb: &str, begins_enabled: bool, ends: &str) {
     let server = Server::enforcing();

@@ -23,15 +23,11 @@ use crate::queue::drain::{self, Order};
 use crate::queue::drained::Appender;
 use crate::queue::look;
 use crate::queue::named::NamedQueue;
+use crate::queue::receive::{HIDDEN, parse_visibility};
 use crate::queue::select::SelectArgs;
 use crate::queue::{Queue, resolve};
 use crate::target::{Change, Intent, Target, TargetArgs};
 use crate::time::parse_duration;
-
-/// The longest visibility timeout (Amazon SQS API Reference, ReceiveMessage).
-const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3600);
-/// What comes back after a `kill -9` comes back within this.
-const HIDDEN: &str = "60s";
 
 /// Move messages into a file, and lose none
 ///
@@ -221,12 +217,4 @@ pub(in crate::cli) async fn rehearse(depth: &QueueDepth, file: &Path) -> Result<
     let existing = tokio::task::spawn_blocking(move || Appender::look(&to, &queue_arn)).await;
     let existing = existing.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))??;
     Ok(Shown { report: Report::rehearsal(depth, file, existing), next: None, resumed: Vec::new() })
-}
-
-fn parse_visibility(text: &str) -> Result<Duration, String> {
-    let timeout = parse_duration(text)?;
-    match timeout.subsec_nanos() == 0 && (Duration::from_secs(1)..=LONGEST_HIDDEN).contains(&timeout) {
-        true => Ok(timeout),
-        false => Err("a visibility timeout is a number of seconds, from 1s to 12h".to_owned()),
-    }
 }

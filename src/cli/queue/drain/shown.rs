@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::output::units::{bytes, count, duration};
 use crate::output::{self, Page};
-use crate::queue::drain::report::{Ended, Left, Report};
+use crate::queue::deletes::Left;
+use crate::queue::drain::report::{Ended, Report};
 
 /// Messages that a sentence names; the JSON form has all of them.
 const NAMED: usize = 5;
