@@ -8,6 +8,7 @@ pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod env;
+pub mod function;
 pub mod init;
 pub mod local;
 pub mod log;
@@ -86,6 +87,9 @@ enum Verb {
     /// Dead letters: what they are, and what can be done with them
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// Pause and resume the functions that work on queues
+    #[command(subcommand)]
+    Function(function::Verb),
     /// From a claim to its payload
     #[command(subcommand)]
     Claim(claim::Verb),
@@ -123,6 +127,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
+        Verb::Function(verb) => function::run(verb, ctx).await,
         Verb::Claim(verb) => claim::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -101,6 +102,23 @@ def let_body_filters_descend_into_arrays(sns):
     sns._body_lookup, sns._policy_matches = look_into, match
 
 
+def let_logs_be_searched_for_any_of_several_terms(logs):
+    """CloudWatch Logs: a filter pattern of `?term`s matches a line that has at least one of them.
+
+    Amazon CloudWatch Logs User Guide, "Filter pattern syntax for metric filters, subscription filters, filter log
+    events, and Live Tail": match terms in log events. Case counts, and a term in quotes may hold spaces.
+    """
+    compile_other = logs._compile_filter_pattern
+
+    def compile_pattern(pattern):
+        if not (pattern or "").startswith("?"):
+            return compile_other(pattern)
+        terms = [quoted or bare for quoted, bare in re.findall(r'\?(?:"([^"]*)"|(\S+))', pattern)]
+        return lambda line: any(term in line for term in terms)
+
+    logs._compile_filter_pattern = compile_pattern
+
+
 def answer_in_one_piece(h11, protocol, RawData):
     """Head and body of an answer leave in one write, as from AWS; Hypercorn writes them apart.
 
@@ -178,9 +196,10 @@ def main():
     from importlib.metadata import version
 
     from ministack.app import app
-    from ministack.services import sns
+    from ministack.services import cloudwatch_logs, sns
 
     let_body_filters_descend_into_arrays(sns)
+    let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
     answer_in_one_piece(h11, H11Protocol, RawData)
     write_whole(about_path, json.dumps({
         "pid": os.getpid(),
