@@ -122,8 +122,8 @@ def let_logs_be_searched_for_any_of_several_terms(logs):
 def answer_in_one_piece(h11, protocol, RawData):
     """Head and body of an answer leave in one write, as from AWS; Hypercorn writes them apart.
 
-    Terraform hangs up now and then on an answer whose head arrives alone, asks again, and is refused the lock that it has
-    just been given.
+    Terraform hangs up now and then on an answer whose head arrives alone, asks again, and is refused the lock that it
+    has just been given.
     """
 
     async def send_event(self, event):

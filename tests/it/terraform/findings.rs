@@ -1,5 +1,5 @@
-//! What trivy says of the Terraform: nothing above low, but for what a comment `trivy:ignore` beside it explains. And what
-//! tflint says, where it is installed.
+//! What trivy says of the Terraform: nothing above low, but for what a comment `trivy:ignore` beside it explains. And
+//! what tflint says, where it is installed.
 
 use std::path::Path;
 use std::process::Command;

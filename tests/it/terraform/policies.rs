@@ -126,8 +126,8 @@ impl Policies {
         if made || whole.contains('*') { Ok(()) } else { Err(format!("there is no {whole}")) }
     }
 
-    /// Each action knows the keys of its service that are asked of it: what it does not know is never equal to anything,
-    /// so that nothing would be allowed. `aws:` is everybody's.
+    /// Each action knows the keys of its service that are asked of it: what it does not know is equal to nothing, so that
+    /// it would never be allowed. `aws:` is everybody's.
     fn conditions(&self, statement: &Value) -> Result<(), String> {
         let tests = statement["Condition"].as_object().into_iter().flatten();
         for key in tests.flat_map(|(_, keys)| keys.as_object().unwrap().keys()) {

@@ -57,7 +57,7 @@ pub fn sandbox() -> Server {
     server
 }
 
-/// Runs a test of the stacks in a process of its own, which reads the switch, with a Terraform that can reach no registry.
+/// A test of the stacks in a process of its own, which reads the switch, with a Terraform that can reach no registry.
 #[test]
 fn a_registry_that_cannot_be_reached_is_a_failure_that_says_so() {
     use std::os::unix::fs::PermissionsExt;

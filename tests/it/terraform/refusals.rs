@@ -115,7 +115,7 @@ const LONGEST: [(&str, &str, usize); 7] = [
     ("aws_dynamodb_table", "name", 255),
 ];
 
-/// `type.attribute = name` of every planned resource whose name is longer than its service takes; how many were looked at.
+/// How many names were looked at, and those that are longer than their service takes: `address.attribute = name`.
 fn too_long(plan: &Value) -> (usize, Vec<String>) {
     let mut looked_at = 0;
     let mut found = Vec::new();
