@@ -119,6 +119,31 @@ def let_logs_be_searched_for_any_of_several_terms(logs):
     logs._compile_filter_pattern = compile_pattern
 
 
+def answer_in_one_piece(h11, protocol, RawData):
+    """Head and body of an answer leave in one write, as from AWS; Hypercorn writes them apart.
+
+    Terraform hangs up now and then on an answer whose head arrives alone, asks again, and is refused the lock that it
+    has just been given.
+    """
+
+    async def send_event(self, event):
+        try:
+            data = self.connection.send(event)
+        except h11.LocalProtocolError:
+            if self.connection.their_state != h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response):
+            self.head = data
+            return
+        head, self.head = getattr(self, "head", b""), b""
+        # A long body would be copied for it.
+        for part in [head + data] if len(data) <= 65536 else [head, data]:
+            await self.send(RawData(data=part))
+
+    protocol._send_h11_event = send_event
+
+
 def write_whole(path, text):
     """Writes a file that is there either whole or not at all."""
     with open(path + ".new", "w", encoding="utf-8") as file:
@@ -163,8 +188,11 @@ def main():
     set_environment(port, scratch)
     sys.addaudithook(refuse_other_interfaces)
 
+    import h11
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
+    from hypercorn.events import RawData
+    from hypercorn.protocol.h11 import H11Protocol
     from importlib.metadata import version
 
     from ministack.app import app
@@ -172,6 +200,7 @@ def main():
 
     let_body_filters_descend_into_arrays(sns)
     let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
+    answer_in_one_piece(h11, H11Protocol, RawData)
     write_whole(about_path, json.dumps({
         "pid": os.getpid(),
         "port": port,

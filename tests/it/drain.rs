@@ -12,6 +12,7 @@ use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as Name, Send
 use claimctl::queue::drained::{Drained, Lines};
 use futures_util::{StreamExt, stream};
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::run::{Run, Running, eventually, finish, signal};
 use crate::server::{Project, Server};
@@ -101,6 +102,19 @@ fn said(run: &Run) -> String {
     format!("{}{}", run.stdout, run.stderr)
 }
 
+/// A delete that is answered after its two seconds on a busy machine is not believed: then there is something to do again.
+fn until_done(mut drain: impl FnMut() -> Run) -> Value {
+    for _ in 0..5 {
+        let run = drain();
+        if run.code != 3 {
+            return run.exits(0).json();
+        }
+        let report = run.json();
+        assert!(report["error"].is_null() && !report["next"].is_null(), "{report:#}");
+    }
+    panic!("not done after five runs");
+}
+
 #[test]
 fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
     const MESSAGES: usize = 2000;
@@ -129,7 +143,7 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
             signal(&child, Signal::KILL);
             killed.fetch_add(usize::from(finish(child, "the killed drain".to_owned()).code == -9), Ordering::Relaxed);
         }
-        let report = drain().args(["-o", "json"]).run().exits(0).json();
+        let report = until_done(|| drain().args(["-o", "json"]).run());
         assert_eq!((report["after"]["visible"].as_u64(), report["next"].as_str()), (Some(0), None), "{report:#}");
         let first = project.path().join(&file);
         let number_of = |number: u64| match number {

@@ -15,7 +15,6 @@ use crate::target::Target;
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Ls(ls::Args),
-    /// Group dead letters by shape, with a verdict on each: can it be sent again?
     Inspect(Box<inspect::Args>),
     Replay(Box<replay::Args>),
     Rescue(rescue::Args),

@@ -11,6 +11,7 @@ use crate::journal::{Item, Journal, Standing, State, Summary};
 use crate::output::units::{count, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
 
+/// Show one run: its counts, the items that failed or are undecided, and how to go on
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The run: its id, the beginning of it, or its last four digits
