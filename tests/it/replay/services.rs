@@ -35,7 +35,8 @@ fn a_function_is_invoked_again_with_the_event_that_it_failed_on() {
         let etag = put(&world, key, key);
         let body = json!({"Records": [claim("ObjectCreated:Put", BUCKET, key, &etag)]}).to_string();
         let record = json!({"messageId": key, "body": body, "eventSource": "aws:sqs", "receiptHandle": "h",
-            "attributes": {}, "messageAttributes": {}, "md5OfBody": "", "eventSourceARN": arn("claims"), "awsRegion": "us-east-1"});
+            "attributes": {}, "messageAttributes": {}, "md5OfBody": "", "eventSourceARN": arn("claims"),
+            "awsRegion": "us-east-1"});
         json!({"Records": [record]})
     };
     let request = MessageAttributeValue::builder().data_type("String").string_value("request-1").build().unwrap();

@@ -84,7 +84,8 @@ pub struct Args {
     #[arg(long)]
     force: bool,
     /// Go on with this run as it was begun: its selection and its other flags
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["queue", "dry_run"], value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["queue", "dry_run"])]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     resume: Option<String>,
     /// Look and judge, show the plan, and send nothing
     #[arg(long)]
