@@ -4,55 +4,103 @@
 use std::process::{ExitStatus, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+
+/// Which of a child's streams a line is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// Whether the operator asked to stop before that.
+    pub interrupted: bool,
+}
 
 /// Runs the command to its end and hands over each line that it writes to stderr; its stdout is dropped.
 ///
 /// Once the operator asks to stop, the child is interrupted and waited for, and the answer is
 /// [`Kind::Interrupted`](crate::error::Kind::Interrupted).
 pub async fn run(command: &mut Command, cancel: &Cancel, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
-    let mut child = spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+    let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true))?;
+    let ended = follow(child, cancel, |_, text| line(text)).await?;
+    if ended.interrupted {
+        let program = command.as_std().get_program().to_string_lossy();
+        return Err(Error::interrupted(format!("{program} was interrupted, and has ended")));
+    }
+    Ok(ended.status)
+}
+
+/// Runs the command to its end and hands over each line of both streams. Its stdin is what the caller made it.
+///
+/// Once the operator asks to stop, the child is interrupted, once, and waited for. It is never killed: what it works on
+/// would be left half done.
+pub async fn hear(command: &mut Command, cancel: &Cancel, line: impl FnMut(Stream, &str)) -> Result<Ended> {
+    follow(spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?, cancel, line).await
+}
+
+async fn follow(mut child: Child, cancel: &Cancel, mut line: impl FnMut(Stream, &str)) -> Result<Ended> {
+    let mut stdout = Lines::of(child.stdout.take());
+    let mut stderr = Lines::of(child.stderr.take());
     let mut interrupted = false;
-    if let Some(stderr) = child.stderr.take() {
-        let mut stderr = BufReader::new(stderr);
-        let mut bytes = Vec::new();
-        loop {
-            tokio::select! {
-                read = stderr.read_until(b'\n', &mut bytes) => {
-                    // What cannot be read is not heard; how the child ended is known all the same.
-                    if read.unwrap_or(0) == 0 {
-                        break;
-                    }
-                    line(String::from_utf8_lossy(&bytes).trim_end());
-                    bytes.clear();
-                }
-                () = cancel.cancelled(), if !interrupted => {
-                    interrupted = true;
-                    interrupt(&child);
-                }
+    while stdout.is_open() || stderr.is_open() {
+        tokio::select! {
+            text = stdout.next(), if stdout.is_open() => if let Some(text) = text { line(Stream::Stdout, &text) },
+            text = stderr.next(), if stderr.is_open() => if let Some(text) = text { line(Stream::Stderr, &text) },
+            () = cancel.cancelled(), if !interrupted => {
+                interrupted = true;
+                interrupt(&child);
             }
         }
     }
     let status = child.wait().await.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))?;
-    if cancel.is_cancelled() {
-        let program = command.as_std().get_program().to_string_lossy();
-        return Err(Error::interrupted(format!("{program} was interrupted, and has ended")));
+    Ok(Ended { status, interrupted: interrupted || cancel.is_cancelled() })
+}
+
+/// The lines of a pipe; what was read of a line is kept when the wait for its end is given up.
+struct Lines<R> {
+    pipe: Option<BufReader<R>>,
+    read: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    fn of(pipe: Option<R>) -> Self {
+        Lines { pipe: pipe.map(BufReader::new), read: Vec::new() }
     }
-    Ok(status)
+
+    fn is_open(&self) -> bool {
+        self.pipe.is_some()
+    }
+
+    /// None at the end.
+    async fn next(&mut self) -> Option<String> {
+        // What cannot be read is not heard; how the child ended is known all the same.
+        if self.pipe.as_mut()?.read_until(b'\n', &mut self.read).await.unwrap_or(0) == 0 {
+            self.pipe = None;
+            return None;
+        }
+        let text = String::from_utf8_lossy(&self.read).trim_end().to_owned();
+        self.read.clear();
+        Some(text)
+    }
 }
 
 /// Runs a short command and keeps what it says.
 pub async fn ask(command: &mut Command) -> Result<Output> {
-    let child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true))?;
     child.wait_with_output().await.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))
 }
 
 fn spawn(command: &mut Command) -> Result<Child> {
-    let spawned = command.stdin(Stdio::null()).process_group(0).kill_on_drop(true).spawn();
+    let spawned = command.process_group(0).spawn();
     spawned.map_err(|error| {
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         match error.kind() {

@@ -15,3 +15,5 @@ mod policies;
 mod provider;
 mod stacks;
 mod tools;
+
+pub use root::Root;
