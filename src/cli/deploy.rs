@@ -82,7 +82,7 @@ async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<
     if !args.refresh_only {
         terraform.check_artifacts(target, &artifacts).await?;
     }
-    if planned.is_empty {
+    if planned.is_empty() {
         return Ok(StackRun::planned(stack, &planned, Standing::Unchanged));
     }
     if args.dry_run {

@@ -42,7 +42,7 @@ async fn destroy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result
     let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
     let wish = Wish { mode: Mode::Destroy, digests: artifacts.digests, ..wish };
     let planned = terraform.plan(target, &wish).await?;
-    if planned.is_empty {
+    if planned.is_empty() {
         return Ok(StackRun::planned(stack, &planned, Standing::Unchanged));
     }
     if args.dry_run {

@@ -1,7 +1,7 @@
 //! What has to be agreed to before a plan is applied: what would be lost, named; the plan, seen; the environment, typed.
 
 use crate::context::Ctx;
-use crate::deploy::terraform::{self, Holding, Planned, Terraform};
+use crate::deploy::terraform::{self, Holding, Mode, Planned, Terraform};
 use crate::error::Result;
 use crate::output::{Page, Table, say};
 use crate::target::{Change, Intent, Target};
@@ -28,7 +28,13 @@ impl ConsentArgs {
     /// Looks at what would be lost, shows the plan, and asks.
     pub async fn ask(&self, ctx: &Ctx, target: &Target, terraform: &Terraform, planned: &Planned) -> Result<Losses> {
         let summary = &planned.summary;
-        let holdings = terraform::holdings(target, &summary.changes, &ctx.cancel, &*ctx.progress).await?;
+        let holdings = match planned.mode() {
+            // Only the state changes.
+            Mode::RefreshOnly => Vec::new(),
+            Mode::Deploy | Mode::Destroy => {
+                terraform::holdings(target, &summary.changes, &ctx.cancel, &*ctx.progress).await?
+            }
+        };
         let root = &terraform.root;
         terraform::check_holdings(root, target.is_protected(), &holdings, &summary.changes, &self.allow_destroy)?;
         let is_asked = !ctx.manners.yes || target.is_protected();
@@ -36,8 +42,8 @@ impl ConsentArgs {
             let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };
             say(plan.add_to(lost(&holdings)).render(&ctx.terminal).trim_end());
         }
-        let verb = if planned.file.sidecar.destroy { "destroy" } else { "deploy" };
-        let destroys = summary.changes.iter().any(|change| change.action.destroys());
+        let verb = if planned.mode() == Mode::Destroy { "destroy" } else { "deploy" };
+        let destroys = summary.counts.replace + summary.counts.destroy > 0;
         let intent = Intent { what: format!("{verb} {} ({})", root.stack, summary.sentence()), destroys };
         let agreed = match target.is_protected() {
             true => target.authorize_by_name(ctx, &intent, target.name(), self.confirm.as_deref()).await?,

@@ -33,6 +33,11 @@ impl StackArgs {
     /// In the order in which they are to be deployed.
     pub fn ordered(&self, config: &Config) -> Result<Vec<String>> {
         let known = terraform::stacks_of(config)?;
+        let needed = known.iter().flat_map(|stack| terraform::depends_on(config, stack));
+        if let Some(unknown) = needed.into_iter().find(|stack| !known.contains(stack)) {
+            return Err(Error::usage(format!("depends_on names a stack {unknown:?}, which is not there"))
+                .hint(format!("known: {}; see [stacks] in claimctl.toml", known.join(", "))));
+        }
         let chosen = if self.all { known } else { self.stacks.clone() };
         terraform::ordered(config, chosen)
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::driver::Terraform;
 use super::events::{Event, Hook};
 use super::init;
-use super::plan::Planned;
+use super::plan::{Mode, Planned};
 use crate::error::{Error, Result};
 use crate::output::units::duration;
 use crate::progress::Unit;
@@ -42,17 +42,23 @@ impl Terraform {
         arguments.push(planned.file.path.display().to_string());
         let counts = planned.summary.counts;
         let total = counts.create + counts.update + counts.destroy + 2 * counts.replace;
-        let doing = if planned.file.sidecar.destroy { "destroying" } else { "deploying" };
+        let doing = if planned.mode() == Mode::Destroy { "destroying" } else { "deploying" };
         self.progress.start(&format!("{doing} {}", self.root.name()), Some(total), Unit::Items);
         let mut done = Vec::new();
         let heard = self.stream(&arguments, |event| self.hear(&event, &mut done)).await;
         self.progress.finish();
-        planned.file.remove()?;
+        if let Err(error) = planned.file.remove() {
+            self.progress
+                .note(&format!("note: remove the plan yourself, it holds secrets: {}", error.chain().join(": ")));
+        }
         let (ended, said) = heard?;
         self.note_warnings(&said);
         init::note_state(&self.root)?;
         let name = self.root.name();
-        let failed = match self.check(&ended, &said, &format!("apply the plan of {name}")) {
+        let checked = self.check(&ended, &said, &format!("apply the plan of {name}"));
+        let failed = match checked {
+            // An interrupt that came when all was done stopped nothing.
+            _ if ended.status.success() => None,
             Ok(()) => None,
             Err(error) if ended.interrupted => Some(error.details(said.errors().flat_map(|error| error.lines()))),
             Err(error) => Some(error),

@@ -106,7 +106,7 @@ impl Terraform {
         let turn = self.turn().await?;
         let mut command = self.command(arguments);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        child::hear(command.stdin(Stdio::from(stdin)), &self.cancel, hear).await
+        child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await
     }
 
     /// Runs a command whose output is text, and gives its stdout.

@@ -57,12 +57,9 @@ pub async fn look(
     Ok(found)
 }
 
-/// Refuses to lose what is not empty, or in a protected environment anything, unless it is named.
+/// Refuses to lose what is not empty, or in a protected environment anything, unless it is named. What is named and
+/// gone already does no harm: a run that was stopped is gone on with by the same command.
 pub fn check(root: &Root, protected: bool, holdings: &[Holding], changes: &[Change], allowed: &[String]) -> Result<()> {
-    if let Some(unknown) = allowed.iter().find(|address| !changes.iter().any(|change| change.address == **address)) {
-        return Err(Error::usage(format!("--allow-destroy {unknown}: this plan does not touch it"))
-            .hint("an address is written as the plan shows it"));
-    }
     if let Some(kept) = changes.iter().find(|change| change.action.destroys() && is_protected(change)) {
         return Err(Error::refused(format!("{} is protected from deletion, so nothing was done", kept.address)).hint(
             format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::driver::Terraform;
 use super::events::Event;
@@ -19,7 +19,7 @@ use crate::target::Target;
 /// A plan that a killed run left behind is nobody's after this time.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     #[default]
@@ -50,8 +50,17 @@ pub struct Wish {
 pub struct Planned {
     pub file: PlanFile,
     pub summary: Summary,
-    /// Whether there is anything to apply.
-    pub is_empty: bool,
+}
+
+impl Planned {
+    /// Whether there is nothing to apply.
+    pub fn is_empty(&self) -> bool {
+        self.file.sidecar.is_empty
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.file.sidecar.mode
+    }
 }
 
 impl Terraform {
@@ -107,17 +116,18 @@ impl Terraform {
         let sidecar = Sidecar {
             digest: sha256(&plan),
             artifacts: wish.artifacts.clone(),
-            destroy: wish.mode == Mode::Destroy,
+            mode: wish.mode,
+            is_empty,
             ..Sidecar::new(&self.root, &target.region, target.expected_account(), &self.binary.version)
         };
-        Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary, is_empty })
+        Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary })
     }
 
     /// A plan that was kept in a file, for the environment that it was made for.
     pub async fn planned(&self, target: &Target, path: &std::path::Path) -> Result<Planned> {
         let file = PlanFile::read(path, &self.root, &target.region, target.expected_account())?;
-        let summary = self.read(path, Mode::Deploy).await?;
-        Ok(Planned { is_empty: summary.is_empty(), file, summary })
+        let summary = self.read(path, file.sidecar.mode).await?;
+        Ok(Planned { file, summary })
     }
 
     async fn read(&self, path: &std::path::Path, mode: Mode) -> Result<Summary> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::plan::Mode;
 use super::root::{Root, StateAt};
 use crate::artifact::sha256;
 use crate::error::{Error, IoContext, Result};
@@ -33,8 +34,9 @@ pub struct Sidecar {
     pub terraform: String,
     /// The artifacts that it deploys.
     pub artifacts: Vec<Deployed>,
-    /// Whether it destroys the whole stack.
-    pub destroy: bool,
+    pub mode: Mode,
+    /// Whether there was nothing to do.
+    pub is_empty: bool,
 }
 
 /// An artifact by handler and digest.
@@ -133,7 +135,8 @@ impl Sidecar {
             made_at: Timestamp::now(),
             terraform: terraform.to_owned(),
             artifacts: Vec::new(),
-            destroy: false,
+            mode: Mode::Deploy,
+            is_empty: true,
         }
     }
 }

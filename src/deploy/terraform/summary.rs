@@ -85,8 +85,7 @@ impl Action {
 
 impl Summary {
     pub fn of(plan: Plan) -> Summary {
-        let outputs = plan.output_changes.iter().filter(|(_, change)| change.actions != ["no-op"]);
-        let mut summary = Summary { outputs: outputs.map(|(name, _)| name.clone()).collect(), ..Summary::default() };
+        let mut summary = Summary::with_outputs(&plan);
         for change in plan.resource_changes.into_iter().filter(|change| change.mode == "managed") {
             match Action::of(&change.change) {
                 None => summary.unchanged += 1,
@@ -99,13 +98,18 @@ impl Summary {
     /// What was found to differ from the state, as a refresh-only plan tells it. What is in the state and not there any
     /// more is `destroy`.
     pub fn of_drift(plan: Plan) -> Summary {
-        let mut summary = Summary::default();
+        let mut summary = Summary::with_outputs(&plan);
         for change in plan.resource_drift.into_iter().filter(|change| change.mode == "managed") {
             if let Some(action) = Action::of(&change.change) {
                 summary.add(Change::new(change, action));
             }
         }
         summary
+    }
+
+    fn with_outputs(plan: &Plan) -> Summary {
+        let outputs = plan.output_changes.iter().filter(|(_, change)| change.actions != ["no-op"]);
+        Summary { outputs: outputs.map(|(name, _)| name.clone()).collect(), ..Summary::default() }
     }
 
     fn add(&mut self, change: Change) {
@@ -121,11 +125,7 @@ impl Summary {
         self.changes.push(change);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.outputs.is_empty()
-    }
-
-    /// `3 to create, 1 to update (name: 20 unchanged)` without what there is none of.
+    /// `3 to create, 1 to update, 20 unchanged`, without what there is none of.
     pub fn sentence(&self) -> String {
         let Counts { create, update, replace, destroy, forget } = self.counts;
         let counts = [
