@@ -77,7 +77,7 @@ impl StackRun {
     fn sentence(&self, way: Way) -> String {
         let stack = &self.plan.stack;
         match self.standing {
-            Standing::Done => format!("{stack}: {} made in {}", count(self.done.len() as u64, "change"), way.verb()),
+            Standing::Done => format!("{stack}: {}ed, {}", way.verb(), count(self.done.len() as u64, "change")),
             Standing::Unchanged => format!("{stack}: nothing to do, {} unchanged", self.plan.summary.unchanged),
             Standing::Planned => format!("{stack}: {}", self.plan.summary.sentence()),
             Standing::Failed => format!("{stack}: failed after {}", count(self.done.len() as u64, "change")),
@@ -109,7 +109,7 @@ pub async fn each(
         match work(stack).await {
             Ok(run) => runs.push(run),
             Err(error) if stacks.len() == 1 => return Err(error),
-            // Who declines one stack has not agreed to those after it either.
+            // Nothing was agreed to, and nothing after it is to be begun.
             Err(error) if error.kind() == Kind::Interrupted => return Err(so_far(error, &runs)),
             Err(error) => runs.push(StackRun::without_plan(stack, Standing::Failed, Some(Failure::of(&error)))),
         }

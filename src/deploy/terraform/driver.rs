@@ -149,9 +149,10 @@ impl Terraform {
             Some(0 | 2) => Ok(()),
             _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
-            None => Err(said
-                .failure(doing, &self.root)
-                .hint(format!("Terraform was killed; what it left: claimctl plan {}", self.root.stack))),
+            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
+                "what it was doing may be there without being in the state: claimctl plan {} --env {}",
+                self.root.stack, self.root.environment
+            ))),
         }
     }
 
