@@ -46,8 +46,6 @@ pub struct Terraform {
     pub root: Root,
     pub source: Source,
     pub binary: Binary,
-    /// Whether there was a state when this began.
-    pub has_state: bool,
     pub(super) path_style: bool,
     pub(super) progress: Arc<dyn Progress>,
     pub(super) cancel: Cancel,
@@ -65,8 +63,8 @@ impl Terraform {
         let (guarded, binary, found) =
             tokio::join!(target.guard(ctx), Binary::find(&target.config), state::is_there(target, &root));
         guarded?;
-        let (binary, has_state) = (binary?, found?);
-        init::check_state(&root, has_state)?;
+        let binary = binary?;
+        init::check_state(&root, found?)?;
         check_errored(&root)?;
         let arguments = ctx.variable_names().filter(|name| name.starts_with("TF_CLI_ARGS_"));
         let unset = MISLEADING.into_iter().chain(arguments).map(str::to_owned).collect();
@@ -78,7 +76,6 @@ impl Terraform {
             root,
             source,
             binary,
-            has_state,
             unset,
         };
         terraform.ensure_initialised().await?;

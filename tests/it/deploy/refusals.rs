@@ -1,6 +1,6 @@
 //! What is wrong is told before anything is done, with what to type.
 
-use super::site::{STATE, Site};
+use super::site::{ARTIFACTS, STATE, Site};
 use crate::run::Running;
 use crate::server::Server;
 use crate::world::wait_for;
@@ -62,4 +62,42 @@ fn a_terraform_that_is_not_there_or_too_old_is_told() {
     site.run("plan claim-check --env dev").fails_with(5, "no-such-terraform was not found").says("install Terraform");
     let site = Site::with(&server, "[terraform]\nbinary = \"/bin/true\"\n");
     site.run("plan claim-check --env dev").fails_with(2, "does not say which version");
+}
+
+#[test]
+fn a_state_that_could_not_be_saved_comes_first() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let file = "terraform/stacks/claim-check/errored.tfstate";
+    site.project.write(file, "{}");
+    let plan = format!("plan claim-check --env dev --artifact {}", site.zip("one").display());
+    site.run(&plan).fails_with(4, "could not save its state").says("state push").says("rm ");
+    std::fs::remove_file(site.project.path().join(file)).unwrap();
+    site.run(&plan).exits(0);
+}
+
+#[test]
+fn what_is_protected_from_deletion_stays_until_that_is_switched_off() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.deploy("one", "--var deletion_protection=true").exits(0);
+    let destroy = "destroy claim-check --env dev --yes --allow-destroy module.key[0].aws_kms_key.this";
+    let refused = site.run(destroy).fails_with(4, "is protected from deletion, so nothing was done");
+    refused.says("claimctl deploy claim-check --env dev --var deletion_protection=false");
+    assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 1);
+    site.deploy("one", "--var deletion_protection=false").exits(0);
+    site.run(destroy).exits(0);
+    assert!(site.root.cloud.all("aws_dynamodb_table").is_empty());
+}
+
+#[test]
+fn a_dry_run_and_a_missing_answer_change_nothing() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let deploy = format!("deploy claim-check --env dev --artifact {}", site.zip("one").display());
+    site.run(&format!("{deploy} --dry-run")).exits(0).says("28 to create");
+    site.run(&deploy).fails_with(4, "No terminal to ask on").says("28 to create");
+    assert!(site.root.cloud.is_empty());
+    let published = wait_for(site.s3().list_objects_v2().bucket(ARTIFACTS).send()).unwrap();
+    assert_eq!(published.key_count, Some(0));
 }
