@@ -35,6 +35,8 @@ pub mod error;
 pub mod exit;
 #[cfg(feature = "cli")]
 pub mod folder;
+#[cfg(feature = "cli")]
+pub mod function;
 #[cfg(feature = "handlers")]
 pub mod handlers;
 #[cfg(feature = "cli")]

@@ -182,6 +182,13 @@ impl Surfaces {
         })
     }
 
+    pub fn function(&self, name: &str) -> Result<Option<Found<'_, Function>>> {
+        self.find("function", name, |surface| {
+            let functions = surface.functions.iter();
+            functions.map(|(logical, function)| (logical.as_str(), [function.name.as_str(), ""], function))
+        })
+    }
+
     pub fn flow(&self, name: &str) -> Result<Option<Found<'_, Flow>>> {
         self.find("flow", name, |surface| surface.flows.iter().map(|flow| (flow.name.as_str(), ["", ""], flow)))
     }

@@ -16,6 +16,8 @@ use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::deploy::surfaces;
 use crate::error::{Error, Result};
+use crate::function::pause;
+use crate::journal::{Standing, Summary};
 use crate::output::prompt;
 use crate::progress::Progress;
 use crate::sandbox::Sandbox;
@@ -83,10 +85,36 @@ pub struct Intent {
 }
 
 impl Target {
+    /// The target that the flags mean. Reminds of functions that are paused there.
     pub async fn resolve(ctx: &Ctx, args: &TargetArgs) -> Result<Target> {
+        let target = Target::unreminded(ctx, args).await?;
+        target.remind_of_paused(ctx);
+        Ok(target)
+    }
+
+    /// The same for verbs that are about pausing.
+    pub async fn unreminded(ctx: &Ctx, args: &TargetArgs) -> Result<Target> {
         let mut config = Config::find(ctx)?;
         let choice = args.choose(ctx, &mut config)?;
         Target::of(ctx, config, choice, args.endpoint_url.clone()).await
+    }
+
+    /// Asks the journal only, which costs no call.
+    fn remind_of_paused(&self, ctx: &Ctx) {
+        match pause::left_behind(&ctx.paths, &self.config.project.name) {
+            Ok(runs) => {
+                let here = |run: &&Summary| run.who.environment == self.environment && run.who.region == self.region;
+                for Summary { target, id, resume, standing, .. } in runs.iter().filter(here) {
+                    // Who was killed may have been so before the pause, or after the end of it.
+                    let is = if *standing == Standing::Partial { "is" } else { "may still be" };
+                    ctx.progress
+                        .note(&format!("note: function {target} {is} paused (run {id}); to resume it: {resume}"));
+                }
+            }
+            Err(error) => {
+                ctx.progress.note(&format!("note: whether a function was left paused cannot be told: {error}"));
+            }
+        }
     }
 
     /// The target that a choice leads to. Asks for an MFA code where the environment wants one.
@@ -194,6 +222,22 @@ impl Target {
         aws_sdk_dynamodb::Client::from_conf(config)
     }
 
+    pub fn lambda(&self) -> aws_sdk_lambda::Client {
+        let config = aws_sdk_lambda::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
+        aws_sdk_lambda::Client::from_conf(config)
+    }
+
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
+        aws_sdk_cloudwatch::Client::from_conf(config)
+    }
+
+    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        let config =
+            aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
+        aws_sdk_cloudwatchlogs::Client::from_conf(config)
+    }
+
     /// What is deployed in this environment; empty where no stack is known.
     pub async fn surfaces(&self) -> Result<&Surfaces> {
         self.surfaces.get_or_try_init(|| self.look_at_surfaces()).await
@@ -279,6 +323,19 @@ impl Target {
                 ctx.progress.note("note: no STS answers at this endpoint, so the account is not checked");
                 Ok(())
             }
+        }
+    }
+
+    /// Fails where [`authorize`](Self::authorize) would for want of somebody to ask: for what comes long before it.
+    pub fn check_answerable(&self, ctx: &Ctx, intent: &Intent) -> Result<()> {
+        if self.protected {
+            let name = self.name();
+            let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
+            return prompt::on_a_terminal(ctx, &intent.what, &remedy);
+        }
+        match ctx.manners.yes || !(intent.destroys || !self.is_local()) {
+            true => Ok(()),
+            false => prompt::on_a_terminal(ctx, &format!("{}?", intent.what), "answer with --yes"),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod dlq;
 pub mod doctor;
 pub mod drift;
 pub mod env;
+pub mod function;
 pub mod init;
 pub mod local;
 pub mod log;
@@ -92,6 +93,9 @@ enum Verb {
     /// Dead letters: what they are, and what can be done with them
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// Pause and resume the functions that work on queues
+    #[command(subcommand)]
+    Function(function::Verb),
     /// From a claim to its payload
     #[command(subcommand)]
     Claim(claim::Verb),
@@ -134,6 +138,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Local(verb) => local::run(verb, ctx).await,
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
+        Verb::Function(verb) => function::run(verb, ctx).await,
         Verb::Claim(verb) => claim::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Plan(args) => plan::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,

@@ -1,6 +1,7 @@
 //! Looks at dead letters and groups them by shape, each group with an example, while the preflight judges them.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -52,6 +53,8 @@ pub struct Wanted<'a> {
     pub limit: Option<usize>,
     /// Which of those are told of.
     pub selection: &'a Selection,
+    /// Ends the look when so many were selected.
+    pub most: Option<u64>,
 }
 
 /// Refuses a queue that is no dead-letter queue as far as can be told: its consumer would notice the look.
@@ -79,13 +82,17 @@ pub async fn inspect(
     each: impl FnMut(Letter) -> Result<()>,
 ) -> Result<(Look, Vec<Group>)> {
     let (sender, receiver) = unbounded_channel();
-    let looking = look::look(queue, wanted.limit, cancel, progress, move |message| {
+    let mut selected = 0;
+    let looking = look::look_until(queue, wanted.limit, cancel, progress, move |message| {
         if !wanted.selection.takes(&message)? {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         let shape = Shape::of(&message);
         // Nobody listens any more: judging has failed, and says why.
-        sender.send((shape, lightened(message))).map_err(|_| Error::unexpected("the look was stopped"))
+        sender.send((shape, lightened(message))).map_err(|_| Error::unexpected("the look was stopped"))?;
+        selected += 1;
+        let enough = wanted.most.is_some_and(|most| selected >= most);
+        Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
     let (looked, groups) = tokio::join!(looking, judge(receiver, preflight, each));
     let groups = groups?;
@@ -135,7 +142,7 @@ fn add(groups: &mut BTreeMap<Shape, Group>, shape: Shape, letter: &Letter) {
 }
 
 impl Letter {
-    fn of(message: &Message, verdict: Option<Verdict>, why: Option<String>) -> Letter {
+    pub fn of(message: &Message, verdict: Option<Verdict>, why: Option<String>) -> Letter {
         let claim = message.claims.first();
         Letter {
             message_id: message.message_id.clone(),

@@ -2,9 +2,13 @@
 
 use serde::Serialize;
 
+/// Behind the new id of an item that SQS may have taken twice: an earlier try had no answer.
+pub const PERHAPS_TWICE: &str = ", perhaps twice";
+
 /// How far an item has come. The numbers are in the file: they are added, never changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 #[repr(i64)]
 pub enum State {
     /// Whole in the drained file, durably.
@@ -17,10 +21,42 @@ pub enum State {
     Deleted = 4,
     /// Not done; the detail says why.
     Failed = 5,
+    /// Judged fit to be sent.
+    ToSend = 6,
+    /// Undecided, and judged fit to be sent once more.
+    ToSendAgain = 7,
+    /// Judged as what is recorded already. The detail of this and of the other verdicts says what it rests on.
+    AlreadyRecorded = 8,
+    PayloadGone = 9,
+    PayloadChanged = 10,
+    NoClaim = 11,
+    Unreadable = 12,
+    /// Replayed as often as is allowed.
+    Replayed = 13,
+    /// The payload could not be looked at.
+    Undetermined = 14,
+    /// A new message that has no room for the mark of a replay; the detail counts its replays.
+    Unmarked = 15,
 }
 
 impl State {
-    pub const ALL: [State; 5] = [State::Written, State::Intent, State::Sent, State::Deleted, State::Failed];
+    pub const ALL: [State; 15] = [
+        State::Written,
+        State::Intent,
+        State::Sent,
+        State::Deleted,
+        State::Failed,
+        State::ToSend,
+        State::ToSendAgain,
+        State::AlreadyRecorded,
+        State::PayloadGone,
+        State::PayloadChanged,
+        State::NoClaim,
+        State::Unreadable,
+        State::Replayed,
+        State::Undetermined,
+        State::Unmarked,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -29,7 +65,27 @@ impl State {
             State::Sent => "sent",
             State::Deleted => "deleted",
             State::Failed => "failed",
+            State::ToSend => "to_send",
+            State::ToSendAgain => "to_send_again",
+            State::AlreadyRecorded => "already_recorded",
+            State::PayloadGone => "payload_gone",
+            State::PayloadChanged => "payload_changed",
+            State::NoClaim => "no_claim",
+            State::Unreadable => "unreadable",
+            State::Replayed => "replayed",
+            State::Undetermined => "undetermined",
+            State::Unmarked => "unmarked",
         }
+    }
+
+    /// Whether it is what a look found out, which a later look finds out anew.
+    pub fn is_verdict(self) -> bool {
+        !matches!(self, State::Written | State::Intent | State::Sent | State::Deleted | State::Failed | State::Unmarked)
+    }
+
+    /// Whether SQS may or may not have it, where nobody is at work.
+    pub fn is_undecided(self) -> bool {
+        matches!(self, State::Intent | State::ToSendAgain)
     }
 
     pub(super) fn number(self) -> i64 {

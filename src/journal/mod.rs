@@ -22,7 +22,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::context::Paths;
 use crate::error::{IoContext, Result};
 use failure::{Explain, damaged};
-pub use item::{Entry, Item, State};
+pub use item::{Entry, Item, PERHAPS_TWICE, State};
 use lock::Locks;
 pub use run::Run;
 pub use scribe::Scribe;
@@ -76,6 +76,12 @@ impl Journal {
         Ok(self.select("WHERE key = ?1 AND outcome = ?2 ORDER BY number DESC LIMIT 1", params![key, done])?.pop())
     }
 
+    /// The runs of a verb that are not done: live ones, and those that left something to do. Oldest first.
+    pub fn unfinished(&self, verb: &str) -> Result<Vec<Summary>> {
+        let open = "WHERE verb = ?1 AND (outcome IS NULL OR outcome <> ?2) ORDER BY number";
+        self.select(open, params![verb, Outcome::Done.number()])
+    }
+
     /// The runs that other processes are at work on at the same queue.
     pub fn others_at(&self, queue_arn: &str, run: &Run) -> Result<Vec<Summary>> {
         let open = "WHERE queue_arn = ?1 AND id <> ?2 AND outcome IS NULL ORDER BY number";
@@ -99,6 +105,19 @@ impl Journal {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
         rows.into_iter().map(|(item, state, detail)| Ok(Item { item, state: self.state(state)?, detail })).collect()
+    }
+
+    /// Items of a run that SQS may have taken twice, in the order of their names: at most `limit`.
+    pub fn doubles(&self, run: &Summary, limit: u32) -> Result<Vec<String>> {
+        let doubles = "SELECT item FROM items WHERE run = ?1 AND detail LIKE '%' || ?2 ORDER BY item LIMIT ?3";
+        self.rows(doubles, params![run.number, PERHAPS_TWICE, limit], |row| row.get(0))
+    }
+
+    /// The items in a state, with their details, of all runs of this work.
+    pub fn details(&self, key: &str, state: State) -> Result<Vec<(String, String)>> {
+        let details = "SELECT item, detail FROM items JOIN runs ON run = number
+                       WHERE key = ?1 AND state = ?2 AND detail IS NOT NULL ORDER BY number";
+        self.rows(details, params![key, state.number()], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// What a run knows of these items, in their order. Of the run at work, ask its [`Scribe`].

@@ -77,6 +77,21 @@ impl Journal {
         self.change(|change| change.execute(items, [&run.id]).map(drop).on_journal("write to", &self.file))
     }
 
+    /// Forgets what a look found out, so that a later one finds it out anew. What is undecided stays so.
+    pub fn forget_verdicts(&self, run: &Run) -> Result<()> {
+        let verdicts: Vec<_> = State::ALL.into_iter().filter(|state| state.is_verdict()).collect();
+        let [of_run, and_state] = ["run = (SELECT number FROM runs WHERE id = ?1)", "AND state = ?2"];
+        let undecided = format!("UPDATE items SET state = {} WHERE {of_run} {and_state}", State::Intent.number());
+        let forgotten = format!("DELETE FROM items WHERE {of_run} {and_state}");
+        self.change(|change| {
+            for state in verdicts {
+                let statement = if state.is_undecided() { &undecided } else { &forgotten };
+                change.execute(statement, params![run.id, state.number()]).on_journal("write to", &self.file)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Forgets a run and its items. Refused where it is live, and, unless `force`, where it leaves something undone.
     pub fn remove(&self, run: &Summary, force: bool) -> Result<()> {
         self.change(|change| {
@@ -105,8 +120,9 @@ impl Journal {
 
     fn nothing_is_left(&self, connection: &Connection, run: &Summary) -> Result<()> {
         let left = "SELECT EXISTS (SELECT 1 FROM runs WHERE number = ?1 AND outcome IS NOT ?2)
-                    OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND state = ?3)";
-        let values = params![run.number, Outcome::Done.number(), State::Intent.number()];
+                    OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND state IN (?3, ?4))";
+        let (intent, again) = (State::Intent.number(), State::ToSendAgain.number());
+        let values = params![run.number, Outcome::Done.number(), intent, again];
         match connection.query_row(left, values, |row| row.get(0)).on_journal("read", &self.file)? {
             false => Ok(()),
             true => Err(Error::refused(format!("run {} is not done, and without it nothing can go on", run.id))

@@ -120,7 +120,8 @@ fn restore(before: Option<rustix::termios::Termios>) {
     let _ = term.show_cursor().and_then(|()| term.write_line(""));
 }
 
-fn on_a_terminal(ctx: &Ctx, what: &str, remedy: &str) -> Result<()> {
+/// Fails where a question could not be answered; `remedy` is what to do without a terminal.
+pub fn on_a_terminal(ctx: &Ctx, what: &str, remedy: &str) -> Result<()> {
     match has_terminal(ctx) {
         true => Ok(()),
         false => Err(Error::refused(format!("{what} No terminal to ask on, so nothing was done")).hint(remedy)),

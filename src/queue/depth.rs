@@ -2,6 +2,7 @@
 
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::resolve;
@@ -37,6 +38,7 @@ pub struct QueueDepth {
     pub delay: u64,
     /// Seconds that a message is kept.
     pub retention: u64,
+    pub created_at: Option<Timestamp>,
     /// Bytes of one message that the queue takes, attributes included.
     pub maximum_message_size: u64,
 }
@@ -150,6 +152,9 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
         visibility_timeout: number(Name::VisibilityTimeout),
         delay: number(Name::DelaySeconds),
         retention: number(Name::MessageRetentionPeriod),
+        created_at: Some(number(Name::CreatedTimestamp))
+            .filter(|seconds| *seconds > 0)
+            .and_then(|seconds| Timestamp::from_second(seconds.try_into().ok()?).ok()),
         maximum_message_size: number(Name::MaximumMessageSize),
     })
 }

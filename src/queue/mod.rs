@@ -1,13 +1,14 @@
 //! Engines that read queues. They return values; nothing here knows a terminal.
 
 pub mod batch;
+pub mod deletes;
 pub mod depth;
 pub mod drain;
 pub mod drained;
 pub mod expression;
 #[cfg(test)]
 mod fake;
-mod held;
+pub mod held;
 pub mod histogram;
 pub mod look;
 pub mod message;

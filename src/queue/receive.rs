@@ -44,6 +44,21 @@ const RECEIVE: &str = "sqs:ReceiveMessage";
 /// mebibyte each.
 const MOST_BYTES: usize = 4 << 20;
 
+/// The longest visibility timeout (Amazon SQS API Reference, ReceiveMessage).
+const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3600);
+/// How long a message is hidden at a time, unless the operator says otherwise: what comes back after a `kill -9` comes
+/// back within this.
+pub const HIDDEN: &str = "60s";
+
+/// A visibility timeout as operators type it.
+pub fn parse_visibility(text: &str) -> Result<Duration, String> {
+    let timeout = crate::time::parse_duration(text)?;
+    match timeout.subsec_nanos() == 0 && (Duration::from_secs(1)..=LONGEST_HIDDEN).contains(&timeout) {
+        true => Ok(timeout),
+        false => Err("a visibility timeout is a number of seconds, from 1s to 12h".to_owned()),
+    }
+}
+
 /// What ends the receiving, when nothing else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {

@@ -272,6 +272,7 @@ mod tests {
             delay: 0,
             retention: 345_600,
             maximum_message_size: 1 << 20,
+            created_at: None,
         }
     }
 

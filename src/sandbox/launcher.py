@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -101,6 +102,48 @@ def let_body_filters_descend_into_arrays(sns):
     sns._body_lookup, sns._policy_matches = look_into, match
 
 
+def let_logs_be_searched_for_any_of_several_terms(logs):
+    """CloudWatch Logs: a filter pattern of `?term`s matches a line that has at least one of them.
+
+    Amazon CloudWatch Logs User Guide, "Filter pattern syntax for metric filters, subscription filters, filter log
+    events, and Live Tail": match terms in log events. Case counts, and a term in quotes may hold spaces.
+    """
+    compile_other = logs._compile_filter_pattern
+
+    def compile_pattern(pattern):
+        if not (pattern or "").startswith("?"):
+            return compile_other(pattern)
+        terms = [quoted or bare for quoted, bare in re.findall(r'\?(?:"([^"]*)"|(\S+))', pattern)]
+        return lambda line: any(term in line for term in terms)
+
+    logs._compile_filter_pattern = compile_pattern
+
+
+def answer_in_one_piece(h11, protocol, RawData):
+    """Head and body of an answer leave in one write, as from AWS; Hypercorn writes them apart.
+
+    Terraform hangs up now and then on an answer whose head arrives alone, asks again, and is refused the lock that it
+    has just been given.
+    """
+
+    async def send_event(self, event):
+        try:
+            data = self.connection.send(event)
+        except h11.LocalProtocolError:
+            if self.connection.their_state != h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response):
+            self.head = data
+            return
+        head, self.head = getattr(self, "head", b""), b""
+        # A long body would be copied for it.
+        for part in [head + data] if len(data) <= 65536 else [head, data]:
+            await self.send(RawData(data=part))
+
+    protocol._send_h11_event = send_event
+
+
 def write_whole(path, text):
     """Writes a file that is there either whole or not at all."""
     with open(path + ".new", "w", encoding="utf-8") as file:
@@ -145,14 +188,19 @@ def main():
     set_environment(port, scratch)
     sys.addaudithook(refuse_other_interfaces)
 
+    import h11
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
+    from hypercorn.events import RawData
+    from hypercorn.protocol.h11 import H11Protocol
     from importlib.metadata import version
 
     from ministack.app import app
-    from ministack.services import sns
+    from ministack.services import cloudwatch_logs, sns
 
     let_body_filters_descend_into_arrays(sns)
+    let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
+    answer_in_one_piece(h11, H11Protocol, RawData)
     write_whole(about_path, json.dumps({
         "pid": os.getpid(),
         "port": port,

@@ -12,6 +12,7 @@ use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as Name, Send
 use claimctl::queue::drained::{Drained, Lines};
 use futures_util::{StreamExt, stream};
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::run::{Run, Running, eventually, finish, signal};
 use crate::server::{Project, Server};
@@ -20,18 +21,18 @@ use crate::world::wait_for;
 const ACCOUNT: &str = "111111111111";
 const TOML: &str = "[environments.dev]\nregion = \"us-east-1\"\naccount = \"111111111111\"\n";
 
-struct Queue {
-    sqs: Client,
-    name: String,
-    url: String,
+pub struct Queue {
+    pub sqs: Client,
+    pub name: String,
+    pub url: String,
 }
 
 impl Queue {
-    fn new(server: &Server, name: &str) -> Queue {
+    pub fn new(server: &Server, name: &str) -> Queue {
         Queue::with(server, name, &[])
     }
 
-    fn with(server: &Server, name: &str, attributes: &[(Name, &str)]) -> Queue {
+    pub fn with(server: &Server, name: &str, attributes: &[(Name, &str)]) -> Queue {
         let sqs = Client::new(&server.sdk(ACCOUNT, "us-east-1"));
         let attributes = attributes.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
         let create = sqs.create_queue().queue_name(name).set_attributes(Some(attributes));
@@ -40,7 +41,7 @@ impl Queue {
     }
 
     /// Sends messages whose bodies are numbers, several batches at once. In a FIFO queue each tenth has one group.
-    fn fill(&self, number: usize) {
+    pub fn fill(&self, number: usize) {
         let fifo = self.url.ends_with(".fifo");
         let batches = (0..number).step_by(10).map(|first| {
             let entries = (first..number.min(first + 10)).map(|n| {
@@ -60,7 +61,7 @@ impl Queue {
     }
 
     /// Visible and in flight.
-    fn depth(&self) -> (usize, usize) {
+    pub fn depth(&self) -> (usize, usize) {
         let read = self.sqs.get_queue_attributes().queue_url(&self.url).attribute_names(Name::All);
         let attributes = wait_for(read.send()).unwrap().attributes.unwrap();
         let number = |name| attributes[&name].parse().unwrap();
@@ -72,7 +73,7 @@ impl Queue {
     }
 }
 
-fn messages(file: &Path) -> Vec<Drained> {
+pub fn messages(file: &Path) -> Vec<Drained> {
     Lines::open(file).unwrap().map(Result::unwrap).collect()
 }
 
@@ -99,6 +100,19 @@ fn started(command: &mut Command, file: &Path) -> std::process::Child {
 
 fn said(run: &Run) -> String {
     format!("{}{}", run.stdout, run.stderr)
+}
+
+/// A delete that is answered after its two seconds on a busy machine is not believed: then there is something to do again.
+fn until_done(mut drain: impl FnMut() -> Run) -> Value {
+    for _ in 0..5 {
+        let run = drain();
+        if run.code != 3 {
+            return run.exits(0).json();
+        }
+        let report = run.json();
+        assert!(report["error"].is_null() && !report["next"].is_null(), "{report:#}");
+    }
+    panic!("not done after five runs");
 }
 
 #[test]
@@ -129,7 +143,7 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
             signal(&child, Signal::KILL);
             killed.fetch_add(usize::from(finish(child, "the killed drain".to_owned()).code == -9), Ordering::Relaxed);
         }
-        let report = drain().args(["-o", "json"]).run().exits(0).json();
+        let report = until_done(|| drain().args(["-o", "json"]).run());
         assert_eq!((report["after"]["visible"].as_u64(), report["next"].as_str()), (Some(0), None), "{report:#}");
         let first = project.path().join(&file);
         let number_of = |number: u64| match number {

@@ -1,5 +1,7 @@
 //! The policies that `--print-policy` prints are enough, and not more than what is needed: IAM is enforced here.
 
+mod letters;
+
 use serde_json::{Value, json};
 
 use crate::run::{Run, Running};

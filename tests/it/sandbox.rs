@@ -1,6 +1,7 @@
 //! The sandbox's server: one at a time, found again, never another's process, and on loopback only.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
 use crate::run::{Running, eventually, finish, signal};
+use crate::server::Server;
 use crate::world::{World, wait_for};
 
 /// A handler that tells the log what it was given, and fails on the claim `poison`.
@@ -167,6 +169,23 @@ fn the_same_stack_twice_is_unchanged_and_another_trigger_switches_cleanly() {
     let new_mapping = &world.surface["flows"][0]["mapping"];
     assert!(new_mapping.is_string() && *new_mapping != mapping, "{new_mapping}");
     wait_for(world.s3().head_object().bucket(world.bucket()).key("kept").send()).unwrap();
+}
+
+/// Terraform's client now and then hangs up on an answer whose head arrives alone.
+#[test]
+fn a_short_answer_arrives_in_one_piece() {
+    let server = Server::up();
+    let mut stream = TcpStream::connect(server.endpoint.strip_prefix("http://").unwrap()).unwrap();
+    for _ in 0..50 {
+        stream.write_all(b"GET /_ministack/ready HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = [0; 65_536];
+        let length = stream.read(&mut answer).unwrap();
+        let answer = std::str::from_utf8(&answer[..length]).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        assert_eq!(length, Some(body.len()), "{answer}");
+    }
 }
 
 #[test]

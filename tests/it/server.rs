@@ -14,8 +14,8 @@ use crate::run::{Running, claimctl, eventually};
 use crate::world::wait_for;
 
 /// Runs the launcher with IAM enforced, which the sandbox of the tool never is. Requests count as made by TLS, because
-/// the bucket policies of bootstrap refuse all others; and a DynamoDB call that names its table as ResourceArn is
-/// checked on that table, which MiniStack 1.5.33 does not do.
+/// the bucket policies of bootstrap refuse all others. Two things that MiniStack 1.5.33 does not do: a DynamoDB call that
+/// names its table as ResourceArn is checked on that table, and some calls of Lambda are checked by their own names.
 const WITH_AUTH: &str = r#"
 import importlib.util, json, os, sys
 found = importlib.util.spec_from_file_location("launcher", sys.argv[1])
@@ -33,6 +33,15 @@ def set_environment(port, scratch):
         tagged = json.loads(body or b"{}").get("ResourceArn")
         return [tagged] if tagged else tables(body, region, account)
     iam_actions.dynamodb_resource_arns = tables_and_tagged
+    of_lambda = iam_actions._lambda_action
+    def of_lambda_by_name(method, path):
+        parts = [part for part in path.split("/") if part]
+        if parts[1:2] == ["event-source-mappings"] and len(parts) == 3:
+            return {"GET": "GetEventSourceMapping", "PUT": "UpdateEventSourceMapping"}.get(method)
+        if parts[-2:] == ["event-invoke-config", "list"]:
+            return "ListFunctionEventInvokeConfigs"
+        return of_lambda(method, path)
+    iam_actions._lambda_action = of_lambda_by_name
 launcher.set_environment = set_environment
 sys.argv = sys.argv[1:]
 sys.exit(launcher.main())

@@ -12,7 +12,6 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Get the payload of a message or a key
     Get(Box<get::Args>),
 }
 

@@ -11,7 +11,6 @@ use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Show every value that holds, and where it came from
     Show(show::Args),
     /// Look for problems in claimctl.toml
     Check,

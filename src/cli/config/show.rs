@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::target::TargetArgs;
 
+/// Show every value that holds, and where it came from
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

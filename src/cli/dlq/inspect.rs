@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Stdout, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
+use crate::policy::{Place, PolicyArgs, Statement, policy};
 use crate::queue::look::{self, Look};
 use crate::queue::named::NamedQueue;
 use crate::queue::receive::Ended;
@@ -71,6 +71,20 @@ pub struct PreflightArgs {
 }
 
 impl PreflightArgs {
+    pub fn max_replays(&self) -> u32 {
+        self.max_replays
+    }
+
+    /// What IAM has to allow to judge the letters of a queue.
+    pub async fn permissions(&self, target: &Target, place: &Place, queue: &str) -> Result<Vec<Statement>> {
+        if self.no_preflight {
+            return Ok(Vec::new());
+        }
+        let found = target.surfaces().await?.queue(queue)?;
+        let url = found.map_or(queue, |found| &found.item.url);
+        Ok(Setting::find(target, url, self.table.as_deref()).await?.permissions(place))
+    }
+
     /// None: nothing is to be looked at.
     pub async fn start(&self, target: &Target, url: &str) -> Result<Option<Preflight>> {
         if self.no_preflight {
@@ -119,7 +133,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let preflight = args.preflight.start(target, &url).await?;
     target.guard(ctx).await?;
-    let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection };
+    let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection, most: None };
     let format = ctx.manners.format;
     let mut out = (format == Format::Jsonl).then(Stdout::new);
     let mut letters = Spool::new();
@@ -162,13 +176,7 @@ async fn print_policy(args: &Args, target: &Target) -> Result<Outcome> {
         Some(name) => name.clone(),
         None => resolve::only_dead_letter_queue(target).await?,
     };
-    let mut statements = Vec::new();
-    if !args.preflight.no_preflight {
-        let found = target.surfaces().await?.queue(&name)?;
-        let url = found.map_or(name.as_str(), |found| &found.item.url);
-        let setting = Setting::find(target, url, args.preflight.table.as_deref()).await?;
-        statements.extend(setting.permissions(&place));
-    }
+    let mut statements = args.preflight.permissions(target, &place, &name).await?;
     statements.extend(look::permissions(&NamedQueue::find(target, &place, &name).await?));
     policy(statements)
 }

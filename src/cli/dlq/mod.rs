@@ -1,6 +1,9 @@
 //! `claimctl dlq`: dead letters.
 
 pub mod inspect;
+pub mod ls;
+pub mod replay;
+pub mod rescue;
 
 use clap::Subcommand;
 
@@ -11,12 +14,17 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Group dead letters by shape, with a verdict on each: can it be sent again?
+    Ls(ls::Args),
     Inspect(Box<inspect::Args>),
+    Replay(Box<replay::Args>),
+    Rescue(rescue::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
+        Verb::Replay(args) => replay::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Ls(args) => ls::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Rescue(args) => rescue::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Inspect(args) => inspect::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

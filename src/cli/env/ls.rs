@@ -17,6 +17,7 @@ use crate::target::Target;
 /// How many environments are asked at once.
 const CONCURRENCY: usize = 8;
 
+/// List the environments
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Ask STS whose account each environment leads to; without it, nothing is called

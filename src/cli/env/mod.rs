@@ -14,9 +14,7 @@ use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List the environments
     Ls(ls::Args),
-    /// Show one environment: its account, who the credentials belong to, and where they come from
     Show(show::Args),
 }
 

@@ -16,6 +16,7 @@ use crate::output::{Outcome, Page, Report, Table, report, units};
 use crate::sandbox;
 use crate::target::{Target, TargetArgs};
 
+/// Show one environment: its account, who the credentials belong to, and where they come from
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The environment; the one that is chosen otherwise when left out

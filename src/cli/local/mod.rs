@@ -14,15 +14,10 @@ use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Start the sandbox and bring up the claim-check stack
     Up(up::Args),
-    /// Say whether the sandbox runs, and what is deployed in it
     Status(status::Args),
-    /// Stop the sandbox; everything in it is gone
     Down(down::Args),
-    /// Empty the sandbox and leave it running
     Reset(reset::Args),
-    /// Show what the server and its functions say
     Logs(logs::Args),
 }
 

@@ -10,7 +10,6 @@ use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Build handlers for Lambda and pack each into a zip that is named by its digest
     Build(build::Args),
 }
 

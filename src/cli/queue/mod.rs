@@ -1,6 +1,6 @@
 //! `claimctl queue`: look into queues, empty them without a loss, and send again.
 
-mod drain;
+pub mod drain;
 pub mod ls;
 pub mod peek;
 mod purge;
@@ -16,16 +16,11 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List queues with their depth
     Ls(ls::Args),
-    /// Look at messages and give them back
     Peek(peek::Args),
-    /// Say how queues move, and when they will be empty
     Stats(stats::Args),
-    /// Move messages into a file, and lose none
     Drain(Box<drain::Args>),
     Send(Box<send::Args>),
-    /// Delete all messages
     Purge(purge::Args),
 }
 

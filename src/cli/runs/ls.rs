@@ -9,6 +9,7 @@ use crate::journal::{Standing, Summary};
 use crate::output::units::{count, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
 
+/// List the runs: who, when, what, and where each stands
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only runs that left something to do

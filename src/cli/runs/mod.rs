@@ -17,11 +17,8 @@ use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List the runs: who, when, what, and where each stands
     Ls(ls::Args),
-    /// Show one run: its counts, the items that failed or are undecided, and how to go on
     Show(show::Args),
-    /// Forget runs that are done
     Rm(rm::Args),
 }
 

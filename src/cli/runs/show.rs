@@ -11,18 +11,30 @@ use crate::journal::{Item, Journal, Standing, State, Summary};
 use crate::output::units::{count, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
 
+/// Show one run: its counts, the items that failed or are undecided, and how to go on
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The run: its id, the beginning of it, or its last four digits
     #[arg(value_name = "RUN")]
     run: String,
-    /// List the items in this state; without it, those that failed or are undecided
+    /// List the items in this state; without it, those that failed, are undecided or could not be sent
     #[arg(long, value_name = "STATE")]
     state: Option<State>,
     /// At most so many items
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
 }
+
+/// What an operator has to decide about.
+const NEEDS_A_LOOK: [State; 7] = [
+    State::Intent,
+    State::ToSendAgain,
+    State::Failed,
+    State::PayloadGone,
+    State::PayloadChanged,
+    State::Unreadable,
+    State::Undetermined,
+];
 
 #[derive(Debug, Serialize)]
 struct Run {
@@ -32,6 +44,8 @@ struct Run {
     states: BTreeMap<State, u64>,
     /// Items that SQS may or may not have: about to be sent, and nobody is at work.
     undecided: u64,
+    /// Items that SQS may have taken twice, up to --limit: an earlier try had no answer.
+    doubles: Vec<String>,
     items: Vec<Item>,
     /// Items in these states that --limit left out.
     left_out: u64,
@@ -41,11 +55,13 @@ pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let journal = journal_with(ctx, &args.run)?;
     let run = journal.run(&args.run)?;
     let states = journal.tally(&run)?;
-    let listed = args.state.map_or_else(|| vec![State::Intent, State::Failed], |state| vec![state]);
+    let listed = args.state.map_or_else(|| NEEDS_A_LOOK.to_vec(), |state| vec![state]);
     let items = first(&journal, &run, &listed, args.limit)?;
     let all: u64 = listed.iter().filter_map(|state| states.get(state)).sum();
-    let undecided = if run.standing == Standing::Live { 0 } else { *states.get(&State::Intent).unwrap_or(&0) };
-    report(Run { left_out: all.saturating_sub(items.len() as u64), run, states, undecided, items })
+    let open = states.iter().filter(|(state, _)| state.is_undecided()).map(|(_, items)| items).sum();
+    let undecided = if run.standing == Standing::Live { 0 } else { open };
+    let doubles = journal.doubles(&run, args.limit)?;
+    report(Run { left_out: all.saturating_sub(items.len() as u64), run, states, undecided, doubles, items })
 }
 
 fn first(journal: &Journal, run: &Summary, states: &[State], limit: u32) -> Result<Vec<Item>> {
@@ -83,6 +99,16 @@ impl Run {
             State::Sent => "accepted by SQS",
             State::Deleted => "deleted from its queue",
             State::Failed => "not done",
+            State::ToSend => "fit to be sent",
+            State::ToSendAgain => "undecided: SQS may or may not have it; to be sent once more",
+            State::AlreadyRecorded => "its record is there",
+            State::PayloadGone => "its payload is gone: not sent",
+            State::PayloadChanged => "its payload is another than the one claimed: not sent",
+            State::NoClaim => "a test event of S3: not sent",
+            State::Unreadable => "no claim can be read: not sent",
+            State::Replayed => "replayed as often as is allowed: not sent",
+            State::Undetermined => "its payload could not be looked at: not sent",
+            State::Unmarked => "a new message without the mark of a replay; counted here",
         }
     }
 }
@@ -105,6 +131,7 @@ impl Report for Run {
             .line_if(!counts.is_empty(), || format!("counted: {}", words(counts)))
             .table(states)
             .table(items)
+            .line_if(!self.doubles.is_empty(), || format!("perhaps twice in SQS: {}", self.doubles.join(", ")))
             .line_if(self.left_out > 0, || format!("{} more: --limit N shows them", count(self.left_out, "item")));
         match standing {
             Standing::Live => page.line("a process is at work on it"),

@@ -1,7 +1,6 @@
 //! Draining a queue: receive, append to a file, wait for the disk, delete. Nothing is ever deleted that is not whole in
 //! the file, and nothing is deleted by a handle that may no longer hold its message.
 
-mod deletes;
 pub mod report;
 pub mod run;
 mod store;
@@ -13,9 +12,9 @@ use std::time::{Duration, Instant};
 use aws_sdk_sqs::types::Message as Received;
 use tokio::sync::mpsc;
 
-use self::deletes::Deletes;
-use self::report::{Ended, Left, Report};
+use self::report::{Ended, Report};
 use self::store::{Store, Stored};
+use super::deletes::{Deletes, Left};
 use super::drained::Appender;
 use super::look::Counts;
 use super::message::Message;
@@ -163,7 +162,9 @@ impl<'a> Drain<'a> {
                     self.settle(stored.unwrap_or_else(|| Err(Error::unexpected("writing ended early"))));
                 }
                 Some(outcome) = self.deletes.next() => {
-                    if let Some(error) = self.deletes.take(outcome, &mut self.receiver, &mut self.report).await {
+                    let taken = self.deletes.take(outcome, &mut self.receiver).await;
+                    self.report.deleted += taken.deleted.len() as u64;
+                    if let Some(error) = taken.error {
                         self.fail(error);
                     }
                 }

@@ -10,6 +10,7 @@ use super::store::Stored;
 use crate::error::{Error, Kind, Result};
 use crate::exit::Exit;
 use crate::journal::Outcome;
+use crate::queue::deletes::Left;
 use crate::queue::depth::QueueDepth;
 use crate::queue::drained::{Appender, Existing};
 use crate::queue::held::{NotReleased, Returned};
@@ -35,13 +36,6 @@ pub enum Ended {
     /// Nothing was received: a rehearsal.
     #[default]
     DryRun,
-}
-
-/// A message that is left in the queue, or may be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Left {
-    pub message_id: String,
-    pub why: String,
 }
 
 /// The JSON form is a contract.
@@ -126,7 +120,7 @@ impl Report {
     }
 
     /// The first error is the one that counts; what follows from it does not.
-    pub(super) fn fail(&mut self, error: Error) {
+    pub fn fail(&mut self, error: Error) {
         if self.error.is_none() {
             self.error = Some(error.chain().join(": "));
             self.hints = error.hints().to_vec();

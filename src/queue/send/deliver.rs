@@ -19,12 +19,15 @@ pub struct Lane {
     pub queue: Queue,
     pub manner: Manner,
     pub scribe: Scribe,
+    /// What was sent is deleted elsewhere, so that its new ids have to be durable before they are told.
+    pub moves: bool,
 }
 
 /// What became of the messages of a batch.
 #[derive(Debug, Default)]
 pub struct Delivered {
-    pub sent: Vec<Outgoing>,
+    /// With the new message id.
+    pub sent: Vec<(Outgoing, String)>,
     /// With the reason. SQS does not have them.
     pub failed: Vec<(Outgoing, String)>,
     /// SQS may have them: the last call had no answer.
@@ -48,7 +51,7 @@ pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
         let (mut done, mut failed) = (outcome.done, outcome.failed);
         let unanswered = failed.split_off(failed.len().saturating_sub(call.unanswered()));
         delivered.failed.append(&mut failed);
-        if let Err(error) = delivered.note_sent(&lane.scribe, &mut done).await {
+        if let Err(error) = delivered.note_sent(&lane, &mut done).await {
             delivered.undecided.extend(unanswered.into_iter().map(|(message, _)| message));
             delivered.error = Some(error);
             break;
@@ -85,7 +88,7 @@ pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
 }
 
 impl Delivered {
-    async fn note_sent(&mut self, scribe: &Scribe, done: &mut Vec<(Outgoing, String)>) -> Result<()> {
+    async fn note_sent(&mut self, lane: &Lane, done: &mut Vec<(Outgoing, String)>) -> Result<()> {
         let mut entries = Vec::with_capacity(done.len());
         for (message, new_id) in done.drain(..) {
             // SQS answers a message that it swallows with the id of the one it takes it for.
@@ -93,10 +96,12 @@ impl Delivered {
                 self.failed.push((message, format!("swallowed: SQS takes it for a copy of message {new_id}")));
                 continue;
             }
-            let detail = if message.again { format!("{new_id}, perhaps twice") } else { new_id };
-            entries.push(Entry::new(message.item.clone(), State::Sent).with_detail(detail));
-            self.sent.push(message);
+            entries.push(message.sent_as(&new_id));
+            self.sent.push((message, new_id));
         }
-        scribe.note(entries).await
+        match lane.moves {
+            true => lane.scribe.record(entries).await,
+            false => lane.scribe.note(entries).await,
+        }
     }
 }

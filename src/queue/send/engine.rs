@@ -183,7 +183,7 @@ impl Engine<'_> {
         };
         let settled = delivered.sent.len() + delivered.failed.len() + delivered.undecided.len();
         self.progress.advance(settled as u64);
-        for message in &delivered.sent {
+        for (message, _) in &delivered.sent {
             self.report.sent(message);
             message.group.iter().for_each(|group| self.packer.settle(group));
         }
@@ -264,7 +264,7 @@ impl Engine<'_> {
             if own != Some(State::Sent) && earlier == Some(State::Sent) {
                 taken_over.push(Entry::new(message.item.clone(), State::Sent).with_detail("by an earlier run"));
             }
-            message.again = own.or(earlier) == Some(State::Intent);
+            message.again |= own.or(earlier).is_some_and(State::is_undecided);
             own != Some(State::Sent) && earlier != Some(State::Sent)
         });
         let already = before - messages.len() as u64;

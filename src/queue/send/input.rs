@@ -30,7 +30,7 @@ pub struct Rules {
     pub drop_groups: bool,
     /// Messages drained in another account or region may be sent.
     pub other_environment: bool,
-    pub selection: Selection,
+    pub selection: Arc<Selection>,
 }
 
 /// What a line turned out to be.

@@ -9,6 +9,7 @@ use aws_sdk_sqs::types::{
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::journal::{Entry, PERHAPS_TWICE, State};
 use crate::queue::message::Attribute;
 
 /// What a message occupies beside its own bytes, about.
@@ -93,6 +94,12 @@ impl Outgoing {
             Some(id) => id.to_string(),
             None => self.item.to_string(),
         }
+    }
+
+    /// What the journal keeps once SQS has it.
+    pub fn sent_as(&self, new_id: &str) -> Entry {
+        let twice = if self.again { PERHAPS_TWICE } else { "" };
+        Entry::new(self.item.clone(), State::Sent).with_detail(format!("{new_id}{twice}"))
     }
 
     pub fn to_entry(&self, index: usize, manner: &Manner) -> Result<SendMessageBatchRequestEntry> {

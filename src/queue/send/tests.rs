@@ -43,6 +43,7 @@ async fn send(fake: &Fake, bodies: &[&str], fifo: bool) -> (Result<Sent>, Vec<It
             queue: Queue { sqs, ..queue },
             manner: Manner { deduplicate: fifo.then(|| run.id().into()), delay: None },
             scribe: run.scribe(),
+            moves: false,
         },
         input,
         total: Some(bodies.len() as u64),

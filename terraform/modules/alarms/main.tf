@@ -49,6 +49,14 @@ locals {
       statistic   = "Sum"
       threshold   = 0
     } },
+    { for key, name in var.destinations : "${key}-undelivered" => {
+      description = "Failed events of ${name} do not reach their queue and are lost: its role has to be allowed to send to it"
+      namespace   = "AWS/Lambda"
+      metric      = "DestinationDeliveryFailures"
+      dimensions  = { FunctionName = name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
   )
 }
 

@@ -54,6 +54,12 @@ variable "queues" {
   }
 }
 
+variable "destinations" {
+  description = "Functions that hand failed events over to a queue, by logical name: one that cannot is an alarm."
+  type        = map(string)
+  default     = {}
+}
+
 variable "functions" {
   description = "Functions whose errors and throttles are alarms, by logical name."
   type        = map(string)

@@ -63,10 +63,20 @@ variable "state_bucket" {
   description = "State bucket of the environment; null: the one that claimctl bootstrap makes."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.state_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket))
+    error_message = "state_bucket ${jsonencode(var.state_bucket)} is not the name of a bucket: write its name only, without s3://, or leave it out for the one that claimctl bootstrap makes."
+  }
 }
 
 variable "artifact_bucket" {
   description = "Artifact bucket of the environment; null: the one that claimctl bootstrap makes."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.artifact_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.artifact_bucket))
+    error_message = "artifact_bucket ${jsonencode(var.artifact_bucket)} is not the name of a bucket: write its name only, without s3://, or leave it out for the one that claimctl bootstrap makes."
+  }
 }

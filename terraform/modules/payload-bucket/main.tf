@@ -68,6 +68,22 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # Without versioning too: it may have been on before, and what it left is paid for.
+  rule {
+    id     = "expire-older-versions"
+    status = "Enabled"
+
+    filter {}
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_expiration_days
+    }
+  }
+
   dynamic "rule" {
     for_each = var.processed_expiration_days == null ? [] : [var.processed_expiration_days]
 
@@ -84,25 +100,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
       expiration {
         days = rule.value
-      }
-    }
-  }
-
-  dynamic "rule" {
-    for_each = var.versioning ? [var.noncurrent_expiration_days] : []
-
-    content {
-      id     = "expire-older-versions"
-      status = "Enabled"
-
-      filter {}
-
-      expiration {
-        expired_object_delete_marker = true
-      }
-
-      noncurrent_version_expiration {
-        noncurrent_days = rule.value
       }
     }
   }

@@ -37,7 +37,7 @@ variable "processed_expiration_days" {
 }
 
 variable "noncurrent_expiration_days" {
-  description = "Days after which an older version expires, where versioning is on."
+  description = "Days after which an older version expires, also once versioning is switched off."
   type        = number
   default     = 90
 

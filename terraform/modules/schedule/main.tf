@@ -10,6 +10,7 @@ resource "aws_scheduler_schedule" "this" {
   target {
     arn      = var.alias_arn
     role_arn = aws_iam_role.this.arn
+    input    = var.input
 
     # The next run does the same work.
     retry_policy {

@@ -33,6 +33,16 @@ variable "alias_arn" {
   type        = string
 }
 
+variable "input" {
+  description = "The event that the function gets, as JSON."
+  type        = string
+
+  validation {
+    condition     = can(jsondecode(var.input))
+    error_message = "The input of schedule ${var.name} is not JSON: write it with jsonencode({ … })."
+  }
+}
+
 variable "account" {
   description = "Account of the schedule."
   type        = string

@@ -30,7 +30,7 @@ variable "ttl_attribute" {
 
   validation {
     condition     = var.ttl_attribute != var.partition_key
-    error_message = "ttl_attribute and partition_key are the same attribute: name another one for the expiry."
+    error_message = "The partition key of ${var.name} and its ttl_attribute are both ${var.partition_key}: name another attribute for one of them."
   }
 }
 

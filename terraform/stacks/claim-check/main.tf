@@ -76,7 +76,7 @@ module "recorder" {
 
   source_queue = var.trigger != "queue" ? null : {
     arn                 = module.claims.arn
-    maximum_concurrency = var.reserved_concurrency
+    maximum_concurrency = var.reserved_concurrency == null ? null : min(var.reserved_concurrency, 1000)
   }
 
   # A run that fails leaves its messages in the queue, for the next one.
@@ -91,6 +91,7 @@ module "schedule" {
   role_name                = "${local.prefix}-claim-schedule"
   expression               = "rate(5 minutes)"
   alias_arn                = module.recorder.alias_arn
+  input                    = jsonencode({ claimctl = "poll" })
   account                  = var.account
   permissions_boundary_arn = module.environment.permissions_boundary_arn
 }

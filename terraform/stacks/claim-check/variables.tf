@@ -71,7 +71,7 @@ variable "visibility_timeout" {
 }
 
 variable "reserved_concurrency" {
-  description = "Invocations at a time that are kept for the function; null reserves nothing."
+  description = "Invocations at a time that are kept for the function, and the most that it gets; null reserves nothing."
   type        = number
   default     = null
 
@@ -86,6 +86,12 @@ variable "oldest_claim" {
   description = "Age in seconds at which the oldest claim in the queue is an alarm."
   type        = number
   default     = 900
+
+  # SQS measures once a minute, and a schedule of five minutes lets claims wait for as long.
+  validation {
+    condition     = var.oldest_claim >= (var.trigger == "schedule" ? 600 : 60)
+    error_message = "oldest_claim (${var.oldest_claim} s) is an alarm while nothing is wrong: with trigger = \"${var.trigger}\" set it to ${var.trigger == "schedule" ? 600 : 60} or more."
+  }
 }
 
 variable "kms_key_arn" {

@@ -123,4 +123,5 @@ module "alarms" {
 
   dead_letter_queues = { csv-dlq = module.failures.name }
   functions          = { csv-loader = module.loader.name }
+  destinations       = { csv-loader = module.loader.name }
 }

@@ -40,6 +40,7 @@ resource "aws_s3_object" "surface" {
   content      = jsonencode(local.surface)
   content_type = "application/json"
 
+  # Without the tags that everything else has: what deploys may write this object and not tag it.
   override_provider {
     default_tags {
       tags = {}

@@ -34,7 +34,7 @@ variable "memory_size" {
 }
 
 variable "reserved_concurrency" {
-  description = "Invocations at a time that are kept for the function; null reserves nothing."
+  description = "Invocations at a time that are kept for the function, and the most that it gets; null reserves nothing."
   type        = number
   default     = null
 }

@@ -22,10 +22,11 @@ use crate::run::{Running, claimctl};
 use crate::terraform::Root;
 use crate::world::artifact;
 
-/// The README and the guides.
+/// The README, the guides and the runbooks.
 fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let guides = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = ["docs", "docs/runbooks"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let guides = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = guides.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
     files.extend(Some(root.join("README.md")).filter(|readme| readme.exists()));
     files.sort();

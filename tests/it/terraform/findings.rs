@@ -1,4 +1,5 @@
-//! What trivy says of the Terraform: nothing above low, but for what a comment `trivy:ignore` beside it explains.
+//! What trivy says of the Terraform: nothing above low, but for what a comment `trivy:ignore` beside it explains. And
+//! what tflint says, where it is installed.
 
 use std::path::Path;
 use std::process::Command;
@@ -43,6 +44,19 @@ fn trivy_finds_nothing_above_low() {
         .unwrap();
     let (_, found) = findings(&trivy, open.path());
     assert!(found.iter().any(|finding| finding.contains("encrypt")), "an open bucket is not found: {found:?}");
+}
+
+#[test]
+fn tflint_finds_nothing() {
+    let mut tflint = Command::new("tflint");
+    // environment.tf is the same in every stack, and not every stack uses all of it.
+    tflint.args(["--recursive", "--format=compact", "--disable-rule=terraform_unused_declarations"]);
+    tflint.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform"));
+    if Command::new("tflint").arg("--version").output().is_err() {
+        eprintln!("left out: tflint is not installed");
+        return;
+    }
+    tflint.run().exits(0);
 }
 
 /// An exception says why, on the line above it.

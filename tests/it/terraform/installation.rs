@@ -1,20 +1,32 @@
-//! What every test of Terraform needs, prepared once: the provider, its schema, and the configuration that finds them.
+//! What every test of Terraform needs, prepared once: the provider, and the configuration that finds it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::real;
 use crate::run::Running;
 
 /// The version whose schema the provider has: `tests/terraform-provider/requirements.txt`.
-const VERSION: &str = "6.69.1";
+pub const VERSION: &str = "6.69.1";
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/terraform-provider");
+
+/// `real` has the tests run with the provider that everybody uses; `tests/run --with-provider` sets it.
+const SWITCH: &str = "CLAIMCTL_TEST_PROVIDER";
 
 pub struct Installation {
     /// Terraform's own configuration: where providers come from.
     config: PathBuf,
-    schema: PathBuf,
+    pub provider: Provider,
+}
+
+/// What answers as `hashicorp/aws`.
+pub enum Provider {
+    /// That of `tests/terraform-provider`, with its schema: a folder stands for AWS.
+    Double { schema: PathBuf },
+    /// The real one: a sandbox stands for AWS.
+    Real,
 }
 
 impl Installation {
@@ -27,19 +39,20 @@ impl Installation {
     /// The variables with which any Terraform finds the provider, also one that claimctl starts. The folder stands for
     /// AWS.
     pub fn environment(&self, cloud: &Path) -> Vec<(&'static str, PathBuf)> {
-        vec![
-            ("TF_CLI_CONFIG_FILE", self.config.clone()),
-            ("TF_DISABLE_PLUGIN_TLS", "1".into()),
-            ("CHECKPOINT_DISABLE", "1".into()),
-            ("TEST_PROVIDER_SCHEMA", self.schema.clone()),
-            ("TEST_PROVIDER_WORLD", cloud.to_owned()),
-        ]
+        let mut environment = vec![("TF_CLI_CONFIG_FILE", self.config.clone()), ("CHECKPOINT_DISABLE", "1".into())];
+        if let Provider::Double { schema } = &self.provider {
+            environment.extend([
+                ("TF_DISABLE_PLUGIN_TLS", "1".into()),
+                ("TEST_PROVIDER_SCHEMA", schema.clone()),
+                ("TEST_PROVIDER_WORLD", cloud.to_owned()),
+            ]);
+        }
+        environment
     }
 
     fn prepare() -> Installation {
-        let version = Command::new("terraform").args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").output();
         assert!(
-            version.is_ok(),
+            is_installed("terraform"),
             "terraform is not installed, and the tests of the Terraform part need it: install version 1.10 or later, \
              for example with Go: go install github.com/hashicorp/terraform@v1.11.4"
         );
@@ -48,26 +61,57 @@ impl Installation {
         // Another run of the tests may prepare the same; the lock goes when the file is closed.
         let lock = std::fs::File::create(folder.join("lock")).unwrap();
         lock.lock().unwrap();
-        let provider = build();
-        Command::new(python()).arg(Path::new(SOURCES).join("derive.py")).arg(&folder).run().exits(0);
-        let mirror = folder.join("mirror");
-        for registry in ["registry.terraform.io", "registry.opentofu.org"] {
-            let place = mirror.join(registry).join("hashicorp/aws").join(VERSION).join(platform());
-            std::fs::create_dir_all(&place).unwrap();
-            let link = place.join(format!("terraform-provider-aws_v{VERSION}"));
-            // Another run may be using it.
-            if std::fs::read_link(&link).ok().as_ref() != Some(&provider) {
-                std::fs::remove_file(&link).ok();
-                std::os::unix::fs::symlink(&provider, link).unwrap();
+        match std::env::var(SWITCH).as_deref() {
+            Err(_) => {
+                let provider = build();
+                Command::new(python()).arg(Path::new(SOURCES).join("derive.py")).arg(&folder).run().exits(0);
+                let config = configure(&folder.join("terraform.rc"), &[mirror(&folder, &provider)]);
+                Installation { config, provider: Provider::Double { schema: folder.join("schema.json") } }
             }
+            Ok("real") => {
+                let mirrors = binaries().iter().map(|binary| real::mirror(&folder.join("real"), binary));
+                let config = configure(&folder.join("real.rc"), &mirrors.collect::<Vec<_>>());
+                Installation { config, provider: Provider::Real }
+            }
+            Ok(other) => panic!("{SWITCH}={other} is unknown: say real, or leave it out"),
         }
-        let config = folder.join("terraform.rc");
-        let text = format!("provider_installation {{\n  filesystem_mirror {{\n    path = {mirror:?}\n  }}\n}}\n");
-        if std::fs::read_to_string(&config).ok().as_ref() != Some(&text) {
-            std::fs::write(&config, text).unwrap();
-        }
-        Installation { config, schema: folder.join("schema.json") }
     }
+}
+
+/// What the stacks are tried with: Terraform, and OpenTofu where it is installed.
+pub fn binaries() -> &'static [&'static str] {
+    static BOTH: OnceLock<bool> = OnceLock::new();
+    if *BOTH.get_or_init(|| is_installed("tofu")) { &["terraform", "tofu"] } else { &["terraform"] }
+}
+
+fn is_installed(binary: &str) -> bool {
+    Command::new(binary).args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").output().is_ok()
+}
+
+/// A filesystem mirror with the test provider, for either registry.
+fn mirror(folder: &Path, provider: &Path) -> PathBuf {
+    let mirror = folder.join("mirror");
+    for registry in ["registry.terraform.io", "registry.opentofu.org"] {
+        let place = mirror.join(registry).join("hashicorp/aws").join(VERSION).join(platform());
+        std::fs::create_dir_all(&place).unwrap();
+        let link = place.join(format!("terraform-provider-aws_v{VERSION}"));
+        // Another run may be using it.
+        if std::fs::read_link(&link).ok().as_deref() != Some(provider) {
+            std::fs::remove_file(&link).ok();
+            std::os::unix::fs::symlink(provider, link).unwrap();
+        }
+    }
+    mirror
+}
+
+/// Has providers come from these mirrors and from nowhere else.
+fn configure(config: &Path, mirrors: &[PathBuf]) -> PathBuf {
+    let blocks = mirrors.iter().map(|path| format!("  filesystem_mirror {{\n    path = {path:?}\n  }}\n"));
+    let text = format!("provider_installation {{\n{}}}\n", blocks.collect::<String>());
+    if std::fs::read_to_string(config).ok().as_ref() != Some(&text) {
+        std::fs::write(config, text).unwrap();
+    }
+    config.to_owned()
 }
 
 /// The Python that the sandbox is made with.

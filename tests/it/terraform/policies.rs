@@ -15,7 +15,7 @@ use super::tools;
 const BOOTSTRAPPED: [&str; 3] = ["-tfstate-", "-artifacts-", "-tflock"];
 
 struct Policies {
-    /// `{prefix: {privileges, resources, conditions}}`
+    /// `{prefix: {privileges, resources}}`
     known: Value,
     /// ARNs of everything that was made.
     arns: BTreeSet<String>,
@@ -126,15 +126,23 @@ impl Policies {
         if made || whole.contains('*') { Ok(()) } else { Err(format!("there is no {whole}")) }
     }
 
-    /// Keys of a service are known to it; `aws:` is everybody's.
+    /// Each action knows the keys of its service that are asked of it: what it does not know is equal to nothing, so that
+    /// it would never be allowed. `aws:` is everybody's.
     fn conditions(&self, statement: &Value) -> Result<(), String> {
         let tests = statement["Condition"].as_object().into_iter().flatten();
         for key in tests.flat_map(|(_, keys)| keys.as_object().unwrap().keys()) {
-            let prefix = key.split(':').next().unwrap();
-            let Some(service) = self.known.get(prefix) else { continue };
-            let mut known = service["conditions"].as_object().unwrap().keys();
-            if !known.any(|known| meet(&pattern(known), key)) {
-                return Err(format!("there is no condition key {key}"));
+            if self.known.get(key.split(':').next().unwrap()).is_none() {
+                continue;
+            }
+            for action in texts(&statement["Action"]) {
+                let (_, privileges) = self.privileges(action)?;
+                let knows = |privilege: &&Value| {
+                    let on = privilege["resource_types"].as_object().unwrap().values();
+                    on.flat_map(|on| texts(&on["condition_keys"])).any(|known| meet(&pattern(known), key))
+                };
+                if !privileges.iter().all(knows) {
+                    return Err(format!("{action} has no condition key {key}"));
+                }
             }
         }
         Ok(())
@@ -245,4 +253,7 @@ fn what_does_not_exist_is_found() {
     refused("sqs:SendMessage", "arn:aws:sqs:us-east-1:333333333333:other", "there is no arn:aws:sqs");
     refused("s3:GetObject", "arn:aws:s3:::payload-tfstate-", "works on");
     refused("sqs:SendMessage", "*", "on everything");
+    let asked = serde_json::json!({"Effect": "Allow", "Action": "iam:TagRole", "Resource": "*",
+        "Condition": {"StringEquals": {"iam:PermissionsBoundary": queue}}});
+    assert!(policies.statement(&asked).unwrap_err().contains("iam:TagRole has no condition key"));
 }

@@ -7,8 +7,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::cloud::Cloud;
-use super::installation::Installation;
+use super::installation::{Installation, Provider};
+use super::real;
 use crate::run::{Run, Running};
+use crate::server::Server;
 
 pub const ACCOUNT: &str = "111111111111";
 /// The state beside the root, whatever backend the root names.
@@ -20,7 +22,10 @@ pub struct Root {
     _folder: TempDir,
     root: PathBuf,
     account: String,
+    binary: &'static str,
     pub cloud: Cloud,
+    /// In the place of the cloud, where the provider is the real one.
+    sandbox: Option<Server>,
 }
 
 impl Root {
@@ -51,13 +56,27 @@ impl Root {
         let versions = std::fs::read_to_string(root.path().join("versions.tf")).unwrap();
         if versions.contains("backend \"s3\"") {
             root.write(OVERRIDE, LOCAL_STATE);
+            if root.sandbox.is_some() {
+                root.write("sandbox_override.tf", real::OVERRIDE);
+            }
         }
         root
     }
 
     fn in_folder(folder: TempDir, path: &Path) -> Root {
         let root = folder.path().join(path);
-        Root { _folder: folder, root, account: ACCOUNT.to_owned(), cloud: Cloud::empty() }
+        let sandbox = match Installation::get().provider {
+            Provider::Double { .. } => None,
+            Provider::Real => Some(real::sandbox()),
+        };
+        let account = ACCOUNT.to_owned();
+        Root { _folder: folder, root, account, binary: "terraform", cloud: Cloud::empty(), sandbox }
+    }
+
+    /// `terraform` or `tofu`.
+    pub fn by(mut self, binary: &'static str) -> Root {
+        self.binary = binary;
+        self
     }
 
     /// The account whose credentials Terraform has.
@@ -88,12 +107,13 @@ impl Root {
             ("AWS_SECRET_ACCESS_KEY", "local".into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
         ]);
+        environment.extend(self.sandbox.iter().map(|server| ("AWS_ENDPOINT_URL", server.endpoint.clone().into())));
         environment
     }
 
     /// Terraform in this root, which sees nothing of the user's own configuration.
     pub fn terraform<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
-        let mut command = Command::new("terraform");
+        let mut command = Command::new(self.binary);
         for (name, _) in std::env::vars_os() {
             let misleading = |name: &str| ["AWS_", "TF_", "TERRAFORM_"].iter().any(|prefix| name.starts_with(prefix));
             if name.to_str().is_some_and(misleading) {

@@ -1,7 +1,9 @@
-//! Every stack in every environment, with real Terraform: accepted, applied, settled, gone.
+//! Every stack in every environment, with real Terraform, and OpenTofu where it is
+//! installed: accepted, applied, settled, gone.
 
 use std::path::{Path, PathBuf};
 
+use super::installation::binaries;
 use super::root::Root;
 use crate::run::Running;
 
@@ -15,12 +17,12 @@ pub fn variables(environment: &str) -> String {
     format!("-var-file=../../environments/{environment}.tfvars {ARTIFACT}")
 }
 
-fn terraform() -> PathBuf {
+pub fn terraform() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform")
 }
 
 /// `modules/queue` and the like; what has a file main.tf is one.
-fn folders(below: &str) -> Vec<String> {
+pub fn folders(below: &str) -> Vec<String> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(terraform().join(below)).unwrap().flatten() {
         if entry.path().join("main.tf").exists() {
@@ -40,10 +42,12 @@ fn everything_is_formatted() {
 
 /// Accepted, and what it promises seen: `terraform test` tries each validation and precondition.
 fn passes_its_tests(path: &str) {
-    let root = Root::named(path);
-    root.init().run("validate -no-color").exits(0);
-    let said = root.run("test -no-color").exits(0);
-    assert!(said.stdout.contains("passed") && !said.stdout.contains("Success! 0 passed"), "{path} has no tests");
+    for binary in binaries() {
+        let root = Root::named(path).by(binary);
+        root.init().run("validate -no-color").exits(0);
+        let said = root.run("test -no-color").exits(0);
+        assert!(said.stdout.contains("passed") && !said.stdout.contains("Success! 0 passed"), "{path} has no tests");
+    }
 }
 
 #[test]
@@ -63,7 +67,10 @@ fn the_tests_of_every_root_pass() {
 
 /// All environments beside each other in one root, as operators have them: told apart by workspace and account.
 fn in_every_environment(stack: &str) {
-    let mut root = Root::named(stack);
+    binaries().iter().for_each(|binary| live(Root::named(stack).by(binary)));
+}
+
+fn live(mut root: Root) {
     root.init();
     for (environment, account) in ENVIRONMENTS {
         root = root.account(account);
@@ -79,14 +86,19 @@ fn in_every_environment(stack: &str) {
         root = root.account(account);
         root.run(&format!("workspace select {environment}")).exits(0);
         let variables = variables(environment);
-        if environment == "prod" && !root.cloud.all("aws_dynamodb_table").is_empty() {
-            let refused = root.run(&format!("destroy -no-color -auto-approve {variables}"));
-            refused.exits(1).says("deletion_protection_enabled is on");
+        if environment == "prod" && has(&root, "aws_dynamodb_table") {
+            root.run(&format!("destroy -no-color -auto-approve {variables}")).exits(1).says("protect");
             root.apply(&format!("{variables} -var deletion_protection=false"));
         }
         root.destroy(&variables);
+        assert!(!has(&root, "aws_"), "{environment}");
     }
     assert!(root.cloud.is_empty());
+}
+
+/// Whether the state has something of a type.
+fn has(root: &Root, kind: &str) -> bool {
+    root.run("state list").exits(0).stdout.contains(kind)
 }
 
 #[test]

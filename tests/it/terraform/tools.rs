@@ -23,7 +23,8 @@ fn environment() -> &'static Path {
     })
 }
 
-/// By service: `privileges` (with the `resource_types` of each), `resources` (with an `arn`), `conditions`.
+/// By service: `privileges` (with the `resource_types` of each, and their `condition_keys`) and `resources` (with an
+/// `arn`).
 pub fn actions() -> Value {
     let libraries = environment().join("lib");
     let python = std::fs::read_dir(libraries).unwrap().flatten().next().unwrap().path();

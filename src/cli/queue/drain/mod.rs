@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::shown::Shown;
+pub(in crate::cli) use self::shown::Shown;
 use crate::context::Ctx;
 use crate::error::{Error, Result};
+use crate::function::mapping;
+use crate::function::pause::Pauser;
 use crate::journal::{Journal, Start};
 use crate::output::units::{count, parse_bytes};
 use crate::output::{Outcome, report};
@@ -21,15 +23,11 @@ use crate::queue::drain::{self, Order};
 use crate::queue::drained::Appender;
 use crate::queue::look;
 use crate::queue::named::NamedQueue;
+use crate::queue::receive::{HIDDEN, parse_visibility};
 use crate::queue::select::SelectArgs;
 use crate::queue::{Queue, resolve};
 use crate::target::{Change, Intent, Target, TargetArgs};
 use crate::time::parse_duration;
-
-/// The longest visibility timeout (Amazon SQS API Reference, ReceiveMessage).
-const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3600);
-/// What comes back after a `kill -9` comes back within this.
-const HIDDEN: &str = "60s";
 
 /// Move messages into a file, and lose none
 ///
@@ -67,6 +65,9 @@ pub struct Args {
     /// Receive what is given back (--keep, --where) even where the redrive policy allows two receives or fewer
     #[arg(long)]
     force: bool,
+    /// Pause the functions that are fed from the queue, until the drain has ended
+    #[arg(long)]
+    pause_consumer: bool,
     /// Only show what would be drained
     #[arg(long)]
     dry_run: bool,
@@ -81,8 +82,13 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let name = args.queue_url.as_ref().or(args.queue.as_ref()).map_or("", String::as_str);
     if args.policy.print_policy {
-        let queue = NamedQueue::find(target, &Place::of(target).await?, name).await?;
-        return policy(drain::permissions(&queue, args.keep));
+        let place = Place::of(target).await?;
+        let queue = NamedQueue::find(target, &place, name).await?;
+        let mut statements = drain::permissions(&queue, args.keep);
+        if args.pause_consumer {
+            statements.extend(mapping::permissions(&place));
+        }
+        return policy(statements);
     }
     // A mistake in an expression is to be found before anything is received.
     let selection = args.select.understand(Timestamp::now())?;
@@ -97,7 +103,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let to = Destination { file: args.to.clone().unwrap_or_default(), rotate_size: args.rotate_size };
     if args.dry_run {
-        return rehearse(&depth, &to.file).await;
+        return report(rehearse(&depth, &to.file).await?);
     }
     let order = Order {
         queue,
@@ -109,12 +115,54 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         until_empty: args.until_empty,
         visibility: args.visibility_timeout,
     };
+    if !args.pause_consumer {
+        note_consumers(ctx, target, &order).await?;
+    }
     let change = target.authorize(ctx, &intent(&order, &depth, &to.file)).await?;
-    report(into_file(ctx, target, &order, &to, &change).await?)
+    match args.pause_consumer {
+        true => report(undisturbed(ctx, target, &order, &to, &change, args.target.again()).await?),
+        false => report(into_file(ctx, target, &order, &to, &change).await?),
+    }
 }
 
-/// Drains as a run of the journal. Shared with `purge --backup`, which is a drain.
-pub(super) async fn into_file(
+/// Drains while the queue's consumers are paused. They are resumed however it ends; a kill leaves them to the journal.
+async fn undisturbed(
+    ctx: &Ctx,
+    target: &Target,
+    order: &Order,
+    to: &Destination,
+    change: &Change,
+    flags: String,
+) -> Result<Shown> {
+    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
+    let pauser = Pauser::of(ctx, target, &journal, flags).await?;
+    let progress = ctx.progress.as_ref();
+    let paused = pauser.pause_consumers(&order.queue_arn, change, &ctx.cancel, progress).await?;
+    let drained = into_file(ctx, target, order, to, change).await;
+    let resumed = paused.resume(&ctx.cancel, progress).await;
+    let mut shown = match (drained, &resumed) {
+        (Err(error), Err(left)) => return Err(left.hints().iter().fold(error, |error, hint| error.hint(hint))),
+        (drained, _) => drained?,
+    };
+    match resumed {
+        Ok(mappings) => shown.resumed = mappings.into_iter().map(|mapping| mapping.function).collect(),
+        Err(error) => shown.report.fail(error),
+    }
+    Ok(shown)
+}
+
+/// Says so where a deployed function takes messages from the queue too.
+async fn note_consumers(ctx: &Ctx, target: &Target, order: &Order) -> Result<()> {
+    for function in mapping::deployed_handlers(target, &order.queue.url).await? {
+        ctx.progress.note(&format!(
+            "note: function {function} takes messages from this queue too; --pause-consumer pauses it meanwhile"
+        ));
+    }
+    Ok(())
+}
+
+/// Drains as a run of the journal. Shared with `purge --backup` and `dlq rescue`, which are drains.
+pub(in crate::cli) async fn into_file(
     ctx: &Ctx,
     target: &Target,
     order: &Order,
@@ -164,18 +212,9 @@ fn refuse_fifo(depth: &QueueDepth) -> Result<()> {
 }
 
 /// What a drain would meet: in the queue, and in the file.
-async fn rehearse(depth: &QueueDepth, file: &Path) -> Result<Outcome> {
+pub(in crate::cli) async fn rehearse(depth: &QueueDepth, file: &Path) -> Result<Shown> {
     let (to, queue_arn) = (file.to_owned(), depth.arn.clone());
     let existing = tokio::task::spawn_blocking(move || Appender::look(&to, &queue_arn)).await;
     let existing = existing.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))??;
-    let rehearsed = Report::rehearsal(depth, file, existing);
-    report(Shown { report: rehearsed, next: None })
-}
-
-fn parse_visibility(text: &str) -> Result<Duration, String> {
-    let timeout = parse_duration(text)?;
-    match timeout.subsec_nanos() == 0 && (Duration::from_secs(1)..=LONGEST_HIDDEN).contains(&timeout) {
-        true => Ok(timeout),
-        false => Err("a visibility timeout is a number of seconds, from 1s to 12h".to_owned()),
-    }
+    Ok(Shown { report: Report::rehearsal(depth, file, existing), next: None, resumed: Vec::new() })
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::output::units::{bytes, count, duration};
 use crate::output::{self, Page};
-use crate::queue::drain::report::{Ended, Left, Report};
+use crate::queue::deletes::Left;
+use crate::queue::drain::report::{Ended, Report};
 
 /// Messages that a sentence names; the JSON form has all of them.
 const NAMED: usize = 5;
@@ -18,13 +19,15 @@ pub struct Shown {
     pub report: Report,
     /// The command that goes on. None: nothing is left to do.
     pub next: Option<String>,
+    /// Functions that were paused meanwhile.
+    pub resumed: Vec<String>,
 }
 
 impl Shown {
     pub fn of(report: Report, command: String) -> Shown {
         let stopped = matches!(report.ended, Ended::Interrupted | Ended::MaxTime);
         let next = (stopped || report.exit() != Exit::Done).then_some(command);
-        Shown { report, next }
+        Shown { report, next, resumed: Vec::new() }
     }
 
     /// "2,000 drained (2.1 MiB in 1 file), 2,000 deleted, in 1.2s (1,700 messages/s)"
@@ -118,6 +121,7 @@ impl output::Report for Shown {
                 left.message_id, left.visible_at, left.why
             ))
         });
+        let page = self.resumed.iter().fold(page, |page, function| page.line(format!("resumed: function {function}")));
         let page = report.error.iter().fold(page, |page, error| page.line(format!("error: {error}")));
         let page = report.hints.iter().fold(page, |page, hint| page.line(format!("hint: {hint}")));
         self.next.iter().fold(page, |page, next| page.line(format!("to go on: {next}")))

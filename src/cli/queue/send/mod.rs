@@ -134,7 +134,7 @@ impl To {
             group: args.group_id.as_deref().map(Into::into),
             drop_groups: args.drop_groups,
             other_environment: args.allow_other_environment,
-            selection: args.select.understand(Timestamp::now())?,
+            selection: Arc::new(args.select.understand(Timestamp::now())?),
         };
         Ok(To { queue, depth, rules: Arc::new(rules) })
     }
@@ -176,7 +176,7 @@ impl Sending<'_> {
             deduplicate: to.depth.fifo.then(|| self.run.id().into()),
             delay: args.delay.and_then(|delay| i32::try_from(delay.as_secs()).ok()),
         };
-        let lane = Lane { queue: to.queue.clone(), manner, scribe: self.run.scribe() };
+        let lane = Lane { queue: to.queue.clone(), manner, scribe: self.run.scribe(), moves: false };
         let task = Task {
             lane,
             input: self.input,

@@ -23,10 +23,11 @@ run "everything_that_was_named_is_watched" {
     dead_letter_queues = { claims-dlq = "shop-dev-claims-dlq" }
     queues             = { claims = { name = "shop-dev-claims", oldest_age = 900 } }
     functions          = { recorder = "shop-dev-recorder" }
+    destinations       = { recorder = "shop-dev-recorder" }
   }
 
   assert {
-    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["claims-age", "claims-dlq-depth", "recorder-errors", "recorder-throttles"]
+    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["claims-age", "claims-dlq-depth", "recorder-errors", "recorder-throttles", "recorder-undelivered"]
     error_message = "the alarms are ${join(", ", keys(aws_cloudwatch_metric_alarm.this))}"
   }
 

@@ -67,7 +67,7 @@ run "policies_too_long_for_iam" {
   command = plan
 
   variables {
-    project = join("-", [for n in range(60) : "long-name"])
+    project = "a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long-a-name-that-is-far-too-long"
   }
 
   expect_failures = [aws_iam_policy.this]

@@ -103,3 +103,23 @@ run "an_account_of_eleven_digits" {
 
   expect_failures = [var.account]
 }
+
+run "a_state_bucket_without_a_name" {
+  command = plan
+
+  variables {
+    state_bucket = ""
+  }
+
+  expect_failures = [var.state_bucket]
+}
+
+run "an_artifact_bucket_as_a_url" {
+  command = plan
+
+  variables {
+    artifact_bucket = "s3://artifacts"
+  }
+
+  expect_failures = [var.artifact_bucket]
+}

@@ -26,8 +26,8 @@ run "private_encrypted_and_tidy_by_default" {
   }
 
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["abort-incomplete-uploads"]
-    error_message = "something else than incomplete uploads goes by itself"
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["abort-incomplete-uploads", "expire-older-versions"]
+    error_message = "something else than incomplete uploads and older versions goes by itself"
   }
 
   assert {
@@ -44,7 +44,7 @@ run "versions_and_processed_objects_expire" {
   }
 
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["abort-incomplete-uploads", "expire-processed", "expire-older-versions"]
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["abort-incomplete-uploads", "expire-older-versions", "expire-processed"]
     error_message = "a rule is missing"
   }
 

@@ -16,6 +16,7 @@ variables {
   alias_arn  = "arn:aws:lambda:us-west-1:000000000000:function:shop-dev-recorder:live"
   account    = "000000000000"
   expression = "rate(5 minutes)"
+  input      = "{}"
 }
 
 run "the_role_invokes_the_alias_and_nothing_else" {
@@ -27,6 +28,11 @@ run "the_role_invokes_the_alias_and_nothing_else" {
   assert {
     condition     = one(one(aws_scheduler_schedule.this.target).retry_policy).maximum_retry_attempts == 0
     error_message = "a run is made twice"
+  }
+
+  assert {
+    condition     = one(aws_scheduler_schedule.this.target).input == "{}"
+    error_message = "the function gets another event"
   }
 }
 

@@ -16,6 +16,7 @@ variables {
   alias_arn  = "arn:aws:lambda:us-west-1:000000000000:function:shop-dev-recorder:live"
   account    = "000000000000"
   expression = "rate(5 minutes)"
+  input      = "{}"
 }
 
 run "a_name_too_long" {
@@ -66,4 +67,14 @@ run "a_cron_of_five_fields" {
   }
 
   expect_failures = [var.expression]
+}
+
+run "an_input_that_is_no_json" {
+  command = plan
+
+  variables {
+    input = "poll"
+  }
+
+  expect_failures = [var.input]
 }

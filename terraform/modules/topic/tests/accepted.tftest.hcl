@@ -25,7 +25,7 @@ run "queues_get_what_their_filter_takes" {
 
     queues = {
       all  = { arn = "arn:aws:sqs:us-west-1:000000000000:all" }
-      some = { arn = "arn:aws:sqs:us-west-1:000000000000:some", filter_policy = jsonencode({ Records = { eventName = ["ObjectCreated:Put"] } }) }
+      some = { arn = "arn:aws:sqs:us-west-1:000000000000:some", filter_policy = "{\"Records\":{\"eventName\":[\"ObjectCreated:Put\"]}}" }
     }
   }
 

@@ -78,3 +78,14 @@ run "a_reserve_below_what_a_queue_asks_for" {
 
   expect_failures = [var.reserved_concurrency]
 }
+
+run "an_alarm_between_two_runs_of_the_schedule" {
+  command = plan
+
+  variables {
+    trigger      = "schedule"
+    oldest_claim = 300
+  }
+
+  expect_failures = [var.oldest_claim]
+}

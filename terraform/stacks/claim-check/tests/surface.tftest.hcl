@@ -72,6 +72,19 @@ run "a_schedule_triggers_the_recorder" {
   }
 }
 
+run "a_reserve_above_what_a_queue_may_ask_for" {
+  command = plan
+
+  variables {
+    reserved_concurrency = 2000
+  }
+
+  assert {
+    condition     = output.claimctl.functions.claim-recorder.name == "shop-default-claim-recorder"
+    error_message = "the function is missing"
+  }
+}
+
 run "tagged_payloads_expire" {
   command = plan
 

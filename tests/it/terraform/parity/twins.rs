@@ -288,7 +288,7 @@ fn schedule(twin: &Value) -> Vec<Property> {
         ("FlexibleTimeWindow", json!({"Mode": twin["flexible_time_window"][0]["mode"]}), Value::Null),
         (
             "Target",
-            json!({"Arn": target["arn"], "RoleArn": target["role_arn"],
+            json!({"Arn": target["arn"], "RoleArn": target["role_arn"], "Input": target["input"],
                 "RetryPolicy": {"MaximumRetryAttempts": retries}}),
             Value::Null,
         ),

@@ -1,22 +1,37 @@
-//! Deleting what is on the disk: full batches, several at once, and only while the messages are surely hidden.
+//! Deleting what is safe elsewhere: full batches, several at once, and only while the messages are surely hidden.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::Serialize;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::report::{Left, Report};
+use super::Queue;
+use super::batch::{self, Outcome, Receipt};
+use super::receive::Receiver;
 use crate::error::{Error, Result};
 use crate::journal::{Entry, Scribe, State};
-use crate::queue::Queue;
-use crate::queue::batch::{self, Outcome, Receipt};
-use crate::queue::receive::Receiver;
 
 const AT_ONCE: usize = 8;
 
 const TOO_LATE: &str = "its visibility timeout was over before it could be deleted";
 const NOT_HELD: &str = "its receipt no longer held it: another consumer has it, or it was deleted";
 const NOT_TRIED: &str = "it was not tried any more";
+
+/// A message that is left in the queue, or may be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    pub message_id: String,
+    pub why: String,
+}
+
+/// What one answer said.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub deleted: Vec<Box<str>>,
+    /// One that every further call would meet.
+    pub error: Option<Error>,
+}
 
 pub struct Deletes {
     queue: Queue,
@@ -25,7 +40,7 @@ pub struct Deletes {
     calls: FuturesUnordered<JoinHandle<Outcome<Receipt>>>,
     have_worked: bool,
     given_up: bool,
-    /// Messages that are in the file and not known to be deleted, with the reason. They may be received again.
+    /// Messages that are not known to be deleted, with the reason. They may be received again.
     unsettled: BTreeMap<Box<str>, String>,
 }
 
@@ -77,23 +92,21 @@ impl Deletes {
         self.calls.next().await
     }
 
-    /// Takes note of an answer. The error is one that every further call would meet.
-    pub async fn take(
-        &mut self,
-        outcome: Result<Outcome<Receipt>, JoinError>,
-        receiver: &mut Receiver<'_>,
-        report: &mut Report,
-    ) -> Option<Error> {
+    /// Takes note of an answer.
+    pub async fn take(&mut self, outcome: Result<Outcome<Receipt>, JoinError>, receiver: &mut Receiver<'_>) -> Taken {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(died) => return Some(Error::unexpected("a call to the queue ended early").caused_by(died)),
+            Err(died) => {
+                let error = Error::unexpected("a call to the queue ended early").caused_by(died);
+                return Taken { error: Some(error), ..Taken::default() };
+            }
         };
         let mut deleted = Vec::with_capacity(outcome.done.len());
         for (Receipt { message_id, .. }, ()) in outcome.done {
             // A delete that was answered too late may have deleted nothing.
             if receiver.let_go(&message_id) {
                 self.unsettled.remove(&message_id);
-                deleted.push(Entry::new(message_id, State::Deleted));
+                deleted.push(message_id);
             } else {
                 self.unsettled.insert(message_id, TOO_LATE.to_owned());
             }
@@ -105,10 +118,10 @@ impl Deletes {
         for (Receipt { message_id, .. }, why) in outcome.failed {
             self.unsettled.insert(message_id, why);
         }
-        report.deleted += deleted.len() as u64;
         self.have_worked |= !deleted.is_empty();
-        let noted = self.scribe.note(deleted).await;
-        outcome.error.or(noted.err())
+        let entries = deleted.iter().map(|id| Entry::new(id.clone(), State::Deleted)).collect();
+        let noted = self.scribe.note(entries).await;
+        Taken { deleted, error: outcome.error.or(noted.err()) }
     }
 
     /// Whether one was deleted: only then is it known that it may be.
@@ -125,7 +138,7 @@ impl Deletes {
         self.calls.is_empty() && (self.given_up || self.ready.is_empty())
     }
 
-    /// What is in the file and not known to be deleted, in the order of the ids.
+    /// What is not known to be deleted, in the order of the ids.
     pub fn unsettled(self) -> Vec<Left> {
         let not_tried = self.ready.into_iter().map(|id| (id, NOT_TRIED.to_owned()));
         let all: BTreeMap<_, _> = not_tried.chain(self.unsettled).collect();

@@ -1,0 +1,230 @@
+//! `claimctl dlq ls`: every dead-letter queue, whose letters it takes, and when the first of them is gone.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::context::Ctx;
+use crate::dlq::letters::{self, Closely, Letters};
+use crate::dlq::sources::{self, Source};
+use crate::dlq::why::{self, Why};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::output::units::{count, local_time};
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::policy::{Place, PolicyArgs, Statement, policy};
+use crate::progress::Unit;
+use crate::queue::look::{Counts, Look};
+use crate::queue::receive::{self, Ended};
+use crate::target::{Target, TargetArgs};
+
+/// Reasons that a table shows; the JSON form has all of them.
+const SHOWN: usize = 10;
+
+/// List dead-letter queues: sources, depth, and when the first letter is gone
+///
+/// SQS deletes a letter when its queue's retention is over, counted from when the message was first sent. Without a
+/// look that moment is an interval; --look receives every letter and gives it back, as queue peek does, and makes it
+/// exact. Who loses a letter first comes first.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only these: logical names, real names, URLs or ARNs
+    #[arg(value_name = "QUEUE", conflicts_with = "all")]
+    queues: Vec<String>,
+    /// Every dead-letter queue of the account, not only those of the deployed stacks
+    #[arg(long)]
+    all: bool,
+    /// Look at the letters: the countdown becomes exact for what was seen
+    #[arg(long)]
+    look: bool,
+    /// Group the letters by the handler's error, read from its logs; looks at the letters
+    #[arg(long)]
+    why: bool,
+    /// Look even at a queue that is no dead-letter queue, or whose redrive policy allows two receives or fewer
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Listing {
+    environment: String,
+    queues: Vec<Letters>,
+    /// Queues that give their dead letters to a queue that is not there.
+    dangling: Vec<String>,
+    /// What could not be asked or looked at.
+    unseen: Vec<String>,
+    #[serde(skip)]
+    now: Timestamp,
+    #[serde(skip)]
+    again: String,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let closely = Closely { look: args.look || args.why, why: args.why, force: args.force };
+    if args.policy.print_policy {
+        return policy(permissions(&Place::of(target).await?, closely));
+    }
+    if closely.look {
+        target.guard(ctx).await?;
+    }
+    ctx.progress.start("finding dead-letter queues", None, Unit::Steps);
+    let found = match args.queues.as_slice() {
+        [] => sources::all(target, args.all).await?,
+        names => letters::named(target, names).await?,
+    };
+    ctx.progress.finish();
+    let listed = letters::list(target, found, closely, &ctx.cancel, ctx.progress.as_ref()).await?;
+    report(Listing {
+        environment: target.name().to_owned(),
+        queues: listed.queues,
+        dangling: listed.dangling,
+        unseen: listed.unseen,
+        now: Timestamp::now(),
+        again: args.target.again(),
+    })
+}
+
+fn permissions(place: &Place, closely: Closely) -> Vec<Statement> {
+    let mut statements = sources::permissions(place);
+    if closely.why {
+        statements.extend(why::permissions(place));
+    }
+    if closely.look {
+        statements.push(Statement::allow("LookAtLetters", &receive::CALLS, [place.arn("sqs", "*")]));
+    }
+    statements
+}
+
+impl Listing {
+    fn table(&self) -> Table {
+        let mut table = Table::new(["QUEUE", ">LETTERS", "FIRST ONE IS GONE", "LETTERS COME FROM"]);
+        for letters in &self.queues {
+            let sources: Vec<_> = letters.sources().iter().map(source).collect();
+            table.row([
+                letters.name().to_owned(),
+                Counts::from(&letters.letters.queue).total().to_string(),
+                letters.first_expires.map_or_else(|| "-".to_owned(), |expiry| expiry.countdown(self.now)),
+                if sources.is_empty() { "-".to_owned() } else { sources.join(", ") },
+            ]);
+        }
+        table
+    }
+
+    /// What to do next with the queue that loses a letter first.
+    fn next(&self) -> Option<String> {
+        let first = self.queues.iter().find(|letters| letters.first_expires.is_some())?;
+        Some(format!("what they are: claimctl dlq inspect {}{}", first.name(), self.again))
+    }
+}
+
+fn source(source: &Source) -> String {
+    match source {
+        Source::Queue(queue) => match queue.max_receive_count {
+            Some(receives) => format!("{} (after {})", source.name(), count(receives.into(), "receive")),
+            None => source.name().to_owned(),
+        },
+        Source::Function(function) => match &function.qualifier {
+            Some(qualifier) => format!("function {}:{qualifier}", function.name),
+            None => format!("function {}", function.name),
+        },
+    }
+}
+
+impl Letters {
+    fn name(&self) -> &str {
+        let queue = &self.letters.queue;
+        queue.logical.as_deref().unwrap_or(&queue.name)
+    }
+
+    fn looked(&self, look: &Look) -> String {
+        let Counts { visible, in_flight, delayed } = look.about.before;
+        let name = self.name();
+        let mut said = format!("{name}: seen {} of about {visible} visible", look.seen);
+        if in_flight + delayed > 0 {
+            said.push_str(&format!("; not looked at: about {in_flight} in flight, {delayed} delayed"));
+        }
+        said.push_str(match look.ended {
+            Ended::Empty | Ended::Limit | Ended::Stopped => "",
+            Ended::Cap => "; stopped: as many are held as may be in flight; there may be more",
+            Ended::Heads => "; FIFO: only the heads of message groups can be seen",
+            Ended::Unanswered => "; the counts promise more than the queue gave",
+            Ended::Interrupted => "; interrupted: there may be more",
+        });
+        if let Some(expiry) = self.first_expires {
+            let word = if expiry.exact { "is" } else { "is, of those seen," };
+            said.push_str(&format!("; the first {word} gone {}", local_time(expiry.latest)));
+        }
+        said.push_str(&format!(
+            "\n{name}: given back: {}; receive counts went up by one",
+            count(look.released, "letter")
+        ));
+        for left in &look.not_released {
+            said.push_str(&format!(
+                "\nnot given back: {}, visible again by itself at {} ({})",
+                left.message_id, left.visible_at, left.why
+            ));
+        }
+        said
+    }
+}
+
+impl Why {
+    fn page(&self, page: Page, queue: &str) -> Page {
+        let mut table = Table::new([">LETTERS", "THE HANDLER SAID", "FOR EXAMPLE"]);
+        for reason in self.reasons.iter().take(SHOWN) {
+            table.row([reason.letters.to_string(), reason.error.clone(), reason.example.clone()]);
+        }
+        let hidden = self.reasons.len().saturating_sub(SHOWN);
+        let mut page = page
+            .line(format!("why letters are in {queue}:"))
+            .table(table)
+            .line_if(hidden > 0, || format!("and {}: --output json lists all", count(hidden as u64, "more reason")))
+            .line_if(self.unexplained > 0, || format!("no log says anything of {}", count(self.unexplained, "letter")));
+        for group in &self.read {
+            let all = if group.complete { "" } else { "; there are more lines than were read" };
+            page = page.line(format!(
+                "read {} of {} since {}{all}",
+                count(group.lines, "line"),
+                group.name,
+                local_time(group.since)
+            ));
+        }
+        self.unread.iter().fold(page, |page, unread| page.line(format!("not read: {unread}")))
+    }
+}
+
+impl Report for Listing {
+    fn page(&self) -> Page {
+        let mut page = Page::new()
+            .table(self.table())
+            .line_if(self.queues.is_empty(), || format!("no dead-letter queues in environment {}", self.environment));
+        for letters in &self.queues {
+            if let Some(look) = &letters.look {
+                page = page.line(letters.looked(look));
+            }
+            if let Some(why) = &letters.why {
+                page = why.page(page, letters.name());
+            }
+            page = letters.hazards.iter().fold(page, |page, hazard| page.line(format!("hazard: {hazard}")));
+        }
+        page = self.dangling.iter().fold(page, |page, dangling| page.line(format!("hazard: {dangling}")));
+        page = self.unseen.iter().fold(page, |page, unseen| page.line(format!("not seen: {unseen}")));
+        self.next().into_iter().fold(page, Page::line)
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("queues")
+    }
+
+    fn exit(&self) -> Exit {
+        let left_out = |letters: &Letters| {
+            letters.look.as_ref().is_some_and(|look| !look.not_released.is_empty())
+                || letters.why.as_ref().is_some_and(|why| !why.unread.is_empty())
+        };
+        let is_partial = !self.unseen.is_empty() || self.queues.iter().any(left_out);
+        if is_partial { Exit::Partial } else { Exit::Done }
+    }
+}

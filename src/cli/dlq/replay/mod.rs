@@ -1,0 +1,276 @@
+//! `claimctl dlq replay`: dead letters sent again, each looked at first, and written down before and after.
+
+mod aim;
+mod permissions;
+mod shown;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
+use jiff::Timestamp;
+
+use self::aim::Aim;
+use self::shown::Shown;
+use super::inspect::PreflightArgs;
+use crate::cli::Cli;
+use crate::context::Ctx;
+use crate::dlq::inspect;
+use crate::dlq::replay::run::{self, Prepared};
+use crate::dlq::replay::{OnRecorded, Order};
+use crate::error::{Error, IoContext, Result};
+use crate::journal::{self, Journal, Standing, Start, Summary};
+use crate::output::units::count;
+use crate::output::{Outcome, report};
+use crate::policy::{PolicyArgs, policy};
+use crate::queue::Queue;
+use crate::queue::pace::Rate;
+use crate::queue::receive::{HIDDEN, parse_visibility};
+use crate::queue::select::SelectArgs;
+use crate::target::{Intent, Target, TargetArgs};
+use crate::time::parse_duration;
+
+const VERB: &str = "dlq replay";
+
+/// Send dead letters again: judged first, one ahead of the others, and no letter lost or sent twice unawares
+///
+/// Every letter is looked at and given back; what has its payload and no record yet is sent to the queue it came from.
+/// A canary goes first. Each send is in the journal before and after it, so that the same command goes on where
+/// anything ended it. Exits 3 when something is left to be decided.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The dead-letter queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
+    #[arg(value_name = "QUEUE")]
+    queue: Option<String>,
+    /// Where the letters go, if not to the queue or the function that they came from
+    #[arg(long, value_name = "QUEUE")]
+    to: Option<String>,
+    /// Replay a drained file instead of what is in the queue; FIFO letters go only so, in their order
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quarantine", "resume"])]
+    from: Option<PathBuf>,
+    /// Replay all of the file once more, although an earlier run has
+    #[arg(long, requires = "from")]
+    again: bool,
+    /// Take at most so many letters
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// What to do with letters whose record is there already
+    #[arg(long, value_name = "WHAT", default_value = "skip")]
+    on_recorded: OnRecorded,
+    /// Move letters that must not be sent (payload gone or changed, unreadable) to this file; .zst and .gz are packed
+    #[arg(long, value_name = "FILE")]
+    quarantine: Option<PathBuf>,
+    /// Send so many letters first, and the others once those are recorded; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=100))]
+    canary: u64,
+    /// How long to wait for them
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    canary_wait: Duration,
+    /// At most so many letters: 100 or 100/s, 30/m, 5/h
+    #[arg(long, value_name = "N/s", value_parser = Rate::parse)]
+    rate: Option<Rate>,
+    /// Stop when more letters than this come back while it sends
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    max_returns: u64,
+    /// Look at a payload once more before its letter is sent, if its verdict is older than this
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    recheck: Duration,
+    /// How long received letters are hidden from others at a time; extended as long as it takes
+    #[arg(long, value_name = "DURATION", default_value = HIDDEN, value_parser = parse_visibility)]
+    visibility_timeout: Duration,
+    /// Replay even from a queue that has a redrive policy of its own and allows two receives or fewer
+    #[arg(long)]
+    force: bool,
+    /// Go on with this run as it was begun: its selection and its other flags
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["queue", "dry_run"], value_parser = NonEmptyStringValueParser::new())]
+    resume: Option<String>,
+    /// Look and judge, show the plan, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    preflight: PreflightArgs,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    if args.policy.print_policy {
+        return policy(permissions::of(args, target).await?);
+    }
+    match &args.resume {
+        None => replay(args, ctx, target, None).await,
+        Some(typed) => {
+            let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
+            let run = journal.run(typed)?;
+            check_resumable(&run, ctx, target).await?;
+            let earlier = arguments_of(&run)?;
+            replay(&earlier, ctx, target, Some(&run)).await
+        }
+    }
+}
+
+async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summary>) -> Result<Outcome> {
+    let selection = args.select.understand(Timestamp::now())?;
+    let aim = Aim::find(args, target).await?;
+    if aim.letters.fifo && args.from.is_none() {
+        return Err(Error::usage(format!(
+            "{} is a FIFO queue, and what is left out would hold up its group",
+            aim.letters.name
+        ))
+        .hint(format!("drain it: claimctl queue drain {} --to FILE", aim.letters.name))
+        .hint("then replay the file: claimctl dlq replay --from FILE"));
+    }
+    if args.from.is_some() && args.on_recorded == OnRecorded::Delete {
+        return Err(Error::usage("a letter of a file cannot be deleted: the file stays as it is")
+            .hint("leave them out: --on-recorded skip"));
+    }
+    if !args.force && args.from.is_none() {
+        inspect::allow(&aim.letters, true)?;
+    }
+    let intent = |what: String| Intent {
+        what: format!("send {what} from {} to {}", aim.from.as_deref().unwrap_or(&aim.letters.name), aim.to.name()),
+        destroys: true,
+    };
+    if !args.dry_run {
+        target.check_answerable(ctx, &intent("dead letters".to_owned()))?;
+    }
+    target.guard(ctx).await?;
+    aim.notes.iter().for_each(|note| ctx.progress.note(&format!("note: {note}")));
+    let order = order(args, ctx, target, &aim, selection).await?;
+    let key = key(&order);
+    let (cancel, progress) = (&ctx.cancel, ctx.progress.as_ref());
+    if args.dry_run {
+        let journal = Journal::existing(&ctx.paths, &target.config.project.name)?.map(Arc::new);
+        return report(Shown::rehearsal(run::rehearse(&order, journal, &key, cancel, progress).await?));
+    }
+    let journal = Arc::new(Journal::open(&ctx.paths, &target.config.project.name)?);
+    if order.file.is_some() {
+        refuse_finished(args, &journal, &key)?;
+    }
+    let start = start(ctx, target, &aim, key, resumed).await?;
+    let prepared = run::prepare(order, journal, &start, cancel, progress).await?;
+    if cancel.is_cancelled() {
+        prepared.leave(journal::Outcome::Interrupted).await?;
+        return Err(
+            Error::interrupted("stopped while looking; nothing was sent").hint(format!("again: {}", start.resume))
+        );
+    }
+    let what = shown::tell_plan(ctx, &prepared, &aim.letters);
+    let change = match target.authorize(ctx, &intent(what)).await {
+        Ok(change) => change,
+        Err(error) => {
+            prepared.leave(journal::Outcome::Interrupted).await?;
+            return Err(error);
+        }
+    };
+    let report_of_it = prepared.replay(&change, cancel, progress).await?;
+    report(Shown::of(report_of_it, ctx.changes.command()))
+}
+
+async fn order(
+    args: &Args,
+    ctx: &Ctx,
+    target: &Target,
+    aim: &Aim,
+    selection: crate::queue::select::Selection,
+) -> Result<Order> {
+    Ok(Order {
+        letters: Queue::new(target.sqs(), &aim.letters.url),
+        letters_arn: aim.letters.arn.clone(),
+        to: aim.to.clone(),
+        selection: Arc::new(selection),
+        limit: args.limit,
+        file: args.from.as_ref().map(|file| file.canonicalize().on("find", file)).transpose()?,
+        gauges: aim.gauges(target).await?,
+        preflight: args.preflight.start(target, &aim.letters.url).await?.map(Arc::new),
+        on_recorded: args.on_recorded,
+        quarantine: args.quarantine.as_ref().map(|file| ctx.working_directory.join(file)),
+        max_replays: args.preflight.max_replays(),
+        max_returns: args.max_returns,
+        canary: args.canary,
+        canary_wait: args.canary_wait,
+        rate: args.rate,
+        recheck: args.recheck,
+        visibility: args.visibility_timeout,
+    })
+}
+
+/// Equal for the same letters: one replay of them at a time, and each goes on with what the last one left.
+fn key(order: &Order) -> String {
+    let queue = if order.letters_arn.is_empty() { &order.letters.url } else { order.letters_arn.as_str() };
+    match &order.file {
+        Some(file) => format!("{VERB} {} to {}", file.display(), order.to.name()),
+        None => format!("{VERB} {queue}"),
+    }
+}
+
+/// A file that was replayed to its end is not replayed again by accident.
+fn refuse_finished(args: &Args, journal: &Journal, key: &str) -> Result<()> {
+    match journal.last(key)?.filter(|last| last.standing == Standing::Done && !args.again) {
+        None => Ok(()),
+        Some(run) => Err(Error::refused(format!("run {} has replayed all of this file ({})", run.id, run.target))
+            .hint("to replay it once more: --again")),
+    }
+}
+
+/// What the journal is told. One that is gone on with keeps the command that it was begun by.
+async fn start(ctx: &Ctx, target: &Target, aim: &Aim, key: String, resumed: Option<&Summary>) -> Result<Start> {
+    let (arguments, resume) = match resumed {
+        Some(run) => (run.arguments.clone(), run.resume.clone()),
+        None => (ctx.changes.arguments(), ctx.changes.command()),
+    };
+    Ok(Start {
+        verb: VERB.to_owned(),
+        who: target.who(ctx).await?,
+        queue_arn: Some(aim.letters.arn.clone()),
+        target: format!("{} to {}", aim.from.as_deref().unwrap_or(&aim.letters.name), aim.to.name()),
+        key,
+        arguments,
+        resume,
+    })
+}
+
+/// Only the last run of a queue knows what is still to be done there, and only in its own environment.
+async fn check_resumable(run: &Summary, ctx: &Ctx, target: &Target) -> Result<()> {
+    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
+    if run.verb != VERB {
+        return Err(Error::usage(format!("run {} is no replay of dead letters, it is: {}", run.id, run.verb))
+            .hint(format!("to go on with it: {}", run.resume)));
+    }
+    let here = target.who(ctx).await?;
+    if (&run.who.environment, &run.who.region, &run.who.account) != (&here.environment, &here.region, &here.account) {
+        let there = run.who.environment.as_deref().unwrap_or("none");
+        let account = run.who.account.as_ref().map_or_else(String::new, |account| format!(", account {account}"));
+        return Err(Error::refused(format!(
+            "run {} is of another environment: {there}, region {}{account}",
+            run.id, run.who.region
+        ))
+        .hint(format!("to go on with it: {}", run.resume)));
+    }
+    let last = journal.last(&run.key)?;
+    if let Some(last) = last.filter(|last| last.id != run.id) {
+        return Err(Error::refused(format!("run {} was followed by run {} on the same queue", run.id, last.id))
+            .hint(format!("go on with that one: claimctl dlq replay --resume {}", last.id)));
+    }
+    match run.standing {
+        Standing::Done => Err(Error::refused(format!("run {} is done: nothing is left to do", run.id))
+            .hint(format!("to replay what came since: {}", run.resume))),
+        _ => Ok(()),
+    }
+}
+
+/// The flags that the run was begun with.
+fn arguments_of(run: &Summary) -> Result<Args> {
+    let words = std::iter::once("claimctl".to_owned()).chain(run.arguments.iter().cloned());
+    match Cli::try_parse_from(words).map(|cli| cli.verb) {
+        Ok(crate::cli::Verb::Dlq(super::Verb::Replay(args))) => Ok(*args),
+        _ => Err(Error::usage(format!("the flags of run {} cannot be read back", run.id))
+            .hint(format!("say them again: {}", run.resume))),
+    }
+}

@@ -1,0 +1,45 @@
+//! What IAM has to allow for a replay.
+
+use super::Args;
+use crate::dlq::replay::{INVOKE, watch};
+use crate::dlq::sources;
+use crate::error::Result;
+use crate::function::mapping;
+use crate::policy::{Place, Statement};
+use crate::queue::named::NamedQueue;
+use crate::queue::send::call::SEND;
+use crate::queue::{batch, look, receive, resolve};
+use crate::target::Target;
+
+pub async fn of(args: &Args, target: &Target) -> Result<Vec<Statement>> {
+    let place = Place::of(target).await?;
+    let name = match &args.queue {
+        Some(name) => name.clone(),
+        None => resolve::only_dead_letter_queue(target).await?,
+    };
+    let letters = NamedQueue::find(target, &place, &name).await?;
+    let mut statements = args.preflight.permissions(target, &place, &name).await?;
+    if !args.dry_run {
+        statements.push(letters.permissions("ReplayLetters", &[&receive::CALLS[..], &[batch::DELETE]].concat()));
+        statements.push(watch::permissions());
+        statements.push(mapping::list_permission("FindHandlers"));
+    } else {
+        statements.extend(look::permissions(&letters));
+    }
+    statements.extend(destination(args, target, &place).await?);
+    Ok(statements)
+}
+
+/// Where the letters go. Without a name it is found out by asking who gives the queue its letters.
+async fn destination(args: &Args, target: &Target, place: &Place) -> Result<Vec<Statement>> {
+    let send: &[&'static str] = if args.dry_run { &[] } else { &[SEND] };
+    if let Some(name) = &args.to {
+        return Ok(vec![NamedQueue::find(target, place, name).await?.permissions("SendToSource", send)]);
+    }
+    let mut statements = sources::permissions(place);
+    if !args.dry_run {
+        statements.push(Statement::allow("SendToSource", send, [place.arn("sqs", "*")]));
+        statements.push(Statement::allow("InvokeAgain", &[INVOKE], [place.arn("lambda", "function:*")]));
+    }
+    Ok(statements)
+}

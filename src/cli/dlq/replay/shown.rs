@@ -1,0 +1,232 @@
+//! What a replay would do and what it did, for people.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Prepared, count};
+use crate::context::Ctx;
+use crate::dlq::replay::plan::Plan;
+use crate::dlq::replay::report::{Ended, Report};
+use crate::dlq::verdict::Verdict;
+use crate::exit::Exit;
+use crate::output::units::duration;
+use crate::output::{self, Page, Table};
+use crate::queue::deletes::Left;
+use crate::queue::depth::QueueDepth;
+
+/// Letters that a sentence names; the JSON form has more.
+const NAMED: usize = 5;
+
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    #[serde(flatten)]
+    report: Report,
+    /// The command that goes on. None: nothing is left to do.
+    next: Option<String>,
+}
+
+/// Says what the look found, before the question. Returns what is to be sent, in words.
+pub fn tell_plan(ctx: &Ctx, prepared: &Prepared, letters: &QueueDepth) -> String {
+    let Some(plan) = &prepared.plan else {
+        return format!("about {}, none of them looked at,", count(letters.visible, "dead letter"));
+    };
+    verdicts(plan).iter().for_each(|line| ctx.progress.note(line));
+    plan.notes.iter().for_each(|note| ctx.progress.note(&format!("note: {note}")));
+    count(plan.of(Verdict::Send), "dead letter")
+}
+
+/// "12 to be sent", "3 payload gone: 5fea… (there is no object b/k)"
+fn verdicts(plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for verdict in Verdict::ALL.into_iter().filter(|verdict| plan.of(*verdict) > 0) {
+        let example = plan.examples.get(verdict.as_str()).and_then(|examples| examples.first());
+        let example = example.map_or_else(String::new, |letter| {
+            let why = letter.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            format!(", for example {}{why}", letter.message_id)
+        });
+        lines.push(format!("{} {verdict}{example}", plan.of(verdict)));
+    }
+    if plan.settled_before > 0 {
+        lines.push(format!("{} settled by an earlier command, only to be deleted", plan.settled_before));
+    }
+    if plan.undecided > 0 {
+        lines.push(format!("{} undecided: an earlier command may have sent them", plan.undecided));
+    }
+    lines
+}
+
+impl Shown {
+    pub fn of(report: Report, command: String) -> Shown {
+        let left = report.exit() != Exit::Done || report.ended == Ended::Interrupted || report.ended == Ended::Limit;
+        Shown { next: left.then_some(command), report }
+    }
+
+    pub fn rehearsal(report: Report) -> Shown {
+        Shown { report, next: None }
+    }
+
+    /// "claims-dlq: 1,998 letters sent to claims, 2 sent by an earlier command; 2,000 deleted; 1.2s, 1,700 letters/s"
+    fn sum(&self) -> String {
+        let report = &self.report;
+        let mut parts = vec![format!("{} sent to {}", count(report.sent, "letter"), report.destination)];
+        for (number, what) in [
+            (report.sent_before, "sent by an earlier command"),
+            (report.recorded, "recorded already"),
+            (report.quarantined, "quarantined"),
+            (report.failed, "failed"),
+            (report.undecided, "undecided"),
+        ] {
+            if number > 0 {
+                parts.push(format!("{number} {what}"));
+            }
+        }
+        parts.push(format!("{} deleted", report.deleted));
+        let took = duration(Duration::from_secs_f64(report.elapsed_seconds));
+        format!(
+            "{}: {}; {took}, {:.0} letters/s; run {}",
+            report.queue,
+            parts.join(", "),
+            report.messages_per_second,
+            report.run
+        )
+    }
+
+    fn why_it_ended(&self) -> Option<String> {
+        match self.report.ended {
+            Ended::Complete | Ended::DryRun => None,
+            Ended::Limit => Some("stopped at the limit".to_owned()),
+            Ended::Cap => Some("stopped: as many letters are held as may be in flight; there may be more".to_owned()),
+            Ended::Unanswered => Some(
+                "the counts promise more than the queue gave: they lag behind, or newer letters keep coming".to_owned(),
+            ),
+            Ended::Interrupted => Some("interrupted: there may be more".to_owned()),
+            Ended::Stopped => self.report.stopped.as_ref().map(|why| format!("stopped: {why}")),
+            Ended::Failed => self.report.stopped.as_ref().map(|why| format!("error: {why}")),
+        }
+    }
+
+    fn left(&self) -> Option<String> {
+        let left: Vec<_> =
+            self.report.left.iter().map(|(why, letters)| format!("{letters} {}", why.replace('_', " "))).collect();
+        (!left.is_empty()).then(|| format!("left in {}: {}", self.report.queue, left.join(", ")))
+    }
+
+    fn canary(&self) -> Option<String> {
+        let canary = self.report.canary.as_ref()?;
+        use crate::dlq::replay::report::Fate;
+        let waited = duration(Duration::from_secs_f64(canary.waited_seconds));
+        let fate = match canary.fate {
+            Fate::Recorded => format!("recorded after {waited}"),
+            Fate::Consumed => format!("consumed after {waited}, and not thrown back"),
+            Fate::Returned => format!("thrown back after {waited}"),
+            Fate::Unknown | Fate::Interrupted => format!("undecided after {waited}"),
+            Fate::NothingToSend => return None,
+        };
+        Some(format!("canary {}: {fate}", canary.message_ids.join(", ")))
+    }
+
+    fn counts(&self) -> String {
+        match &self.report.after {
+            None => "what is still in the queue is unknown: its counts cannot be read".to_owned(),
+            Some(after) if after.total() == 0 => "nothing is left in the queue".to_owned(),
+            Some(after) => format!(
+                "still in the queue: about {} visible, {} in flight, {} delayed",
+                after.visible, after.in_flight, after.delayed
+            ),
+        }
+    }
+
+    fn rehearsal_page(&self, plan: &Plan) -> Page {
+        let report = &self.report;
+        let mut table = Table::new([">LETTERS", "VERDICT", "EXAMPLE", "WHY"]);
+        for verdict in Verdict::ALL.into_iter().filter(|verdict| plan.of(*verdict) > 0) {
+            let example = plan.examples.get(verdict.as_str()).and_then(|examples| examples.first());
+            let why = example.and_then(|letter| letter.why.clone());
+            table.row([
+                plan.of(verdict).to_string(),
+                verdict.to_string(),
+                example.map_or_else(String::new, |letter| letter.message_id.clone()),
+                why.unwrap_or_else(|| "-".to_owned()),
+            ]);
+        }
+        let page = Page::new()
+            .table(table)
+            .line(format!(
+                "{}: {} would be sent to {}; seen {} of about {} visible",
+                report.queue,
+                count(plan.of(Verdict::Send), "letter"),
+                report.destination,
+                plan.seen,
+                report.before.visible
+            ))
+            .line_if(plan.settled_before > 0, || {
+                format!("{} settled by an earlier command, only to be deleted", plan.settled_before)
+            })
+            .line_if(plan.undecided > 0, || {
+                format!("{} undecided: an earlier command may have sent them", plan.undecided)
+            })
+            .line_if(!plan.complete && report.ended == Ended::DryRun, || {
+                "not all letters may have been seen".to_owned()
+            });
+        let page = plan.notes.iter().fold(page, |page, note| page.line(format!("note: {note}")));
+        page.line_if(report.ended == Ended::Interrupted, || "interrupted: there may be more".to_owned())
+            .line("nothing was sent, and every letter was given back: --dry-run")
+    }
+}
+
+impl output::Report for Shown {
+    fn page(&self) -> Page {
+        let report = &self.report;
+        if let (true, Some(plan)) = (report.run.is_empty(), &report.plan) {
+            return self.rehearsal_page(plan);
+        }
+        let page = Page::new().line(self.sum());
+        let page = self.canary().into_iter().chain(self.why_it_ended()).chain(self.left()).fold(page, Page::line);
+        let page = page
+            .line_if(report.returned > 0, || {
+                format!("came back: {}: {}", count(report.returned, "letter"), report.returns.join(", "))
+            })
+            .line_if(report.perhaps_twice > 0, || format!("perhaps sent twice: {}", some(&report.doubles)))
+            .line_if(!report.open.is_empty(), || format!("undecided: {}", some(&report.open)))
+            .line_if(report.unmarked > 0, || {
+                format!("{} without room for the mark of a replay: the journal counts them", report.unmarked)
+            })
+            .line_if(report.to_do > 0, || format!("{} fit to be sent, and not sent", report.to_do))
+            .line(self.counts())
+            .line_if(report.is_elsewhere(), || {
+                "what is in flight is held by another consumer, or by a command that was killed".to_owned()
+            })
+            .line_if(!report.not_deleted.is_empty(), || some_of("settled, and not deleted", &report.not_deleted))
+            .line_if(!report.failures.is_empty(), || some_of("not sent", &report.failures));
+        let page = report.not_released.iter().fold(page, |page, left| {
+            page.line(format!(
+                "not given back: {}, visible again by itself at {} ({})",
+                left.message_id, left.visible_at, left.why
+            ))
+        });
+        let page = report.hints.iter().fold(page, |page, hint| page.line(format!("hint: {hint}")));
+        self.next.iter().fold(page, |page, next| page.line(format!("to go on: {next}")))
+    }
+
+    fn exit(&self) -> Exit {
+        self.report.exit()
+    }
+}
+
+fn some(ids: &[String]) -> String {
+    let named: Vec<_> = ids.iter().take(NAMED).map(String::as_str).collect();
+    format!("{}{}", named.join(", "), more(ids.len()))
+}
+
+fn some_of(what: &str, left: &[Left]) -> String {
+    let named: Vec<_> = left.iter().take(NAMED).map(|left| format!("{} ({})", left.message_id, left.why)).collect();
+    format!("{what}: {}: {}{}", count(left.len() as u64, "letter"), named.join(", "), more(left.len()))
+}
+
+fn more(number: usize) -> String {
+    match number.saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    }
+}

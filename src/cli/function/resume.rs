@@ -1,0 +1,109 @@
+//! `claimctl function resume`: a paused function is fed from its queue again.
+
+use serde::Serialize;
+
+use crate::context::Ctx;
+use crate::error::{Kind, Result};
+use crate::function::mapping::{self, ENABLED, Mapping};
+use crate::function::pause::Pauser;
+use crate::journal::Journal;
+use crate::output::units::count;
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::policy::{Place, PolicyArgs, policy};
+use crate::target::{Intent, Target, TargetArgs};
+
+/// Feed a paused function from its queue again
+///
+/// Its disabled event source mappings are enabled, whoever disabled them.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The function: a logical name, a real name, NAME:ALIAS or an ARN
+    #[arg(value_name = "FUNCTION")]
+    function: String,
+    /// Only say what would be resumed
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Resuming {
+    function: String,
+    mappings: Vec<Mapping>,
+    /// Mappings that were disabled before.
+    resumed: u64,
+    /// Runs of mappings that do not exist any more.
+    closed: Vec<String>,
+    dry_run: bool,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    if args.policy.print_policy {
+        return policy(mapping::permissions(&Place::of(target).await?));
+    }
+    let found = mapping::of_function(target, &args.function).await;
+    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
+    let pauser = Pauser::of(ctx, target, &journal, args.target.again()).await?;
+    let name = mapping::real_name(target, &args.function).await?;
+    let mappings = match found {
+        // What was paused may be gone for good: then the journal need not keep it in mind.
+        Err(error) if error.kind() == Kind::NotFound && !args.dry_run => {
+            let closed = pauser.close_gone(&name).await?;
+            if closed.is_empty() {
+                return Err(error);
+            }
+            let function = args.function.clone();
+            return report(Resuming { function, mappings: Vec::new(), resumed: 0, closed, dry_run: false });
+        }
+        found => found?,
+    };
+    let disabled = mappings.iter().filter(|mapping| !mapping.is_enabled()).count() as u64;
+    let mut resuming = Resuming {
+        function: args.function.clone(),
+        mappings,
+        resumed: disabled,
+        closed: Vec::new(),
+        dry_run: args.dry_run,
+    };
+    if !args.dry_run {
+        let what = format!("resume function {} ({})", args.function, count(disabled, "event source mapping"));
+        let change = target.authorize(ctx, &Intent { what, destroys: false }).await?;
+        let mappings = std::mem::take(&mut resuming.mappings);
+        let resumed = pauser.resume(mappings, &name, &change, &ctx.cancel, ctx.progress.as_ref()).await?;
+        (resuming.mappings, resuming.closed) = (resumed.enabled, resumed.closed);
+    }
+    report(resuming)
+}
+
+impl Report for Resuming {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["FUNCTION", "QUEUE", "MAPPING", "IS"]);
+        for mapping in &self.mappings {
+            table.row([
+                mapping.function.clone(),
+                mapping.queue().to_owned(),
+                mapping.uuid.clone(),
+                mapping.state.to_lowercase(),
+            ]);
+        }
+        let page = Page::new().table(table);
+        if self.dry_run {
+            return page.line(format!("{} would be enabled; nothing was changed", count(self.resumed, "mapping")));
+        }
+        let is_on_its_way = self.mappings.iter().any(|mapping| mapping.state != ENABLED);
+        page.line_if(self.resumed == 0 && !self.mappings.is_empty(), || {
+            format!("{} was not paused: nothing was changed", self.function)
+        })
+        .line_if(is_on_its_way, || "it is on its way: it takes messages once it is enabled".to_owned())
+        .line_if(!self.closed.is_empty(), || {
+            format!("closed {} of mappings that do not exist any more", count(self.closed.len() as u64, "run"))
+        })
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("mappings")
+    }
+}

@@ -1,0 +1,251 @@
+//! Letters from a drained file, in its order: the only way to replay those of a FIFO queue.
+//!
+//! The file stays as it is. What was sent is known by the journal, so that the same command goes on.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
+use tokio::sync::mpsc;
+
+use super::canary::Sent;
+use super::pass::Share;
+use super::plan::{Keeper, Plan};
+use super::report::{Ended, Report};
+use super::sort::{Fate, Left as Reason, Sorted, Sorter};
+use super::{Destination, Order};
+use crate::cancel::Cancel;
+use crate::dlq::preflight::CHUNK;
+use crate::error::{Error, Result};
+use crate::journal::Run;
+use crate::progress::{Progress, Unit};
+use crate::queue::message::Message;
+use crate::queue::pace::Pace;
+use crate::queue::send::deliver::Lane;
+use crate::queue::send::engine::{self, Task};
+use crate::queue::send::feed::{self, Chunk, Habits};
+use crate::queue::send::input::{Reader, Rules};
+use crate::queue::send::outgoing::{Manner, Outgoing};
+use crate::queue::send::report::Ended as SendEnded;
+use crate::target::Change;
+
+/// What a file is read by.
+fn reader(order: &Order, file: &Path) -> Result<Reader> {
+    let Destination::Queue(to) = &order.to else {
+        return Err(Error::usage("a file is replayed into a queue, not into a function").hint("name it: --to QUEUE"));
+    };
+    let rules = Rules {
+        queue_arn: to.arn.clone(),
+        fifo: to.fifo,
+        most_bytes: to.most_bytes,
+        group: None,
+        drop_groups: false,
+        other_environment: false,
+        selection: order.selection.clone(),
+    };
+    Ok(Reader::of_files(&[file.to_owned()], Arc::new(rules)))
+}
+
+fn chunks(order: &Order, file: &Path) -> Result<mpsc::Receiver<Chunk>> {
+    feed::start(reader(order, file)?, Habits { skip_bad_lines: false, eager: false })
+}
+
+/// Judges every selected letter of the file.
+pub async fn look(
+    order: &Order,
+    file: &Path,
+    mut keeper: Keeper<'_>,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Plan> {
+    progress.start("reading the file", None, Unit::Items);
+    let mut chunks = chunks(order, file)?;
+    let mut letters = Vec::with_capacity(CHUNK);
+    let (mut seen, mut enough) = (0, false);
+    while let Some(chunk) = chunks.recv().await.filter(|_| !cancel.is_cancelled() && !enough) {
+        seen += chunk.messages.len() as u64 + chunk.left_out;
+        progress.advance(chunk.messages.len() as u64 + chunk.left_out);
+        letters.extend(chunk.messages.iter().map(letter));
+        chunk.end.unwrap_or(Ok(()))?;
+        if let Some(room) = order.limit.map(|limit| limit.saturating_sub(keeper.selected())) {
+            letters.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+            enough = letters.len() as u64 >= room;
+        }
+        if letters.len() >= CHUNK {
+            keeper.keep(order.judge(std::mem::take(&mut letters)).await?).await?;
+        }
+    }
+    keeper.keep(order.judge(letters).await?).await?;
+    progress.finish();
+    Ok(Plan { seen, complete: !enough && !cancel.is_cancelled(), ..keeper.into_plan() })
+}
+
+/// Sends a share of the letters in the file's order. Returns the canaries.
+pub async fn pass(
+    order: &Arc<Order>,
+    file: &Path,
+    sorter: Arc<Sorter>,
+    run: &Run,
+    share: Share,
+    change: &Change,
+    (cancel, progress, report): (&Cancel, &dyn Progress, &mut Report),
+) -> Vec<Sent> {
+    let sent = match start(order, file, sorter, share) {
+        Ok((input, told)) => send(order, input, run, change, cancel, progress).await.map(|sent| (sent, told)),
+        Err(error) => Err(error),
+    };
+    let (sent, mut told) = match sent {
+        Ok(sent) => sent,
+        Err(error) => {
+            report.fail(&error);
+            return Vec::new();
+        }
+    };
+    report.sent += sent.sent;
+    report.perhaps_twice += sent.perhaps_twice;
+    report.doubles.extend(sent.doubles);
+    report.open.extend(sent.open);
+    report.undecided += sent.undecided;
+    report.failed += sent.failed;
+    let failures = sent.failures.into_iter();
+    report.failures.extend(
+        failures.map(|failure| crate::queue::deletes::Left { message_id: failure.message_id, why: failure.why }),
+    );
+    if sent.held_back > 0 {
+        *report.left.entry("behind_a_failed_one").or_default() += sent.held_back;
+    }
+    if let Some(why) = sent.stopped {
+        report.hints = sent.hints;
+        report.stop(Ended::Failed, why);
+    } else if sent.ended == SendEnded::Interrupted {
+        report.ended = Ended::Interrupted;
+    } else if matches!(share, Share::UpTo(most) if sent.sent >= most) {
+        report.ended = Ended::Limit;
+    }
+    let mut canaries = Vec::new();
+    while let Ok(told) = told.try_recv() {
+        match told {
+            Told::Canary(letter) => canaries.push(Sent { letter: *letter, new_id: String::new() }),
+            Told::Left(why) if !matches!(share, Share::Canary(_)) => report.leave(why),
+            Told::SentBefore if !matches!(share, Share::Canary(_)) => report.sent_before += 1,
+            Told::Left(_) | Told::SentBefore => {}
+        }
+    }
+    canaries
+}
+
+/// What is told of a letter beside sending it.
+enum Told {
+    Canary(Box<Message>),
+    Left(Reason),
+    SentBefore,
+}
+
+type Input = (mpsc::Receiver<Chunk>, mpsc::UnboundedReceiver<Told>);
+
+/// The letters that may be sent, read ahead and marked.
+fn start(order: &Arc<Order>, file: &Path, sorter: Arc<Sorter>, share: Share) -> Result<Input> {
+    let chunks = chunks(order, file)?;
+    let (sender, input) = mpsc::channel(1);
+    let (teller, told) = mpsc::unbounded_channel();
+    let fit = Fit { sorter, told: teller, share };
+    tokio::spawn(fit.serve(chunks, sender));
+    Ok((input, told))
+}
+
+/// Leaves out what has no verdict to be sent.
+struct Fit {
+    sorter: Arc<Sorter>,
+    told: mpsc::UnboundedSender<Told>,
+    /// What is left of it.
+    share: Share,
+}
+
+impl Fit {
+    async fn serve(mut self, mut chunks: mpsc::Receiver<Chunk>, sender: mpsc::Sender<Chunk>) {
+        while let Some(chunk) = chunks.recv().await {
+            let chunk = self.only_fit(chunk).await;
+            let chunk = chunk.unwrap_or_else(|error| Chunk { end: Some(Err(error)), ..Chunk::default() });
+            let ended = chunk.end.is_some();
+            if sender.send(chunk).await.is_err() || ended {
+                break;
+            }
+        }
+    }
+
+    async fn only_fit(&mut self, chunk: Chunk) -> Result<Chunk> {
+        let letters = chunk.messages.iter().map(letter).collect();
+        let sorted = self.sorter.clone().sort_letters(letters).await?;
+        let mut fates: HashMap<_, _> =
+            sorted.into_iter().map(|sorted| (sorted.letter.message_id.clone(), sorted)).collect();
+        let mut fit = Vec::with_capacity(chunk.messages.len());
+        for message in chunk.messages {
+            let Some(Sorted { letter, fate, replays }) = fates.remove(message.item.as_ref()) else { continue };
+            match fate {
+                Fate::Send { .. } if self.share.room() == Some(0) => {}
+                Fate::Send { again } => {
+                    self.take_one(letter);
+                    let message = Outgoing { again, ..message };
+                    fit.push(self.sorter.marked(&message, replays).unwrap_or(message));
+                }
+                Fate::DeleteSent => self.tell(Told::SentBefore),
+                Fate::Leave(why) => self.tell(Told::Left(why)),
+                Fate::DeleteRecorded | Fate::Quarantine | Fate::Returned => self.tell(Told::Left(Reason::NotJudged)),
+            }
+        }
+        let end = if self.share.room() == Some(0) { Some(Ok(())) } else { chunk.end };
+        Ok(Chunk { messages: fit, end, ..chunk })
+    }
+
+    fn take_one(&mut self, letter: Message) {
+        match &mut self.share {
+            Share::Canary(room) => {
+                *room -= 1;
+                self.tell(Told::Canary(Box::new(letter)));
+            }
+            Share::UpTo(room) => *room -= 1,
+            Share::All => {}
+        }
+    }
+
+    fn tell(&self, told: Told) {
+        // Who listened may have failed, and says why.
+        drop(self.told.send(told));
+    }
+}
+
+async fn send(
+    order: &Order,
+    input: mpsc::Receiver<Chunk>,
+    run: &Run,
+    change: &Change,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<crate::queue::send::report::Sent> {
+    let Destination::Queue(to) = &order.to else { return Err(Error::unexpected("a file goes into a queue")) };
+    let manner = Manner { deduplicate: to.fifo.then(|| run.id().into()), delay: None };
+    let task = Task {
+        lane: Lane { queue: to.queue.clone(), manner, scribe: run.scribe(), moves: true },
+        input,
+        total: None,
+        limit: None,
+        pace: order.rate.map(Pace::of),
+        run,
+        known: None,
+    };
+    engine::send(task, change, cancel, progress).await
+}
+
+/// As it was when it was received; named as the journal names it.
+fn letter(message: &Outgoing) -> Message {
+    let attributes =
+        message.attributes.iter().filter_map(|(name, attribute)| Some((name.clone(), attribute.to_value()?)));
+    let group = message.group.iter().map(|group| (System::MessageGroupId, group.to_string()));
+    let received = Received::builder()
+        .message_id(&*message.item)
+        .body(&message.body)
+        .set_attributes(Some(group.collect()))
+        .set_message_attributes(Some(attributes.collect()));
+    Message::from(received.build())
+}

@@ -1,0 +1,71 @@
+//! Sending dead letters again: looked at and judged first, then received again and sent, each step in the journal.
+//!
+//! What is intended is durable before a send, the new id before the deletion. So whatever ends a replay, every letter
+//! is in the queue or was sent; where nobody can tell, the journal lists it.
+
+mod canary;
+mod from_file;
+mod pass;
+pub mod plan;
+mod quarantine;
+pub mod report;
+pub mod run;
+mod sort;
+pub mod watch;
+mod way;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::watch::Gauges;
+use self::way::Destination;
+use super::preflight::Preflight;
+use crate::queue::Queue;
+use crate::queue::pace::Rate;
+use crate::queue::select::Selection;
+
+pub use self::way::{Destination as To, INVOKE, Invocation, SendTo};
+
+/// What becomes of a letter whose record is there already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnRecorded {
+    /// Leave it in the dead-letter queue
+    #[default]
+    Skip,
+    /// Delete it: nothing is left to do for it
+    Delete,
+    /// Send it all the same; a handler that works as promised changes nothing
+    Send,
+}
+
+/// What to replay, and how carefully.
+pub struct Order {
+    /// The dead-letter queue.
+    pub letters: Queue,
+    pub letters_arn: String,
+    pub to: Destination,
+    pub selection: Arc<Selection>,
+    /// A drained file, instead of what is in the queue now.
+    pub file: Option<PathBuf>,
+    /// The most letters that are taken.
+    pub limit: Option<u64>,
+    pub gauges: Gauges,
+    /// None: neither payloads nor records are looked at, and every letter that is selected is sent.
+    pub preflight: Option<Arc<Preflight>>,
+    pub on_recorded: OnRecorded,
+    /// Takes what must not be sent.
+    pub quarantine: Option<PathBuf>,
+    pub max_replays: u32,
+    /// The most letters that may come back while it sends.
+    pub max_returns: u64,
+    /// How many are sent first and waited for.
+    pub canary: u64,
+    /// How long.
+    pub canary_wait: Duration,
+    pub rate: Option<Rate>,
+    /// A verdict that is older is made anew before its letter is sent.
+    pub recheck: Duration,
+    /// How long received letters are hidden at a time. Whole seconds.
+    pub visibility: Duration,
+}

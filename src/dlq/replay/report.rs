@@ -1,0 +1,252 @@
+//! What a replay did, what it left, and why it ended.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Order;
+use super::canary::Canary;
+pub use super::canary::Fate;
+use super::plan::Plan;
+use super::sort::Left as Reason;
+use crate::dlq::verdict::Verdict;
+use crate::error::{Error, Kind, Result};
+use crate::exit::Exit;
+use crate::journal::{Outcome, State};
+use crate::queue::deletes::Left;
+use crate::queue::held::{NotReleased, Returned};
+use crate::queue::look::Counts;
+use crate::queue::receive;
+
+/// Letters that a list names; the journal has all of them.
+const LISTED: usize = 100;
+
+/// Why no more was sent.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// Nothing visible is left that was to be sent.
+    #[default]
+    Complete,
+    Limit,
+    /// As many are held as may be in flight.
+    Cap,
+    /// The counts promise more than the queue gives: they lag behind, or newer letters keep coming.
+    Unanswered,
+    Interrupted,
+    /// By itself, for the reason in `stopped`.
+    Stopped,
+    Failed,
+    /// Nothing was sent: a rehearsal.
+    DryRun,
+}
+
+/// The JSON form is a contract. Lists hold the first hundred; the journal has all.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// The run in the journal; empty in a dry run.
+    pub run: String,
+    /// The dead-letter queue's real name.
+    pub queue: String,
+    pub queue_arn: String,
+    /// The queue that is sent to, or the function that is invoked.
+    pub destination: String,
+    /// None: nothing was looked at before.
+    pub plan: Option<Plan>,
+    pub canary: Option<Canary>,
+    /// Whether the metrics of the source and of its functions could be read.
+    pub watched: bool,
+    /// Letters that SQS confirmed, or Lambda.
+    pub sent: u64,
+    /// Of those, how many may have been taken twice: an earlier try had no answer.
+    pub perhaps_twice: u64,
+    /// Of those, how many had no room for the mark that counts replays: the journal counts them.
+    pub unmarked: u64,
+    /// Letters that are gone from the dead-letter queue, whatever became of them.
+    pub deleted: u64,
+    /// Of those, how many an earlier command had sent.
+    pub sent_before: u64,
+    /// Of those, how many were deleted because their record is there.
+    pub recorded: u64,
+    pub quarantined: u64,
+    pub failed: u64,
+    /// They may have been taken or not: the last call had no answer.
+    pub undecided: u64,
+    /// Sent by this command, and back in the dead-letter queue.
+    pub returned: u64,
+    /// Letters that were met and left where they are, by the reason.
+    pub left: BTreeMap<&'static str, u64>,
+    /// Letters with a verdict to be sent that did not come again, or were not come to.
+    pub to_do: u64,
+    /// Settled, and not known to be deleted: a later command deletes them, and sends nothing.
+    pub not_deleted: Vec<Left>,
+    pub failures: Vec<Left>,
+    /// Ids of those that may have been taken twice.
+    pub doubles: Vec<String>,
+    /// Ids of those of which nobody knows.
+    pub open: Vec<String>,
+    /// New ids of those that came back.
+    pub returns: Vec<String>,
+    pub released: u64,
+    /// Letters that were visible again, or gone, before they could be released.
+    pub already_visible: u64,
+    pub not_released: Vec<NotReleased>,
+    pub ended: Ended,
+    /// The counts of SQS, which are approximate. None: they could not be read.
+    pub before: Counts,
+    pub after: Option<Counts>,
+    pub elapsed_seconds: f64,
+    pub messages_per_second: f64,
+    /// Why it ended early, in words.
+    pub stopped: Option<String>,
+    pub hints: Vec<String>,
+    #[serde(skip)]
+    kind: Option<Kind>,
+}
+
+impl Report {
+    pub(super) fn of(order: &Order, before: Counts) -> Report {
+        Report {
+            queue: order.letters.name().to_owned(),
+            queue_arn: order.letters_arn.clone(),
+            destination: order.to.name().to_owned(),
+            before,
+            ..Report::default()
+        }
+    }
+
+    pub(super) fn leave(&mut self, why: Reason) {
+        *self.left.entry(why.as_str()).or_default() += 1;
+    }
+
+    pub(super) fn failed(&mut self, message_id: String, why: String) {
+        self.failed += 1;
+        list(&mut self.failures, Left { message_id, why });
+    }
+
+    pub(super) fn undecided(&mut self, message_id: String) {
+        self.undecided += 1;
+        list(&mut self.open, message_id);
+    }
+
+    pub(super) fn twice(&mut self, message_id: String) {
+        self.perhaps_twice += 1;
+        list(&mut self.doubles, message_id);
+    }
+
+    pub(super) fn returned(&mut self, message_id: String) {
+        self.returned += 1;
+        list(&mut self.returns, message_id);
+    }
+
+    /// The first reason is the one that counts; what follows from it does not.
+    pub(super) fn stop(&mut self, ended: Ended, why: impl Into<String>) {
+        if self.stopped.is_none() {
+            (self.ended, self.stopped) = (ended, Some(why.into()));
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: &Error) {
+        if self.kind.is_none() {
+            self.hints = error.hints().to_vec();
+            self.kind = Some(error.kind());
+            self.stop(Ended::Failed, error.chain().join(": "));
+        }
+    }
+
+    /// How a pass over the queue ended. What stopped it before is the reason.
+    pub(super) fn set_ended(&mut self, ended: Result<receive::Ended>) {
+        use receive::Ended as E;
+        match ended {
+            Err(error) => self.fail(&error),
+            Ok(_) if self.stopped.is_some() => {}
+            Ok(E::Interrupted) => self.ended = Ended::Interrupted,
+            Ok(E::Cap) => self.ended = Ended::Cap,
+            Ok(E::Unanswered) => self.ended = Ended::Unanswered,
+            Ok(E::Empty | E::Heads | E::Limit | E::Stopped) => {}
+        }
+    }
+
+    pub(super) fn set_returned(&mut self, returned: Returned) {
+        self.released += returned.released;
+        self.already_visible += returned.already;
+        self.not_released.extend(returned.not_released);
+    }
+
+    pub(super) fn finish(&mut self, elapsed: Duration) {
+        self.elapsed_seconds = elapsed.as_secs_f64();
+        self.messages_per_second = self.sent.max(self.deleted) as f64 / self.elapsed_seconds.max(f64::EPSILON);
+    }
+
+    /// What the journal still has to do after everything was tried.
+    pub(super) fn set_to_do(&mut self, states: &BTreeMap<State, u64>) {
+        let of = |state| states.get(&state).copied().unwrap_or(0);
+        self.to_do = of(State::ToSend) + of(State::ToSendAgain);
+        self.undecided = self.undecided.max(of(State::Intent));
+    }
+
+    /// Whether a later command has something to do that only this run knows of.
+    fn is_open(&self) -> bool {
+        self.to_do + self.undecided + self.failed > 0 || !self.not_deleted.is_empty()
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.ended {
+            Ended::Interrupted => Outcome::Interrupted,
+            Ended::Failed => Outcome::Failed,
+            Ended::Complete if !self.is_open() && !self.is_elsewhere() => Outcome::Done,
+            _ => Outcome::Partial,
+        }
+    }
+
+    /// Whether letters are in flight that nobody here holds: of a command that was killed, or of another consumer.
+    pub fn is_elsewhere(&self) -> bool {
+        self.after.is_some_and(|after| after.in_flight > 0)
+    }
+
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        let counts = [
+            ("sent", self.sent),
+            ("perhaps_twice", self.perhaps_twice),
+            ("deleted", self.deleted),
+            ("recorded", self.recorded),
+            ("quarantined", self.quarantined),
+            ("failed", self.failed),
+            ("undecided", self.undecided),
+            ("returned", self.returned),
+            ("to_do", self.to_do),
+            ("left", self.left.values().sum()),
+        ];
+        counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
+    }
+
+    /// Letters that were selected, and for which something is still to be decided.
+    fn undone(&self) -> u64 {
+        let harmless =
+            [Reason::Verdict(Verdict::AlreadyRecorded), Reason::Verdict(Verdict::NoClaim), Reason::NotSelected];
+        let harmless = harmless.map(Reason::as_str);
+        self.left.iter().filter(|(why, _)| !harmless.contains(why)).map(|(_, letters)| letters).sum()
+    }
+
+    pub fn exit(&self) -> Exit {
+        let partial = self.is_open()
+            || self.is_elsewhere()
+            || self.undone() + self.quarantined + self.returned > 0
+            || !self.not_released.is_empty()
+            || matches!(self.ended, Ended::Cap | Ended::Unanswered | Ended::Stopped);
+        match self.kind {
+            // What was done before the error is worth more than the error's own code.
+            Some(kind) if self.sent + self.deleted == 0 => Error::new(kind, "").exit(),
+            Some(_) => Exit::Partial,
+            None if partial => Exit::Partial,
+            None => Exit::Done,
+        }
+    }
+}
+
+fn list<T>(listed: &mut Vec<T>, item: T) {
+    if listed.len() < LISTED {
+        listed.push(item);
+    }
+}

@@ -1,0 +1,139 @@
+//! The policies of the verbs for dead letters and for functions.
+
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{DeadLetterConfig, FunctionCode, Runtime};
+use serde_json::json;
+
+use super::{ACCOUNT, TOML, assume, each_is_needed, queues, run_as, with_batches};
+use crate::server::Server;
+use crate::world::{artifact, wait_for};
+
+/// A function that is fed from the queue `claims` and leaves its failures in the queue `dead`.
+fn function(server: &Server) -> aws_sdk_lambda::Client {
+    let nothing = json!({"Effect": "Deny", "Action": "*", "Resource": "*"});
+    assume(server, "handler", &json!({"Version": "2012-10-17", "Statement": [nothing]}));
+    let lambda = aws_sdk_lambda::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let code = FunctionCode::builder().zip_file(Blob::new(std::fs::read(artifact()).unwrap())).build();
+    let failures = DeadLetterConfig::builder().target_arn(format!("arn:aws:sqs:us-east-1:{ACCOUNT}:dead")).build();
+    let create = lambda.create_function().function_name("recorder").runtime(Runtime::Providedal2023).code(code);
+    let create =
+        create.role(format!("arn:aws:iam::{ACCOUNT}:role/handler")).handler("bootstrap").dead_letter_config(failures);
+    wait_for(create.send()).unwrap();
+    let source = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:claims");
+    let create = lambda.create_event_source_mapping().function_name("recorder").event_source_arn(source);
+    wait_for(create.enabled(false).send()).unwrap();
+    lambda
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_list_dead_letters() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    function(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("dead").send()).unwrap().queue_url.unwrap();
+    wait_for(sqs.send_message().queue_url(url).message_body("{}").send()).unwrap();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    wait_for(logs.create_log_group().log_group_name("/aws/lambda/recorder").send()).unwrap();
+    let line = "dlq ls --why --env dev";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    let run = run_as(&role, &project, line).exits(0);
+    run.says("claims (after 50 receives), function recorder").says("no log says anything of 1 letter");
+    let but = [
+        // Asked only where stacks are known, and where the policies of the account's queues may not be read.
+        ("FindSources", "sqs:ListDeadLetterSourceQueues", 0),
+        ("FindSources", "sqs:GetQueueUrl", 0),
+        ("SeeWhereFailuresGo", "lambda:GetFunctionConfiguration", 0),
+        ("FindLogs", "lambda:GetFunctionConfiguration", 0),
+        // The rest of the list is told without them, and what is missing is said.
+        ("ListFunctions", "lambda:ListFunctions", 3),
+        ("SeeWhereFailuresGo", "lambda:ListFunctionEventInvokeConfigs", 3),
+        ("FindHandlers", "lambda:ListEventSourceMappings", 3),
+        ("ReadLogs", "logs:FilterLogEvents", 3),
+        ("LookAtLetters", "sqs:ReceiveMessage", 3),
+        ("LookAtLetters", "sqs:ChangeMessageVisibility", 3),
+    ];
+    each_is_needed(&server, &project, &policy, line, &but);
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_rescue() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let line = "dlq rescue dead --before 1h --to saved.jsonl --env dev --yes";
+    let policy = project.run("", "dlq rescue dead --env dev --print-policy -o json").exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("0 messages drained");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_replay_and_who_may_not_delete_sends_nothing() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    super::stack(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = |name: &str| wait_for(sqs.get_queue_url().queue_name(name).send()).unwrap().queue_url.unwrap();
+    let object =
+        json!({"bucket": {"name": "payloads-of-a-test"}, "object": {"key": "k", "eTag": "e", "sequencer": "0a"}});
+    let body =
+        json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectRemoved:Delete", "s3": object}]}).to_string();
+    for _ in 0..30 {
+        wait_for(sqs.send_message().queue_url(url("dead")).message_body(&body).send()).unwrap();
+    }
+    let line = "dlq replay dead --table records --canary 0 --limit 1 --env dev --yes";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let sent = || {
+        let read = sqs.get_queue_attributes().queue_url(url("claims"));
+        let count = aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
+        wait_for(read.attribute_names(count.clone()).send()).unwrap().attributes.unwrap()[&count].clone()
+    };
+    let before = sent().parse::<u32>().unwrap();
+    let mut less = with_batches(&policy);
+    for statement in less["Statement"].as_array_mut().unwrap() {
+        statement["Action"].as_array_mut().unwrap().retain(|action| !action.as_str().unwrap().contains("Delete"));
+    }
+    let refused = run_as(&assume(&server, "sends-only", &less), &project, line);
+    refused.fails_with(6, "sqs:DeleteMessage").says("nothing was sent");
+    assert_eq!(sent(), before.to_string());
+    let enough = run_as(&assume(&server, "enough", &with_batches(&policy)), &project, line).exits(0);
+    enough.says("1 letter sent to claims");
+    assert_eq!(sent(), (before + 1).to_string());
+}
+
+/// Proves the policy of a verb that begins with the mapping in one state and ends with it in the other.
+fn is_enough_to(verb: &str, begins_enabled: bool, ends: &str) {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let lambda = function(&server);
+    let mapping = wait_for(lambda.list_event_source_mappings().send()).unwrap().event_source_mappings.unwrap();
+    let uuid = mapping[0].uuid.as_deref().unwrap();
+    let set = || {
+        wait_for(lambda.update_event_source_mapping().uuid(uuid).enabled(begins_enabled).send()).unwrap();
+    };
+    set();
+    let line = format!("function {verb} recorder --env dev --yes");
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    each_is_needed(&server, &project, &policy, &line, &[]);
+    // A denial on the way leaves nothing to keep in mind.
+    let runs = project.run("", "runs ls --unfinished -o json").exits(0).json();
+    assert_eq!(runs["runs"], json!([]));
+    set();
+    run_as(&assume(&server, "enough", &policy), &project, &line).exits(0).says("recorder");
+    let state = wait_for(lambda.get_event_source_mapping().uuid(uuid).send()).unwrap().state;
+    assert_eq!(state.as_deref(), Some(ends));
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_pause() {
+    is_enough_to("pause", true, "Disabled");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_resume() {
+    is_enough_to("resume", false, "Enabled");
+}

@@ -1,0 +1,158 @@
+//! Killed at any moment, or interrupted: nothing is lost, and what may be doubled is listed.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, Pair, TOML};
+use crate::run::{Running, eventually, finish, signal};
+use crate::server::{Project, Server};
+
+const LETTERS: usize = 2000;
+const BUCKET: &str = "payloads";
+/// What comes back after a kill comes back soon.
+const QUICKLY: &str = "--canary 0 --visibility-timeout 2s";
+
+/// Letters whose claims are all of one object, so that the preflight has something to look at.
+fn bodies() -> impl Iterator<Item = String> {
+    (0..LETTERS).map(|number| {
+        let object = json!({"key": "k", "eTag": "5d41402abc4b2a76b9719d911017c592", "size": 5});
+        let record = json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": BUCKET}, "object": object}});
+        json!({"Records": [record], "number": number}).to_string()
+    })
+}
+
+fn server() -> Server {
+    let server = Server::up();
+    let s3 = server.s3(ACCOUNT, "us-east-1");
+    crate::world::wait_for(s3.create_bucket().bucket(BUCKET).send()).unwrap();
+    let put = s3.put_object().bucket(BUCKET).key("k").body(b"hello".to_vec().into());
+    crate::world::wait_for(put.send()).unwrap();
+    server
+}
+
+/// The same command until nothing is left to do: what the last one said.
+fn until_done(pair: &Pair, project: &Project<'_>, more: &str) -> Value {
+    eventually("the end of the replay", || {
+        let run = pair.replay(project, more).args(["-o", "json"]).run();
+        assert!([0, 3].contains(&run.code), "{}{}", run.stdout, run.stderr);
+        (run.code == 0).then(|| run.json())
+    })
+}
+
+/// Ids of the letters that the journal lists as perhaps doubled, over all runs of a queue.
+fn doubles(project: &Project<'_>, pair: &Pair) -> HashSet<String> {
+    let runs = project.run(ACCOUNT, "runs ls -o json").exits(0).json();
+    let ours = runs["runs"].as_array().unwrap().iter().filter(|run| {
+        run["verb"] == "dlq replay" && run["target"].as_str().unwrap().starts_with(&format!("{} ", pair.letters.name))
+    });
+    let of_run = |run: &Value| {
+        let id = run["id"].as_str().unwrap();
+        let shown = project.run(ACCOUNT, &format!("runs show {id} --limit 5000 -o json")).exits(0).json();
+        assert_eq!((&shown["standing"], &shown["undecided"]), (&json!("done"), &json!(0)), "{shown:#}");
+        shown["doubles"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    ours.flat_map(of_run).collect()
+}
+
+/// Every letter once in the source queue, or more often where the journal says that it may be.
+#[track_caller]
+fn check(project: &Project<'_>, pair: &Pair, letters: &std::collections::HashMap<String, String>) {
+    assert_eq!(pair.letters.depth(), (0, 0));
+    let arrived = pair.arrived(project);
+    let lost = letters.values().filter(|body| !arrived.contains_key(*body)).count();
+    let listed = doubles(project, pair);
+    let unlisted = letters.iter().filter(|(id, body)| arrived.get(*body) > Some(&1) && !listed.contains(*id)).count();
+    assert_eq!((lost, unlisted, arrived.len()), (0, 0, letters.len()), "lost, doubled unawares, arrived");
+}
+
+#[test]
+fn killed_at_any_moment_and_run_again_nothing_is_lost_and_no_double_is_unlisted() {
+    let seeds = std::env::var("CLAIMCTL_TEST_SEEDS").map_or(20, |seeds| seeds.parse().unwrap());
+    let server = server();
+    let project = server.project(TOML);
+    let (next, killed) = (AtomicU64::new(0), AtomicUsize::new(0));
+    // How long a replay takes on this machine at this time, in milliseconds.
+    let usual = AtomicU64::new(3000);
+    let try_seed = |seed: u64| {
+        let pair = Pair::new(&server, &format!("killed-{seed}"));
+        let letters = pair.fill(bodies());
+        let more = format!("{QUICKLY}{}", if seed % 5 == 0 { "" } else { " --no-preflight" });
+        let mut random = seed;
+        for _ in 0..=seed % 3 {
+            // SplitMix64
+            random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut moment = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            moment = (moment ^ (moment >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let until = Instant::now() + Duration::from_millis(moment % usual.load(Ordering::Relaxed));
+            let child = pair.replay(&project, &more).start();
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                std::thread::park_timeout(left);
+            }
+            signal(&child, Signal::KILL);
+            killed.fetch_add(usize::from(finish(child, "the killed replay".to_owned()).code == -9), Ordering::Relaxed);
+        }
+        let report = until_done(&pair, &project, &more);
+        assert_eq!((&report["to_do"], &report["next"]), (&json!(0), &Value::Null), "{report:#}");
+        check(&project, &pair, &letters);
+    };
+    let began = Instant::now();
+    let pair = Pair::new(&server, "unharmed");
+    let letters = pair.fill(bodies());
+    let report = until_done(&pair, &project, &format!("{QUICKLY} --no-preflight"));
+    assert_eq!(
+        (&report["sent"], &report["deleted"], &report["perhaps_twice"]),
+        (&json!(LETTERS), &json!(LETTERS), &json!(0))
+    );
+    usual.store(began.elapsed().as_millis() as u64, Ordering::Relaxed);
+    check(&project, &pair, &letters);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds) {
+                    try_seed(seed);
+                }
+            });
+        }
+    });
+    assert!(killed.into_inner() as u64 >= seeds / 2, "hardly any was killed at work");
+}
+
+#[test]
+fn an_interrupt_loses_nothing_doubles_nothing_and_leaves_every_letter_visible() {
+    let server = server();
+    let project = server.project(TOML);
+    for (number, (sent, code)) in [(Signal::INT, 130), (Signal::TERM, 143)].into_iter().enumerate() {
+        let pair = Pair::new(&server, &format!("stopped-{number}"));
+        let letters = pair.fill(bodies());
+        let more = format!("{QUICKLY} --no-preflight --rate 400");
+        let child = pair.replay(&project, &more).start();
+        eventually("some letters in the source", || (pair.source.depth().0 > 20).then_some(()));
+        signal(&child, sent);
+        let run = finish(child, "replay, interrupted".to_owned()).exits(code);
+        let run = run.says("interrupted: there may be more").says("to go on: claimctl dlq replay stopped-");
+        let (visible, in_flight) = pair.letters.depth();
+        assert_eq!((pair.source.depth().0 + visible, in_flight), (LETTERS, 0), "{}", run.stdout);
+        let report = until_done(&pair, &project, &format!("{QUICKLY} --no-preflight"));
+        assert_eq!((&report["perhaps_twice"], &report["deleted"]), (&json!(0), &json!(visible)));
+        let arrived = pair.arrived(&project);
+        assert_eq!((arrived.len(), arrived.values().sum::<usize>()), (LETTERS, letters.len()));
+    }
+}
+
+#[test]
+fn an_interrupt_during_the_look_sends_nothing_and_leaves_every_letter_visible() {
+    let server = server();
+    let project = server.project(TOML);
+    let pair = Pair::new(&server, "looked-at");
+    pair.fill(bodies());
+    let child = pair.replay(&project, "").start();
+    eventually("the look", || (pair.letters.depth().1 > 0).then_some(()));
+    signal(&child, Signal::INT);
+    finish(child, "replay, interrupted".to_owned()).exits(130).says("nothing was sent");
+    assert_eq!((pair.letters.depth(), pair.source.depth()), ((LETTERS, 0), (0, 0)));
+}

@@ -1,0 +1,152 @@
+//! What cannot work is refused at plan, with a sentence that says what to do.
+
+use serde_json::Value;
+
+use super::root::Root;
+use super::stacks::{ENVIRONMENTS, folders, variables};
+use crate::run::{Run, Running};
+
+const KEY_ELSEWHERE: &str = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555";
+
+/// What is wrong, by the arguments that say so, in the environment dev; what is said of it.
+const BAD: [(&str, &str, &str); 20] = [
+    ("claim-check", "region=mx-central-1", "choose another one, for example us-east-1"),
+    ("claim-check", "account=1111", "write its twelve digits in quotes"),
+    ("claim-check", "environment=test", "select the workspace (terraform workspace select -or-create test) or pass"),
+    ("claim-check", "project=Claims", "use lower-case letters, digits and hyphens, at most 24 characters"),
+    ("claim-check", "visibility_timeout=179", "raise it to 180 or more, or shorten the function's timeout"),
+    ("claim-check", "timeout=901", "timeout has to be from 1 to 900"),
+    ("claim-check", "after_processing=delete versioning=true", "set versioning = false, or after_processing = \"tag\""),
+    ("claim-check", "after_processing=burn", "choose keep, tag or delete"),
+    ("claim-check", "trigger=cron", "choose queue or schedule"),
+    ("claim-check", "artifact=sha256:e3b0", "write sha256: and the 64 lower-case hex digits"),
+    ("claim-check", "architecture=aarch64", "choose arm64 or x86_64"),
+    ("claim-check", "reserved_concurrency=1", "raise it, leave it null, or set trigger = \"schedule\""),
+    ("claim-check", "reserved_concurrency=-1 trigger=schedule", "has to be a whole number from 0"),
+    ("claim-check", "state_bucket=", "state_bucket \"\" is not the name of a bucket: write its name only"),
+    ("claim-check", "artifact_bucket=s3://zips", "write its name only, without s3://"),
+    ("claim-check", "oldest_claim=30", "set it to 60 or more"),
+    ("claim-check", "alarm_emails=[\"on-call\"]", "\"on-call\". Write each like on-call@example.com"),
+    ("fan-out", "oldest_message=90", "set it to 180 or more"),
+    ("csv-table", "partition_key=expires_at", "name another attribute for one of them"),
+    ("csv-table", "reserved_concurrency=0.5", "leave it null to reserve nothing"),
+];
+
+/// What no variable of a stack reaches: the module says it.
+const BAD_TO_MODULES: [(&str, &str, &str); 3] = [
+    (
+        "queue",
+        "name=claims dead_letter_retention_seconds=345600",
+        "raise dead_letter_retention_seconds, or lower message_retention_seconds",
+    ),
+    (
+        "payload-bucket",
+        "name=payload notifications={a={to=\"queue\",arn=\"a\",events=[\"s3:ObjectCreated:*\"],prefix=\"in/\"},\
+         b={to=\"queue\",arn=\"b\",events=[\"s3:ObjectCreated:Put\"],prefix=\"in/csv/\"}}",
+        "a and b. Give them prefixes or suffixes of which none begins (or ends) with the other",
+    ),
+    (
+        "function",
+        "name=f description=f artifact={bucket=\"b\",handler=\"h\",digest=\"e3b0\"}",
+        "write sha256: and the 64",
+    ),
+];
+
+/// A plan with these variables besides. The workspace need not be there yet.
+fn plan(root: &Root, environment: &str, given: &str, bad: &str) -> Run {
+    let mut args = vec!["plan", "-no-color", "-input=false", "-out=plan.bin"];
+    args.extend(given.split_whitespace());
+    args.extend(bad.split_whitespace().flat_map(|variable| ["-var", variable]));
+    root.terraform(args).env("TF_WORKSPACE", environment).run()
+}
+
+/// Refused by a sentence, whose lines Terraform breaks anywhere.
+#[track_caller]
+fn refused(run: Run, told: &str) {
+    let run = run.exits(1);
+    let said = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains(told), "{told:?} is not said:\n{}", run.stderr);
+    // A value that Terraform itself refuses, such as one of another type, is no sentence of ours.
+    let ours = said.contains("Invalid value for variable") || said.contains("Resource precondition failed");
+    assert!(ours, "{}", run.stderr);
+}
+
+#[test]
+fn each_bad_input_is_refused_with_what_to_do() {
+    for stack in ["claim-check", "fan-out", "csv-table"] {
+        let root = Root::named(&format!("stacks/{stack}"));
+        root.init();
+        for (_, bad, told) in BAD.iter().filter(|(of, ..)| *of == stack) {
+            refused(plan(&root, "dev", &variables("dev"), bad), told);
+        }
+        assert!(root.cloud.is_empty());
+    }
+}
+
+#[test]
+fn a_key_of_another_region_is_refused_by_all_that_it_would_encrypt() {
+    let root = Root::named("stacks/claim-check");
+    root.init();
+    let run = plan(&root, "dev", &variables("dev"), &format!("kms_key_arn={KEY_ELSEWHERE}"));
+    for what in ["bucket", "queue", "table", "topic"] {
+        assert!(run.stderr.contains(&format!("The KMS key of {what} ")), "{what}: {}", run.stderr);
+    }
+    refused(run, "name a key in us-west-1");
+}
+
+#[test]
+fn modules_refuse_what_no_stack_can_ask_for() {
+    for (module, bad, told) in BAD_TO_MODULES {
+        let root = Root::named(&format!("modules/{module}"));
+        root.write("provider.tf", "provider \"aws\" {\n  region = \"us-west-1\"\n}\n");
+        root.init();
+        refused(plan(&root, "default", "", bad), told);
+    }
+}
+
+/// The most characters that a service takes (its API reference, the operation that creates one).
+const LONGEST: [(&str, &str, usize); 7] = [
+    ("aws_iam_role", "name", 64),
+    ("aws_lambda_function", "function_name", 64),
+    ("aws_s3_bucket", "bucket", 63),
+    ("aws_scheduler_schedule", "name", 64),
+    ("aws_sns_topic", "name", 256),
+    ("aws_sqs_queue", "name", 80),
+    ("aws_dynamodb_table", "name", 255),
+];
+
+/// How many names were looked at, and those that are longer than their service takes: `address.attribute = name`.
+fn too_long(plan: &Value) -> (usize, Vec<String>) {
+    let mut looked_at = 0;
+    let mut found = Vec::new();
+    for change in plan["resource_changes"].as_array().unwrap() {
+        for (_, attribute, most) in LONGEST.iter().filter(|(kind, ..)| change["type"] == *kind) {
+            let name = change["change"]["after"][attribute].as_str().unwrap();
+            looked_at += 1;
+            if name.len() > *most {
+                found.push(format!("{}.{attribute} = {name}", change["address"]));
+            }
+        }
+    }
+    (looked_at, found)
+}
+
+#[test]
+fn the_longest_project_fits_every_stack_in_every_environment_and_a_longer_one_is_refused() {
+    for stack in folders("stacks") {
+        let mut root = Root::named(&stack);
+        root.init();
+        for (environment, account) in ENVIRONMENTS {
+            root = root.account(account);
+            let given = variables(environment);
+            plan(&root, environment, &given, "project=a-project-of-24-letterss").exits(0);
+            let (looked_at, found) = too_long(&root.run("show -json plan.bin").exits(0).json());
+            assert_eq!(found, [""; 0], "{stack} in {environment}");
+            assert!(looked_at >= 5, "{stack} in {environment}: {looked_at} names");
+            let run = plan(&root, environment, &given, "project=a-project-of-25-letters-s");
+            refused(run, "cannot start resource names: use lower-case letters, digits and hyphens, at most 24");
+        }
+        let run = plan(&root, "prod", &variables("prod"), "project=a-project-of-24-letterss region=ap-southeast-1");
+        refused(run, "would be longer than the 63 characters that S3 takes: shorten project or environment by 2");
+    }
+}
