@@ -1,21 +1,119 @@
 //! Child processes that take long: each in a process group of its own, so that it gets exactly one interrupt, ours,
 //! and not the terminal's as well.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
+
+/// So often is looked for new lines of a child that writes into files.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Which of a child's streams a line is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// Whether the operator asked to stop before that.
+    pub interrupted: bool,
+}
+
+/// Runs a command that must not be lost half-way, and hands over each line of both streams. Its stdin is what the
+/// caller made it.
+///
+/// It writes into files without a name in the folder, not into pipes: a pipe whose reader is gone would end it at its
+/// next word, in the middle of its work. Once the operator asks to stop, it is interrupted, once, and waited for. It is
+/// never killed.
+pub async fn hear(
+    command: &mut Command,
+    folder: &Path,
+    cancel: &Cancel,
+    mut line: impl FnMut(Stream, &str),
+) -> Result<Ended> {
+    let mut stdout = Written::into(folder)?;
+    let mut stderr = Written::into(folder)?;
+    let mut child =
+        spawn(command.stdout(stdout.end().on("write in", folder)?).stderr(stderr.end().on("write in", folder)?))?;
+    let mut interrupted = false;
+    loop {
+        let ended = tokio::select! {
+            ended = child.wait() => Some(ended),
+            () = tokio::time::sleep(LOOK) => None,
+            () = cancel.cancelled(), if !interrupted => {
+                interrupted = true;
+                interrupt(&child);
+                None
+            }
+        };
+        stdout.read(ended.is_some(), |text| line(Stream::Stdout, text));
+        stderr.read(ended.is_some(), |text| line(Stream::Stderr, text));
+        if let Some(ended) = ended {
+            let status = ended.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))?;
+            return Ok(Ended { status, interrupted: interrupted || cancel.is_cancelled() });
+        }
+    }
+}
+
+/// What a child writes into a file, read while it grows.
+struct Written {
+    file: File,
+    read: u64,
+    /// The beginning of a line whose end is not written yet.
+    begun: Vec<u8>,
+}
+
+impl Written {
+    fn into(folder: &Path) -> Result<Self> {
+        let file = tempfile::tempfile_in(folder).on("write in", folder)?;
+        Ok(Written { file, read: 0, begun: Vec::new() })
+    }
+
+    /// The child's end.
+    fn end(&self) -> std::io::Result<Stdio> {
+        Ok(self.file.try_clone()?.into())
+    }
+
+    /// Hands over the lines that were written since the last time; at the end also one that has no end.
+    fn read(&mut self, is_end: bool, mut line: impl FnMut(&str)) {
+        let mut block = [0; 16 * 1024];
+        // What cannot be read is not heard; how the child ended is known all the same.
+        while let Some(length) = self.file.read_at(&mut block, self.read).ok().filter(|length| *length > 0) {
+            self.read += length as u64;
+            for part in block[..length].split_inclusive(|byte| *byte == b'\n') {
+                self.begun.extend_from_slice(part);
+                if part.ends_with(b"\n") {
+                    line(String::from_utf8_lossy(&self.begun).trim_end());
+                    self.begun.clear();
+                }
+            }
+        }
+        if is_end && !self.begun.is_empty() {
+            line(&String::from_utf8_lossy(&std::mem::take(&mut self.begun)));
+        }
+    }
+}
 
 /// Runs the command to its end and hands over each line that it writes to stderr; its stdout is dropped.
 ///
 /// Once the operator asks to stop, the child is interrupted and waited for, and the answer is
 /// [`Kind::Interrupted`](crate::error::Kind::Interrupted).
 pub async fn run(command: &mut Command, cancel: &Cancel, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
-    let mut child = spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = spawn(command)?;
     let mut interrupted = false;
     if let Some(stderr) = child.stderr.take() {
         let mut stderr = BufReader::new(stderr);
@@ -47,12 +145,12 @@ pub async fn run(command: &mut Command, cancel: &Cancel, mut line: impl FnMut(&s
 
 /// Runs a short command and keeps what it says.
 pub async fn ask(command: &mut Command) -> Result<Output> {
-    let child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true))?;
     child.wait_with_output().await.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))
 }
 
 fn spawn(command: &mut Command) -> Result<Child> {
-    let spawned = command.stdin(Stdio::null()).process_group(0).kill_on_drop(true).spawn();
+    let spawned = command.process_group(0).spawn();
     spawned.map_err(|error| {
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         match error.kind() {
@@ -106,6 +204,26 @@ mod tests {
         });
         assert_eq!(ended.await.unwrap_err().kind(), Kind::Interrupted);
         assert_eq!(lines, ["ready", "interrupt 1", "ended"]);
+    }
+
+    #[tokio::test]
+    async fn both_streams_of_one_that_writes_into_files_are_heard_as_they_grow() {
+        let (folder, cancel) = (tempfile::tempdir().unwrap(), Cancel::default());
+        let mut lines = Vec::new();
+        let script = "trap 'echo stopped; exit 3' INT; echo err >&2; echo ready; while :; do sleep 0.05; done";
+        let mut command = shell(script);
+        let ended = hear(command.stdin(Stdio::null()), folder.path(), &cancel, |stream, line| {
+            if line == "ready" {
+                cancel.request(Exit::Interrupted);
+            }
+            lines.push((stream, line.to_owned()));
+        });
+        let ended = ended.await.unwrap();
+        assert_eq!((ended.status.code(), ended.interrupted), (Some(3), true));
+        lines.sort_by_key(|(stream, _)| *stream == Stream::Stdout);
+        let said: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
+        assert_eq!(said, ["err", "ready", "stopped"]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a file was left");
     }
 
     #[tokio::test]

@@ -44,6 +44,8 @@ pub mod inspect;
 #[cfg(feature = "cli")]
 pub mod journal;
 #[cfg(feature = "cli")]
+pub mod lock;
+#[cfg(feature = "cli")]
 pub mod names;
 #[cfg(feature = "cli")]
 pub mod output;

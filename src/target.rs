@@ -2,6 +2,8 @@
 //!
 //! A verb that takes a [`Target`] may read. One that changes something asks it for a [`Change`] first.
 
+use std::sync::Arc;
+
 use aws_config::SdkConfig;
 use clap::builder::NonEmptyStringValueParser;
 use tokio::sync::OnceCell;
@@ -12,10 +14,12 @@ use crate::aws::{self, Credentials, Service, Sessions, endpoint};
 use crate::changes::{Begun, Who};
 use crate::config::{self, Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
+use crate::deploy::surfaces;
 use crate::error::{Error, Result};
 use crate::function::pause;
 use crate::journal::{Standing, Summary};
 use crate::output::prompt;
+use crate::progress::Progress;
 use crate::sandbox::Sandbox;
 use crate::seen::Seen;
 use crate::surface::Surfaces;
@@ -63,6 +67,7 @@ pub struct Target {
     expected_account: Option<String>,
     protected: bool,
     seen: Option<Seen>,
+    progress: Arc<dyn Progress>,
     sdk: SdkConfig,
     surfaces: OnceCell<Surfaces>,
     identity: OnceCell<Answer>,
@@ -145,6 +150,7 @@ impl Target {
             config,
             expected_account: declared.as_ref().and_then(|declared| declared.account.clone()),
             protected: declared.is_some_and(|declared| declared.protected),
+            progress: ctx.progress.clone(),
             sdk,
             surfaces: OnceCell::new(),
             identity: OnceCell::new(),
@@ -177,6 +183,7 @@ impl Target {
             config,
             expected_account: None,
             protected: false,
+            progress: ctx.progress.clone(),
             sdk: aws::service(&service).await,
             surfaces: OnceCell::new(),
             identity: OnceCell::new(),
@@ -233,19 +240,32 @@ impl Target {
 
     /// What is deployed in this environment; empty where no stack is known.
     pub async fn surfaces(&self) -> Result<&Surfaces> {
-        self.surfaces
-            .get_or_try_init(|| async {
-                let surfaces = match self.is_local() {
-                    true => crate::sandbox::surfaces(&self.sdk).await?,
-                    // Nothing is read, so what was seen before stays seen.
-                    false => return Ok(Surfaces::default()),
-                };
-                if let Some(seen) = &self.seen {
-                    seen.keep(&surfaces);
+        self.surfaces.get_or_try_init(|| self.look_at_surfaces()).await
+    }
+
+    /// After a change of what is deployed: completion knows the names as they are now.
+    pub async fn see_again(&self) -> Result<()> {
+        self.look_at_surfaces().await.map(drop)
+    }
+
+    async fn look_at_surfaces(&self) -> Result<Surfaces> {
+        let surfaces = match (self.is_local(), &self.environment) {
+            (true, _) => crate::sandbox::surfaces(&self.sdk).await?,
+            (false, None) => return Ok(Surfaces::default()),
+            (false, Some(environment)) => match surfaces::read(self, environment).await {
+                Ok(surfaces) => surfaces,
+                // Flags name everything too. Nothing was read, so what was seen before stays seen.
+                Err(error) => {
+                    let why = error.chain().join(": ");
+                    self.progress.note(&format!("note: logical names are not known here: {why}"));
+                    return Ok(Surfaces::default());
                 }
-                Ok(surfaces)
-            })
-            .await
+            },
+        };
+        if let Some(seen) = &self.seen {
+            seen.keep(&surfaces);
+        }
+        Ok(surfaces)
     }
 
     /// Who the credentials belong to, asked once.

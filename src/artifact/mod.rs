@@ -3,6 +3,7 @@
 mod builder;
 mod bundle;
 mod cargo;
+mod package;
 mod repository;
 mod runtime;
 
@@ -12,7 +13,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use self::builder::Builder;
+pub use self::bundle::sha256;
 use self::cargo::Order;
+pub use self::package::{Package, is_published, publish};
 pub use self::repository::{Handler, Repository};
 use self::runtime::Needs;
 use crate::cancel::Cancel;
@@ -117,7 +120,7 @@ fn pack(binary: &[u8], needs: Needs, folder: &Path, packed: &Path, handler: Stri
         path: bundle::save(&zip, folder, &handler)?,
         handler,
         architecture: needs.architecture,
-        sha256: bundle::sha256(&zip),
+        sha256: sha256(&zip),
         size: zip.len() as u64,
         binary_size: binary.len() as u64,
         glibc: needs.glibc.map(|version| version.to_string()),

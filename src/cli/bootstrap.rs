@@ -7,7 +7,7 @@ use crate::deploy::bootstrap::{self, Applied, Plan, Progress, Remains, Request, 
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::output::units::count;
-use crate::output::{Outcome, Page, Report, Table, report, say};
+use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
 use crate::policy::{PolicyArgs, policy};
 use crate::target::{Intent, Target, TargetArgs};
 
@@ -127,27 +127,6 @@ struct Bootstrap {
     steps: Vec<Step>,
     notes: Vec<String>,
     failed: Option<Failure>,
-}
-
-/// An error as part of a report.
-#[derive(Debug, Serialize)]
-struct Failure {
-    error: Vec<String>,
-    hints: Vec<String>,
-    #[serde(skip)]
-    exit: Exit,
-}
-
-impl Failure {
-    fn of(error: &Error) -> Failure {
-        Failure { error: error.chain(), hints: error.hints().to_vec(), exit: error.exit() }
-    }
-
-    fn says(&self) -> String {
-        let causes = self.error.join("\n  because: ");
-        let hints: Vec<String> = self.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
-        format!("error: {causes}{}", hints.concat())
-    }
 }
 
 impl Bootstrap {

@@ -5,17 +5,23 @@ pub mod claim;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod deploy;
+pub mod destroy;
 pub mod dlq;
 pub mod doctor;
+pub mod drift;
 pub mod env;
 pub mod function;
 pub mod init;
 pub mod local;
 pub mod log;
 pub mod man;
+pub mod output;
 pub mod package;
+pub mod plan;
 pub mod queue;
 pub mod runs;
+pub mod stack;
 pub mod upload;
 pub mod verify;
 
@@ -94,6 +100,11 @@ enum Verb {
     #[command(subcommand)]
     Claim(claim::Verb),
     Bootstrap(bootstrap::Args),
+    Plan(Box<plan::Args>),
+    Deploy(Box<deploy::Args>),
+    Destroy(Box<destroy::Args>),
+    Drift(drift::Args),
+    Output(output::Args),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
     Doctor(Box<doctor::Args>),
@@ -130,6 +141,11 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Function(verb) => function::run(verb, ctx).await,
         Verb::Claim(verb) => claim::run(verb, ctx).await,
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Plan(args) => plan::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Deploy(args) => deploy::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Destroy(args) => destroy::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Drift(args) => drift::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Output(args) => output::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,

@@ -8,6 +8,7 @@ use clap_complete::CompletionCandidate;
 use crate::cancel::Cancel;
 use crate::config::{self, Config, LOCAL};
 use crate::context::{ColorChoice, Ctx, Format, Manners, Paths};
+use crate::deploy::terraform;
 use crate::journal::Journal;
 use crate::seen::Seen;
 use crate::surface::{Surface, Surfaces};
@@ -83,7 +84,13 @@ impl Known {
     fn values(&self, kind: Kind) -> BTreeMap<String, String> {
         match kind {
             Kind::Environment => self.environments(),
-            Kind::Stack => self.surfaces.0.iter().map(|surface| (surface.stack.clone(), "stack".to_owned())).collect(),
+            Kind::Stack => {
+                let there = terraform::stacks_of(&self.config).unwrap_or_default();
+                let mut stacks: BTreeMap<_, _> =
+                    there.into_iter().map(|name| (name, "in the project".to_owned())).collect();
+                stacks.extend(self.surfaces.0.iter().map(|surface| (surface.stack.clone(), "deployed".to_owned())));
+                stacks
+            }
             Kind::Flow => self.of_stacks(|surface| surface.flows.iter().map(|flow| flow.name.as_str()).collect()),
             Kind::Bucket => self.of_stacks(|surface| surface.buckets.keys().map(String::as_str).collect()),
             Kind::Topic => self.of_stacks(|surface| surface.topics.keys().map(String::as_str).collect()),

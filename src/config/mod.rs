@@ -42,6 +42,8 @@ pub struct Config {
     pub terraform: Terraform,
     #[serde(default)]
     pub functions: BTreeMap<String, Function>,
+    #[serde(default)]
+    pub stacks: BTreeMap<String, Stack>,
     /// Where it was read from; none when there is no file.
     #[serde(skip)]
     pub path: Option<PathBuf>,
@@ -131,6 +133,15 @@ pub struct Function {
     pub binary: String,
     #[serde(default)]
     pub architecture: Architecture,
+}
+
+/// A stack of `terraform/stacks`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stack {
+    /// Stacks that are deployed before it, and destroyed after it.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
 }
 
 /// A processor architecture, named as Lambda names it.

@@ -54,7 +54,7 @@ pub struct Difference {
 #[derive(Debug, Clone)]
 pub struct BackendFile {
     pub path: PathBuf,
-    content: Option<String>,
+    pub(super) content: Option<String>,
 }
 
 impl BackendFile {

@@ -1,4 +1,17 @@
-//! Engines that make and keep what a pipeline is deployed with: state buckets, lock tables, Terraform's backend.
+//! Engines that make and keep what a pipeline is deployed with: state buckets, lock tables, Terraform's backend,
+//! and Terraform itself.
 
 pub mod backend;
 pub mod bootstrap;
+pub mod surfaces;
+pub mod terraform;
+mod versions;
+
+use aws_smithy_types::error::operation::BuildError;
+
+use crate::error::{Error, Result};
+
+/// A request of the SDK that lacks a part it must have.
+fn built<T>(request: Result<T, BuildError>) -> Result<T> {
+    request.map_err(|error| Error::unexpected("a request could not be made").caused_by(error))
+}

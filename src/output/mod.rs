@@ -1,5 +1,6 @@
 //! The edge: the only place that writes to the terminal. stdout is data, stderr is progress and talk.
 
+mod failure;
 mod log;
 mod page;
 mod progress;
@@ -9,6 +10,7 @@ mod report;
 mod stdout;
 pub mod units;
 
+pub use failure::Failure;
 pub use log::start_log;
 pub use page::{Page, Table};
 pub use progress::terminal_progress;

@@ -5,7 +5,6 @@
 
 mod home;
 mod http;
-mod lock;
 mod log;
 pub mod python;
 mod server;

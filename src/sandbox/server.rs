@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::home::{Home, Look, Server};
-use super::lock::{self, Lock};
 use super::log::Log;
 use super::{http, venv};
 use crate::context::{Ctx, Paths};
 use crate::error::{Error, IoContext, Result};
+use crate::lock::{self, Lock};
 use crate::progress::Unit;
 
 /// A cold disk or a busy machine makes 0.3 s longer, but not this long.
@@ -150,7 +150,7 @@ impl Sandbox {
 
     /// Held while the server is started, stopped or changed.
     pub(super) async fn turn(&self, ctx: &Ctx) -> Result<Lock> {
-        lock::take(&self.home.turn(), &*ctx.progress, &ctx.cancel).await
+        lock::take(&self.home.turn(), "the sandbox", &*ctx.progress, &ctx.cancel).await
     }
 
     fn spawn(&self, venv: &venv::Venv) -> Result<Child> {

@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackStatus as S};
-use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::Sandbox;
+use crate::artifact::{self, Package};
 use crate::aws::{self, Explain, RefusedIsFinal};
 use crate::config::LOCAL;
 use crate::context::Ctx;
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::progress::Unit;
 use crate::surface::{Surface, Surfaces};
 use crate::target::Target;
@@ -76,22 +75,16 @@ pub struct Deployed {
     pub changed: bool,
 }
 
-struct Artifact {
-    bytes: Vec<u8>,
-    /// SHA-256 in lower-case hex.
-    digest: String,
-}
-
 impl Sandbox {
     /// Creates the claim-check stack, or changes it to what is asked for. The same request twice changes nothing.
     pub async fn deploy(&self, ctx: &Ctx, target: &Target, request: &StackRequest<'_>) -> Result<Deployed> {
         if !target.is_local() {
             return Err(Error::refused("a sandbox stack belongs into the environment local"));
         }
-        let artifact = Artifact::read(request.artifact)?;
+        let package = Package::read(request.artifact)?;
         let _turn = self.turn(ctx).await?;
         ctx.progress.start("deploying the stack", None, Unit::Steps);
-        let deployed = deploy(target, request, artifact).await;
+        let deployed = deploy(target, request, package).await;
         ctx.progress.finish();
         deployed
     }
@@ -114,13 +107,13 @@ pub async fn surfaces(sdk: &SdkConfig) -> Result<Surfaces> {
     Ok(Surfaces(surfaces))
 }
 
-async fn deploy(target: &Target, request: &StackRequest<'_>, artifact: Artifact) -> Result<Deployed> {
+async fn deploy(target: &Target, request: &StackRequest<'_>, package: Package) -> Result<Deployed> {
     let client = client(target.sdk());
     let account = &target.caller().await?.account;
     let bucket = format!("{}-{LOCAL}-{account}-{}-artifacts", request.project, target.region);
-    let key = format!("{FUNCTION}/{}.zip", artifact.digest);
-    let parameters = parameters(request, &bucket, &key, &artifact.digest);
-    publish(target, &bucket, &key, artifact.bytes).await?;
+    let key = format!("{FUNCTION}/{}.zip", package.digest);
+    let parameters = parameters(request, &bucket, &key, &package.digest);
+    publish(target, &bucket, &key, package).await?;
 
     let changed = match settle(&client).await? {
         None => create(&client, parameters).await?,
@@ -142,20 +135,17 @@ async fn deploy(target: &Target, request: &StackRequest<'_>, artifact: Artifact)
     Ok(Deployed { surface, changed })
 }
 
-/// Puts the artifact where Lambda fetches it, unless it is there: its name is its content.
-async fn publish(target: &Target, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<()> {
+/// Puts the artifact where Lambda fetches it, unless it is there.
+async fn publish(target: &Target, bucket: &str, key: &str, package: Package) -> Result<()> {
     let s3 = target.s3();
-    match s3.head_object().bucket(bucket).key(key).send().await {
-        Ok(_) => return Ok(()),
-        Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => {}
-        Err(error) => return Err(error).or_explain("look for the artifact"),
+    if artifact::is_published(&s3, bucket, key).await? {
+        return Ok(());
     }
     match s3.create_bucket().bucket(bucket).send().await {
         Err(error) if aws::code(&error) == Some("BucketAlreadyOwnedByYou") => {}
         created => drop(created.or_explain("create the artifact bucket")?),
     }
-    let put = s3.put_object().bucket(bucket).key(key).body(ByteStream::from(bytes)).send().await;
-    put.map(drop).or_explain("upload the artifact")
+    artifact::publish(&s3, bucket, key, package).await
 }
 
 async fn create(client: &Client, parameters: Vec<Parameter>) -> Result<bool> {
@@ -259,34 +249,9 @@ fn client(sdk: &SdkConfig) -> Client {
     Client::from_conf(aws_sdk_cloudformation::config::Builder::from(sdk).retry_classifier(RefusedIsFinal).build())
 }
 
-impl Artifact {
-    /// Reads a deployment package. The sandbox would take anything and pretend to run it.
-    fn read(path: &Path) -> Result<Artifact> {
-        let bytes = std::fs::read(path).on("read", path)?;
-        let wrong = |why: &str| {
-            Error::usage(format!("{} is not a deployment package: {why}", path.display()))
-                .hint("make one: claimctl package build")
-        };
-        let mut zip = zip::ZipArchive::new(std::io::Cursor::new(&bytes)).map_err(|error| wrong(&error.to_string()))?;
-        zip.by_name("bootstrap").map_err(|_| wrong("it has no file named bootstrap"))?;
-        let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Artifact { bytes, digest })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_no_deployment_package_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.zip");
-        std::fs::write(&path, "no zip").unwrap();
-        let error = Artifact::read(&path).err().unwrap();
-        assert_eq!(error.kind(), Kind::Usage);
-        assert!(error.hints()[0].contains("claimctl package build"));
-    }
 
     #[test]
     fn every_parameter_of_the_template_is_given_and_no_other() {

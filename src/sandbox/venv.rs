@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::lock;
 use super::python::{self, Python};
 use crate::cancel::Cancel;
 use crate::context::Ctx;
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::lock;
 use crate::progress::Unit;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
@@ -42,7 +42,7 @@ pub async fn ensure(ctx: &Ctx) -> Result<Venv> {
     if let Some(venv) = Venv::in_place(&place) {
         return Ok(venv);
     }
-    let _lock = lock::take(&folder.join("build.lock"), &*ctx.progress, &ctx.cancel).await?;
+    let _lock = lock::take(&folder.join("build.lock"), "the sandbox", &*ctx.progress, &ctx.cancel).await?;
     if let Some(venv) = Venv::in_place(&place) {
         return Ok(venv);
     }

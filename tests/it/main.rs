@@ -18,6 +18,7 @@ mod claim;
 mod completions;
 mod config;
 mod demo;
+mod deploy;
 mod dlq;
 mod docs;
 mod doctor;

@@ -1,30 +1,25 @@
 //! Taking a bootstrap down again, for test accounts: refused while any state still lists resources.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::bucket::Wanted;
+use super::key_arn;
 use super::plan::Progress;
-use super::s3::{Bucket, LIST_BUCKETS};
+use super::s3::{self, LIST_BUCKETS};
 use super::spec::Spec;
 use super::table::Table;
-use super::{built, key_arn};
 use crate::aws::{Explain, code};
 use crate::cancel::Cancel;
+use crate::deploy::versions::{Bucket, DELETE_OBJECT, DELETE_VERSION, Held, LIST_VERSIONS};
 use crate::error::{Error, Result};
 use crate::output::units::count;
 use crate::policy::Statement;
 use crate::progress::{self, Unit};
 use crate::target::{Change, Target};
 
-const LIST_VERSIONS: &str = "s3:ListBucketVersions";
 const GET_OBJECT: &str = "s3:GetObject";
-/// Both are asked for where a version is deleted (Amazon S3 API Reference, DeleteObjects).
-const DELETE_OBJECT: &str = "s3:DeleteObject";
-const DELETE_VERSION: &str = "s3:DeleteObjectVersion";
 const DELETE_BUCKET: &str = "s3:DeleteBucket";
 const SCAN: &str = "dynamodb:Scan";
 const UPDATE_TABLE: &str = "dynamodb:UpdateTable";
@@ -86,7 +81,7 @@ pub async fn demolition(target: &Target, spec: Spec) -> Result<Demolition> {
         remains.push(Remains { resource, name: name.to_owned(), holds, state: Progress::Planned, at });
     };
     for (wanted, at) in [(&spec.state, At::StateBucket), (&spec.artifacts, At::ArtifactBucket)] {
-        let bucket = Bucket { s3: &s3, wanted, new: false };
+        let bucket = s3::Bucket { s3: &s3, wanted, new: false };
         if bucket.is_there().await? {
             let in_use = matches!(at, At::StateBucket).then_some(&mut obstacles);
             let versions = walk(&s3, wanted, in_use).await?;
@@ -121,35 +116,25 @@ fn in_use(spec: &Spec, obstacles: &[String]) -> Error {
 
 /// Counts the versions and delete markers of a bucket, and says what its current objects stand against.
 async fn walk(s3: &Client, wanted: &Wanted, mut in_use: Option<&mut Vec<String>>) -> Result<u64> {
-    let mut versions = 0;
-    let mut page = list(s3, wanted, None).await?;
+    let bucket = versions_of(s3, wanted);
+    let mut held = Held::default();
+    let mut page = bucket.page(None).await?;
     loop {
-        versions += (page.versions().len() + page.delete_markers().len()) as u64;
+        held.add(&page);
         if let Some(obstacles) = in_use.as_deref_mut() {
             for current in page.versions().iter().filter(|version| version.is_latest() == Some(true)) {
                 obstacles.extend(obstacle(s3, wanted, current.key().unwrap_or_default()).await?);
             }
         }
         if page.is_truncated() != Some(true) {
-            return Ok(versions);
+            return Ok(held.versions);
         }
-        page = list(s3, wanted, Some(&page)).await?;
+        page = bucket.page(Some(&page)).await?;
     }
 }
 
-async fn list(
-    s3: &Client,
-    wanted: &Wanted,
-    after: Option<&ListObjectVersionsOutput>,
-) -> Result<ListObjectVersionsOutput> {
-    s3.list_object_versions()
-        .bucket(&wanted.name)
-        .expected_bucket_owner(&wanted.account)
-        .set_key_marker(after.and_then(|page| page.next_key_marker.clone()))
-        .set_version_id_marker(after.and_then(|page| page.next_version_id_marker.clone()))
-        .send()
-        .await
-        .or_needs(&format!("list the versions in {}", wanted.name), LIST_VERSIONS, &wanted.arn)
+fn versions_of<'a>(s3: &'a Client, wanted: &'a Wanted) -> Bucket<'a> {
+    Bucket { s3, name: &wanted.name, owner: Some(&wanted.account), arn: wanted.arn.clone() }
 }
 
 /// Why a current object of the state bucket forbids to destroy it, if it does.
@@ -216,7 +201,7 @@ pub async fn destroy(
         if cancel.is_cancelled() {
             break;
         }
-        match remove(target, &demolition.spec, remains.at).await {
+        match remove(target, &demolition.spec, remains.at, cancel).await {
             Ok(()) => remains.state = Progress::Done,
             Err(error) => {
                 remains.state = Progress::Failed;
@@ -230,10 +215,10 @@ pub async fn destroy(
     (demolition.remains, failed)
 }
 
-async fn remove(target: &Target, spec: &Spec, at: At) -> Result<()> {
+async fn remove(target: &Target, spec: &Spec, at: At, cancel: &Cancel) -> Result<()> {
     match at {
-        At::StateBucket => remove_bucket(&target.s3(), &spec.state).await,
-        At::ArtifactBucket => remove_bucket(&target.s3(), &spec.artifacts).await,
+        At::StateBucket => remove_bucket(&target.s3(), &spec.state, cancel).await,
+        At::ArtifactBucket => remove_bucket(&target.s3(), &spec.artifacts, cancel).await,
         At::Table => match &spec.table {
             Some(table) => remove_table(target, table).await,
             None => Ok(()),
@@ -242,31 +227,8 @@ async fn remove(target: &Target, spec: &Spec, at: At) -> Result<()> {
     }
 }
 
-async fn remove_bucket(s3: &Client, wanted: &Wanted) -> Result<()> {
-    loop {
-        let page = list(s3, wanted, None).await?;
-        let version = page.versions().iter().map(|version| (version.key(), version.version_id()));
-        let marker = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-        let objects: Vec<ObjectIdentifier> = version
-            .chain(marker)
-            .map(|(key, version)| {
-                let object = ObjectIdentifier::builder().key(key.unwrap_or_default());
-                built(object.set_version_id(version.map(str::to_owned)).build())
-            })
-            .collect::<Result<_>>()?;
-        if objects.is_empty() {
-            break;
-        }
-        let delete = built(Delete::builder().set_objects(Some(objects)).quiet(true).build())?;
-        let delete = s3.delete_objects().bucket(&wanted.name).expected_bucket_owner(&wanted.account).delete(delete);
-        let doing = format!("empty {}", wanted.name);
-        let answer = delete.send().await.or_needs(&doing, DELETE_OBJECT, &format!("{}/*", wanted.arn))?;
-        if let Some(kept) = answer.errors().first() {
-            let why = kept.message().or(kept.code()).unwrap_or("no reason given");
-            return Err(Error::denied(format!("cannot delete {}: {why}", kept.key().unwrap_or_default()))
-                .hint(format!("needed: {DELETE_VERSION} on {}/*; an object lock has to end first", wanted.arn)));
-        }
-    }
+async fn remove_bucket(s3: &Client, wanted: &Wanted, cancel: &Cancel) -> Result<()> {
+    versions_of(s3, wanted).empty(cancel, |_| {}).await?;
     let delete = s3.delete_bucket().bucket(&wanted.name).expected_bucket_owner(&wanted.account);
     delete.send().await.or_needs(&format!("delete {}", wanted.name), DELETE_BUCKET, &wanted.arn).map(drop)
 }

@@ -15,14 +15,12 @@ mod spec;
 mod table;
 mod tls;
 
-use aws_smithy_types::error::operation::BuildError;
-
 pub use apply::{Applied, apply};
 pub use destroy::{Demolition, Remains, demolition, destroy};
 pub use plan::{Plan, Progress, Step, plan};
 pub use spec::{Request, Spec};
 
-use crate::error::{Error, Result};
+use super::built;
 use crate::policy::{Place, Statement};
 
 /// What IAM has to allow to bootstrap.
@@ -53,9 +51,4 @@ fn is_alias(key: &str) -> bool {
 /// Whether a key's ARN or name is of the key that is wanted, as far as that can be seen without asking KMS.
 fn is_same_key(is: &str, wanted: &str) -> bool {
     is == wanted || is.rsplit_once(":key/").is_some_and(|(_, id)| id == wanted)
-}
-
-/// A request of the SDK that lacks a part it must have.
-fn built<T>(request: Result<T, BuildError>) -> Result<T> {
-    request.map_err(|error| Error::unexpected("a request could not be made").caused_by(error))
 }

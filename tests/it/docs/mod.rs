@@ -8,7 +8,8 @@
 //!   Without anything, what it says is not shown to the reader, and not compared.
 //! - ```` ```console no_run: REASON ```` is not run: the commands that need a real AWS account.
 //! - `<!-- test` … `-->` holds commands that only the test types, to come to where the reader is. `$ARTIFACT` is the
-//!   built claim-recorder, and `$REAL_HOME` the home folder outside the test.
+//!   built claim-recorder, `$REAL_HOME` the home folder outside the test, and `$REPOSITORY` this one's; who asks for
+//!   that one has Terraform with the test provider.
 
 mod parse;
 
@@ -18,6 +19,7 @@ use std::process::Command;
 use parse::{Step, matches};
 
 use crate::run::{Running, claimctl};
+use crate::terraform::Root;
 use crate::world::artifact;
 
 /// The README, the guides and the runbooks.
@@ -50,7 +52,7 @@ fn check(file: &Path) -> Vec<String> {
         Err(wrong) => return vec![format!("{name}:{wrong}")],
     };
     let home = tempfile::tempdir().unwrap();
-    let answers = type_in(home.path(), &steps, text.contains("$ARTIFACT"));
+    let answers = type_in(home.path(), &steps, &text);
     claimctl(home.path()).args(["local", "down", "--yes"]).run();
     let judged = steps.iter().enumerate().filter_map(|(index, step)| {
         let Some((said, code)) = answers.get(index) else {
@@ -67,7 +69,7 @@ fn check(file: &Path) -> Vec<String> {
 }
 
 /// Types all steps into one bash; what each said, and its exit code.
-fn type_in(home: &Path, steps: &[Step], needs_artifact: bool) -> Vec<(String, i32)> {
+fn type_in(home: &Path, steps: &[Step], text: &str) -> Vec<(String, i32)> {
     const MARK: &str = "\u{1}step\u{1}";
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let script: String =
@@ -80,7 +82,12 @@ fn type_in(home: &Path, steps: &[Step], needs_artifact: bool) -> Vec<(String, i3
             None => shell.env_remove(name),
         };
     }
-    if needs_artifact {
+    let root = text.contains("$REPOSITORY").then(|| Root::of(""));
+    if let Some(root) = &root {
+        shell.env("REPOSITORY", env!("CARGO_MANIFEST_DIR"));
+        shell.envs(root.environment().into_iter().filter(|(name, _)| !name.starts_with("AWS_")));
+    }
+    if text.contains("$ARTIFACT") {
         shell.env("ARTIFACT", artifact());
         // To build handlers: Cargo and rustup have their folders there.
         shell.env("REAL_HOME", std::env::var_os("HOME").unwrap_or_default());

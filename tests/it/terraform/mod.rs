@@ -19,3 +19,5 @@ mod provider;
 mod refusals;
 mod stacks;
 mod tools;
+
+pub use root::Root;

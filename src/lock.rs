@@ -11,14 +11,21 @@ use crate::progress::Progress;
 
 /// Held until dropped.
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// The same lock for a child: it is held until both are done with it.
+    pub fn share(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
 }
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const SAY_AFTER: Duration = Duration::from_secs(1);
 
-/// Waits for the lock; says so when that takes long.
-pub async fn take(path: &Path, progress: &dyn Progress, cancel: &Cancel) -> Result<Lock> {
+/// Waits for the lock; says so when that takes long. `busy` reads like "the sandbox".
+pub async fn take(path: &Path, busy: &str, progress: &dyn Progress, cancel: &Cancel) -> Result<Lock> {
     if let Some(folder) = path.parent() {
         create_private(folder).on("create", folder)?;
     }
@@ -27,15 +34,15 @@ pub async fn take(path: &Path, progress: &dyn Progress, cancel: &Cancel) -> Resu
     let mut said = false;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Lock { _file: file }),
+            Ok(()) => return Ok(Lock { file }),
             Err(TryLockError::Error(error)) => return Err(error).on("lock", path),
             Err(TryLockError::WouldBlock) => {}
         }
         if cancel.is_cancelled() {
-            return Err(Error::interrupted("stopped while another claimctl was busy with the sandbox"));
+            return Err(Error::interrupted(format!("stopped while another claimctl was busy with {busy}")));
         }
         if !said && began.elapsed() > SAY_AFTER {
-            progress.note("another claimctl is busy with the sandbox: waiting for it");
+            progress.note(&format!("another claimctl is busy with {busy}: waiting for it"));
             said = true;
         }
         tokio::time::sleep(LOOK_AGAIN).await;

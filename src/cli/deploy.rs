@@ -1,0 +1,103 @@
+//! `claimctl deploy`: a stack as the repository has it, in an environment.
+
+use std::path::PathBuf;
+
+use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Standing, Way, each};
+use crate::context::Ctx;
+use crate::deploy::terraform::{Artifacts, From, Mode, Terraform, Wish};
+use crate::error::{Error, Result};
+use crate::output::{Outcome, report};
+use crate::target::{Target, TargetArgs};
+
+/// Bring stacks up to what the repository says, by Terraform
+///
+/// Checks account, region and workspace, builds or takes the functions' artifact, plans, shows the plan, asks, publishes
+/// the artifact by its digest and applies exactly that plan. Replacing or destroying what holds data is refused unless
+/// each resource is named. The first Ctrl-C lets Terraform finish what is in flight and save its state. What IAM has to
+/// allow is the deploy role that terraform/global makes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    stacks: StackArgs,
+    /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
+    #[arg(long, value_name = "ARTIFACT", value_parser = From::parse)]
+    artifact: Option<From>,
+    /// Apply this plan of claimctl plan, and remove it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["refresh_only", "targets", "variables", "extra"])]
+    plan_file: Option<PathBuf>,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Only bring the state up to what is there
+    #[arg(long)]
+    refresh_only: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let stacks = args.stacks.ordered(&target.config)?;
+    if args.plan_file.is_some() && stacks.len() != 1 {
+        return Err(Error::usage("--plan-file is the plan of one stack").hint("name the stack that it was made for"));
+    }
+    let deployment: Deployment =
+        each(ctx, target, Way::Deploy, &stacks, async |stack: &str| deploy(args, ctx, target, stack).await).await?;
+    report(deployment)
+}
+
+async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<StackRun> {
+    let terraform = Terraform::open(ctx, target, stack).await?;
+    let (planned, artifacts) = match &args.plan_file {
+        Some(file) => {
+            let planned = terraform.planned(target, &ctx.working_directory.join(file)).await?;
+            let zip = match &args.artifact {
+                Some(From::Zip(path)) => Some(ctx.working_directory.join(path)),
+                _ => None,
+            };
+            let artifacts = Artifacts::of_plan(&planned.file.sidecar.artifacts, zip)?;
+            (planned, artifacts)
+        }
+        None => {
+            let mut wish = args.plan.wish()?;
+            let artifacts = match (args.refresh_only, &args.artifact) {
+                (true, _) => terraform.any_artifacts(ctx, target, &wish.variables).await?,
+                (false, from) => {
+                    let from = from.clone().unwrap_or(From::Build);
+                    terraform.artifacts(ctx, target, &from, &wish.variables).await?
+                }
+            };
+            wish = Wish {
+                mode: if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy },
+                digests: artifacts.digests.clone(),
+                artifacts: artifacts.deployed.clone(),
+                ..wish
+            };
+            (terraform.plan(target, &wish).await?, artifacts)
+        }
+    };
+    if !args.refresh_only {
+        terraform.check_artifacts(target, &artifacts).await?;
+    }
+    if planned.is_empty() {
+        return Ok(StackRun::planned(stack, &planned, Standing::Unchanged));
+    }
+    if args.dry_run {
+        return Ok(StackRun::planned(stack, &planned, Standing::Planned));
+    }
+    let losses = args.consent.ask(ctx, target, &terraform, &planned).await?;
+    if !args.refresh_only {
+        terraform.publish(target, &artifacts, &losses.agreed).await?;
+    }
+    crate::deploy::terraform::empty_buckets(target, &losses.holdings, &ctx.cancel, &*ctx.progress, &losses.agreed)
+        .await?;
+    let applied = terraform.apply(&planned, args.plan.parallelism, &losses.agreed).await?;
+    if applied.failed.is_none() {
+        // Completion knows the names from now on.
+        target.see_again().await?;
+    }
+    Ok(StackRun::applied(stack, &planned, applied))
+}

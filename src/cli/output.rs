@@ -1,0 +1,110 @@
+//! `claimctl output`: what a stack gives out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::context::Ctx;
+use crate::deploy::terraform::Terraform;
+use crate::error::{Error, Result};
+use crate::names;
+use crate::output::{Outcome, Page, Report, Table, report};
+use crate::target::{Target, TargetArgs};
+
+/// Print the outputs of a deployed stack
+///
+/// Reads the state, which wants the right to read it; the surface alone, by which verbs know their logical names, is
+/// in an object beside it. Sensitive values are masked.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A stack of terraform/stacks, or global
+    #[arg(value_name = "STACK")]
+    stack: String,
+    /// Only this output
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Show sensitive values as well
+    #[arg(long)]
+    show_sensitive: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Debug, Deserialize)]
+struct Read {
+    #[serde(default)]
+    sensitive: bool,
+    value: Value,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let terraform = Terraform::open(ctx, target, &args.stack).await?;
+    let name = terraform.root.name();
+    let json = terraform.run(&["output", "-json"].map(str::to_owned), &format!("read the outputs of {name}")).await?;
+    let mut read: BTreeMap<String, Read> = serde_json::from_str(&json)
+        .map_err(|error| Error::unexpected("Terraform's outputs are not what claimctl reads").caused_by(error))?;
+    if read.is_empty() {
+        return Err(Error::not_found(format!("{name} has no outputs: nothing is deployed")).hint(format!(
+            "deploy it: claimctl deploy {} --env {}",
+            args.stack,
+            target.name()
+        )));
+    }
+    if let Some(name) = &args.name {
+        let Some(one) = read.remove(name) else { return Err(unknown(name, &read)) };
+        read = BTreeMap::from([(name.clone(), one)]);
+    }
+    let masked = |output: &Read| output.sensitive && !args.show_sensitive;
+    let outputs = read.into_iter().map(|(name, output)| Output {
+        sensitive: output.sensitive,
+        value: if masked(&output) { Value::Null } else { output.value },
+        masked: output.sensitive && !args.show_sensitive,
+        name,
+    });
+    report(Outputs { stack: args.stack.clone(), environment: target.name().to_owned(), outputs: outputs.collect() })
+}
+
+fn unknown(name: &str, known: &BTreeMap<String, Read>) -> Error {
+    let error = Error::not_found(format!("there is no output {name:?}"));
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    match names::nearest(name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint(format!("known: {}", names.join(", "))),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Outputs {
+    stack: String,
+    environment: String,
+    outputs: Vec<Output>,
+}
+
+#[derive(Debug, Serialize)]
+struct Output {
+    name: String,
+    sensitive: bool,
+    value: Value,
+    #[serde(skip)]
+    masked: bool,
+}
+
+impl Report for Outputs {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["OUTPUT", "VALUE"]);
+        for output in &self.outputs {
+            let value = match (&output.value, output.masked) {
+                (_, true) => "(sensitive)".to_owned(),
+                (Value::String(text), _) => text.clone(),
+                (value, _) => value.to_string(),
+            };
+            table.row([output.name.clone(), value]);
+        }
+        Page::new().table(table)
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("outputs")
+    }
+}

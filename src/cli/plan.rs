@@ -1,0 +1,99 @@
+//! `claimctl plan`: what a deployment would do.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::stack::{PlanArgs, StackArgs, StackPlan};
+use crate::context::Ctx;
+use crate::deploy::terraform::{From, Mode, Terraform, Wish};
+use crate::error::{Error, Result};
+use crate::output::{Outcome, Page, Report, report};
+use crate::target::{Target, TargetArgs};
+
+/// Show what a deployment would create, change, replace and destroy
+///
+/// Checks account, region and workspace, initialises Terraform where something changed, and reads Terraform's own plan:
+/// for each change the attributes, old and new, secrets masked, and what forces a replacement. Nothing is changed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    stacks: StackArgs,
+    /// Keep the plan, to be applied by claimctl deploy --plan-file; holds secrets
+    #[arg(long, value_name = "FILE")]
+    plan_file: Option<PathBuf>,
+    /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
+    #[arg(long, value_name = "ARTIFACT", value_parser = From::parse)]
+    artifact: Option<From>,
+    /// Only bring the state up to what is there
+    #[arg(long)]
+    refresh_only: bool,
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let stacks = args.stacks.ordered(&target.config)?;
+    if args.plan_file.is_some() && stacks.len() != 1 {
+        return Err(
+            Error::usage("--plan-file is for the plan of one stack").hint("name one stack, and a file for each")
+        );
+    }
+    let mut plans = Vec::new();
+    for stack in stacks {
+        let terraform = Terraform::open(ctx, target, &stack).await?;
+        let mut wish = args.plan.wish()?;
+        let artifacts = match args.refresh_only {
+            true => terraform.any_artifacts(ctx, target, &wish.variables).await?,
+            false => {
+                let from = args.artifact.clone().unwrap_or(From::Build);
+                let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
+                terraform.check_artifacts(target, &artifacts).await?;
+                artifacts
+            }
+        };
+        wish = Wish {
+            mode: if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy },
+            digests: artifacts.digests,
+            artifacts: artifacts.deployed,
+            ..wish
+        };
+        let planned = terraform.plan(target, &wish).await?;
+        if let Some(file) = &args.plan_file {
+            planned.file.keep(&ctx.working_directory.join(file))?;
+        }
+        plans.push(StackPlan { stack, summary: planned.summary });
+    }
+    report(Plans {
+        environment: target.name().to_owned(),
+        account: target.expected_account().map(str::to_owned),
+        region: target.region.clone(),
+        plan_file: args.plan_file.clone(),
+        stacks: plans,
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct Plans {
+    environment: String,
+    account: Option<String>,
+    region: String,
+    plan_file: Option<PathBuf>,
+    stacks: Vec<StackPlan>,
+}
+
+impl Report for Plans {
+    fn page(&self) -> Page {
+        let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
+        let Some(file) = &self.plan_file else { return page };
+        let stack = self.stacks.first().map_or("STACK", |plan| &plan.stack);
+        let (environment, file) = (&self.environment, file.display());
+        page.line(format!("to apply it: claimctl deploy {stack} --env {environment} --plan-file {file}"))
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("stacks")
+    }
+}

@@ -1,0 +1,63 @@
+//! What has to be agreed to before a plan is applied: what would be lost, named; the plan, seen; the environment, typed.
+
+use crate::context::Ctx;
+use crate::deploy::terraform::{self, Holding, Mode, Planned, Terraform};
+use crate::error::Result;
+use crate::output::{Page, Table, say};
+use crate::target::{Change, Intent, Target};
+
+use super::StackPlan;
+
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ConsentArgs {
+    /// Let this be replaced or destroyed although it holds data
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow_destroy: Vec<String>,
+    /// The name of a protected environment, typed here where there is no terminal to type it on
+    #[arg(long, value_name = "ENV")]
+    pub confirm: Option<String>,
+}
+
+/// What the operator agreed to lose.
+pub struct Losses {
+    pub agreed: Change,
+    pub holdings: Vec<Holding>,
+}
+
+impl ConsentArgs {
+    /// Looks at what would be lost, shows the plan, and asks.
+    pub async fn ask(&self, ctx: &Ctx, target: &Target, terraform: &Terraform, planned: &Planned) -> Result<Losses> {
+        let summary = &planned.summary;
+        let holdings = match planned.mode() {
+            // Only the state changes.
+            Mode::RefreshOnly => Vec::new(),
+            Mode::Deploy | Mode::Destroy => {
+                terraform::holdings(target, &summary.changes, &ctx.cancel, &*ctx.progress).await?
+            }
+        };
+        let root = &terraform.root;
+        terraform::check_holdings(root, target.is_protected(), &holdings, &summary.changes, &self.allow_destroy)?;
+        let is_asked = !ctx.manners.yes || target.is_protected();
+        if is_asked && self.confirm.is_none() {
+            let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };
+            say(plan.add_to(lost(&holdings)).render(&ctx.terminal).trim_end());
+        }
+        let verb = if planned.mode() == Mode::Destroy { "destroy" } else { "deploy" };
+        let destroys = summary.counts.replace + summary.counts.destroy > 0;
+        let intent = Intent { what: format!("{verb} {} ({})", root.stack, summary.sentence()), destroys };
+        let agreed = match target.is_protected() {
+            true => target.authorize_by_name(ctx, &intent, target.name(), self.confirm.as_deref()).await?,
+            false => target.authorize(ctx, &intent).await?,
+        };
+        Ok(Losses { agreed, holdings })
+    }
+}
+
+fn lost(holdings: &[Holding]) -> Page {
+    let mut table = Table::new(["WILL BE LOST", "NAME", "HOLDS"]);
+    for holding in holdings {
+        let holds = holding.holds.clone().unwrap_or_else(|| "nothing".to_owned());
+        table.row([holding.address.clone(), holding.name.clone(), holds]);
+    }
+    Page::new().table(table)
+}

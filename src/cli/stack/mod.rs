@@ -1,0 +1,169 @@
+//! What the verbs that drive Terraform share: their arguments, and how a plan is shown.
+
+mod consent;
+mod run;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::deploy::terraform::{self, Action, Attribute, Change, Summary, Wish};
+use crate::error::{Error, Result};
+use crate::output::units::count;
+use crate::output::{Page, Table};
+
+pub use consent::{ConsentArgs, Losses};
+pub use run::{Deployment, StackRun, Standing, Way, each};
+
+/// Longer values are shown with their beginning only; JSON has all of them.
+const LONGEST: usize = 60;
+
+/// Which stacks.
+#[derive(Debug, Clone, clap::Args)]
+pub struct StackArgs {
+    /// Stacks of terraform/stacks, or global
+    #[arg(value_name = "STACK", required_unless_present = "all")]
+    pub stacks: Vec<String>,
+    /// Every stack of terraform/stacks, in the order of their dependencies
+    #[arg(long, conflicts_with = "stacks")]
+    pub all: bool,
+}
+
+impl StackArgs {
+    /// In the order in which they are to be deployed.
+    pub fn ordered(&self, config: &Config) -> Result<Vec<String>> {
+        let known = terraform::stacks_of(config)?;
+        let needed = known.iter().flat_map(|stack| terraform::depends_on(config, stack));
+        if let Some(unknown) = needed.into_iter().find(|stack| !known.contains(stack)) {
+            return Err(Error::usage(format!("depends_on names a stack {unknown:?}, which is not there"))
+                .hint(format!("known: {}; see [stacks] in claimctl.toml", known.join(", "))));
+        }
+        let chosen = if self.all { known } else { self.stacks.clone() };
+        terraform::ordered(config, chosen)
+    }
+}
+
+/// What is passed on to Terraform.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Terraform")]
+pub struct PlanArgs {
+    /// Only this resource or module, and what it depends on
+    #[arg(long = "target", value_name = "ADDRESS")]
+    pub targets: Vec<String>,
+    /// A variable of the stack
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Resources at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallelism: Option<u16>,
+    /// More arguments of terraform plan
+    #[arg(last = true, value_name = "EXTRA")]
+    pub extra: Vec<String>,
+}
+
+/// What decides what a plan is and where it goes is not passed by.
+const OURS: [&str; 9] =
+    ["out", "destroy", "refresh-only", "json", "state", "state-out", "backup", "var-file", "detailed-exitcode"];
+
+impl PlanArgs {
+    pub fn wish(&self) -> Result<Wish> {
+        let name = |argument: &str| argument.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();
+        if let Some(ours) = self.extra.iter().find(|argument| OURS.contains(&name(argument).as_str())) {
+            return Err(Error::usage(format!("{ours} is claimctl's to decide"))
+                .hint("see --plan-file, --refresh-only, --var and claimctl destroy"));
+        }
+        Ok(Wish {
+            targets: self.targets.clone(),
+            variables: self.variables.clone(),
+            parallelism: self.parallelism,
+            extra: self.extra.clone(),
+            ..Wish::default()
+        })
+    }
+}
+
+/// A plan of one stack, as JSON has it.
+#[derive(Debug, Serialize)]
+pub struct StackPlan {
+    pub stack: String,
+    #[serde(flatten)]
+    pub summary: Summary,
+}
+
+impl StackPlan {
+    pub fn add_to(&self, page: Page) -> Page {
+        let page = page.table(table(&self.summary.changes));
+        let outputs = &self.summary.outputs;
+        page.line(format!("{}: {}", self.stack, self.summary.sentence()))
+            .line_if(!outputs.is_empty(), || format!("outputs that change: {}", outputs.join(", ")))
+    }
+}
+
+impl StackPlan {
+    /// The same of what was found to differ: what it was, and what it is.
+    pub fn drifted(&self, page: Page) -> Page {
+        let mut table = Table::new(["FOUND", "RESOURCE", "ATTRIBUTE", "WAS", "IS"]);
+        for change in &self.summary.changes {
+            let found = if change.action == Action::Destroy { "gone" } else { "changed" };
+            if change.attributes.is_empty() {
+                table.row([found.to_owned(), change.address.clone(), String::new(), String::new(), String::new()]);
+            }
+            for attribute in &change.attributes {
+                let [path, was, is] = cells(attribute);
+                table.row([found.to_owned(), change.address.clone(), path, was, is]);
+            }
+        }
+        let number = count(self.summary.changes.len() as u64, "resource");
+        page.table(table).line(format!("{}: {number} not as Terraform left it", self.stack))
+    }
+}
+
+fn table(changes: &[Change]) -> Table {
+    let mut table = Table::new(["ACTION", "RESOURCE", "ATTRIBUTE", "NOW", "THEN"]);
+    for change in changes {
+        let mut first = [change.action.name().to_owned(), change.address.clone()];
+        let [path, now, then] = match &change.reason {
+            Some(reason) if change.attributes.is_empty() => [why(reason), String::new(), String::new()],
+            _ => change.attributes.first().map(cells).unwrap_or_default(),
+        };
+        let [action, address] = std::mem::take(&mut first);
+        table.row([action, address, path, now, then]);
+        for attribute in change.attributes.iter().skip(1) {
+            let [path, now, then] = cells(attribute);
+            table.row([String::new(), String::new(), path, now, then]);
+        }
+    }
+    table
+}
+
+/// `delete_because_no_resource_config` in words.
+fn why(reason: &str) -> String {
+    let reason = reason.split_once("_because_").map_or(reason, |(_, because)| because);
+    format!("({})", reason.replace('_', " "))
+}
+
+fn cells(attribute: &Attribute) -> [String; 3] {
+    let Attribute { path, old, new, sensitive, known_after_apply, forces_replacement } = attribute;
+    let now = if *sensitive { "(sensitive)".to_owned() } else { shown(old.as_ref()) };
+    let mut then = match (*sensitive, *known_after_apply) {
+        (true, _) => "(sensitive)".to_owned(),
+        (false, true) => "(known after apply)".to_owned(),
+        (false, false) => shown(new.as_ref()),
+    };
+    if *forces_replacement {
+        then.push_str(" (forces replacement)");
+    }
+    [path.clone(), now, then]
+}
+
+fn shown(value: Option<&Value>) -> String {
+    let text = match value {
+        None => return "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

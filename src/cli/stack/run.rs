@@ -1,0 +1,177 @@
+//! Several stacks, one after the other: what fails stops what depends on it, and the report says where to go on.
+
+use serde::Serialize;
+
+use super::StackPlan;
+use crate::context::Ctx;
+use crate::deploy::terraform::{self, Applied, Done, Planned};
+use crate::error::{Error, Kind, Result};
+use crate::exit::Exit;
+use crate::output::units::count;
+use crate::output::{Failure, Page, Report, Table};
+use crate::target::Target;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    Deploy,
+    Destroy,
+}
+
+impl Way {
+    pub fn verb(self) -> &'static str {
+        match self {
+            Way::Deploy => "deploy",
+            Way::Destroy => "destroy",
+        }
+    }
+}
+
+/// How far a stack has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    Done,
+    /// There was nothing to do.
+    Unchanged,
+    /// Only looked at.
+    Planned,
+    Failed,
+    /// Something that it depends on failed, or the run was stopped.
+    NotBegun,
+}
+
+#[derive(Debug, Serialize)]
+pub struct StackRun {
+    #[serde(flatten)]
+    plan: StackPlan,
+    pub standing: Standing,
+    done: Vec<Done>,
+    pub failed: Option<Failure>,
+}
+
+impl StackRun {
+    pub fn planned(stack: &str, planned: &Planned, standing: Standing) -> StackRun {
+        let plan = StackPlan { stack: stack.to_owned(), summary: planned.summary.clone() };
+        StackRun { plan, standing, done: Vec::new(), failed: None }
+    }
+
+    pub fn applied(stack: &str, planned: &Planned, applied: Applied) -> StackRun {
+        let standing = if applied.failed.is_some() { Standing::Failed } else { Standing::Done };
+        let failed = applied.failed.as_ref().map(|error| {
+            let exit = if applied.done.is_empty() { error.exit() } else { Exit::Partial };
+            Failure { exit, ..Failure::of(error) }
+        });
+        StackRun { done: applied.done, failed, ..StackRun::planned(stack, planned, standing) }
+    }
+
+    fn without_plan(stack: &str, standing: Standing, failed: Option<Failure>) -> StackRun {
+        let plan = StackPlan { stack: stack.to_owned(), summary: terraform::Summary::default() };
+        StackRun { plan, standing, done: Vec::new(), failed }
+    }
+
+    fn is_left(&self) -> bool {
+        matches!(self.standing, Standing::Failed | Standing::NotBegun)
+    }
+
+    fn sentence(&self, way: Way) -> String {
+        let stack = &self.plan.stack;
+        match self.standing {
+            Standing::Done => format!("{stack}: {}ed, {}", way.verb(), count(self.done.len() as u64, "change")),
+            Standing::Unchanged => format!("{stack}: nothing to do, {} unchanged", self.plan.summary.unchanged),
+            Standing::Planned => format!("{stack}: {}", self.plan.summary.sentence()),
+            Standing::Failed => format!("{stack}: failed after {}", count(self.done.len() as u64, "change")),
+            Standing::NotBegun => format!("{stack}: not begun"),
+        }
+    }
+}
+
+/// Runs the stacks in the order given. One stack alone that cannot even begin is an error of the command.
+pub async fn each(
+    ctx: &Ctx,
+    target: &Target,
+    way: Way,
+    stacks: &[String],
+    work: impl AsyncFn(&str) -> Result<StackRun>,
+) -> Result<Deployment> {
+    let mut runs: Vec<StackRun> = Vec::new();
+    for stack in stacks {
+        let needs =
+            |one: &str, other: &str| terraform::depends_on(&target.config, one).iter().any(|name| name == other);
+        let waits_for = |run: &StackRun| match way {
+            Way::Deploy => needs(stack, &run.plan.stack),
+            Way::Destroy => needs(&run.plan.stack, stack),
+        };
+        if ctx.cancel.is_cancelled() || runs.iter().any(|run| run.is_left() && waits_for(run)) {
+            runs.push(StackRun::without_plan(stack, Standing::NotBegun, None));
+            continue;
+        }
+        match work(stack).await {
+            Ok(run) => runs.push(run),
+            Err(error) if stacks.len() == 1 => return Err(error),
+            // Nothing was agreed to, and nothing after it is to be begun.
+            Err(error) if error.kind() == Kind::Interrupted => return Err(so_far(error, &runs)),
+            Err(error) => runs.push(StackRun::without_plan(stack, Standing::Failed, Some(Failure::of(&error)))),
+        }
+    }
+    let left: Vec<&str> = runs.iter().filter(|run| run.is_left()).map(|run| run.plan.stack.as_str()).collect();
+    let environment = target.name().to_owned();
+    let next = format!("claimctl {} {} --env {environment}", way.verb(), left.join(" "));
+    let next = (!left.is_empty()).then_some(next);
+    Ok(Deployment { environment, account: target.expected_account().map(str::to_owned), way, stacks: runs, next })
+}
+
+fn so_far(error: Error, runs: &[StackRun]) -> Error {
+    let done: Vec<&str> = runs.iter().filter(|run| !run.is_left()).map(|run| run.plan.stack.as_str()).collect();
+    if done.is_empty() { error } else { error.hint(format!("done before that: {}", done.join(", "))) }
+}
+
+#[derive(Debug, Serialize)]
+pub struct Deployment {
+    environment: String,
+    account: Option<String>,
+    way: Way,
+    stacks: Vec<StackRun>,
+    /// The command to go on with, where something is left.
+    next: Option<String>,
+}
+
+impl Report for Deployment {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["STACK", "RESOURCE", "DONE", ">SECONDS"]);
+        for run in &self.stacks {
+            for done in &run.done {
+                table.row([run.plan.stack.clone(), done.address.clone(), done.what.clone(), done.seconds.to_string()]);
+            }
+        }
+        let mut page = Page::new().table(table);
+        for run in &self.stacks {
+            if run.standing == Standing::Planned {
+                page = run.plan.add_to(page);
+                continue;
+            }
+            if let Some(failed) = &run.failed {
+                page = page.line(failed.says());
+            }
+            page = page.line(run.sentence(self.way));
+        }
+        match &self.next {
+            Some(next) => page.line(format!("to go on: {next}")),
+            None => page,
+        }
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("stacks")
+    }
+
+    fn exit(&self) -> Exit {
+        let failed = self.stacks.iter().find_map(|run| run.failed.as_ref());
+        let some_done = self.stacks.iter().any(|run| run.standing == Standing::Done);
+        match failed {
+            Some(_) if some_done => Exit::Partial,
+            Some(failed) => failed.exit,
+            None => Exit::Done,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Applying a plan file: that one and no other, with each resource told as it is done.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::driver::Terraform;
+use super::events::{Event, Hook};
+use super::init;
+use super::plan::{Mode, Planned};
+use crate::error::{Error, Result};
+use crate::output::units::duration;
+use crate::progress::Unit;
+use crate::target::Change;
+
+/// A resource that takes longer is told of while it takes.
+const LONG: f64 = 30.0;
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Applied {
+    /// In the order in which they were done.
+    pub done: Vec<Done>,
+    /// Why it ended early; what was done is done all the same.
+    pub failed: Option<Error>,
+}
+
+/// One resource that was made, changed or destroyed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Done {
+    pub address: String,
+    /// `created`, `updated` or `destroyed`.
+    pub what: String,
+    pub seconds: f64,
+}
+
+impl Terraform {
+    /// Applies the plan and removes it: whatever comes of it, it cannot be applied again.
+    pub async fn apply(&self, planned: &Planned, parallelism: Option<u16>, _agreed: &Change) -> Result<Applied> {
+        let mut arguments: Vec<String> = ["apply", "-json", "-input=false"].map(str::to_owned).into();
+        arguments.extend(parallelism.map(|number| format!("-parallelism={number}")));
+        arguments.push(planned.file.path.display().to_string());
+        let counts = planned.summary.counts;
+        let total = counts.create + counts.update + counts.destroy + 2 * counts.replace;
+        let doing = if planned.mode() == Mode::Destroy { "destroying" } else { "deploying" };
+        self.progress.start(&format!("{doing} {}", self.root.name()), Some(total), Unit::Items);
+        let mut done = Vec::new();
+        let heard = self.stream(&arguments, |event| self.hear(&event, &mut done)).await;
+        self.progress.finish();
+        if let Err(error) = planned.file.remove() {
+            self.progress
+                .note(&format!("note: remove the plan yourself, it holds secrets: {}", error.chain().join(": ")));
+        }
+        let (ended, said) = heard?;
+        self.note_warnings(&said);
+        init::note_state(&self.root)?;
+        let name = self.root.name();
+        let checked = self.check(&ended, &said, &format!("apply the plan of {name}"));
+        let failed = match checked {
+            // An interrupt that came when all was done stopped nothing.
+            _ if ended.status.success() => None,
+            Ok(()) => None,
+            Err(error) if ended.interrupted => Some(error.details(said.errors().flat_map(|error| error.lines()))),
+            Err(error) => Some(error),
+        };
+        Ok(Applied { done, failed })
+    }
+
+    fn hear(&self, event: &Event, done: &mut Vec<Done>) {
+        match event {
+            Event::ApplyComplete { hook } if hook.is_change() => {
+                self.progress.advance(1);
+                self.progress.note(&format!("{}: {} in {}", hook.address(), hook.done(), seconds(hook)));
+                let (address, what) = (hook.address().to_owned(), hook.done().to_owned());
+                done.push(Done { address, what, seconds: hook.elapsed_seconds });
+            }
+            Event::ApplyProgress { hook } if hook.elapsed_seconds >= LONG => {
+                self.progress.note(&format!("{}: still {} after {}", hook.address(), hook.doing(), seconds(hook)));
+            }
+            Event::ApplyErrored { hook } => {
+                self.progress.note(&format!("{}: failed while {} it", hook.address(), hook.doing()));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn seconds(hook: &Hook) -> String {
+    duration(Duration::from_secs_f64(hook.elapsed_seconds.max(0.0)))
+}

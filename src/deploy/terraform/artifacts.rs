@@ -1,0 +1,225 @@
+//! The artifacts that a stack's functions run: built here, taken from a file, named by digest, or as they are deployed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::driver::Terraform;
+use super::saved::Deployed;
+use super::source::{self, Handler};
+use super::variables;
+use crate::artifact::{self, Package, Repository};
+use crate::config::Architecture;
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::surface::Surfaces;
+use crate::target::{Change, Target};
+
+/// Where the artifact of a run comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// The repository: built now.
+    Build,
+    /// What is deployed already stays.
+    Deployed,
+    /// `sha256:HEX`, in the artifact bucket.
+    Digest(String),
+    Zip(PathBuf),
+}
+
+/// The artifacts of one run.
+#[derive(Debug, Default)]
+pub struct Artifacts {
+    /// Variable → `sha256:HEX`.
+    pub digests: BTreeMap<String, String>,
+    pub deployed: Vec<Deployed>,
+    /// The zips that are on this machine, by digest.
+    zips: BTreeMap<String, PathBuf>,
+}
+
+impl From {
+    pub fn parse(text: &str) -> Result<From, String> {
+        match text.strip_prefix("sha256:") {
+            Some(hex) if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) => {
+                Ok(From::Digest(text.to_owned()))
+            }
+            Some(_) => Err("a digest is sha256: and 64 lower-case hex digits".to_owned()),
+            None if text == "deployed" => Ok(From::Deployed),
+            None => Ok(From::Zip(PathBuf::from(text))),
+        }
+    }
+}
+
+impl Terraform {
+    /// Finds out which artifacts the stack's functions are to run. Nothing is published.
+    pub async fn artifacts(&self, ctx: &Ctx, target: &Target, from: &From, typed: &[String]) -> Result<Artifacts> {
+        let mut artifacts = Artifacts::default();
+        for wanted in &self.source.artifacts {
+            // Who names the digest by --var knows what they do.
+            if typed.iter().any(|assignment| assignment.split('=').next() == Some(&wanted.variable)) {
+                continue;
+            }
+            let handler = self.handler(&wanted.handler, typed)?;
+            let digest = match from {
+                From::Digest(digest) => digest.clone(),
+                From::Deployed => self.deployed(target.surfaces().await?, &handler)?,
+                From::Zip(path) => {
+                    let path = ctx.working_directory.join(path);
+                    artifacts.take(Package::read(&path)?.digest, path)
+                }
+                From::Build => {
+                    let repository =
+                        Repository::find(ctx, &target.config).await.map_err(|error| hinted(error, &handler))?;
+                    let (architecture, out) = (self.architecture(typed)?, repository.artifacts());
+                    let built =
+                        artifact::build(&repository, &handler, architecture, &out, &ctx.cancel, &*ctx.progress).await;
+                    let built = built.map_err(|error| hinted(error, &handler))?;
+                    artifacts.take(built.sha256, built.path)
+                }
+            };
+            artifacts.digests.insert(wanted.variable.clone(), digest.clone());
+            artifacts.deployed.push(Deployed { handler, digest });
+        }
+        Ok(artifacts)
+    }
+
+    fn handler(&self, handler: &Handler, typed: &[String]) -> Result<String> {
+        match handler {
+            Handler::Named(name) => Ok(name.clone()),
+            Handler::Variable(name) => variables::value(&self.root, &self.source, typed, name)?.ok_or_else(|| {
+                Error::usage(format!("stack {} does not say which handler its functions run", self.root.stack))
+                    .hint(format!("name it: --var {name}=HANDLER"))
+            }),
+        }
+    }
+
+    fn architecture(&self, typed: &[String]) -> Result<Architecture> {
+        let value = variables::value(&self.root, &self.source, typed, "architecture")?;
+        Ok(match value.as_deref() {
+            Some("x86_64") => Architecture::X86_64,
+            _ => Architecture::Arm64,
+        })
+    }
+
+    /// By the stack's surface: the function of that name, else the one artifact that all functions share.
+    fn deployed(&self, surfaces: &Surfaces, handler: &str) -> Result<String> {
+        let functions =
+            surfaces.0.iter().filter(|surface| surface.stack == self.root.stack).flat_map(|surface| &surface.functions);
+        let mut digests: Vec<(&str, &str)> =
+            functions.filter_map(|(name, function)| Some((name.as_str(), function.artifact.as_deref()?))).collect();
+        if let Some((_, digest)) = digests.iter().find(|(name, _)| *name == handler) {
+            return Ok((*digest).to_owned());
+        }
+        digests.sort_by_key(|(_, digest)| *digest);
+        digests.dedup_by_key(|(_, digest)| *digest);
+        match digests[..] {
+            [(_, digest)] => Ok(digest.to_owned()),
+            _ => Err(Error::not_found(format!("no artifact of {handler} is deployed by {}", self.root.name()))
+                .hint("name one: --artifact sha256:HEX, or a zip that claimctl package build has made")),
+        }
+    }
+
+    /// The same where nothing depends on which artifact it is: what is deployed, else one that does not exist.
+    pub async fn any_artifacts(&self, ctx: &Ctx, target: &Target, typed: &[String]) -> Result<Artifacts> {
+        match self.artifacts(ctx, target, &From::Deployed, typed).await {
+            Ok(artifacts) => Ok(artifacts),
+            Err(_) => self.artifacts(ctx, target, &From::Digest(format!("sha256:{}", "0".repeat(64))), typed).await,
+        }
+    }
+
+    /// Puts what is on this machine into the artifact bucket, and makes sure that everything else is there.
+    pub async fn publish(&self, target: &Target, artifacts: &Artifacts, _agreed: &Change) -> Result<()> {
+        let (s3, bucket) = (target.s3(), self.artifact_bucket(target).await?);
+        for Deployed { handler, digest } in &artifacts.deployed {
+            let key = key(handler, digest);
+            if artifact::is_published(&s3, &bucket, &key).await? {
+                continue;
+            }
+            let Some(zip) = artifacts.zips.get(digest) else { return Err(unpublished(handler, digest, &bucket)) };
+            let package = Package::read(zip)?;
+            if format!("sha256:{}", package.digest) != *digest {
+                return Err(Error::refused(format!("{} changed since it was planned", zip.display()))
+                    .hint("run the same command again"));
+            }
+            artifact::publish(&s3, &bucket, &key, package).await?;
+            self.progress.note(&format!("published {handler} as {bucket}/{key}"));
+        }
+        Ok(())
+    }
+
+    /// Refuses what names an artifact that nobody has: Terraform would find out half-way.
+    pub async fn check_artifacts(&self, target: &Target, artifacts: &Artifacts) -> Result<()> {
+        let (s3, bucket) = (target.s3(), self.artifact_bucket(target).await?);
+        for Deployed { handler, digest } in &artifacts.deployed {
+            let here = artifacts.zips.contains_key(digest);
+            if !here && !artifact::is_published(&s3, &bucket, &key(handler, digest)).await? {
+                return Err(unpublished(handler, digest, &bucket));
+            }
+        }
+        Ok(())
+    }
+
+    async fn artifact_bucket(&self, target: &Target) -> Result<String> {
+        let file = self.root.values();
+        let set = if file.is_file() { source::read_values(&file)? } else { BTreeMap::new() };
+        if let Some(bucket) = set.get("artifact_bucket").cloned().flatten() {
+            return Ok(bucket);
+        }
+        let account = match target.expected_account() {
+            Some(account) => account,
+            None => target.caller().await?.account.as_str(),
+        };
+        Ok(format!("{}-artifacts-{account}-{}", target.config.project.name, target.region))
+    }
+}
+
+impl Artifacts {
+    fn take(&mut self, hex: String, zip: PathBuf) -> String {
+        let digest = format!("sha256:{hex}");
+        self.zips.insert(digest.clone(), zip);
+        digest
+    }
+
+    /// Those of a plan that was kept, with a zip that may be one of them.
+    pub fn of_plan(deployed: &[Deployed], zip: Option<PathBuf>) -> Result<Artifacts> {
+        let mut artifacts = Artifacts { deployed: deployed.to_vec(), ..Artifacts::default() };
+        if let Some(zip) = zip {
+            let digest = artifacts.take(Package::read(&zip)?.digest, zip.clone());
+            if !deployed.iter().any(|deployed| deployed.digest == digest) {
+                return Err(Error::refused(format!("{} is {digest}, which the plan does not deploy", zip.display()))
+                    .hint("nothing was done; bring the artifact that was planned, or plan again"));
+            }
+        }
+        Ok(artifacts)
+    }
+}
+
+fn key(handler: &str, digest: &str) -> String {
+    format!("functions/{handler}/{}.zip", digest.trim_start_matches("sha256:"))
+}
+
+fn unpublished(handler: &str, digest: &str, bucket: &str) -> Error {
+    Error::not_found(format!("artifact {digest} of {handler} is not in {bucket}"))
+        .hint("give the zip itself, which is published first: --artifact target/artifacts/HANDLER-HEX.zip")
+        .hint("make one: claimctl package build")
+}
+
+fn hinted(error: Error, handler: &str) -> Error {
+    error.hint(format!("or name an artifact of {handler}: --artifact sha256:HEX, a zip, or deployed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_artifact_is_a_digest_a_zip_or_what_is_deployed() {
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(From::parse(&format!("sha256:{hex}")), Ok(From::Digest(format!("sha256:{hex}"))));
+        assert_eq!(From::parse("deployed"), Ok(From::Deployed));
+        assert_eq!(From::parse("a/b.zip"), Ok(From::Zip(PathBuf::from("a/b.zip"))));
+        for wrong in ["sha256:", "sha256:ABC", &format!("sha256:{}", hex.to_uppercase())] {
+            assert!(From::parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(key("claim-recorder", &format!("sha256:{hex}")), format!("functions/claim-recorder/{hex}.zip"));
+    }
+}

@@ -1,0 +1,225 @@
+//! Terraform, ready to work on one root in one environment: checked, initialised, with the credentials that were
+//! checked and nothing of the shell that could lead it elsewhere.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use aws_credential_types::provider::ProvideCredentials;
+use tokio::process::Command;
+
+use super::binary::Binary;
+use super::events::{Diagnostic, Event};
+use super::failure::Said;
+use super::root::Root;
+use super::source::Source;
+use super::{init, locked, state};
+use crate::cancel::Cancel;
+use crate::child::{self, Ended, Stream};
+use crate::context::Ctx;
+use crate::error::{Error, IoContext, Result};
+use crate::folder::create_private;
+use crate::lock;
+use crate::progress::Progress;
+use crate::target::Target;
+
+/// Variables of the shell that would change what Terraform does, beside `TF_CLI_ARGS_…`.
+const MISLEADING: [&str; 7] = [
+    "TF_CLI_ARGS",
+    "TF_INPUT",
+    "TF_DATA_DIR",
+    "TF_WORKSPACE",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+];
+
+/// Terraform's backend reads only those of a service, providers the first one.
+const ENDPOINTS: [&str; 5] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+];
+
+pub struct Terraform {
+    pub root: Root,
+    pub source: Source,
+    pub binary: Binary,
+    pub(super) path_style: bool,
+    pub(super) progress: Arc<dyn Progress>,
+    pub(super) cancel: Cancel,
+    variables: Vec<(&'static str, String)>,
+    unset: Vec<String>,
+}
+
+impl Terraform {
+    /// Checks account, region, program and state bucket, and initialises where that is needed.
+    pub async fn open(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
+        let root = Root::find(&ctx.paths, target, stack)?;
+        check_place(ctx, target, &root)?;
+        let source = Source::read(&root.folder)?;
+        create_private(&root.data_dir).on("create", &root.data_dir)?;
+        let (guarded, binary, found) =
+            tokio::join!(target.guard(ctx), Binary::find(&target.config), state::is_there(target, &root));
+        guarded?;
+        let binary = binary?;
+        init::check_state(&root, found?)?;
+        check_errored(&root)?;
+        let arguments = ctx.variable_names().filter(|name| name.starts_with("TF_CLI_ARGS_"));
+        let unset = MISLEADING.into_iter().chain(arguments).map(str::to_owned).collect();
+        let terraform = Terraform {
+            variables: variables(target, &root).await?,
+            path_style: target.endpoint.is_some(),
+            progress: ctx.progress.clone(),
+            cancel: ctx.cancel.clone(),
+            root,
+            source,
+            binary,
+            unset,
+        };
+        terraform.ensure_initialised().await?;
+        Ok(terraform)
+    }
+
+    fn command(&self, arguments: &[String]) -> Command {
+        let mut command = Command::new(&self.binary.program);
+        for name in &self.unset {
+            command.env_remove(name);
+        }
+        command.args(arguments).current_dir(&self.root.folder).envs(self.variables.iter().map(|(k, v)| (k, v)));
+        command
+    }
+
+    /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
+    /// child lives, also where claimctl does not.
+    async fn turn(&self) -> Result<lock::Lock> {
+        let path = self.root.data_dir.join("running.lock");
+        lock::take(&path, &self.root.name(), &*self.progress, &self.cancel).await
+    }
+
+    /// Runs to the end, and hands over what is said.
+    async fn started(&self, arguments: &[String], hear: impl FnMut(Stream, &str)) -> Result<Ended> {
+        let turn = self.turn().await?;
+        let mut command = self.command(arguments);
+        let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
+        child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await
+    }
+
+    /// Runs a command whose output is text, and gives its stdout.
+    pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
+        let mut said = Said::default();
+        let mut stdout = String::new();
+        let ended = self
+            .started(arguments, |stream, line| match stream {
+                Stream::Stdout => {
+                    stdout.push_str(line);
+                    stdout.push('\n');
+                }
+                Stream::Stderr => said.other.push(line.to_owned()),
+            })
+            .await?;
+        self.check(&ended, &said, doing)?;
+        Ok(stdout)
+    }
+
+    /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
+    pub async fn stream(&self, arguments: &[String], mut hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+        let mut said = Said::default();
+        let ended = self
+            .started(arguments, |stream, line| match (stream, Event::read(line)) {
+                (Stream::Stdout, Some(Event::Diagnostic { diagnostic })) => said.diagnostics.push(diagnostic),
+                (Stream::Stdout, Some(event)) => hear(event),
+                _ => said.other.push(line.to_owned()),
+            })
+            .await?;
+        Ok((ended, said))
+    }
+
+    /// Whether a run did what it should; exit code 2 of `-detailed-exitcode` counts as well.
+    pub fn check(&self, ended: &Ended, said: &Said, doing: &str) -> Result<()> {
+        if ended.interrupted {
+            let what = format!("Terraform was interrupted before it could {doing}, and has ended");
+            return Err(Error::interrupted(what).hint("run the same command again to go on"));
+        }
+        match ended.status.code() {
+            Some(0 | 2) => Ok(()),
+            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root)),
+            Some(_) => Err(said.failure(doing, &self.root)),
+            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
+                "what it was doing may be there without being in the state: claimctl plan {} --env {}",
+                self.root.stack, self.root.environment
+            ))),
+        }
+    }
+
+    /// Warnings that an operator did not bring about knowingly.
+    pub fn note_warnings(&self, said: &Said) {
+        for warning in said.warnings().filter(|warning| !is_expected(warning)) {
+            self.progress.note(&format!("note: Terraform warns: {}", warning.lines().join(" ")));
+        }
+    }
+}
+
+/// That `--target` was given is known.
+fn is_expected(warning: &Diagnostic) -> bool {
+    ["Resource targeting is in effect", "Applied changes may be incomplete"].contains(&warning.summary.as_str())
+}
+
+/// What the shell, the flags and the backend file say has to be about one place.
+fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
+    let environment = &root.environment;
+    if let Some(workspace) = ctx.variable("TF_WORKSPACE").filter(|workspace| workspace != environment) {
+        return Err(Error::refused(format!("TF_WORKSPACE selects {workspace}, and this is environment {environment}"))
+            .hint("unset TF_WORKSPACE: claimctl selects the workspace of the environment"));
+    }
+    let elsewhere = root.backend.get("region").filter(|region| *region != target.region);
+    let declared = target.config.environments.get(environment).map(|declared| declared.region.as_str());
+    if declared.is_some_and(|region| region != target.region) {
+        return Err(Error::refused(format!("environment {environment} is not in {}", target.region))
+            .hint("leave --region out: a stack goes where its environment is"));
+    }
+    match elsewhere {
+        Some(region) => Err(Error::refused(format!(
+            "environment {environment} is in {}, and {} keeps its state in {region}",
+            target.region,
+            root.backend.path.display()
+        ))
+        .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
+        None => Ok(()),
+    }
+}
+
+/// A state that Terraform could not save lies beside the root, and has to be saved before anything else.
+fn check_errored(root: &Root) -> Result<()> {
+    let file = root.folder.join("errored.tfstate");
+    if !file.exists() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("an apply of {} could not save its state, which is in {}", root.stack, file.display()))
+        .hint(format!("save it in the environment of that apply: {} state push {}", root.by_hand(), file.display()))
+        .hint(format!("then remove it: rm {}", file.display())))
+}
+
+/// What Terraform, its backend and the provider are started with: the credentials that the guard has seen.
+async fn variables(target: &Target, root: &Root) -> Result<Vec<(&'static str, String)>> {
+    let mut variables = vec![
+        ("TF_DATA_DIR", root.data_dir.display().to_string()),
+        ("TF_IN_AUTOMATION", "1".to_owned()),
+        ("TF_INPUT", "0".to_owned()),
+        ("CHECKPOINT_DISABLE", "1".to_owned()),
+        ("AWS_REGION", target.region.clone()),
+        ("AWS_DEFAULT_REGION", target.region.clone()),
+    ];
+    if let Some(endpoint) = &target.endpoint {
+        variables.extend(ENDPOINTS.map(|name| (name, endpoint.clone())));
+    }
+    let Some(provider) = target.sdk().credentials_provider() else { return Ok(variables) };
+    let credentials = provider.provide_credentials().await.map_err(|error| {
+        Error::denied("no usable AWS credentials for Terraform").caused_by(error).hint("sign in, or choose a profile")
+    })?;
+    variables.push(("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()));
+    variables.push(("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key().to_owned()));
+    variables.extend(credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
+    Ok(variables)
+}

@@ -1,0 +1,141 @@
+//! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
+
+use super::events::Diagnostic;
+use super::root::Root;
+use crate::error::{Error, Kind};
+
+/// How much of what was not JSON is worth repeating.
+const LAST_LINES: usize = 20;
+
+/// What a run said that may explain its end.
+#[derive(Debug, Default)]
+pub struct Said {
+    pub diagnostics: Vec<Diagnostic>,
+    /// What was not JSON.
+    pub other: Vec<String>,
+}
+
+impl Said {
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error())
+    }
+
+    pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| !diagnostic.is_error())
+    }
+
+    /// `doing` reads like "plan claim-check in dev".
+    pub fn failure(&self, doing: &str, root: &Root) -> Error {
+        let mut lines: Vec<String> = self.errors().flat_map(Diagnostic::lines).collect();
+        if lines.is_empty() {
+            let skipped = self.other.len().saturating_sub(LAST_LINES);
+            lines = self.other[skipped..].to_vec();
+        }
+        let text = lines.join("\n");
+        let (kind, hints) = judged(&text, root);
+        let mut error = Error::new(kind, format!("Terraform could not {doing}")).details(lines);
+        for hint in hints {
+            error = error.hint(hint);
+        }
+        for address in self.errors().filter(|error| exists_already(&error.text())).filter_map(|e| e.address.as_ref()) {
+            error = error.hint(format!(
+                "{address} exists without being in the state: take it in with {} import {address} ID",
+                root.by_hand()
+            ));
+        }
+        error
+    }
+
+    pub fn is_about_a_lock(&self) -> bool {
+        self.errors().any(|error| error.text().contains("state lock"))
+            || self.other.iter().any(|line| line.contains("Error acquiring the state lock"))
+    }
+
+    /// All that was said, for what has to be found in it.
+    pub fn text(&self) -> String {
+        let errors: Vec<String> = self.errors().map(Diagnostic::text).collect();
+        format!("{}\n{}", errors.join("\n"), self.other.join("\n"))
+    }
+}
+
+/// Each with words that Terraform, its S3 backend or the AWS provider use for it.
+fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let environment = &root.environment;
+    if says(&["Saved plan is stale"]) {
+        let hint = format!("plan again: claimctl plan {} --env {environment}", root.stack);
+        return (Kind::Refused, vec![hint]);
+    }
+    if says(&["account ID not allowed", "is selected, but the variables"]) {
+        return (Kind::Refused, vec![format!("what is meant and what is there: claimctl env show {environment}")]);
+    }
+    if says(&["ExpiredToken", "InvalidClientTokenId", "No valid credential sources"]) {
+        return (Kind::Denied, vec!["the credentials are not taken any more: sign in again".to_owned()]);
+    }
+    if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "not authorized", "NotFound"]) {
+        let hint =
+            "the KMS key cannot be used: its policy has to allow it to these credentials, and it must be enabled";
+        return (Kind::Denied, vec![hint.to_owned()]);
+    }
+    if says(&["AccessDenied", "not authorized to perform", "UnauthorizedOperation", "StatusCode: 403"]) {
+        let hint = "the role that may deploy is made by terraform/global: use it (role_arn in claimctl.toml)";
+        return (Kind::Denied, vec![hint.to_owned()]);
+    }
+    if says(&["NoSuchBucket", "S3 bucket does not exist", "S3 bucket \""]) {
+        return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap --env {environment}")]);
+    }
+    if says(&["no space left on device"]) {
+        let hint = "the disk is full: free some room, or point CLAIMCTL_HOME at another disk";
+        return (Kind::Unexpected, vec![hint.to_owned()]);
+    }
+    if says(&["No value for required variable", "undeclared variable", "Invalid value for variable"]) {
+        let file = root.values();
+        return (Kind::Usage, vec![format!("set it in {}, or with --var NAME=VALUE", file.display())]);
+    }
+    if says(&["Failed to query available provider packages", "Failed to install provider"]) {
+        let hint = "providers come from their registry or a mirror of it: check the network and TF_CLI_CONFIG_FILE";
+        return (Kind::Unreachable, vec![hint.to_owned()]);
+    }
+    let again = format!("mend the cause; what is still to do: claimctl plan {} --env {environment}", root.stack);
+    (Kind::Unexpected, vec![again])
+}
+
+fn exists_already(text: &str) -> bool {
+    ["already exists", "AlreadyExists", "AlreadyOwnedByYou"].iter().any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::terraform::events::Event;
+    use crate::deploy::terraform::root::tests::root;
+
+    fn said(summary: &str, detail: &str) -> Said {
+        let line = serde_json::json!({"type": "diagnostic", "diagnostic": {"severity": "error", "summary": summary,
+            "detail": detail, "address": "aws_sqs_queue.claims"}});
+        let Some(Event::Diagnostic { diagnostic }) = Event::read(&line.to_string()) else { panic!("a diagnostic") };
+        Said { diagnostics: vec![diagnostic], other: Vec::new() }
+    }
+
+    #[test]
+    fn the_kind_follows_from_what_was_said_and_the_words_are_kept() {
+        for (summary, detail, kind) in [
+            ("Saved plan is stale", "", Kind::Refused),
+            ("creating queue", "api error AccessDenied: no", Kind::Denied),
+            ("No value for required variable", "", Kind::Usage),
+            ("Failed to get existing workspaces", "S3 bucket does not exist.", Kind::NotFound),
+            ("something else", "", Kind::Unexpected),
+        ] {
+            let error = said(summary, detail).failure("plan it", &root());
+            assert_eq!(error.kind(), kind, "{summary}");
+            assert_eq!(error.said()[0], summary);
+            assert!(!error.hints().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_exists_already_is_to_be_imported() {
+        let error = said("creating SQS Queue", "QueueAlreadyExists: it is there").failure("apply it", &root());
+        assert!(error.hints().iter().any(|hint| hint.contains("import aws_sqs_queue.claims")), "{:?}", error.hints());
+    }
+}

@@ -1,0 +1,35 @@
+//! Terraform, driven: one root in one environment, with the workspace, the state and the credentials that belong to it.
+//!
+//! [`Terraform::open`] checks and initialises, [`Terraform::plan`] looks, [`Terraform::apply`] does what was agreed to.
+
+mod apply;
+mod artifacts;
+mod binary;
+mod difference;
+mod driver;
+mod events;
+mod failure;
+mod holdings;
+mod init;
+mod locked;
+mod order;
+mod plan;
+mod root;
+mod saved;
+mod shape;
+mod source;
+mod state;
+mod summary;
+mod variables;
+
+pub use apply::{Applied, Done};
+pub use artifacts::{Artifacts, From};
+pub use difference::Attribute;
+pub use driver::Terraform;
+pub use holdings::{Holding, check as check_holdings, empty_buckets, look as holdings};
+pub use order::{depends_on, ordered};
+pub use plan::{Mode, Planned, Wish};
+pub use root::{Root, StateAt, stacks_of};
+pub use saved::Deployed;
+pub use source::{ArtifactOf, Handler};
+pub use summary::{Action, Change, Counts, Summary};

@@ -1,0 +1,180 @@
+//! Planning: Terraform looks, and what it would do is read from its plan file.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::driver::Terraform;
+use super::events::Event;
+use super::saved::{Deployed, PlanFile, Sidecar, empty_private};
+use super::shape::Plan;
+use super::summary::Summary;
+use super::variables;
+use crate::artifact::sha256;
+use crate::error::{Error, IoContext, Result};
+use crate::progress::Unit;
+use crate::target::Target;
+
+/// A plan that a killed run left behind is nobody's after this time.
+const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    #[default]
+    Deploy,
+    /// Only bring the state up to what is there.
+    RefreshOnly,
+    Destroy,
+}
+
+/// What is to be planned.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    pub mode: Mode,
+    /// Addresses; none is everything.
+    pub targets: Vec<String>,
+    /// `NAME=VALUE`
+    pub variables: Vec<String>,
+    /// Variable → digest.
+    pub digests: BTreeMap<String, String>,
+    pub artifacts: Vec<Deployed>,
+    /// Resources at a time.
+    pub parallelism: Option<u16>,
+    /// More arguments of `terraform plan`.
+    pub extra: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct Planned {
+    pub file: PlanFile,
+    pub summary: Summary,
+}
+
+impl Planned {
+    /// Whether there is nothing to apply.
+    pub fn is_empty(&self) -> bool {
+        self.file.sidecar.is_empty
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.file.sidecar.mode
+    }
+}
+
+impl Terraform {
+    pub async fn plan(&self, target: &Target, wish: &Wish) -> Result<Planned> {
+        self.remove_abandoned();
+        let folder = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(&self.root.data_dir)
+            .on("write in", &self.root.data_dir)?;
+        let path = folder.path().join("plan");
+        empty_private(&path)?;
+        let mut arguments: Vec<String> =
+            ["plan", "-json", "-input=false", "-detailed-exitcode"].map(str::to_owned).into();
+        arguments.push(format!("-out={}", path.display()));
+        match wish.mode {
+            Mode::Deploy => {}
+            Mode::RefreshOnly => arguments.push("-refresh-only".into()),
+            Mode::Destroy => arguments.push("-destroy".into()),
+        }
+        arguments.extend(variables::arguments(target, &self.root, &self.source, &wish.digests, &wish.variables)?);
+        arguments.extend(wish.targets.iter().map(|address| format!("-target={address}")));
+        arguments.extend(wish.parallelism.map(|number| format!("-parallelism={number}")));
+        arguments.extend(wish.extra.iter().cloned());
+
+        let doing = format!("plan {}", self.root.name());
+        self.progress.start(&format!("planning {}", self.root.name()), None, Unit::Items);
+        let mut seen = Vec::new();
+        let heard = self.stream(&arguments, |event| {
+            if let Event::RefreshComplete { hook } = event {
+                self.progress.advance(1);
+                seen.push(hook.address().to_owned());
+            }
+        });
+        let heard = heard.await;
+        self.progress.finish();
+        let (ended, said) = heard?;
+        self.check(&ended, &said, &doing)?;
+        self.note_warnings(&said);
+        // 2: there is something to do (Terraform documentation, "terraform plan", -detailed-exitcode).
+        let is_empty = ended.status.code() == Some(0);
+        let summary = match is_empty {
+            // Asking for the plan would start the provider once more.
+            true => Summary {
+                unchanged: seen.iter().filter(|address| !is_data(address)).count() as u64,
+                ..Summary::default()
+            },
+            false => self.read(&path, wish.mode).await?,
+        };
+        let known =
+            || summary.changes.iter().map(|change| change.address.as_str()).chain(seen.iter().map(String::as_str));
+        self.check_targets(&wish.targets, known)?;
+        let plan = std::fs::read(&path).on("read", &path)?;
+        let sidecar = Sidecar {
+            digest: sha256(&plan),
+            artifacts: wish.artifacts.clone(),
+            mode: wish.mode,
+            is_empty,
+            ..Sidecar::new(&self.root, &target.region, target.expected_account(), &self.binary.version)
+        };
+        Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary })
+    }
+
+    /// A plan that was kept in a file, for the environment that it was made for.
+    pub async fn planned(&self, target: &Target, path: &std::path::Path) -> Result<Planned> {
+        let file = PlanFile::read(path, &self.root, &target.region, target.expected_account())?;
+        let summary = self.read(path, file.sidecar.mode).await?;
+        Ok(Planned { file, summary })
+    }
+
+    async fn read(&self, path: &std::path::Path, mode: Mode) -> Result<Summary> {
+        let show = ["show".to_owned(), "-json".to_owned(), path.display().to_string()];
+        let json = self.run(&show, &format!("read the plan of {}", self.root.name())).await?;
+        let plan: Plan = serde_json::from_str(&json)
+            .map_err(|error| Error::unexpected("Terraform's plan is not what claimctl reads").caused_by(error))?;
+        Ok(match mode {
+            Mode::RefreshOnly => Summary::of_drift(plan),
+            Mode::Deploy | Mode::Destroy => Summary::of(plan),
+        })
+    }
+
+    /// Terraform takes an address of nothing for a plan of nothing.
+    fn check_targets<'a, I: Iterator<Item = &'a str>>(&self, targets: &[String], known: impl Fn() -> I) -> Result<()> {
+        for target in targets {
+            let is_within = |address: &str| {
+                address
+                    .strip_prefix(target.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            };
+            if !known().any(is_within) {
+                let error = Error::not_found(format!("{} has nothing at {target}", self.root.name()));
+                return Err(match crate::names::nearest(target, known()) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint(format!("what there is: claimctl plan {}", self.root.stack)),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_abandoned(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.root.data_dir) else { return };
+        let is_old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > ABANDONED_AFTER);
+        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+            if entry.metadata().and_then(|about| about.modified()).is_ok_and(is_old) {
+                // What cannot be removed now is tried again by the next run.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+const PREFIX: &str = "plan-";
+
+/// `module.environment.data.aws_partition.current`, as opposed to a managed resource.
+fn is_data(address: &str) -> bool {
+    address.split('.').any(|part| part == "data")
+}

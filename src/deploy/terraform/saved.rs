@@ -1,0 +1,220 @@
+//! A plan in a file, and the sidecar that says what it was made for: the plan itself does not know its environment.
+//!
+//! Both hold secrets in clear text: they are readable by their owner only, and removed once applied.
+
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::plan::Mode;
+use super::root::{Root, StateAt};
+use crate::artifact::sha256;
+use crate::error::{Error, IoContext, Result};
+use crate::folder::create_private;
+
+const VERSION: u32 = 1;
+
+/// What a plan was made for, beside it as `FILE.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sidecar {
+    pub version: u32,
+    pub stack: String,
+    pub environment: String,
+    /// None where no account is declared.
+    pub account: Option<String>,
+    pub region: String,
+    pub workspace: String,
+    pub state: StateAt,
+    /// SHA-256 of the plan file, in hex.
+    pub digest: String,
+    pub made_at: Timestamp,
+    pub terraform: String,
+    /// The artifacts that it deploys.
+    pub artifacts: Vec<Deployed>,
+    pub mode: Mode,
+    /// Whether there was nothing to do.
+    pub is_empty: bool,
+}
+
+/// An artifact by handler and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployed {
+    pub handler: String,
+    /// `sha256:HEX`
+    pub digest: String,
+}
+
+/// A plan of Terraform's in a file.
+#[derive(Debug)]
+pub struct PlanFile {
+    pub path: PathBuf,
+    pub sidecar: Sidecar,
+    /// The private folder that goes with it, where it is not the operator's.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl PlanFile {
+    /// A plan that was just written into a private folder.
+    pub fn made(folder: tempfile::TempDir, path: PathBuf, sidecar: Sidecar) -> PlanFile {
+        PlanFile { path, sidecar, _folder: Some(folder) }
+    }
+
+    /// Puts a copy where the operator wants it, plan first: a sidecar without its plan promises nothing.
+    pub fn keep(&self, to: &Path) -> Result<()> {
+        if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_private(folder).on("create", folder)?;
+        }
+        let plan = std::fs::read(&self.path).on("read", &self.path)?;
+        let sidecar = serde_json::to_vec_pretty(&self.sidecar)
+            .map_err(|error| Error::unexpected("the plan's sidecar has no JSON form").caused_by(error))?;
+        write_private(to, &plan)?;
+        write_private(&beside(to), &sidecar)
+    }
+
+    /// Reads a plan that was kept, and checks that it is the one that was made for this root.
+    pub fn read(path: &Path, root: &Root, region: &str, account: Option<&str>) -> Result<PlanFile> {
+        let plan = std::fs::read(path).on("read", path).map_err(|error| error.hint(again(root, path)))?;
+        let beside = beside(path);
+        let text = std::fs::read(&beside).on("read", &beside).map_err(|error| {
+            error.hint("the file beside the plan says what it was made for: bring both along").hint(again(root, path))
+        })?;
+        let sidecar: Sidecar = serde_json::from_slice(&text).map_err(|error| {
+            Error::usage(format!("{} is not what claimctl plan wrote", beside.display()))
+                .caused_by(error)
+                .hint(again(root, path))
+        })?;
+        if sha256(&plan) != sidecar.digest || sidecar.version != VERSION {
+            return Err(Error::refused(format!("{} is not the plan that was made", path.display()))
+                .caused_by("its digest is another one: it was edited, cut off, or belongs to another run")
+                .hint(again(root, path)));
+        }
+        let expected = [
+            ("stack", sidecar.stack.as_str(), root.stack.as_str()),
+            ("environment", &sidecar.environment, &root.environment),
+            ("workspace", &sidecar.workspace, &root.environment),
+            ("account", sidecar.account.as_deref().unwrap_or("-"), account.unwrap_or("-")),
+            ("region", &sidecar.region, region),
+            ("state bucket", &sidecar.state.bucket, &root.state.bucket),
+            ("state key", &sidecar.state.key, &root.state.key),
+        ];
+        if let Some((what, made_for, here)) = expected.into_iter().find(|(_, made_for, here)| made_for != here) {
+            let message = format!("{} was made for {what} {made_for}, and this is {what} {here}", path.display());
+            return Err(Error::refused(message)
+                .hint("nothing was done; a plan belongs to the environment that it was made for")
+                .hint(again(root, path)));
+        }
+        Ok(PlanFile { path: path.to_owned(), sidecar, _folder: None })
+    }
+
+    /// Removes plan and sidecar: applied, whether wholly or in part, they are of no use any more.
+    pub fn remove(&self) -> Result<()> {
+        for path in [self.path.clone(), beside(&self.path)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).on("remove", &path),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sidecar {
+    pub fn new(root: &Root, region: &str, account: Option<&str>, terraform: &str) -> Sidecar {
+        Sidecar {
+            version: VERSION,
+            stack: root.stack.clone(),
+            environment: root.environment.clone(),
+            account: account.map(str::to_owned),
+            region: region.to_owned(),
+            workspace: root.environment.clone(),
+            state: root.state.clone(),
+            digest: String::new(),
+            made_at: Timestamp::now(),
+            terraform: terraform.to_owned(),
+            artifacts: Vec::new(),
+            mode: Mode::Deploy,
+            is_empty: true,
+        }
+    }
+}
+
+/// What Terraform is to write into, made beforehand so that it is never readable by others.
+pub fn empty_private(path: &Path) -> Result<()> {
+    std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path).on("create", path)?;
+    Ok(())
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
+}
+
+fn again(root: &Root, path: &Path) -> String {
+    let Root { stack, environment, .. } = root;
+    format!("make a new one: claimctl plan {stack} --env {environment} --plan-file {}", path.display())
+}
+
+fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o600))
+        .tempfile_in(folder)
+        .on("write in", folder)?;
+    file.write_all(content).and_then(|()| file.as_file().sync_all()).on("write", path)?;
+    file.persist(path).map_err(|failed| failed.error).on("write", path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::terraform::root::tests::root;
+    use crate::error::Kind;
+
+    const REGION: &str = "us-west-1";
+    const ACCOUNT: Option<&str> = Some("111111111111");
+
+    fn kept(folder: &Path) -> PathBuf {
+        let private = tempfile::tempdir().unwrap();
+        let path = private.path().join("plan");
+        std::fs::write(&path, "a plan").unwrap();
+        let digest = sha256(b"a plan");
+        let sidecar = Sidecar { digest, ..Sidecar::new(&root(), REGION, ACCOUNT, "1.11.4") };
+        let to = folder.join("new/dev.tfplan");
+        PlanFile::made(private, path, sidecar).keep(&to).unwrap();
+        to
+    }
+
+    #[test]
+    fn a_plan_is_kept_for_its_owner_only_and_removed_with_its_sidecar() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = kept(folder.path());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&beside(&path)), mode(path.parent().unwrap())), (0o600, 0o600, 0o700));
+        PlanFile::read(&path, &root(), REGION, ACCOUNT).unwrap().remove().unwrap();
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_plan_of_elsewhere_or_with_another_byte_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = kept(folder.path());
+        let refused = |root: &Root, region: &str, account, says: &str| {
+            let error = PlanFile::read(&path, root, region, account).unwrap_err();
+            assert_eq!(error.kind(), Kind::Refused);
+            assert!(error.to_string().contains(says), "{error}");
+        };
+        refused(&Root { environment: "prod".into(), ..root() }, REGION, ACCOUNT, "made for environment dev");
+        refused(&Root { stack: "fan-out".into(), ..root() }, REGION, ACCOUNT, "made for stack claim-check");
+        refused(&root(), REGION, Some("222222222222"), "account");
+        refused(&root(), "us-east-1", ACCOUNT, "region");
+        let state = StateAt { bucket: "other".into(), ..root().state };
+        refused(&Root { state, ..root() }, REGION, ACCOUNT, "state bucket");
+        std::fs::write(&path, "a plam").unwrap();
+        refused(&root(), REGION, ACCOUNT, "is not the plan that was made");
+    }
+}

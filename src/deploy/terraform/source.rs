@@ -1,0 +1,194 @@
+//! What a root's files say: its variables, where its functions take their code from, and what `init` depends on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator};
+use hcl_edit::structure::{Block, Body};
+
+use crate::error::{Error, IoContext, Result};
+
+/// A root module, read.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// The variables that it declares, with defaults that are strings.
+    pub variables: BTreeMap<String, Option<String>>,
+    pub artifacts: Vec<ArtifactOf>,
+    /// Everything that `init` installs or connects to, as text.
+    pub installed: String,
+}
+
+/// A module's `artifact = { handler = …, digest = var.… }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactOf {
+    pub handler: Handler,
+    /// The variable that takes the digest.
+    pub variable: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handler {
+    Named(String),
+    /// Named by this variable.
+    Variable(String),
+}
+
+impl Source {
+    pub fn read(root: &Path) -> Result<Source> {
+        let mut source = Source::default();
+        let mut seen = BTreeSet::new();
+        let mut folders = vec![root.to_owned()];
+        while let Some(folder) = folders.pop() {
+            if !seen.insert(folder.clone()) {
+                continue;
+            }
+            for file in files(&folder)? {
+                let body = parse(&file)?;
+                if folder == root {
+                    source.take(&body);
+                }
+                source.note_installed(&body);
+                folders.extend(modules(&body).filter_map(|module| local(&folder, module)));
+            }
+        }
+        source.artifacts.dedup();
+        Ok(source)
+    }
+
+    fn take(&mut self, body: &Body) {
+        for block in body.get_blocks("variable") {
+            let default = block.body.get_attribute("default").and_then(|found| found.value.as_str());
+            if let Some(name) = block.labels.first() {
+                self.variables.insert(name.as_str().to_owned(), default.map(str::to_owned));
+            }
+        }
+        self.artifacts.extend(modules(body).filter_map(artifact));
+    }
+
+    fn note_installed(&mut self, body: &Body) {
+        for block in body.get_blocks("terraform") {
+            self.installed.push_str(&block.body.to_string());
+        }
+        for module in modules(body) {
+            for key in ["source", "version"] {
+                let value = module.body.get_attribute(key).and_then(|found| found.value.as_str());
+                self.installed.push_str(value.unwrap_or_default());
+                self.installed.push('\n');
+            }
+        }
+    }
+}
+
+/// The files that Terraform reads in a folder, in the order of their names.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).on("read", folder)?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "tf")).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// The strings of a variables file, such as `terraform/environments/dev.tfvars`, and the names of all that it sets.
+pub fn read_values(path: &Path) -> Result<BTreeMap<String, Option<String>>> {
+    let body = parse(path)?;
+    let value = |value: &Expression| value.as_str().map(str::to_owned);
+    Ok(body.attributes().map(|found| (found.key.as_str().to_owned(), value(&found.value))).collect())
+}
+
+fn parse(path: &Path) -> Result<Body> {
+    let text = std::fs::read_to_string(path).on("read", path)?;
+    text.parse().map_err(|error: hcl_edit::parser::Error| {
+        Error::usage(format!("{} is not valid HCL", path.display()))
+            .details(error.to_string().lines())
+            .hint("mend the file; terraform fmt says the same of it")
+    })
+}
+
+fn modules(body: &Body) -> impl Iterator<Item = &Block> {
+    body.get_blocks("module")
+}
+
+/// The folder of a module beside the root.
+fn local(folder: &Path, module: &Block) -> Option<PathBuf> {
+    let source = module.body.get_attribute("source")?.value.as_str()?;
+    let beside = source.starts_with("./") || source.starts_with("../");
+    // One that is not there is Terraform's to tell.
+    beside.then(|| folder.join(source).canonicalize().ok()).flatten()
+}
+
+fn artifact(module: &Block) -> Option<ArtifactOf> {
+    let object = module.body.get_attribute("artifact")?.value.as_object()?;
+    let value = |name: &str| object.iter().find(|(key, _)| key_is(key, name)).map(|(_, value)| value.expr());
+    let handler = value("handler")?;
+    let handler = match handler.as_str() {
+        Some(name) => Handler::Named(name.to_owned()),
+        None => Handler::Variable(variable(handler)?),
+    };
+    Some(ArtifactOf { handler, variable: variable(value("digest")?)? })
+}
+
+fn key_is(key: &ObjectKey, name: &str) -> bool {
+    match key {
+        ObjectKey::Ident(ident) => ident.as_str() == name,
+        ObjectKey::Expression(Expression::Variable(ident)) => ident.as_str() == name,
+        ObjectKey::Expression(expression) => expression.as_str() == Some(name),
+    }
+}
+
+/// The NAME of `var.NAME`.
+fn variable(expression: &Expression) -> Option<String> {
+    let Expression::Traversal(traversal) = expression else { return None };
+    let Expression::Variable(root) = &traversal.expr else { return None };
+    match traversal.operators.first()?.value() {
+        TraversalOperator::GetAttr(name) if root.as_str() == "var" => Some(name.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stacks_of_the_repository_say_what_they_take() {
+        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform/stacks");
+        let claim_check = Source::read(&stacks.join("claim-check")).unwrap();
+        let handler = Handler::Named("claim-recorder".to_owned());
+        assert_eq!(claim_check.artifacts, [ArtifactOf { handler, variable: "artifact".to_owned() }]);
+        assert_eq!(claim_check.variables.get("trigger"), Some(&Some("queue".to_owned())));
+        assert_eq!(claim_check.variables.get("account"), Some(&None));
+        assert!(claim_check.installed.contains("hashicorp/aws"));
+
+        let fan_out = Source::read(&stacks.join("fan-out")).unwrap();
+        let handler = Handler::Variable("handler".to_owned());
+        assert_eq!(fan_out.artifacts, [ArtifactOf { handler, variable: "artifact".to_owned() }]);
+        assert_eq!(fan_out.variables.get("handler"), Some(&Some("event-logger".to_owned())));
+    }
+
+    #[test]
+    fn a_module_far_below_counts_for_init_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let installed = || Source::read(&folder.path().join("root")).unwrap().installed;
+        write("root/main.tf", "module \"a\" {\n  source = \"../a\"\n}\n");
+        write("a/main.tf", "module \"b\" {\n  source = \"../b\"\n}\n");
+        write("b/main.tf", "variable \"x\" {}\n");
+        let before = installed();
+        write("b/main.tf", "variable \"y\" {}\n");
+        assert_eq!(installed(), before);
+        write("b/main.tf", "module \"c\" {\n  source = \"git::https://example.com/c\"\n}\n");
+        assert_ne!(installed(), before);
+    }
+
+    #[test]
+    fn a_broken_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("main.tf"), "variable {").unwrap();
+        let error = Source::read(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("main.tf is not valid HCL"), "{error}");
+    }
+}

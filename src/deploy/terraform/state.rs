@@ -1,0 +1,23 @@
+//! A look at where the state is kept, before Terraform is started: a wrong place is told by us, and at once.
+
+use super::root::Root;
+use crate::aws::{Explain, code};
+use crate::error::{Error, Result};
+use crate::target::Target;
+
+const LIST: &str = "s3:ListBucket";
+
+/// Whether there is a state.
+pub async fn is_there(target: &Target, root: &Root) -> Result<bool> {
+    let bucket = &root.state.bucket;
+    let list = target.s3().list_objects_v2().bucket(bucket).prefix(&root.state.key).max_keys(2);
+    let answer = list.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
+    let is_missing = answer.as_ref().err().and_then(code) == Some("NoSuchBucket");
+    if is_missing {
+        return Err(Error::not_found(format!("there is no state bucket {bucket}"))
+            .hint(format!("make it: claimctl bootstrap --env {}", root.environment))
+            .hint(format!("another one is named in {}", root.backend.path.display())));
+    }
+    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"))?;
+    Ok(found.contents().iter().any(|object| object.key() == Some(&root.state.key)))
+}

@@ -1,0 +1,7 @@
+//! Terraform, driven: real Terraform on the test provider, the state in the sandbox's S3, the account guarded by its STS.
+
+mod apply;
+mod many;
+mod plan;
+mod refusals;
+mod site;

@@ -1,0 +1,240 @@
+//! `claimctl deploy` and `claimctl destroy`: what they do, and what is left when they are stopped.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::site::{ARTIFACTS, DEV, REGION, STATE, Site};
+use crate::run::{Running, eventually, finish, signal};
+use crate::server::Server;
+use crate::world::wait_for;
+
+#[test]
+fn a_stack_is_deployed_settles_changes_and_is_known_by_its_names() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let first = site.deploy("one", "-o json").exits(0).json();
+    assert_eq!(first["stacks"][0]["standing"], "done");
+    assert!(first["stacks"][0]["done"].as_array().unwrap().len() > 20);
+    let published = wait_for(site.s3().list_objects_v2().bucket(ARTIFACTS).send()).unwrap();
+    let keys: Vec<_> = published.contents().iter().filter_map(|object| object.key()).collect();
+    assert!(keys.len() == 1 && keys[0].starts_with("functions/claim-recorder/"), "{keys:?}");
+    site.deploy("one", "").exits(0).says("nothing to do");
+    site.run("deploy claim-check --env dev --yes --artifact deployed").exits(0).says("nothing to do");
+
+    let plan = site.zip("two");
+    let plan = site.plan(&format!("--artifact {}", plan.display()));
+    assert_eq!((&plan["counts"]["create"], &plan["counts"]["replace"]), (&json!(0), &json!(0)), "{plan}");
+    assert!(plan["counts"]["update"].as_u64() > Some(0));
+    site.deploy("two", "").exits(0);
+    let no_plans = std::fs::read_dir(data(&site)).unwrap().flatten();
+    assert!(no_plans.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("plan-")));
+
+    let verify = site.run("queue stats claims --env dev").exits(5);
+    assert!(verify.stderr.contains("claim-check-dev-claims"), "the logical name was resolved: {}", verify.stderr);
+    let log = site.run("log -o json").exits(0).json();
+    assert!(log.to_string().contains("deploy claim-check"), "{log}");
+}
+
+/// Where claimctl keeps Terraform's data of the stack.
+fn data(site: &Site<'_>) -> std::path::PathBuf {
+    site.project.path().join("state/claimctl/claim-check/terraform/dev/claim-check")
+}
+
+#[test]
+fn the_names_are_offered_once_they_were_seen_and_missing_rights_are_told() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.deploy("one", "").exits(0);
+    site.run("queue stats claims --env dev");
+    let mut complete = site.claimctl("-- claimctl queue stats --env dev cl");
+    let offered = complete.env("CLAIMCTL_COMPLETE", "fish").run();
+    assert!(offered.stdout.contains("claims-dlq"), "{}", offered.stdout);
+    // Credentials of another account may not read it.
+    let run = site.claimctl_as("222222222222", "queue stats claims --env dev").run();
+    assert!(run.stderr.contains("logical names are not known here"), "{}", run.stderr);
+}
+
+#[test]
+fn a_plan_of_before_is_applied_once_and_not_when_it_is_stale() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let (one, two) = (site.zip("one"), site.zip("two"));
+    let plan = |zip: &std::path::Path, file: &str| {
+        site.plan(&format!("--plan-file {file} --artifact {}", zip.display()));
+    };
+    plan(&one, "first");
+    plan(&two, "second");
+    let apply =
+        |file: &str, more: &str| site.run(&format!("deploy claim-check --env dev --yes --plan-file {file} {more}"));
+    apply("first", "").fails_with(5, "is not in claim-check-artifacts");
+    apply("first", &format!("--artifact {}", two.display())).fails_with(4, "which the plan does not deploy");
+    apply("first", &format!("--artifact {}", one.display())).exits(0);
+    assert!(!site.project.path().join("first").exists() && !site.project.path().join("first.json").exists());
+    apply("second", &format!("--artifact {}", two.display())).exits(4).says("Saved plan is stale");
+    apply("second", "").exits(5);
+}
+
+#[test]
+fn a_plan_that_was_edited_or_is_of_elsewhere_is_refused() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let zip = site.zip("one");
+    site.plan(&format!("--plan-file p --artifact {}", zip.display()));
+    let apply = || site.run(&format!("deploy claim-check --env dev --yes --plan-file p --artifact {}", zip.display()));
+    let path = site.project.path().join("p");
+    let whole = std::fs::read(&path).unwrap();
+    let mut edited = whole.clone();
+    let middle = edited.len() / 2;
+    edited[middle] ^= 1;
+    std::fs::write(&path, edited).unwrap();
+    apply().fails_with(4, "is not the plan that was made");
+    std::fs::write(&path, whole).unwrap();
+    let sidecar = site.project.read("p.json");
+    site.project.write("p.json", &sidecar.replace("\"environment\": \"dev\"", "\"environment\": \"test\""));
+    apply().fails_with(4, "was made for environment test");
+    std::fs::remove_file(site.project.path().join("p.json")).unwrap();
+    apply().fails_with(5, "p.json");
+    assert!(site.root.cloud.is_empty());
+}
+
+#[test]
+fn what_the_provider_says_is_told_with_what_was_done_and_the_next_run_goes_on() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let fault = json!([{"type": "aws_dynamodb_table", "on": "create", "error": "AccessDeniedException: not today"}]);
+    site.root.cloud.plant(&fault);
+    let run = site.deploy("one", "").exits(3);
+    let run = run.says("AccessDeniedException: not today").says("the role that may deploy");
+    run.says("to go on: claimctl deploy claim-check --env dev");
+    site.root.cloud.plant(&json!([]));
+    site.deploy("one", "").exits(0);
+    site.deploy("one", "").exits(0).says("nothing to do");
+}
+
+/// A deployment that the provider holds while it makes the dead-letter queue.
+fn held(site: &Site<'_>) -> std::process::Child {
+    let wait = json!([{"type": "aws_sqs_queue", "name": "claims-dlq", "on": "create", "milliseconds": 600_000}]);
+    site.root.cloud.plant(&wait);
+    let zip = site.zip("one");
+    let child = site.claimctl(&format!("deploy claim-check --env dev --yes --artifact {}", zip.display())).start();
+    eventually("the dead-letter queue", || site.root.cloud.was_asked("create", "aws_sqs_queue").then_some(()));
+    child
+}
+
+fn is_locked(site: &Site<'_>) -> bool {
+    site.object(STATE, "claim-check/dev/claim-check.tfstate.tflock").is_some()
+}
+
+#[test]
+fn an_interrupt_lets_terraform_save_its_state_and_give_its_lock_back() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let child = held(&site);
+    assert!(is_locked(&site));
+    signal(&child, Signal::INT);
+    finish(child, "deploy".to_owned()).exits(130).says("to go on: claimctl deploy claim-check --env dev");
+    assert!(!is_locked(&site));
+    assert!(!site.state()["resources"].as_array().unwrap().is_empty());
+    site.root.cloud.plant(&json!([]));
+    site.deploy("one", "").exits(0);
+    site.deploy("one", "").exits(0).says("nothing to do");
+}
+
+#[test]
+fn two_at_once_on_one_machine_wait_for_each_other_and_of_two_machines_one_is_told() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let child = held(&site);
+    let zip = site.zip("one");
+    let line = format!("deploy claim-check --env dev --yes --artifact {}", zip.display());
+    let told = site.claimctl(&line).env("XDG_STATE_HOME", site.project.path().join("another-machine")).run();
+    told.fails_with(4, "the state of claim-check in dev is locked by").says("operation apply").says("force-unlock");
+    let second = site.claimctl(&line).start();
+    site.root.cloud.plant(&json!([]));
+    finish(child, "deploy".to_owned()).exits(0);
+    finish(second, "deploy".to_owned()).exits(0).says("nothing to do");
+}
+
+#[test]
+fn a_claimctl_that_is_killed_leaves_a_terraform_that_ends_well_and_is_waited_for() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let mut child = held(&site);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let zip = site.zip("one");
+    let again = site.claimctl(&format!("deploy claim-check --env dev --yes --artifact {}", zip.display())).start();
+    site.root.cloud.plant(&json!([]));
+    finish(again, "deploy".to_owned()).exits(0).says("nothing to do");
+    assert!(!is_locked(&site));
+}
+
+#[test]
+fn a_second_interrupt_ends_claimctl_and_not_terraform() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let child = held(&site);
+    // Two kinds, because a second signal of one kind may be taken together with the first.
+    signal(&child, Signal::INT);
+    signal(&child, Signal::TERM);
+    let run = finish(child, "deploy".to_owned());
+    assert!([130, 143].contains(&run.code) && !run.stderr.contains("to go on"), "{} {}", run.code, run.stderr);
+    site.root.cloud.plant(&json!([]));
+    site.deploy("one", "").exits(0);
+    assert!(!is_locked(&site));
+    site.deploy("one", "").exits(0).says("nothing to do");
+}
+
+#[test]
+fn a_terraform_that_is_killed_leaves_a_lock_that_is_told_and_what_to_import() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let child = held(&site);
+    kill_terraform(&child);
+    finish(child, "deploy".to_owned()).exits(3).says("Terraform was killed");
+    site.root.cloud.plant(&json!([]));
+    let locked = site.deploy("one", "").fails_with(4, "is locked by").says("that run has died");
+    let id = locked.stderr.split("force-unlock ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let key = "claim-check/dev/claim-check.tfstate.tflock";
+    assert!(site.object(STATE, key).unwrap().contains(&id));
+    wait_for(site.s3().delete_object().bucket(STATE).key(key).send()).unwrap();
+    site.deploy("one", "").says("exists without being in the state").says("import module.");
+}
+
+/// The Terraform that a claimctl has started: its only child.
+fn kill_terraform(claimctl: &std::process::Child) {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", claimctl.id())).unwrap().flatten();
+    let of_threads = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<i32> = of_threads
+        .flat_map(|text| text.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(pids.len(), 1, "{pids:?}");
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pids[0]).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_full_bucket_is_emptied_only_where_it_is_named() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.deploy("one", "").exits(0);
+    let s3 = server.s3(DEV, REGION);
+    let payload = "claim-check-dev-111111111111-us-west-1-payload";
+    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
+    wait_for(s3.create_bucket().bucket(payload).create_bucket_configuration(place).send()).unwrap();
+    for key in ["a", "b"] {
+        wait_for(s3.put_object().bucket(payload).key(key).body(vec![0; 1024].into()).send()).unwrap();
+    }
+    let destroy = |more: &str| site.run(&format!("destroy claim-check --env dev --yes {more}"));
+    let refused = destroy("").fails_with(4, "with data would be lost, so nothing was done").says("2 versions, 2.0 KiB");
+    let flags: Vec<&str> =
+        refused.stderr.split("name each: ").nth(1).unwrap().lines().next().unwrap().split(' ').collect();
+    let flags = flags.join(" ").replace('\'', "");
+    destroy("--allow-destroy module.nothing").fails_with(4, "with data would be lost");
+    assert_eq!(site.root.cloud.all("aws_s3_bucket").len(), 1);
+    destroy(&flags).exits(0);
+    let left = wait_for(s3.list_objects_v2().bucket(payload).send()).unwrap();
+    assert_eq!(left.key_count, Some(0));
+    assert!(site.root.cloud.all("aws_s3_bucket").is_empty());
+    // The same command again, as after a run that was stopped.
+    destroy(&flags).exits(0).says("nothing to do");
+}

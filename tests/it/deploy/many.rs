@@ -1,0 +1,98 @@
+//! Several stacks, drift, and a protected environment.
+
+use serde_json::json;
+
+use super::site::Site;
+use crate::run::Running;
+use crate::server::Server;
+
+#[test]
+fn what_was_changed_behind_terraforms_back_is_found_and_put_back() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.deploy("one", "").exits(0);
+    site.run("drift claim-check --env dev").exits(0).says("claim-check: as Terraform left it");
+    site.root.cloud.change("aws_sqs_queue", "claims.json", "visibility_timeout_seconds", 1);
+    let drift = site.run("drift claim-check --env dev").exits(8).says("visibility_timeout_seconds");
+    drift.says("claim-check: 1 resource not as Terraform left it");
+    let json = site.run("drift claim-check --env dev -o json").exits(8).json();
+    let attribute = &json["stacks"][0]["changes"][0]["attributes"][0];
+    assert_eq!((&attribute["old"], &attribute["new"]), (&json!(180), &json!(1)));
+    site.deploy("one", "").exits(0);
+    site.run("drift claim-check --env dev").exits(0);
+}
+
+/// Two small stacks beside the repository's own, of which one needs the other.
+fn with_two(site: &Site<'_>) {
+    for name in ["first", "second"] {
+        let root = format!(
+            "terraform {{\n  backend \"s3\" {{}}\n  required_providers {{\n    aws = {{ source = \"hashicorp/aws\" }}\n  \
+             }}\n}}\nprovider \"aws\" {{\n  region = \"us-west-1\"\n}}\nresource \"aws_sqs_queue\" \"q\" {{\n  name = \
+             \"{name}-queue\"\n}}\n"
+        );
+        site.project.write(&format!("terraform/stacks/{name}/main.tf"), &root);
+    }
+    for stack in ["claim-check", "csv-table", "fan-out"] {
+        std::fs::remove_dir_all(site.project.path().join("terraform/stacks").join(stack)).unwrap();
+    }
+}
+
+#[test]
+fn all_stacks_go_in_their_order_and_what_fails_stops_what_needs_it() {
+    let server = Server::up();
+    let site = Site::with(&server, "[stacks.first]\ndepends_on = [\"second\"]\n");
+    with_two(&site);
+    let names = |run: &serde_json::Value| {
+        let stacks = run["stacks"].as_array().unwrap().iter();
+        stacks
+            .map(|run| format!("{} {}", run["stack"].as_str().unwrap(), run["standing"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let fault = json!([{"type": "aws_sqs_queue", "name": "second", "on": "create", "error": "Throttling: later"}]);
+    site.root.cloud.plant(&fault);
+    let failed = site.run("deploy --all --env dev --yes -o json");
+    assert_eq!(names(&failed.json()), ["second failed", "first not-begun"]);
+    assert_eq!(failed.json()["next"], "claimctl deploy second first --env dev");
+    assert_ne!(failed.code, 0);
+    site.root.cloud.plant(&json!([]));
+    let deployed = site.run("deploy --all --env dev --yes -o json").exits(0).json();
+    assert_eq!(names(&deployed), ["second done", "first done"]);
+    site.run("drift --all --env dev").exits(0);
+    let destroyed = site.run("destroy --all --env dev --yes -o json").exits(0).json();
+    assert_eq!(names(&destroyed), ["first done", "second done"]);
+    assert!(site.root.cloud.is_empty());
+}
+
+#[test]
+fn a_protected_environment_wants_its_name_and_keeps_what_is_not_named() {
+    let server = Server::up();
+    let site = Site::with(
+        &server,
+        "[environments.safe]\nregion = \"us-west-1\"\naccount = \"111111111111\"\nprotected = true\n",
+    );
+    with_two(&site);
+    let backend = site.project.read("terraform/backends/dev.s3.tfbackend");
+    site.project.write("terraform/backends/safe.s3.tfbackend", &backend);
+    site.run("deploy first --env safe --yes").fails_with(4, "No terminal to ask on").says("--confirm safe");
+    site.run("deploy first --env safe --confirm dev").fails_with(4, "safe is meant");
+    assert!(site.root.cloud.is_empty());
+    site.run("deploy first --env safe --confirm safe").exits(0);
+    let refused = site.run("destroy first --env safe --confirm safe").fails_with(4, "with data would be lost");
+    refused.says("--allow-destroy 'aws_sqs_queue.q'");
+    site.run("destroy first --env safe --confirm safe --allow-destroy aws_sqs_queue.q").exits(0);
+    assert!(site.root.cloud.is_empty());
+}
+
+#[test]
+fn two_environments_at_once_do_not_meet() {
+    let server = Server::up();
+    let site = Site::with(&server, "[environments.other]\nregion = \"us-west-1\"\naccount = \"222222222222\"\n");
+    with_two(&site);
+    site.claimctl_as("222222222222", "bootstrap --env other --yes").run().exits(0);
+    let dev = site.claimctl("deploy second --env dev --yes").start();
+    let other = site.claimctl_as("222222222222", "deploy second --env other --yes").start();
+    for run in [dev, other] {
+        crate::run::finish(run, "deploy".to_owned()).exits(0);
+    }
+    assert_eq!(site.root.cloud.all("aws_sqs_queue").len(), 2);
+}

@@ -1,0 +1,90 @@
+//! `claimctl plan` and `claimctl output`.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use super::site::{ARTIFACTS, Site};
+use crate::run::Running;
+use crate::server::Server;
+
+#[test]
+fn a_plan_says_what_would_be_created_and_leaves_nothing() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let zip = site.zip("one");
+    let plan = site.plan(&format!("--artifact {}", zip.display()));
+    assert_eq!((&plan["stack"], &plan["unchanged"]), (&json!("claim-check"), &json!(0)));
+    assert!(plan["counts"]["create"].as_u64().unwrap() > 20, "{plan}");
+    assert!(plan["changes"].as_array().unwrap().iter().all(|change| change["action"] == "create"));
+    assert!(site.root.cloud.is_empty());
+    let listed = crate::world::wait_for(site.s3().list_objects_v2().bucket(ARTIFACTS).send()).unwrap();
+    assert_eq!(listed.key_count, Some(0), "a plan publishes nothing");
+    // The second time nothing has to be initialised.
+    let run = site.run(&format!("plan claim-check --env dev -v --artifact {}", zip.display())).exits(0);
+    assert!(run.stdout.contains("to create, 0 unchanged"), "{}", run.stdout);
+}
+
+#[test]
+fn a_plan_that_is_kept_is_its_owners_only_and_fits_its_environment_only() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let zip = site.zip("one");
+    site.plan(&format!("--artifact {} --plan-file plans/dev", zip.display()));
+    let mode = |path: &str| std::fs::metadata(site.project.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("plans"), mode("plans/dev"), mode("plans/dev.json")), (0o700, 0o600, 0o600));
+    site.run("plan claim-check fan-out --env dev --plan-file x")
+        .fails_with(2, "--plan-file is for the plan of one stack");
+}
+
+#[test]
+fn secrets_are_masked_and_what_forces_a_replacement_is_named() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let parameter = |name: &str, value: &str| {
+        let parameter = format!(
+            "resource \"aws_ssm_parameter\" \"password\" {{\n  name  = \"/{name}\"\n  type  = \"SecureString\"\n  \
+             value = \"{value}\"\n}}\n"
+        );
+        site.project.write("terraform/stacks/claim-check/secret.tf", &parameter);
+    };
+    parameter("claims", "hunter2");
+    site.deploy("one", "").exits(0);
+    let plan = |more: &str| {
+        let run = site.run(&format!("plan claim-check --env dev --artifact deployed {more}")).exits(0);
+        assert!(!run.stdout.contains("hunter2") && !run.stdout.contains("hunter3"), "{}", run.stdout);
+        run
+    };
+    parameter("claims", "hunter3");
+    plan("").says("(sensitive)").says("1 to update");
+    plan("-o json");
+    parameter("other", "hunter3");
+    plan("").says("(forces replacement)").says("1 to replace");
+    let change = site.plan("--artifact deployed")["changes"][0].clone();
+    assert_eq!((&change["action"], &change["forced_by"]), (&json!("replace"), &json!(["name"])));
+
+    let outputs = site.run("output claim-check --env dev -o json").exits(0).json();
+    assert_eq!(outputs["outputs"][0]["value"]["account"], "111111111111");
+    site.run("output claim-check nope --env dev").fails_with(5, "there is no output");
+}
+
+#[test]
+fn an_address_of_nothing_is_told() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let zip = site.zip("one");
+    let plan = format!("plan claim-check --env dev --artifact {} --target", zip.display());
+    site.run(&format!("{plan} module.nothing")).fails_with(5, "has nothing at module.nothing");
+    site.run(&format!("{plan} module.table")).exits(0).says("1 to create");
+}
+
+#[test]
+fn a_plan_is_made_where_the_shell_points_elsewhere() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let zip = site.zip("one");
+    let line = format!("plan claim-check --env dev --artifact {}", zip.display());
+    let mut elsewhere = site.claimctl(&line);
+    elsewhere.env("TF_CLI_ARGS_plan", "-destroy").env("TF_DATA_DIR", "/nowhere").run().exits(0).says("to create");
+    site.claimctl(&line).env("TF_WORKSPACE", "prod").run().fails_with(4, "TF_WORKSPACE selects prod");
+}
