@@ -33,6 +33,7 @@ def measure(server, endpoint, messages, runs):
             env = signed(CLAIMCTL_HOME=str(Path(folder, f"home-{number}")))
             fill()
             mine = Cost([claimctl(), "dlq", "replay", "drained", "--to", "sent", "--no-preflight", "--canary", "0",
+                         "--limit", str(messages),
                          "--yes", "--quiet", "--region", "us-east-1", "--endpoint-url", endpoint], env, folder)
             empty()
             fill()
