@@ -102,18 +102,18 @@ impl Deletes {
             }
         };
         let mut deleted = Vec::with_capacity(outcome.done.len());
-        for (Receipt { message_id, .. }, ()) in outcome.done {
+        for (receipt, ()) in outcome.done {
             // A delete that was answered too late may have deleted nothing.
-            if receiver.let_go(&message_id) {
-                self.unsettled.remove(&message_id);
-                deleted.push(message_id);
+            if receiver.settle(&receipt) {
+                self.unsettled.remove(&receipt.message_id);
+                deleted.push(receipt.message_id);
             } else {
-                self.unsettled.insert(message_id, TOO_LATE.to_owned());
+                self.doubt(receipt, receiver, TOO_LATE);
             }
         }
-        for Receipt { message_id, .. } in outcome.gone {
-            receiver.let_go(&message_id);
-            self.unsettled.insert(message_id, NOT_HELD.to_owned());
+        for receipt in outcome.gone {
+            receiver.settle(&receipt);
+            self.doubt(receipt, receiver, NOT_HELD);
         }
         for (Receipt { message_id, .. }, why) in outcome.failed {
             self.unsettled.insert(message_id, why);
@@ -122,6 +122,14 @@ impl Deletes {
         let entries = deleted.iter().map(|id| Entry::new(id.clone(), State::Deleted)).collect();
         let noted = self.scribe.note(entries).await;
         Taken { deleted, error: outcome.error.or(noted.err()) }
+    }
+
+    /// What came again meanwhile is deleted by its newer receipt.
+    fn doubt(&mut self, receipt: Receipt, receiver: &Receiver<'_>, why: &str) {
+        if receiver.receipt(&receipt.message_id).is_some() {
+            self.ready.push_back(receipt.message_id.clone());
+        }
+        self.unsettled.insert(receipt.message_id, why.to_owned());
     }
 
     /// Whether one was deleted: only then is it known that it may be.

@@ -70,7 +70,7 @@ impl Held {
 
     pub fn extended(&mut self, receipts: &[(Receipt, ())], hidden_until: Instant) {
         for (receipt, ()) in receipts {
-            if let Some(hold) = self.0.get_mut(&receipt.message_id) {
+            if let Some(hold) = self.0.get_mut(&receipt.message_id).filter(|hold| hold.handle == receipt.handle) {
                 hold.hidden_until = hidden_until;
             }
         }
@@ -82,9 +82,21 @@ impl Held {
         Some(hold.receipt(message_id))
     }
 
-    /// False: it was not held, or is visible again, so that what was done to it by its handle may not have worked.
-    pub fn let_go(&mut self, message_id: &str) -> bool {
-        self.0.remove(message_id).is_some_and(|hold| hold.hidden_until > Instant::now())
+    pub fn let_go(&mut self, message_id: &str) {
+        self.0.remove(message_id);
+    }
+
+    /// A call by this receipt was answered: it is held no longer. False: it was visible by now, or came again under a
+    /// newer receipt, which stays, so that what was done to it may not have worked.
+    pub fn settle(&mut self, receipt: &Receipt) -> bool {
+        match self.0.get(&receipt.message_id) {
+            Some(hold) if hold.handle == receipt.handle => {
+                let hidden = hold.hidden_until > Instant::now();
+                self.0.remove(&receipt.message_id);
+                hidden
+            }
+            _ => false,
+        }
     }
 
     /// Makes everything visible again, except what is visible already: an old handle could take a message from

@@ -226,10 +226,15 @@ impl<'a> Receiver<'a> {
         self.held.receipt(message_id, self.wish.visibility / 10)
     }
 
-    /// Holds a message no longer: it is deleted, or another receipt of it has to be waited for. False: it was visible
-    /// by now, so that a delete may have been answered without deleting.
-    pub fn let_go(&mut self, message_id: &str) -> bool {
-        self.held.let_go(message_id)
+    /// Holds a message no longer: another receipt of it has to be waited for.
+    pub fn let_go(&mut self, message_id: &str) {
+        self.held.let_go(message_id);
+    }
+
+    /// A delete by this receipt was answered. False: the message was visible by now, or came again under a newer
+    /// receipt, so that the delete may have been answered without deleting.
+    pub fn settle(&mut self, receipt: &Receipt) -> bool {
+        self.held.settle(receipt)
     }
 
     /// Gives back everything that is held.

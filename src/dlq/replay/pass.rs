@@ -342,7 +342,7 @@ impl Pass<'_, '_> {
         if !unmarked.is_empty() {
             self.report.unmarked += unmarked.len() as u64;
             if let Err(error) = self.means.scribe.record(unmarked).await {
-                return self.fail(&error);
+                self.fail(&error);
             }
         }
         self.deletes.add(ids);

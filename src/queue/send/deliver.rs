@@ -50,6 +50,9 @@ pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
         let outcome = batch::run(&call, &lane.queue, left).await;
         let (mut done, mut failed) = (outcome.done, outcome.failed);
         let unanswered = failed.split_off(failed.len().saturating_sub(call.unanswered()));
+        // An answer about this try says nothing of an earlier one that had none.
+        let earlier = failed.extract_if(.., |(message, _)| attempt > 1 || message.again);
+        delivered.undecided.extend(earlier.map(|(message, _)| message));
         delivered.failed.append(&mut failed);
         if let Err(error) = delivered.note_sent(&lane, &mut done).await {
             delivered.undecided.extend(unanswered.into_iter().map(|(message, _)| message));
@@ -90,6 +93,7 @@ pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
 impl Delivered {
     async fn note_sent(&mut self, lane: &Lane, done: &mut Vec<(Outgoing, String)>) -> Result<()> {
         let mut entries = Vec::with_capacity(done.len());
+        let mut sent = Vec::with_capacity(done.len());
         for (message, new_id) in done.drain(..) {
             // SQS answers a message that it swallows with the id of the one it takes it for.
             if message.message_id.as_deref() == Some(new_id.as_str()) {
@@ -97,11 +101,17 @@ impl Delivered {
                 continue;
             }
             entries.push(message.sent_as(&new_id));
-            self.sent.push((message, new_id));
+            sent.push((message, new_id));
         }
-        match lane.moves {
+        let noted = match lane.moves {
             true => lane.scribe.record(entries).await,
             false => lane.scribe.note(entries).await,
+        };
+        match lane.moves && noted.is_err() {
+            // Deleting what is sent wants a journal that says so.
+            true => self.undecided.extend(sent.into_iter().map(|(message, _)| message)),
+            false => self.sent.append(&mut sent),
         }
+        noted
     }
 }

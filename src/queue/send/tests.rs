@@ -138,6 +138,19 @@ async fn without_any_answer_messages_stay_undecided() {
 }
 
 #[tokio::test]
+async fn an_answer_to_a_second_try_says_nothing_of_the_first() {
+    let fake = Fake::default();
+    fake.change(|state| {
+        state.send_calls = vec![LOST];
+        state.sends_fail = [("a2", (9, "InvalidMessageContents", true))].into();
+    });
+    let (sent, known) = send(&fake, &["a1", "a2"], false).await;
+    let sent = sent.unwrap();
+    assert_eq!((sent.sent, sent.failed, sent.undecided, sent.open), (1, 0, 1, vec!["old-a2".to_owned()]));
+    assert_eq!(known[1].state, State::Intent);
+}
+
+#[tokio::test]
 async fn a_refusal_of_everything_is_an_error_and_nothing_is_undecided() {
     let fake = Fake::default();
     fake.change(|state| state.send_calls = vec!["AccessDenied"]);
