@@ -217,19 +217,20 @@ fn the_log_is_followed_until_interrupted() {
     let world = World::running(artifact(), &[]);
     let mut follow = world.claimctl(["local", "logs", "--follow", "--lines", "0"]).stdout(Stdio::piped()).start();
     let body = || aws_sdk_s3::primitives::ByteStream::from_static(b"payload");
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(follow.stdout.take().unwrap()));
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(follow.stdout.take().unwrap()));
     // Whatever came before the following began is not shown: keep sending until something is.
     let (said, heard) = std::sync::mpsc::channel();
+    // Read to the end: a reader that goes away would end the following before the signal does.
     let reader = std::thread::spawn(move || {
-        lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("followed"))).map(|_| said.send(()))
+        lines.map_while(Result::ok).filter(|line| line.contains("followed")).for_each(|_| drop(said.send(())));
     });
     eventually("a followed line", || {
         wait_for(world.s3().put_object().bucket(world.bucket()).key("followed").body(body()).send()).unwrap();
         heard.recv_timeout(Duration::from_millis(200)).ok()
     });
-    reader.join().unwrap();
     signal(&follow, Signal::INT);
     assert_eq!(finish(follow, "logs --follow".to_owned()).code, 130);
+    reader.join().unwrap();
 }
 
 #[test]

@@ -94,8 +94,7 @@ fn on_a_terminal_the_table_is_drawn_in_place_and_fits() {
     let narrow = terminal.sees_until("\u{1b}[J");
     let rows: Vec<_> = narrow.split("\u{1b}[K").map(str::trim).collect();
     assert!(rows.len() > 5 && rows.iter().all(|row| row.chars().count() <= 50), "{rows:?}");
-    let rest = terminal.gets(Signal::INT).exits(130);
-    assert!(rest.contains("stopping"), "{rest}");
+    terminal.gets(Signal::INT).exits(130);
 }
 
 #[test]
