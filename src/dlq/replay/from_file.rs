@@ -238,7 +238,7 @@ async fn send(
         run,
         known: None,
     };
-    engine::send(task, change, cancel, progress).await
+    engine::send_part(task, change, cancel, progress).await
 }
 
 /// As it was when it was received; named as the journal names it.
