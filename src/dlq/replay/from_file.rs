@@ -122,13 +122,16 @@ pub async fn pass(
     } else if matches!(share, Share::UpTo(most) if sent.sent >= most) {
         report.ended = Ended::Limit;
     }
+    if sent.left_out > 0 {
+        *report.left.entry(Reason::NotSelected.as_str()).or_default() += sent.left_out;
+    }
     let mut canaries = Vec::new();
     while let Ok(told) = told.try_recv() {
         match told {
             Told::Canary(letter) => canaries.push(Sent { letter: *letter, new_id: String::new() }),
-            Told::Left(why) if !matches!(share, Share::Canary(_)) => report.leave(why),
+            Told::Left(why) => report.leave(why),
             Told::SentBefore if !matches!(share, Share::Canary(_)) => report.sent_before += 1,
-            Told::Left(_) | Told::SentBefore => {}
+            Told::SentBefore => {}
         }
     }
     canaries
@@ -238,7 +241,7 @@ async fn send(
         run,
         known: None,
     };
-    engine::send(task, change, cancel, progress).await
+    engine::send_part(task, change, cancel, progress).await
 }
 
 /// As it was when it was received; named as the journal names it.

@@ -133,7 +133,8 @@ impl Keeper<'_> {
             let verdict = letter.verdict.unwrap_or(Verdict::Send);
             if !matches!(state, Some(State::Sent | State::Deleted | State::Written)) {
                 let undecided = state.is_some_and(State::is_undecided);
-                let entry = Entry::new(letter.message_id.as_str(), state_of(verdict, undecided));
+                let entry =
+                    Entry::new(letter.message_id.as_str(), state_of(verdict, undecided, self.order.on_recorded));
                 entries.push(Entry { detail: letter.why.clone(), ..entry });
             }
             self.plan.add(letter, verdict, state);

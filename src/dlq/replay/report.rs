@@ -21,6 +21,9 @@ use crate::queue::{NotReleased, Returned, receive};
 /// Letters that a list names; the journal has all of them.
 const LISTED: usize = 100;
 
+/// Letters that were left for these reasons have nothing to be sent for.
+const SETTLED: [Reason; 2] = [Reason::Verdict(Verdict::AlreadyRecorded), Reason::Verdict(Verdict::NoClaim)];
+
 /// Why no more was sent.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +103,9 @@ pub struct Report {
     /// Why it ended early, in words.
     pub stopped: Option<String>,
     pub hints: Vec<String>,
+    /// The letters are those of a file.
+    #[serde(skip)]
+    pub from_file: bool,
     #[serde(skip)]
     kind: Option<Kind>,
 }
@@ -110,6 +116,7 @@ impl Report {
             queue: order.letters.name().to_owned(),
             queue_arn: order.letters_arn.clone(),
             destination: order.to.name().to_owned(),
+            from_file: order.file.is_some(),
             before,
             ..Report::default()
         }
@@ -197,13 +204,19 @@ impl Report {
         self.to_do + self.undecided + self.failed > 0 || !self.not_deleted.is_empty()
     }
 
-    /// How the journal names the end. Done: a later command has nothing to go on with.
+    /// Whether the same command has something to go on with.
+    pub fn goes_on(&self) -> bool {
+        self.ended != Ended::Complete || self.is_open() || self.is_elsewhere()
+    }
+
+    /// How the journal names the end. Done: a later command has nothing to go on with. A file that is done is not
+    /// replayed again, so that it is not done while another selection or another try may send more of it.
     pub fn outcome(&self) -> Outcome {
         match self.ended {
             Ended::Interrupted => Outcome::Interrupted,
             Ended::Failed => Outcome::Failed,
-            Ended::Complete if !self.is_open() && !self.is_elsewhere() => Outcome::Done,
-            _ => Outcome::Partial,
+            _ if self.goes_on() || (self.from_file && self.left_but(&SETTLED) > 0) => Outcome::Partial,
+            _ => Outcome::Done,
         }
     }
 
@@ -232,14 +245,14 @@ impl Report {
 
     /// Letters that were selected, and for which something is still to be decided.
     fn undone(&self) -> u64 {
-        let harmless = [
-            Reason::Verdict(Verdict::AlreadyRecorded),
-            Reason::Verdict(Verdict::NoClaim),
-            Reason::NotSelected,
-            Reason::NotJudged,
-        ];
-        let harmless = harmless.map(Reason::as_str);
-        self.left.iter().filter(|(why, _)| !harmless.contains(why)).map(|(_, letters)| letters).sum()
+        let [recorded, no_claim] = SETTLED;
+        self.left_but(&[recorded, no_claim, Reason::NotSelected, Reason::NotJudged])
+    }
+
+    /// Letters that were left for other reasons than these.
+    fn left_but(&self, reasons: &[Reason]) -> u64 {
+        let is_other = |why: &str| reasons.iter().all(|reason| reason.as_str() != why);
+        self.left.iter().filter(|(why, _)| is_other(why)).map(|(_, letters)| letters).sum()
     }
 
     pub fn exit(&self) -> Exit {

@@ -173,10 +173,10 @@ impl Sorter {
             State::Written => Fate::Leave(Left::Quarantined),
             State::ToSend => Fate::Send { again: false },
             State::ToSendAgain => Fate::Send { again: true },
-            State::AlreadyRecorded => self.by_verdict(Verdict::AlreadyRecorded, false),
-            State::PayloadGone => self.by_verdict(Verdict::PayloadGone, false),
-            State::PayloadChanged => self.by_verdict(Verdict::PayloadChanged, false),
-            State::Unreadable => self.by_verdict(Verdict::Unreadable, false),
+            State::AlreadyRecorded => self.by_verdict(Verdict::AlreadyRecorded),
+            State::PayloadGone => self.by_verdict(Verdict::PayloadGone),
+            State::PayloadChanged => self.by_verdict(Verdict::PayloadChanged),
+            State::Unreadable => self.by_verdict(Verdict::Unreadable),
             State::NoClaim => Fate::Leave(Left::Verdict(Verdict::NoClaim)),
             State::Replayed => Fate::Leave(Left::Verdict(Verdict::Replayed)),
             State::Undetermined => Fate::Leave(Left::Verdict(Verdict::Undetermined)),
@@ -186,14 +186,12 @@ impl Sorter {
         }
     }
 
-    fn by_verdict(&self, verdict: Verdict, again: bool) -> Fate {
-        use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Send, Unreadable};
+    fn by_verdict(&self, verdict: Verdict) -> Fate {
+        use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Unreadable};
         match (verdict, self.order.on_recorded) {
-            (Send, _) | (AlreadyRecorded, OnRecorded::Send) => Fate::Send { again },
+            (AlreadyRecorded, OnRecorded::Send) => Fate::Send { again: false },
             (AlreadyRecorded, OnRecorded::Delete) => Fate::DeleteRecorded,
-            (PayloadGone | PayloadChanged | Unreadable, _) if self.order.quarantine.is_some() && !again => {
-                Fate::Quarantine
-            }
+            (PayloadGone | PayloadChanged | Unreadable, _) if self.order.quarantine.is_some() => Fate::Quarantine,
             (verdict, _) => Fate::Leave(Left::Verdict(verdict)),
         }
     }
@@ -209,9 +207,10 @@ impl Sorter {
         let mut changed = Vec::new();
         for (judged, (fate, replays)) in preflight.judge(letters).await?.into_iter().zip(before) {
             let again = fate == Fate::Send { again: true };
-            let fate = self.by_verdict(judged.verdict, again);
+            let state = state_of(judged.verdict, again, self.order.on_recorded);
+            let fate = self.by_state(state);
             if !matches!(fate, Fate::Send { .. }) {
-                let entry = Entry::new(judged.message.message_id.as_str(), state_of(judged.verdict, again));
+                let entry = Entry::new(judged.message.message_id.as_str(), state);
                 changed.push(Entry { detail: judged.why, ..entry });
             }
             settled.push(Sorted { letter: judged.message, fate, replays });
@@ -221,11 +220,14 @@ impl Sorter {
     }
 }
 
-/// What the journal keeps of a verdict. An undecided letter stays one, unless its record tells that it arrived.
-pub fn state_of(verdict: Verdict, undecided: bool) -> State {
+/// What the journal keeps of a verdict. An undecided letter stays one until it is gone: its record does not tell
+/// whether it was sent once more.
+pub fn state_of(verdict: Verdict, undecided: bool, on_recorded: OnRecorded) -> State {
     match (verdict, undecided) {
         (Verdict::Send, false) => State::ToSend,
         (Verdict::Send, true) => State::ToSendAgain,
+        (Verdict::AlreadyRecorded, true) if on_recorded == OnRecorded::Send => State::ToSendAgain,
+        (Verdict::AlreadyRecorded, true) if on_recorded == OnRecorded::Skip => State::Intent,
         (Verdict::AlreadyRecorded, _) => State::AlreadyRecorded,
         (_, true) => State::Intent,
         (Verdict::PayloadGone, _) => State::PayloadGone,
@@ -234,5 +236,20 @@ pub fn state_of(verdict: Verdict, undecided: bool) -> State {
         (Verdict::Unreadable, _) => State::Unreadable,
         (Verdict::Replayed, _) => State::Replayed,
         (Verdict::Undetermined, _) => State::Undetermined,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_that_may_have_been_sent_stays_listed_although_its_record_is_there() {
+        let of = |undecided, on_recorded| state_of(Verdict::AlreadyRecorded, undecided, on_recorded);
+        assert_eq!(of(true, OnRecorded::Send), State::ToSendAgain);
+        assert_eq!(of(true, OnRecorded::Skip), State::Intent);
+        assert_eq!(of(true, OnRecorded::Delete), State::AlreadyRecorded);
+        let all = [OnRecorded::Send, OnRecorded::Skip, OnRecorded::Delete];
+        assert!(all.into_iter().all(|on_recorded| of(false, on_recorded) == State::AlreadyRecorded));
     }
 }

@@ -42,12 +42,26 @@ pub struct Task<'a> {
     pub known: Option<(&'a Journal, Summary)>,
 }
 
-/// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would survive.
+/// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would survive;
+/// and says in the journal how the run ended.
 pub async fn send(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
-    work(task, cancel, progress).await
+    whole(task, cancel, progress).await
 }
 
-pub(super) async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+/// Sends as much, and leaves the run open: more of it follows, and who knows how it ended says so in the journal.
+pub async fn send_part(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+    let (report, error) = work(task, cancel, progress).await;
+    told(report, error)
+}
+
+pub(super) async fn whole(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+    let scribe = task.run.scribe();
+    let (report, error) = work(task, cancel, progress).await;
+    scribe.finish(report.outcome(), report.counts()).await?;
+    told(report, error)
+}
+
+async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (Sent, Option<Error>) {
     let started = Instant::now();
     progress.start("sending", task.total, Unit::Items);
     let mut engine = Engine {
@@ -75,7 +89,10 @@ pub(super) async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progres
     report.run = task.run.id().to_owned();
     report.queue = lane.queue.name().to_owned();
     report.finish(task.total, started.elapsed());
-    lane.scribe.finish(report.outcome(), report.counts()).await?;
+    (report, error)
+}
+
+fn told(mut report: Sent, error: Option<Error>) -> Result<Sent> {
     match error {
         // With nothing to report, the error says it all.
         Some(error) if report.sent + report.undecided == 0 => Err(error),

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::deliver::Lane;
-use super::engine::{Task, work};
+use super::engine::{Task, whole};
 use super::feed::Chunk;
 use super::outgoing::{Manner, Outgoing};
 use super::report::{Ended, Sent};
@@ -52,7 +52,7 @@ async fn send(fake: &Fake, bodies: &[&str], fifo: bool) -> (Result<Sent>, Vec<It
         run: &run,
         known: None,
     };
-    let sent = work(task, &Cancel::default(), &Silent).await;
+    let sent = whole(task, &Cancel::default(), &Silent).await;
     let known = journal.items(&journal.run(run.id()).unwrap(), None, None, 1000).unwrap();
     (sent, known)
 }

@@ -156,3 +156,25 @@ fn an_interrupt_during_the_look_sends_nothing_and_leaves_every_letter_visible() 
     finish(child, "replay, interrupted".to_owned()).exits(130).says("nothing was sent");
     assert_eq!((pair.letters.depth(), pair.source.depth()), ((LETTERS, 0), (0, 0)));
 }
+
+#[test]
+fn a_file_whose_replay_was_killed_while_it_waited_for_the_canary_is_gone_on_with() {
+    let server = Server::up();
+    let project = server.project(TOML);
+    let pair = Pair::new(&server, "from-file");
+    let letters = pair.fill((0..30).map(|number| number.to_string()));
+    let file = pair.drained(&project);
+    let child = pair.replay_file(&project, &file, "--canary 1 --no-preflight").start();
+    let standing = eventually("the canary in the journal", || {
+        let runs = project.run(ACCOUNT, "runs ls -o json").exits(0).json();
+        let id = runs["runs"].as_array()?.iter().find(|run| run["verb"] == "dlq replay")?["id"].as_str()?.to_owned();
+        let shown = project.run(ACCOUNT, &format!("runs show {id} -o json")).exits(0).json();
+        (shown["states"]["sent"] == 1 && pair.source.depth().0 == 1).then(|| shown["standing"].clone())
+    });
+    signal(&child, Signal::KILL);
+    assert_eq!((finish(child, "the killed replay".to_owned()).code, standing), (-9, json!("live")));
+    let rest = pair.replay_file(&project, &file, &format!("{QUICKLY} --no-preflight -o json")).run().exits(0).json();
+    assert_eq!((&rest["sent"], &rest["sent_before"]), (&json!(29), &json!(1)), "{rest:#}");
+    let arrived = pair.arrived(&project);
+    assert!(letters.values().all(|body| arrived.get(body) == Some(&1)), "{arrived:?}");
+}

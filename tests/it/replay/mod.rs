@@ -60,6 +60,18 @@ impl Pair {
         project.claimctl(ACCOUNT, &format!("dlq replay {} --env dev --yes {more}", self.letters.name))
     }
 
+    /// Moves the letters to a file, and names it.
+    fn drained(&self, project: &Project<'_>) -> String {
+        let file = format!("{}.jsonl", self.letters.name);
+        project.run(ACCOUNT, &format!("queue drain {} --to {file} --env dev --yes", self.letters.name)).exits(0);
+        file
+    }
+
+    fn replay_file(&self, project: &Project<'_>, file: &str, more: &str) -> Command {
+        let line = format!("dlq replay --from {file} --to {} --env dev --yes {more}", self.source.name);
+        project.claimctl(ACCOUNT, &line)
+    }
+
     /// How often each body is in the source queue, which is empty afterwards.
     fn arrived(&self, project: &Project<'_>) -> HashMap<String, usize> {
         let file = format!("{}.jsonl", self.source.name);

@@ -96,6 +96,24 @@ fn letters_of_a_fifo_queue_go_from_a_file_in_order_and_are_not_swallowed() {
 }
 
 #[test]
+fn what_a_selection_left_in_a_file_is_sent_by_the_next_command() {
+    let server = Server::up();
+    let project = server.project(TOML);
+    let pair = Pair::new(&server, "some-of-file");
+    let letters = pair.fill(numbers(0..30));
+    let file = pair.drained(&project);
+    let mut some = pair.replay_file(&project, &file, &format!("{PLAINLY} -o json"));
+    let some = some.args(["--where", ".body | endswith(\"1\")"]).run().exits(0).json();
+    assert_eq!((&some["sent"], &some["left"]), (&json!(3), &json!({"not_selected": 27})), "{some:#}");
+    assert_eq!((&some["ended"], &some["next"]), (&json!("complete"), &Value::Null), "the same command sends no more");
+    let rest = pair.replay_file(&project, &file, &format!("{PLAINLY} -o json")).run().exits(0).json();
+    assert_eq!((&rest["run"], &rest["sent"], &rest["sent_before"]), (&some["run"], &json!(27), &json!(3)), "{rest:#}");
+    pair.replay_file(&project, &file, PLAINLY).run().fails_with(4, "has replayed all of this file");
+    let arrived = pair.arrived(&project);
+    assert!(letters.values().all(|body| arrived.get(body) == Some(&1)), "{arrived:?}");
+}
+
+#[test]
 fn a_queue_that_cannot_be_meant_is_refused_and_nothing_is_sent() {
     let server = Server::up();
     let project = server.project(TOML);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Prepared, count, journal};
+use super::{Prepared, count};
 use crate::context::Ctx;
 use crate::dlq::replay::plan::Plan;
 use crate::dlq::replay::report::{Ended, Report};
@@ -58,8 +58,7 @@ fn verdicts(plan: &Plan) -> Vec<String> {
 
 impl Shown {
     pub fn of(report: Report, command: String) -> Shown {
-        let goes_on = report.outcome() != journal::Outcome::Done;
-        Shown { next: goes_on.then_some(command), report }
+        Shown { next: report.goes_on().then_some(command), report }
     }
 
     pub fn rehearsal(report: Report) -> Shown {
@@ -109,7 +108,8 @@ impl Shown {
     fn left(&self) -> Option<String> {
         let left: Vec<_> =
             self.report.left.iter().map(|(why, letters)| format!("{letters} {}", why.replace('_', " "))).collect();
-        (!left.is_empty()).then(|| format!("left in {}: {}", self.report.queue, left.join(", ")))
+        let place = if self.report.from_file { "the file" } else { &self.report.queue };
+        (!left.is_empty()).then(|| format!("left in {place}: {}", left.join(", ")))
     }
 
     fn canary(&self) -> Option<String> {
