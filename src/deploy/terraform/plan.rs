@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::driver::Terraform;
 use super::events::Event;
-use super::saved::{Deployed, PlanFile, Sidecar, empty_private};
+use super::saved::{Deployed, PREFIX, PlanFile, Sidecar, empty_private, private_folder};
 use super::shape::Plan;
 use super::summary::Summary;
 use super::variables;
@@ -66,10 +66,7 @@ impl Planned {
 impl Terraform {
     pub async fn plan(&self, target: &Target, wish: &Wish) -> Result<Planned> {
         self.remove_abandoned();
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(&self.root.data_dir)
-            .on("write in", &self.root.data_dir)?;
+        let folder = private_folder(&self.root)?;
         let path = folder.path().join("plan");
         empty_private(&path)?;
         let mut arguments: Vec<String> =
@@ -126,7 +123,7 @@ impl Terraform {
     /// A plan that was kept in a file, for the environment that it was made for.
     pub async fn planned(&self, target: &Target, path: &std::path::Path) -> Result<Planned> {
         let file = PlanFile::read(path, &self.root, &target.region, target.expected_account())?;
-        let summary = self.read(path, file.sidecar.mode).await?;
+        let summary = self.read(&file.path, file.sidecar.mode).await?;
         Ok(Planned { file, summary })
     }
 
@@ -171,8 +168,6 @@ impl Terraform {
         }
     }
 }
-
-const PREFIX: &str = "plan-";
 
 /// `module.environment.data.aws_partition.current`, as opposed to a managed resource.
 fn is_data(address: &str) -> bool {
