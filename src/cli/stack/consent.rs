@@ -27,7 +27,7 @@ pub struct Losses {
 impl ConsentArgs {
     /// Stacks have the same addresses: what is named has to be of one of them.
     pub fn check(&self, stacks: &[String]) -> Result<()> {
-        if self.allow_destroy.is_empty() || stacks.len() == 1 {
+        if self.allow_destroy.is_empty() || stacks.len() < 2 {
             return Ok(());
         }
         Err(Error::usage("--allow-destroy is for one stack: an address may be in each of several")
