@@ -47,7 +47,10 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let deployment: Deployment =
         each(ctx, target, Way::Deploy, &stacks, async |stack: &str| deploy(args, ctx, target, stack).await).await?;
-    report(deployment)
+    report(match &args.plan_file {
+        Some(plan) if !ctx.working_directory.join(plan).exists() => deployment.without(plan),
+        _ => deployment,
+    })
 }
 
 async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<StackRun> {

@@ -52,7 +52,7 @@ fn all_stacks_go_in_their_order_and_what_fails_stops_what_needs_it() {
     site.root.cloud.plant(&fault);
     let failed = site.run("deploy --all --env dev --yes -o json");
     assert_eq!(names(&failed.json()), ["second failed", "first not-begun"]);
-    assert_eq!(failed.json()["next"], "claimctl deploy second first --env dev");
+    assert_eq!(failed.json()["next"], "claimctl deploy --all --env dev --yes -o json");
     assert_ne!(failed.code, 0);
     site.root.cloud.plant(&json!([]));
     let deployed = site.run("deploy --all --env dev --yes -o json").exits(0).json();
