@@ -167,7 +167,8 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn again(root: &Root, path: &Path) -> String {
+/// How a plan that is of no use is made once more.
+pub fn again(root: &Root, path: &Path) -> String {
     let Root { stack, environment, .. } = root;
     format!("make a new one: claimctl plan {stack} --env {environment} --plan-file {}", path.display())
 }

@@ -95,6 +95,8 @@ fn a_plan_that_was_edited_or_is_of_elsewhere_is_refused() {
     let sidecar = site.project.read("p.json");
     site.project.write("p.json", &sidecar.replace("\"environment\": \"dev\"", "\"environment\": \"test\""));
     apply().fails_with(4, "was made for environment test");
+    site.project.write("p.json", &sidecar.replace("\"mode\": \"deploy\"", "\"mode\": \"refresh-only\""));
+    apply().fails_with(4, "is not the plan that was made").says("says refresh-only, and the plan changes resources");
     std::fs::remove_file(site.project.path().join("p.json")).unwrap();
     apply().fails_with(5, "p.json");
     assert!(site.root.cloud.is_empty());
