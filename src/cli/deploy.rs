@@ -41,12 +41,16 @@ pub struct Args {
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let stacks = args.stacks.ordered(&target.config)?;
+    args.consent.check(&stacks)?;
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(Error::usage("--plan-file is the plan of one stack").hint("name the stack that it was made for"));
     }
     let deployment: Deployment =
         each(ctx, target, Way::Deploy, &stacks, async |stack: &str| deploy(args, ctx, target, stack).await).await?;
-    report(deployment)
+    report(match &args.plan_file {
+        Some(plan) if !ctx.working_directory.join(plan).exists() => deployment.without(plan),
+        _ => deployment,
+    })
 }
 
 async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<StackRun> {

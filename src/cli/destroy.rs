@@ -31,6 +31,7 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let mut stacks = args.stacks.ordered(&target.config)?;
     stacks.reverse();
+    args.consent.check(&stacks)?;
     let deployment: Deployment =
         each(ctx, target, Way::Destroy, &stacks, async |stack: &str| destroy(args, ctx, target, stack).await).await?;
     report(deployment)

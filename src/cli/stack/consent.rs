@@ -2,7 +2,7 @@
 
 use crate::context::Ctx;
 use crate::deploy::terraform::{self, Holding, Mode, Planned, Terraform};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::{Page, Table, say};
 use crate::target::{Change, Intent, Target};
 
@@ -25,6 +25,15 @@ pub struct Losses {
 }
 
 impl ConsentArgs {
+    /// Stacks have the same addresses: what is named has to be of one of them.
+    pub fn check(&self, stacks: &[String]) -> Result<()> {
+        if self.allow_destroy.is_empty() || stacks.len() < 2 {
+            return Ok(());
+        }
+        Err(Error::usage("--allow-destroy is for one stack: an address may be in each of several")
+            .hint(format!("nothing was done; name one stack at a time: {}", stacks.join(", "))))
+    }
+
     /// Looks at what would be lost, shows the plan, and asks.
     pub async fn ask(&self, ctx: &Ctx, target: &Target, terraform: &Terraform, planned: &Planned) -> Result<Losses> {
         let summary = &planned.summary;

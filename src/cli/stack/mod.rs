@@ -62,8 +62,8 @@ pub struct PlanArgs {
 }
 
 /// What decides what a plan is and where it goes is not passed by.
-const OURS: [&str; 9] =
-    ["out", "destroy", "refresh-only", "json", "state", "state-out", "backup", "var-file", "detailed-exitcode"];
+const OURS: [&str; 10] =
+    ["out", "destroy", "refresh-only", "json", "state", "state-out", "backup", "var", "var-file", "detailed-exitcode"];
 
 impl PlanArgs {
     pub fn wish(&self) -> Result<Wish> {

@@ -1,5 +1,7 @@
 //! Several stacks, one after the other: what fails stops what depends on it, and the report says where to go on.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::StackPlan;
@@ -114,10 +116,9 @@ pub async fn each(
             Err(error) => runs.push(StackRun::without_plan(stack, Standing::Failed, Some(Failure::of(&error)))),
         }
     }
-    let left: Vec<&str> = runs.iter().filter(|run| run.is_left()).map(|run| run.plan.stack.as_str()).collect();
+    // The whole command as it was typed: another one would do something else, and what is done stays as it is.
+    let next = runs.iter().any(StackRun::is_left).then(|| ctx.changes.command());
     let environment = target.name().to_owned();
-    let next = format!("claimctl {} {} --env {environment}", way.verb(), left.join(" "));
-    let next = (!left.is_empty()).then_some(next);
     Ok(Deployment { environment, account: target.expected_account().map(str::to_owned), way, stacks: runs, next })
 }
 
@@ -134,6 +135,16 @@ pub struct Deployment {
     stacks: Vec<StackRun>,
     /// The command to go on with, where something is left.
     next: Option<String>,
+}
+
+impl Deployment {
+    /// The same where the plan that it applied is gone, and a new one has to be made.
+    pub fn without(self, plan: &Path) -> Deployment {
+        let Some(run) = self.stacks.iter().find(|run| run.is_left()) else { return self };
+        let (stack, environment, plan) = (&run.plan.stack, &self.environment, plan.display());
+        let next = format!("claimctl plan {stack} --env {environment} --plan-file {plan}");
+        Deployment { next: Some(next), ..self }
+    }
 }
 
 impl Report for Deployment {

@@ -22,16 +22,19 @@ use crate::lock;
 use crate::progress::Progress;
 use crate::target::Target;
 
-/// Variables of the shell that would change what Terraform does, beside `TF_CLI_ARGS_…`.
+/// Variables of the shell that would change what Terraform does, or where.
 const MISLEADING: [&str; 7] = [
-    "TF_CLI_ARGS",
     "TF_INPUT",
     "TF_DATA_DIR",
     "TF_WORKSPACE",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 ];
+
+/// The same by what their names begin with: of each verb, and of each service.
+const MISLEADING_KINDS: [&str; 2] = ["TF_CLI_ARGS", "AWS_ENDPOINT_URL"];
 
 /// Terraform's backend reads only those of a service, providers the first one.
 const ENDPOINTS: [&str; 5] = [
@@ -66,8 +69,7 @@ impl Terraform {
         let binary = binary?;
         init::check_state(&root, found?)?;
         check_errored(&root)?;
-        let arguments = ctx.variable_names().filter(|name| name.starts_with("TF_CLI_ARGS_"));
-        let unset = MISLEADING.into_iter().chain(arguments).map(str::to_owned).collect();
+        let unset = ctx.variable_names().filter(|name| is_misleading(name)).map(str::to_owned).collect();
         let terraform = Terraform {
             variables: variables(target, &root).await?,
             path_style: target.endpoint.is_some(),
@@ -161,6 +163,10 @@ impl Terraform {
     }
 }
 
+fn is_misleading(name: &str) -> bool {
+    MISLEADING.contains(&name) || MISLEADING_KINDS.iter().any(|kind| name.starts_with(kind))
+}
+
 /// That `--target` was given is known.
 fn is_expected(warning: &Diagnostic) -> bool {
     ["Resource targeting is in effect", "Applied changes may be incomplete"].contains(&warning.summary.as_str())
@@ -222,4 +228,26 @@ async fn variables(target: &Target, root: &Root) -> Result<Vec<(&'static str, St
     variables.push(("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key().to_owned()));
     variables.extend(credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
     Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_misleading;
+
+    #[test]
+    fn nothing_of_the_shell_leads_terraform_elsewhere() {
+        for name in [
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_SQS",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+            "AWS_PROFILE",
+            "TF_CLI_ARGS",
+            "TF_CLI_ARGS_plan",
+        ] {
+            assert!(is_misleading(name), "{name}");
+        }
+        for name in ["PATH", "TF_CLI_CONFIG_FILE", "AWS_CA_BUNDLE"] {
+            assert!(!is_misleading(name), "{name}");
+        }
+    }
 }

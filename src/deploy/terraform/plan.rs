@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::driver::Terraform;
 use super::events::Event;
-use super::saved::{Deployed, PlanFile, Sidecar, empty_private};
+use super::saved::{Deployed, PREFIX, PlanFile, Sidecar, again, empty_private, private_folder};
 use super::shape::Plan;
 use super::summary::Summary;
 use super::variables;
@@ -66,10 +66,7 @@ impl Planned {
 impl Terraform {
     pub async fn plan(&self, target: &Target, wish: &Wish) -> Result<Planned> {
         self.remove_abandoned();
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(&self.root.data_dir)
-            .on("write in", &self.root.data_dir)?;
+        let folder = private_folder(&self.root)?;
         let path = folder.path().join("plan");
         empty_private(&path)?;
         let mut arguments: Vec<String> =
@@ -107,7 +104,7 @@ impl Terraform {
                 unchanged: seen.iter().filter(|address| !is_data(address)).count() as u64,
                 ..Summary::default()
             },
-            false => self.read(&path, wish.mode).await?,
+            false => summary(self.show(&path).await?, wish.mode),
         };
         let known =
             || summary.changes.iter().map(|change| change.address.as_str()).chain(seen.iter().map(String::as_str));
@@ -126,19 +123,21 @@ impl Terraform {
     /// A plan that was kept in a file, for the environment that it was made for.
     pub async fn planned(&self, target: &Target, path: &std::path::Path) -> Result<Planned> {
         let file = PlanFile::read(path, &self.root, &target.region, target.expected_account())?;
-        let summary = self.read(path, file.sidecar.mode).await?;
-        Ok(Planned { file, summary })
+        let plan = self.show(&file.path).await?;
+        // Nothing of what it would destroy is asked for where only the state is to change.
+        if file.sidecar.mode == Mode::RefreshOnly && plan.changes_resources() {
+            return Err(Error::refused(format!("{} is not the plan that was made", path.display()))
+                .caused_by("its sidecar says refresh-only, and the plan changes resources")
+                .hint(again(&self.root, path)));
+        }
+        Ok(Planned { summary: summary(plan, file.sidecar.mode), file })
     }
 
-    async fn read(&self, path: &std::path::Path, mode: Mode) -> Result<Summary> {
+    async fn show(&self, path: &std::path::Path) -> Result<Plan> {
         let show = ["show".to_owned(), "-json".to_owned(), path.display().to_string()];
         let json = self.run(&show, &format!("read the plan of {}", self.root.name())).await?;
-        let plan: Plan = serde_json::from_str(&json)
-            .map_err(|error| Error::unexpected("Terraform's plan is not what claimctl reads").caused_by(error))?;
-        Ok(match mode {
-            Mode::RefreshOnly => Summary::of_drift(plan),
-            Mode::Deploy | Mode::Destroy => Summary::of(plan),
-        })
+        serde_json::from_str(&json)
+            .map_err(|error| Error::unexpected("Terraform's plan is not what claimctl reads").caused_by(error))
     }
 
     /// Terraform takes an address of nothing for a plan of nothing.
@@ -172,7 +171,12 @@ impl Terraform {
     }
 }
 
-const PREFIX: &str = "plan-";
+fn summary(plan: Plan, mode: Mode) -> Summary {
+    match mode {
+        Mode::RefreshOnly => Summary::of_drift(plan),
+        Mode::Deploy | Mode::Destroy => Summary::of(plan),
+    }
+}
 
 /// `module.environment.data.aws_partition.current`, as opposed to a managed resource.
 fn is_data(address: &str) -> bool {

@@ -17,6 +17,9 @@ use crate::folder::create_private;
 
 const VERSION: u32 = 1;
 
+/// What the names of the private folders begin with.
+pub const PREFIX: &str = "plan-";
+
 /// What a plan was made for, beside it as `FILE.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sidecar {
@@ -50,16 +53,18 @@ pub struct Deployed {
 /// A plan of Terraform's in a file.
 #[derive(Debug)]
 pub struct PlanFile {
+    /// In a private folder that goes with it, so that nobody puts another plan in its place.
     pub path: PathBuf,
     pub sidecar: Sidecar,
-    /// The private folder that goes with it, where it is not the operator's.
-    _folder: Option<tempfile::TempDir>,
+    /// The operator's file that it was read from.
+    kept: Option<PathBuf>,
+    _folder: tempfile::TempDir,
 }
 
 impl PlanFile {
     /// A plan that was just written into a private folder.
     pub fn made(folder: tempfile::TempDir, path: PathBuf, sidecar: Sidecar) -> PlanFile {
-        PlanFile { path, sidecar, _folder: Some(folder) }
+        PlanFile { path, sidecar, kept: None, _folder: folder }
     }
 
     /// Puts a copy where the operator wants it, plan first: a sidecar without its plan promises nothing.
@@ -74,7 +79,7 @@ impl PlanFile {
         write_private(&beside(to), &sidecar)
     }
 
-    /// Reads a plan that was kept, and checks that it is the one that was made for this root.
+    /// Copies a plan that was kept, and checks that the copy is the one that was made for this root.
     pub fn read(path: &Path, root: &Root, region: &str, account: Option<&str>) -> Result<PlanFile> {
         let plan = std::fs::read(path).on("read", path).map_err(|error| error.hint(again(root, path)))?;
         let beside = beside(path);
@@ -106,12 +111,16 @@ impl PlanFile {
                 .hint("nothing was done; a plan belongs to the environment that it was made for")
                 .hint(again(root, path)));
         }
-        Ok(PlanFile { path: path.to_owned(), sidecar, _folder: None })
+        let folder = private_folder(root)?;
+        let copy = folder.path().join("plan");
+        write_private(&copy, &plan)?;
+        Ok(PlanFile { path: copy, sidecar, kept: Some(path.to_owned()), _folder: folder })
     }
 
     /// Removes plan and sidecar: applied, whether wholly or in part, they are of no use any more.
     pub fn remove(&self) -> Result<()> {
-        for path in [self.path.clone(), beside(&self.path)] {
+        let kept = self.kept.iter().flat_map(|kept| [kept.clone(), beside(kept)]);
+        for path in kept.chain([self.path.clone()]) {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).on("remove", &path),
                 _ => {}
@@ -141,6 +150,11 @@ impl Sidecar {
     }
 }
 
+/// A folder for one plan that goes with it.
+pub fn private_folder(root: &Root) -> Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix(PREFIX).tempdir_in(&root.data_dir).on("write in", &root.data_dir)
+}
+
 /// What Terraform is to write into, made beforehand so that it is never readable by others.
 pub fn empty_private(path: &Path) -> Result<()> {
     std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path).on("create", path)?;
@@ -153,7 +167,8 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn again(root: &Root, path: &Path) -> String {
+/// How a plan that is of no use is made once more.
+pub fn again(root: &Root, path: &Path) -> String {
     let Root { stack, environment, .. } = root;
     format!("make a new one: claimctl plan {stack} --env {environment} --plan-file {}", path.display())
 }
@@ -178,6 +193,11 @@ mod tests {
     const REGION: &str = "us-west-1";
     const ACCOUNT: Option<&str> = Some("111111111111");
 
+    /// A root whose plans are worked on in this folder.
+    fn root_at(folder: &Path) -> Root {
+        Root { data_dir: folder.to_owned(), ..root() }
+    }
+
     fn kept(folder: &Path) -> PathBuf {
         let private = tempfile::tempdir().unwrap();
         let path = private.path().join("plan");
@@ -195,8 +215,20 @@ mod tests {
         let path = kept(folder.path());
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&beside(&path)), mode(path.parent().unwrap())), (0o600, 0o600, 0o700));
-        PlanFile::read(&path, &root(), REGION, ACCOUNT).unwrap().remove().unwrap();
+        PlanFile::read(&path, &root_at(folder.path()), REGION, ACCOUNT).unwrap().remove().unwrap();
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_was_checked_stays_what_is_applied() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = kept(folder.path());
+        let plan = PlanFile::read(&path, &root_at(folder.path()), REGION, ACCOUNT).unwrap();
+        std::fs::write(&path, "another plan").unwrap();
+        assert_eq!(std::fs::read(&plan.path).unwrap(), b"a plan");
+        assert_eq!(std::fs::metadata(&plan.path).unwrap().permissions().mode() & 0o777, 0o600);
+        plan.remove().unwrap();
+        assert!(!path.exists() && !beside(&path).exists() && !plan.path.exists());
     }
 
     #[test]

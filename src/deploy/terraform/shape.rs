@@ -13,6 +13,15 @@ pub struct Plan {
     pub output_changes: std::collections::BTreeMap<String, ChangeOf>,
 }
 
+impl Plan {
+    /// Whether it does more than look.
+    pub fn changes_resources(&self) -> bool {
+        self.resource_changes
+            .iter()
+            .any(|resource| !matches!(resource.change.actions.as_slice(), [one] if one == "no-op" || one == "read"))
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub struct ResourceChange {
     pub address: String,

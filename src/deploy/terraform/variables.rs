@@ -59,7 +59,7 @@ fn check(assignment: &str, source: &Source, root: &Root) -> Result<()> {
     let Some((name, _)) = assignment.split_once('=') else {
         return Err(Error::usage(format!("--var {assignment:?} has no value")).hint("write --var NAME=VALUE"));
     };
-    if ["project", "environment", "region", "account"].contains(&name) {
+    if ["project", "environment", "region", "account", "state_bucket"].contains(&name) {
         return Err(Error::refused(format!(
             "--var {name} would lead past the checks of environment {}",
             root.environment

@@ -8,6 +8,9 @@ use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
 use crate::world::wait_for;
 
+/// How the command to go on with begins.
+const DEPLOY: &str = "claimctl deploy claim-check --env dev --yes";
+
 #[test]
 fn a_stack_is_deployed_settles_changes_and_is_known_by_its_names() {
     let server = Server::up();
@@ -92,6 +95,8 @@ fn a_plan_that_was_edited_or_is_of_elsewhere_is_refused() {
     let sidecar = site.project.read("p.json");
     site.project.write("p.json", &sidecar.replace("\"environment\": \"dev\"", "\"environment\": \"test\""));
     apply().fails_with(4, "was made for environment test");
+    site.project.write("p.json", &sidecar.replace("\"mode\": \"deploy\"", "\"mode\": \"refresh-only\""));
+    apply().fails_with(4, "is not the plan that was made").says("says refresh-only, and the plan changes resources");
     std::fs::remove_file(site.project.path().join("p.json")).unwrap();
     apply().fails_with(5, "p.json");
     assert!(site.root.cloud.is_empty());
@@ -105,10 +110,22 @@ fn what_the_provider_says_is_told_with_what_was_done_and_the_next_run_goes_on() 
     site.root.cloud.plant(&fault);
     let run = site.deploy("one", "").exits(3);
     let run = run.says("AccessDeniedException: not today").says("the role that may deploy");
-    run.says("to go on: claimctl deploy claim-check --env dev");
+    run.says(&format!("to go on: {DEPLOY} --artifact {}", site.zip("one").display()));
     site.root.cloud.plant(&json!([]));
     site.deploy("one", "").exits(0);
     site.deploy("one", "").exits(0).says("nothing to do");
+}
+
+#[test]
+fn a_kept_plan_that_failed_is_made_anew() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let artifact = format!("--artifact {}", site.zip("one").display());
+    site.plan(&format!("--plan-file kept {artifact}"));
+    site.root.cloud.plant(&json!([{"type": "aws_dynamodb_table", "on": "create", "error": "Throttling: later"}]));
+    let run = site.run(&format!("deploy claim-check --env dev --yes --plan-file kept {artifact}")).exits(3);
+    run.says("to go on: claimctl plan claim-check --env dev --plan-file kept");
+    assert!(!site.project.path().join("kept").exists());
 }
 
 /// A deployment that the provider holds while it makes the dead-letter queue.
@@ -132,7 +149,7 @@ fn an_interrupt_lets_terraform_save_its_state_and_give_its_lock_back() {
     let child = held(&site);
     assert!(is_locked(&site));
     signal(&child, Signal::INT);
-    finish(child, "deploy".to_owned()).exits(130).says("to go on: claimctl deploy claim-check --env dev");
+    finish(child, "deploy".to_owned()).exits(130).says(&format!("to go on: {DEPLOY} --artifact"));
     assert!(!is_locked(&site));
     assert!(!site.state()["resources"].as_array().unwrap().is_empty());
     site.root.cloud.plant(&json!([]));

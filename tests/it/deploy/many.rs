@@ -52,12 +52,17 @@ fn all_stacks_go_in_their_order_and_what_fails_stops_what_needs_it() {
     site.root.cloud.plant(&fault);
     let failed = site.run("deploy --all --env dev --yes -o json");
     assert_eq!(names(&failed.json()), ["second failed", "first not-begun"]);
-    assert_eq!(failed.json()["next"], "claimctl deploy second first --env dev");
+    assert_eq!(failed.json()["next"], "claimctl deploy --all --env dev --yes -o json");
     assert_ne!(failed.code, 0);
     site.root.cloud.plant(&json!([]));
     let deployed = site.run("deploy --all --env dev --yes -o json").exits(0).json();
     assert_eq!(names(&deployed), ["second done", "first done"]);
     site.run("drift --all --env dev").exits(0);
+    for verb in ["deploy", "destroy"] {
+        let several = site.run(&format!("{verb} --all --env dev --yes --allow-destroy aws_sqs_queue.q"));
+        several.fails_with(2, "--allow-destroy is for one stack").says("name one stack at a time");
+    }
+    assert_eq!(site.root.cloud.all("aws_sqs_queue").len(), 2);
     let destroyed = site.run("destroy --all --env dev --yes -o json").exits(0).json();
     assert_eq!(names(&destroyed), ["first done", "second done"]);
     assert!(site.root.cloud.is_empty());

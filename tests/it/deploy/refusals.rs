@@ -18,9 +18,12 @@ fn a_place_that_does_not_fit_is_refused() {
     let plan = format!("plan claim-check --env dev --artifact {digest}");
     site.run(&plan).fails_with(5, "is not in claim-check-artifacts");
     site.run(&format!("{plan} -- -out=x")).fails_with(2, "-out=x is claimctl's to decide");
+    site.run(&format!("{plan} -- -var=region=us-east-1"))
+        .fails_with(2, "-var=region=us-east-1 is claimctl's to decide");
     let zip = site.zip("one");
     let plan = format!("plan claim-check --env dev --artifact {}", zip.display());
     site.run(&format!("{plan} --var region=us-east-1")).fails_with(4, "would lead past the checks");
+    site.run(&format!("{plan} --var state_bucket=another")).fails_with(4, "would lead past the checks");
     site.run(&format!("{plan} --var triger=queue")).fails_with(2, "has no variable").says("did you mean trigger?");
     site.run(&format!("{plan} --var trigger=never")).exits(2).says("There is no trigger");
 
