@@ -222,7 +222,9 @@ fn the_log_is_followed_until_interrupted() {
     let (said, heard) = std::sync::mpsc::channel();
     // Read to the end: a reader that goes away would end the following before the signal does.
     let reader = std::thread::spawn(move || {
-        lines.map_while(Result::ok).filter(|line| line.contains("followed")).for_each(|_| drop(said.send(())));
+        lines.map_while(Result::ok).filter(|line| line.contains("followed")).for_each(|_| {
+            said.send(()).ok();
+        });
     });
     eventually("a followed line", || {
         wait_for(world.s3().put_object().bucket(world.bucket()).key("followed").body(body()).send()).unwrap();
