@@ -189,7 +189,7 @@ impl Report for Shown {
             ]);
         }
         let page = Page::new().table(table).line(self.sum());
-        let page = uploads.hints.iter().fold(page, |page, hint| page.line(format!("hint: {hint}")));
+        let page = page.hints(&uploads.hints);
         page.line_if(uploads.unclaimed().next().is_some(), || self.warning())
             .line_if(uploads.interrupted > 0, || {
                 "to go on, run the same command again; what is already there is uploaded again".to_owned()

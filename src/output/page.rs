@@ -32,6 +32,15 @@ impl Page {
         self
     }
 
+    pub fn lines<T: Into<String>>(self, texts: impl IntoIterator<Item = T>) -> Self {
+        texts.into_iter().fold(self, Page::line)
+    }
+
+    /// What to do: the command or the sentence of each hint.
+    pub fn hints(self, hints: &[String]) -> Self {
+        self.lines(hints.iter().map(|hint| format!("hint: {hint}")))
+    }
+
     /// Text of ours that another program reads, byte for byte: a script, a policy. Also in `--output text`.
     pub fn verbatim(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Verbatim(text.into()));

@@ -3,6 +3,7 @@
 //! Bodies are not kept, so that 100,000 held messages fit into tens of megabytes.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
@@ -48,6 +49,13 @@ pub struct NotReleased {
     #[serde(serialize_with = "as_text")]
     pub visible_at: Timestamp,
     pub why: String,
+}
+
+impl fmt::Display for NotReleased {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NotReleased { message_id, visible_at, why } = self;
+        write!(f, "not given back: {message_id}, visible again by itself at {visible_at} ({why})")
+    }
 }
 
 impl Held {

@@ -215,12 +215,7 @@ impl Inspection {
             count(*released, "letter"),
             count(cost.receives, "receive")
         ));
-        said.extend(not_released.iter().map(|left| {
-            format!(
-                "not given back: {}, visible again by itself at {} ({})",
-                left.message_id, left.visible_at, left.why
-            )
-        }));
+        said.extend(not_released.iter().map(ToString::to_string));
         said
     }
 
@@ -274,7 +269,7 @@ impl Report for Inspection {
         let hidden = self.groups.len().saturating_sub(SHOWN);
         page =
             page.line_if(hidden > 0, || format!("and {} more: --output json lists all", count(hidden as u64, "group")));
-        self.sentences().into_iter().fold(page, Page::line)
+        page.lines(self.sentences())
     }
 
     fn list(&self) -> Option<&'static str> {

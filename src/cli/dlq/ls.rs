@@ -162,10 +162,7 @@ impl Letters {
             count(look.released, "letter")
         ));
         for left in &look.not_released {
-            said.push_str(&format!(
-                "\nnot given back: {}, visible again by itself at {} ({})",
-                left.message_id, left.visible_at, left.why
-            ));
+            said.push_str(&format!("\n{left}"));
         }
         said
     }
@@ -192,7 +189,7 @@ impl Why {
                 local_time(group.since)
             ));
         }
-        self.unread.iter().fold(page, |page, unread| page.line(format!("not read: {unread}")))
+        page.lines(self.unread.iter().map(|unread| format!("not read: {unread}")))
     }
 }
 
@@ -208,11 +205,11 @@ impl Report for Listing {
             if let Some(why) = &letters.why {
                 page = why.page(page, letters.name());
             }
-            page = letters.hazards.iter().fold(page, |page, hazard| page.line(format!("hazard: {hazard}")));
+            page = page.lines(letters.hazards.iter().map(|hazard| format!("hazard: {hazard}")));
         }
-        page = self.dangling.iter().fold(page, |page, dangling| page.line(format!("hazard: {dangling}")));
-        page = self.unseen.iter().fold(page, |page, unseen| page.line(format!("not seen: {unseen}")));
-        self.next().into_iter().fold(page, Page::line)
+        page.lines(self.dangling.iter().map(|dangling| format!("hazard: {dangling}")))
+            .lines(self.unseen.iter().map(|unseen| format!("not seen: {unseen}")))
+            .lines(self.next())
     }
 
     fn list(&self) -> Option<&'static str> {

@@ -169,7 +169,7 @@ impl Shown {
             .line_if(!plan.complete && report.ended == Ended::DryRun, || {
                 "not all letters may have been seen".to_owned()
             });
-        let page = plan.notes.iter().fold(page, |page, note| page.line(format!("note: {note}")));
+        let page = page.lines(plan.notes.iter().map(|note| format!("note: {note}")));
         page.line_if(report.ended == Ended::Interrupted, || "interrupted: there may be more".to_owned())
             .line("nothing was sent, and every letter was given back: --dry-run")
     }
@@ -182,7 +182,7 @@ impl output::Report for Shown {
             return self.rehearsal_page(plan);
         }
         let page = Page::new().line(self.sum());
-        let page = self.canary().into_iter().chain(self.why_it_ended()).chain(self.left()).fold(page, Page::line);
+        let page = page.lines(self.canary().into_iter().chain(self.why_it_ended()).chain(self.left()));
         let page = page
             .line_if(report.returned > 0, || {
                 format!("came back: {}: {}", count(report.returned, "letter"), report.returns.join(", "))
@@ -203,14 +203,9 @@ impl output::Report for Shown {
             })
             .line_if(!report.not_deleted.is_empty(), || some_of("settled, and not deleted", &report.not_deleted))
             .line_if(!report.failures.is_empty(), || some_of("not sent", &report.failures));
-        let page = report.not_released.iter().fold(page, |page, left| {
-            page.line(format!(
-                "not given back: {}, visible again by itself at {} ({})",
-                left.message_id, left.visible_at, left.why
-            ))
-        });
-        let page = report.hints.iter().fold(page, |page, hint| page.line(format!("hint: {hint}")));
-        self.next.iter().fold(page, |page, next| page.line(format!("to go on: {next}")))
+        page.lines(report.not_released.iter().map(ToString::to_string))
+            .hints(&report.hints)
+            .lines(self.next.iter().map(|next| format!("to go on: {next}")))
     }
 
     fn exit(&self) -> Exit {

@@ -108,23 +108,17 @@ impl output::Report for Shown {
             return self.rehearsal();
         }
         let page = Page::new().line(self.sum());
-        let page = self.why_it_ended().into_iter().fold(page, Page::line);
-        let page = self.given_back().into_iter().fold(page, Page::line);
+        let page = page.lines(self.why_it_ended()).lines(self.given_back());
         let report = &self.report;
         let page = page
             .line(self.what_is_left())
             .line_if(!report.not_deleted.is_empty(), || some_of("in the file, and not deleted", &report.not_deleted))
             .line_if(!report.undecided.is_empty(), || some_of("left, because --where failed", &report.undecided));
-        let page = report.not_released.iter().fold(page, |page, left| {
-            page.line(format!(
-                "not given back: {}, visible again by itself at {} ({})",
-                left.message_id, left.visible_at, left.why
-            ))
-        });
-        let page = self.resumed.iter().fold(page, |page, function| page.line(format!("resumed: function {function}")));
-        let page = report.error.iter().fold(page, |page, error| page.line(format!("error: {error}")));
-        let page = report.hints.iter().fold(page, |page, hint| page.line(format!("hint: {hint}")));
-        self.next.iter().fold(page, |page, next| page.line(format!("to go on: {next}")))
+        page.lines(report.not_released.iter().map(ToString::to_string))
+            .lines(self.resumed.iter().map(|function| format!("resumed: function {function}")))
+            .lines(report.error.iter().map(|error| format!("error: {error}")))
+            .hints(&report.hints)
+            .lines(self.next.iter().map(|next| format!("to go on: {next}")))
     }
 
     fn exit(&self) -> Exit {

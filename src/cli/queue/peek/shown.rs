@@ -98,12 +98,7 @@ impl Peek {
             _ => {}
         }
         said.push(self.given_back());
-        said.extend(self.look.not_released.iter().map(|left| {
-            format!(
-                "not given back: {}, visible again by itself at {} ({})",
-                left.message_id, left.visible_at, left.why
-            )
-        }));
+        said.extend(self.look.not_released.iter().map(ToString::to_string));
         said
     }
 
@@ -173,7 +168,7 @@ impl Report for Peek {
                 page = page.line(format!("{}:", message.message_id)).line(message.body.as_str());
             }
         }
-        self.sentences().into_iter().fold(page, Page::line)
+        page.lines(self.sentences())
     }
 
     fn list(&self) -> Option<&'static str> {

@@ -73,7 +73,7 @@ impl Report for Shown {
             table.row([failure.message_id.clone(), failure.file.clone(), line, failure.why.clone()]);
         }
         let page = Page::new().table(table).line(self.sum());
-        let page = sent.bad.iter().fold(page, |page, bad| page.line(format!("skipped: {bad}")));
+        let page = page.lines(sent.bad.iter().map(|bad| format!("skipped: {bad}")));
         let page = page
             .line_if(sent.ended == Ended::Limit, || {
                 "stopped at the limit: the same command sends the next ones".to_owned()
@@ -98,7 +98,7 @@ impl Report for Shown {
             }
             None => page,
         };
-        let page = sent.hints.iter().fold(page, |page, hint| page.line(format!("hint: {hint}")));
+        let page = page.hints(&sent.hints);
         match &self.next {
             Some(next) => page.line(format!("to go on: {next}")),
             None => page,
