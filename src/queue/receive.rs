@@ -48,7 +48,9 @@ const MOST_BYTES: usize = 4 << 20;
 const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3600);
 /// How long a message is hidden at a time, unless the operator says otherwise: what comes back after a `kill -9` comes
 /// back within this.
-pub const HIDDEN: &str = "60s";
+pub const HIDDEN: Duration = Duration::from_secs(60);
+/// The same, as a flag's default has it.
+pub const HIDDEN_DEFAULT: &str = "60s";
 
 /// A visibility timeout as operators type it.
 pub fn parse_visibility(text: &str) -> Result<Duration, String> {

@@ -19,13 +19,11 @@ use crate::queue::depth::{self, QueueDepth};
 use crate::queue::drain::Order;
 use crate::queue::drain::run::Destination;
 use crate::queue::named::NamedQueue;
+use crate::queue::receive::HIDDEN;
 use crate::queue::select::SelectArgs;
 use crate::queue::{Queue, resolve};
 use crate::target::{Intent, Target, TargetArgs};
 use crate::time::parse_duration;
-
-/// After a kill, what was being moved is visible again within this.
-const HIDDEN: Duration = Duration::from_secs(60);
 
 /// Move letters that would soon be gone into a file
 ///

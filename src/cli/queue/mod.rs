@@ -14,6 +14,23 @@ use crate::error::Result;
 use crate::output::Outcome;
 use crate::target::Target;
 
+/// The one queue of a verb that takes messages away, which is never guessed.
+#[derive(Debug, clap::Args)]
+struct QueueArgs {
+    /// The queue: a logical name, a real name, a URL or an ARN
+    #[arg(value_name = "QUEUE", required_unless_present = "queue_url")]
+    queue: Option<String>,
+    /// The queue by its URL
+    #[arg(long, value_name = "URL", conflicts_with = "queue")]
+    queue_url: Option<String>,
+}
+
+impl QueueArgs {
+    fn name(&self) -> &str {
+        self.queue_url.as_ref().or(self.queue.as_ref()).map_or("", String::as_str)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Ls(ls::Args),

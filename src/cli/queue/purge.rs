@@ -1,10 +1,10 @@
 //! `claimctl queue purge`: everything in a queue, deleted for good.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Serialize;
 
+use super::QueueArgs;
 use super::drain::into_file;
 use crate::context::Ctx;
 use crate::error::Result;
@@ -16,12 +16,10 @@ use crate::queue::drain::run::Destination;
 use crate::queue::drain::{self, Order};
 use crate::queue::look::Counts;
 use crate::queue::named::NamedQueue;
+use crate::queue::receive::HIDDEN;
 use crate::queue::select::Selection;
 use crate::queue::{Queue, purge, resolve};
 use crate::target::{Intent, Target, TargetArgs};
-
-/// Of a backup: as long as a drain's.
-const HIDDEN: Duration = Duration::from_secs(60);
 
 /// Delete all messages of a queue
 ///
@@ -30,12 +28,8 @@ const HIDDEN: Duration = Duration::from_secs(60);
 /// the queue into a file instead.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The queue: a logical name, a real name, a URL or an ARN
-    #[arg(value_name = "QUEUE", required_unless_present = "queue_url")]
-    queue: Option<String>,
-    /// The queue by its URL
-    #[arg(long, value_name = "URL", conflicts_with = "queue")]
-    queue_url: Option<String>,
+    #[command(flatten)]
+    queue: QueueArgs,
     /// The queue's real name: confirms where there is no terminal to type it on
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
@@ -63,7 +57,7 @@ struct Purge {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let name = args.queue_url.as_ref().or(args.queue.as_ref()).map_or("", String::as_str);
+    let name = args.queue.name();
     if args.policy.print_policy {
         let queue = NamedQueue::find(target, &Place::of(target).await?, name).await?;
         return policy(match args.backup {

@@ -4,6 +4,11 @@ use crate::queue::fake::Fake;
 
 const HIDDEN: Duration = Duration::from_secs(30);
 
+#[test]
+fn the_default_of_the_flag_is_the_default() {
+    assert_eq!(parse_visibility(HIDDEN_DEFAULT), Ok(super::HIDDEN));
+}
+
 fn all(visibility: Duration) -> Wish {
     Wish { limit: None, expected: 50, visibility, until: Until::Seen }
 }

@@ -27,7 +27,7 @@ use crate::output::{Outcome, report};
 use crate::policy::{PolicyArgs, policy};
 use crate::queue::Queue;
 use crate::queue::pace::Rate;
-use crate::queue::receive::{HIDDEN, parse_visibility};
+use crate::queue::receive::{HIDDEN_DEFAULT, parse_visibility};
 use crate::queue::select::SelectArgs;
 use crate::target::{Intent, Target, TargetArgs};
 use crate::time::parse_duration;
@@ -78,7 +78,7 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     recheck: Duration,
     /// How long received letters are hidden from others at a time; extended as long as it takes
-    #[arg(long, value_name = "DURATION", default_value = HIDDEN, value_parser = parse_visibility)]
+    #[arg(long, value_name = "DURATION", default_value = HIDDEN_DEFAULT, value_parser = parse_visibility)]
     visibility_timeout: Duration,
     /// Replay even from a queue that has a redrive policy of its own and allows two receives or fewer
     #[arg(long)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub(in crate::cli) use self::shown::Shown;
+use super::QueueArgs;
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::function::mapping;
@@ -23,7 +24,7 @@ use crate::queue::drain::{self, Order};
 use crate::queue::drained::Appender;
 use crate::queue::look;
 use crate::queue::named::NamedQueue;
-use crate::queue::receive::{HIDDEN, parse_visibility};
+use crate::queue::receive::{HIDDEN_DEFAULT, parse_visibility};
 use crate::queue::select::SelectArgs;
 use crate::queue::{Queue, resolve};
 use crate::target::{Change, Intent, Target, TargetArgs};
@@ -35,12 +36,8 @@ use crate::time::parse_duration;
 /// every message is in the queue or in the file: run the same command again, and it goes on.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The queue: a logical name, a real name, a URL or an ARN
-    #[arg(value_name = "QUEUE", required_unless_present = "queue_url")]
-    queue: Option<String>,
-    /// The queue by its URL
-    #[arg(long, value_name = "URL", conflicts_with = "queue")]
-    queue_url: Option<String>,
+    #[command(flatten)]
+    queue: QueueArgs,
     /// The file to append to; .zst and .gz are packed
     #[arg(long, value_name = "FILE", required_unless_present = "print_policy")]
     to: Option<PathBuf>,
@@ -60,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     rotate_size: Option<u64>,
     /// How long received messages are hidden from other consumers at a time; extended as long as it takes
-    #[arg(long, value_name = "DURATION", default_value = HIDDEN, value_parser = parse_visibility)]
+    #[arg(long, value_name = "DURATION", default_value = HIDDEN_DEFAULT, value_parser = parse_visibility)]
     visibility_timeout: Duration,
     /// Receive what is given back (--keep, --where) even where the redrive policy allows two receives or fewer
     #[arg(long)]
@@ -80,7 +77,7 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let name = args.queue_url.as_ref().or(args.queue.as_ref()).map_or("", String::as_str);
+    let name = args.queue.name();
     if args.policy.print_policy {
         let place = Place::of(target).await?;
         let queue = NamedQueue::find(target, &place, name).await?;
