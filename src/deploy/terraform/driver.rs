@@ -57,9 +57,26 @@ pub struct Terraform {
 }
 
 impl Terraform {
-    /// Checks account, region, program and state bucket, and initialises where that is needed.
+    /// Checks account, region, program and state, and initialises where that is needed.
     pub async fn open(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
+        check_errored(&root)?;
+        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
+        init::check_state(&terraform.root, has_state)?;
+        terraform.ensure_initialised().await?;
+        Ok(terraform)
+    }
+
+    /// The same for what mends a state: one that is gone, or waits to be saved, stops nothing.
+    pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
+        let root = Root::find(&ctx.paths, target, stack)?;
+        let (terraform, _) = Terraform::opened(ctx, target, root).await?;
+        terraform.ensure_initialised().await?;
+        Ok(terraform)
+    }
+
+    /// And whether there is a state.
+    async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, bool)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
         create_private(&root.data_dir).on("create", &root.data_dir)?;
@@ -67,8 +84,7 @@ impl Terraform {
             tokio::join!(target.guard(ctx), Binary::find(&target.config), state::is_there(target, &root));
         guarded?;
         let binary = binary?;
-        init::check_state(&root, found?)?;
-        check_errored(&root)?;
+        let has_state = found?;
         let unset = ctx.variable_names().filter(|name| is_misleading(name)).map(str::to_owned).collect();
         let terraform = Terraform {
             variables: variables(target, &root).await?,
@@ -80,8 +96,7 @@ impl Terraform {
             binary,
             unset,
         };
-        terraform.ensure_initialised().await?;
-        Ok(terraform)
+        Ok((terraform, has_state))
     }
 
     fn command(&self, arguments: &[String]) -> Command {
