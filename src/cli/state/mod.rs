@@ -1,6 +1,8 @@
 //! `claimctl state`: the states that Terraform keeps, their versions, and the way back to an older one.
 
 pub mod ls;
+pub mod pull;
+pub mod versions;
 
 use clap::Subcommand;
 
@@ -12,10 +14,14 @@ use crate::target::Target;
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Ls(ls::Args),
+    Pull(pull::Args),
+    Versions(versions::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Pull(args) => pull::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Versions(args) => versions::run(&args, &Target::resolve(ctx, &args.target).await?).await,
     }
 }
