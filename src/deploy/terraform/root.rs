@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Config;
 use crate::context::Paths;
 use crate::deploy::backend::BackendFile;
+use crate::deploy::state::Workplace;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::target::Target;
@@ -65,6 +66,22 @@ impl Root {
     /// The arguments of the environment, in a file that need not be there.
     pub fn values(&self) -> PathBuf {
         self.project.join("terraform/environments").join(format!("{}.tfvars", self.environment))
+    }
+
+    /// Locked for as long as a Terraform that claimctl has started is at work here.
+    pub fn running(&self) -> PathBuf {
+        self.data_dir.join("running.lock")
+    }
+
+    /// Where a run that works on this root is to be found.
+    pub fn workplace(&self, program: &str) -> Workplace {
+        let (folder, data_dir) = (self.folder.clone(), self.data_dir.clone());
+        Workplace { folder, data_dir, running: self.running(), program: program.to_owned() }
+    }
+
+    /// How the stack is named to a verb: `claim-check --env dev`.
+    pub fn typed(&self) -> String {
+        format!("{} --env {}", self.stack, self.environment)
     }
 
     /// How Terraform itself is called for this root, for what claimctl has no verb for.
