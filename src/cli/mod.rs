@@ -106,7 +106,7 @@ enum Verb {
     Destroy(Box<destroy::Args>),
     Drift(drift::Args),
     Output(output::Args),
-    /// The states of stacks, and what mends them
+    /// The states that Terraform keeps of what it deployed
     #[command(subcommand)]
     State(state::Verb),
     Upload(Box<upload::Args>),

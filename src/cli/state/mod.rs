@@ -1,7 +1,10 @@
-//! `claimctl state`: the states of stacks, and what mends them.
+//! `claimctl state`: the states that Terraform keeps, their versions and locks, and the way back to an older one.
 
 pub mod import;
+pub mod ls;
+pub mod pull;
 pub mod unlock;
+pub mod versions;
 
 use clap::Subcommand;
 
@@ -12,12 +15,18 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Ls(ls::Args),
+    Pull(pull::Args),
+    Versions(versions::Args),
     Unlock(unlock::Args),
     Import(import::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
+        Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Pull(args) => pull::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Versions(args) => versions::run(&args, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Unlock(args) => unlock::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Import(args) => import::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }

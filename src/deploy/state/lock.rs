@@ -213,7 +213,7 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
 }
 
 /// To look at a lock and to give it back; the rest is what Terraform's backend asks for before that.
-pub fn permissions(place: &Place, state: &StateAt, backend: &BackendFile) -> Vec<Statement> {
+pub fn permissions_to_unlock(place: &Place, state: &StateAt, backend: &BackendFile) -> Vec<Statement> {
     let object = |key: &str| place.object(&state.bucket, key);
     let mut statements = vec![
         Statement::allow("FindTheState", &["s3:ListBucket"], [place.bucket(&state.bucket)]),

@@ -1,8 +1,17 @@
-//! The states of stacks: who holds the lock of one, and whether that run is still at work.
+//! The states that Terraform keeps of what it deployed: where they are, what their versions hold, bringing an older
+//! one back, and who holds their locks.
 
+mod content;
 mod life;
+mod list;
 mod lock;
 mod processes;
+mod store;
+mod versions;
 
+pub use content::{Content, Header};
 pub use life::{Life, Workplace};
-pub use lock::{Held, Lock, permissions, read as locks, unlock};
+pub use list::{Listed, list, permissions_to_list, permissions_to_read};
+pub use lock::{Held, Lock, permissions_to_unlock, read as locks, unlock};
+pub use store::{Store, no_bucket, state_bucket};
+pub use versions::{Version, content, find, gone, looked_into, no_state, permissions_to_see_versions, versions};

@@ -33,7 +33,7 @@ pub use import::Imported;
 pub use locked::since;
 pub use order::{depends_on, ordered};
 pub use plan::{Mode, Planned, Wish};
-pub use root::{Root, StateAt, stacks_of};
+pub use root::{GLOBAL, Root, StateAt, stacks_of};
 pub use saved::Deployed;
 pub use source::{ArtifactOf, Handler};
 pub use summary::{Action, Change, Counts, Summary};

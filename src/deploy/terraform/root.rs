@@ -11,7 +11,7 @@ use crate::names;
 use crate::target::Target;
 
 /// Applied once per account, by an administrator, and no part of `--all`.
-const GLOBAL: &str = "global";
+pub const GLOBAL: &str = "global";
 
 /// One stack in one environment.
 #[derive(Debug, Clone)]
@@ -75,7 +75,9 @@ impl Root {
 
     /// Where a run that works on this root is to be found.
     pub fn workplace(&self, program: &str) -> Workplace {
-        let (folder, data_dir) = (self.folder.clone(), self.data_dir.clone());
+        // As /proc names it.
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let data_dir = self.data_dir.clone();
         Workplace { folder, data_dir, running: self.running(), program: program.to_owned() }
     }
 
