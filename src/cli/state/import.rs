@@ -84,11 +84,12 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let agreed = ask(args, ctx, target, &import.resources).await?;
     let digests = terraform.any_artifacts(ctx, target, &args.variables).await?.digests;
-    for resource in &mut import.resources {
+    for (at, resource) in import.resources.iter_mut().enumerate() {
         let what = (resource.address.as_str(), resource.id.as_str());
         match terraform.import(target, &digests, &args.variables, what, &agreed).await {
             Ok(Imported::New) => resource.standing = Standing::Imported,
             Ok(Imported::Already) => resource.standing = Standing::Already,
+            Err(error) if at == 0 => return Err(error),
             Err(error) => {
                 resource.standing = Standing::Failed;
                 import.failed = Some(Failure::of(&error));
@@ -158,12 +159,6 @@ impl Report for Import {
     }
 
     fn exit(&self) -> Exit {
-        let some_done =
-            self.resources.iter().any(|resource| matches!(resource.standing, Standing::Imported | Standing::Already));
-        match &self.failed {
-            Some(_) if some_done => Exit::Partial,
-            Some(failed) => failed.exit,
-            None => Exit::Done,
-        }
+        if self.failed.is_some() { Exit::Partial } else { Exit::Done }
     }
 }

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::store::no_bucket;
 use crate::aws::{Explain, code};
 use crate::deploy::backend::BackendFile;
 use crate::deploy::terraform::{StateAt, Terraform};
@@ -104,7 +105,7 @@ impl Lock {
 pub async fn read(target: &Target, state: &StateAt, backend: &BackendFile) -> Result<Vec<Lock>> {
     let lockfile = async {
         match backend.is_on("use_lockfile") {
-            true => lockfile(target, state).await,
+            true => lockfile(target, state, backend).await,
             false => Ok(None),
         }
     };
@@ -118,16 +119,13 @@ pub async fn read(target: &Target, state: &StateAt, backend: &BackendFile) -> Re
     Ok(Lock::both(lockfile, item))
 }
 
-async fn lockfile(target: &Target, state: &StateAt) -> Result<Option<Lock>> {
+async fn lockfile(target: &Target, state: &StateAt, backend: &BackendFile) -> Result<Option<Lock>> {
     let (bucket, key) = (state.bucket.clone(), format!("{}.tflock", state.key));
     let get = target.s3().get_object().bucket(&bucket).key(&key);
     let answer = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
     match answer.as_ref().err().and_then(code) {
         Some("NoSuchKey") => return Ok(None),
-        Some("NoSuchBucket") => {
-            return Err(Error::not_found(format!("there is no state bucket {bucket}"))
-                .hint(format!("make it: claimctl bootstrap --env {}", target.name())));
-        }
+        Some("NoSuchBucket") => return Err(no_bucket(&bucket, target.name(), Some(&backend.path))),
         _ => {}
     }
     let object = answer.or_needs(&format!("read {key}"), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
