@@ -73,7 +73,7 @@ struct Found {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let root = Root::find(&ctx.paths, target, &args.stack)?;
     if args.policy.print_policy {
-        return policy(state::permissions_to_unlock(&Place::of(target).await?, &root.state, &root.backend));
+        return policy(state::permissions_to_unlock(&Place::of(target).await?, &root));
     }
     target.guard(ctx).await?;
     let locks = state::locks(target, &root.state, &root.backend).await?;

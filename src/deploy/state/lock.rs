@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::store::no_bucket;
 use crate::aws::{Explain, code};
 use crate::deploy::backend::BackendFile;
-use crate::deploy::terraform::{StateAt, Terraform};
+use crate::deploy::terraform::{Root, StateAt, Terraform};
 use crate::error::{Error, Kind, Result};
 use crate::policy::{Place, Statement};
 use crate::target::{Change, Target};
@@ -143,12 +143,17 @@ async fn item(target: &Target, table: &str, state: &StateAt) -> Result<Option<Lo
         return Err(Error::not_found(format!("there is no lock table {table}"))
             .hint(format!("make it: claimctl bootstrap --env {}", target.name())));
     }
-    let answer = answer.or_needs(&format!("read {lock_id} in {table}"), GET_ITEM, &format!("table/{table}"))?;
+    let answer = answer.or_needs(&format!("read {lock_id} in {table}"), GET_ITEM, &table_arn(target, table))?;
     Ok(answer.item.map(|item| {
         let info = item.get(INFO).and_then(|info| info.as_s().ok()).cloned();
         let held = Held::Table { table: table.to_owned(), lock_id, info: info.clone() };
         Lock::of(info.as_deref().unwrap_or_default(), held)
     }))
+}
+
+fn table_arn(target: &Target, table: &str) -> String {
+    let account = target.expected_account().unwrap_or("*");
+    format!("arn:aws:dynamodb:{}:{account}:table/{table}", target.region)
 }
 
 /// Gives the lock back, through Terraform, and says which locks there are after that. What Terraform cannot take away,
@@ -204,18 +209,20 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
             let answer = delete.send().await;
             match answer.as_ref().err().and_then(code) {
                 Some("ConditionalCheckFailedException") => Err(changed()),
-                _ => answer.or_needs(&doing, DELETE_ITEM, &format!("table/{table}")).map(drop),
+                _ => answer.or_needs(&doing, DELETE_ITEM, &table_arn(target, table)).map(drop),
             }
         }
     }
 }
 
-/// To look at a lock and to give it back; the rest is what Terraform's backend asks for before that.
-pub fn permissions_to_unlock(place: &Place, state: &StateAt, backend: &BackendFile) -> Vec<Statement> {
+/// To look at a lock and to give it back; the rest is what Terraform's backend asks for before that, which looks for
+/// the state of the default workspace when it is initialised.
+pub fn permissions_to_unlock(place: &Place, root: &Root) -> Vec<Statement> {
+    let Root { state, backend, .. } = root;
     let object = |key: &str| place.object(&state.bucket, key);
     let mut statements = vec![
         Statement::allow("FindTheState", &["s3:ListBucket"], [place.bucket(&state.bucket)]),
-        Statement::allow("ReadTheState", &[GET], [object(&state.key)]),
+        Statement::allow("LookForTheDefaultState", &[GET], [object(&format!("{}.tfstate", root.stack))]),
     ];
     if backend.is_on("use_lockfile") {
         let lockfile = object(&format!("{}.tflock", state.key));

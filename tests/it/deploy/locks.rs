@@ -263,8 +263,11 @@ fn the_printed_policy_is_enough_to_unlock_and_no_action_of_it_is_too_much() {
     assert_eq!(locks.there(), (false, false));
     for (number, (sid, action, less)) in each_without(&policy).iter().enumerate() {
         let run = unlock_as(&format!("less-{number}"), less);
-        assert_eq!(run.code, 6, "{sid} {action}: {}{}", run.stdout, run.stderr);
-        run.says(&format!("needed: {action} on "));
+        match sid.as_str() {
+            // Terraform's own look.
+            "LookForTheDefaultState" => drop(run.exits(6).says("small.tfstate")),
+            _ => drop(run.exits(6).says(&format!("needed: {action} on arn:aws:"))),
+        }
     }
 }
 
