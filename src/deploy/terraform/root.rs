@@ -10,7 +10,7 @@ use crate::names;
 use crate::target::Target;
 
 /// Applied once per account, by an administrator, and no part of `--all`.
-const GLOBAL: &str = "global";
+pub const GLOBAL: &str = "global";
 
 /// One stack in one environment.
 #[derive(Debug, Clone)]
