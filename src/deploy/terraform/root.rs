@@ -12,6 +12,8 @@ use crate::target::Target;
 
 /// Applied once per account, by an administrator, and no part of `--all`.
 pub const GLOBAL: &str = "global";
+/// What Terraform leaves beside the root when it cannot save a state.
+pub const ERRORED: &str = "errored.tfstate";
 
 /// One stack in one environment.
 #[derive(Debug, Clone)]
@@ -84,11 +86,6 @@ impl Root {
     /// How the stack is named to a verb: `claim-check --env dev`.
     pub fn typed(&self) -> String {
         format!("{} --env {}", self.stack, self.environment)
-    }
-
-    /// How Terraform itself is called for this root, for what claimctl has no verb for.
-    pub fn by_hand(&self) -> String {
-        format!("TF_DATA_DIR={} terraform -chdir={}", self.data_dir.display(), self.folder.display())
     }
 
     /// The stack and where it is, as the operator would say it.

@@ -2,7 +2,7 @@
 //! first should have.
 
 use std::process::Child;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::site::{Site, terraform_of};
 use crate::run::{Run, Running, eventually, finish, signal};
+use crate::seeded::{Seeded, each_seed, seeds};
 use crate::server::Server;
 
 /// So long each resource takes, so that there is time between one and the next.
@@ -23,20 +24,12 @@ struct Victim<'a> {
     seed: u64,
 }
 
-/// SplitMix64
-fn random(seed: u64) -> u64 {
-    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
 impl Victim<'_> {
     /// After so many calls that AWS saw of it, or after so long.
     fn wait(&self, child: &mut Child, usual: u64) {
-        let by_calls = self.seed.is_multiple_of(2);
-        let calls = 1 + (random(self.seed) % 5) as usize;
-        let until = Instant::now() + Duration::from_millis(random(self.seed) % usual.max(1));
+        let mut seeded = Seeded::of(self.seed);
+        let (by_calls, calls) = (self.seed.is_multiple_of(2), 1 + seeded.below(5) as usize);
+        let until = Instant::now() + Duration::from_millis(seeded.below(usual));
         eventually("the moment", || {
             let has_come = match by_calls {
                 true => self.calls() >= calls,
@@ -106,19 +99,19 @@ fn what_to_type(run: &Run) -> String {
 
 #[test]
 fn killed_at_any_moment_what_is_typed_out_leads_to_the_end_and_nothing_is_doubled() {
-    let seeds = std::env::var("CLAIMCTL_TEST_SEEDS").map_or(20, |seeds| seeds.parse().unwrap());
+    let seeds = seeds();
     let server = Server::up();
     let site = Site::new(&server);
     let slow = ["aws_sqs_queue", "aws_dynamodb_table", "aws_cloudwatch_log_group"];
     let slow = slow.map(|kind| json!({"type": kind, "on": "create", "milliseconds": EACH}));
     site.root.cloud.plant(&json!(slow));
-    let (next, killed, most) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (killed, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     site.with_small("unharmed");
     let began = Instant::now();
     site.run("deploy unharmed --env dev --yes").exits(0);
     // How long it takes on this machine at this time.
     let usual = began.elapsed().as_millis() as u64;
-    let try_seed = |seed: u64| {
+    each_seed(seeds, |seed| {
         let victim = Victim { site: &site, stack: format!("killed{seed}x"), seed };
         site.with_small(&victim.stack);
         let child = site.claimctl(&format!("deploy {} --env dev --yes", victim.stack)).start();
@@ -129,15 +122,6 @@ fn killed_at_any_moment_what_is_typed_out_leads_to_the_end_and_nothing_is_double
         let instances = state["resources"].as_array().unwrap().iter();
         let instances: usize = instances.map(|resource| resource["instances"].as_array().unwrap().len()).sum();
         assert_eq!((instances, site.is_locked(&victim.stack)), (5, false), "seed {seed}");
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..5 {
-            scope.spawn(|| {
-                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds) {
-                    try_seed(seed);
-                }
-            });
-        }
     });
     assert!(killed.into_inner() as u64 >= seeds / 2, "hardly any was killed at work");
     assert!(most.into_inner() > 2, "none had anything to be mended");
