@@ -32,7 +32,8 @@ pub struct Store {
     pub lock_table: Option<String>,
     /// `kms_key_id`
     pub kms_key: Option<String>,
-    backend: Option<PathBuf>,
+    /// The file that says so. None: the bucket is by configuration or the name that bootstrap gives it.
+    pub(super) backend: Option<PathBuf>,
 }
 
 impl Store {

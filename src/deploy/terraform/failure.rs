@@ -1,6 +1,7 @@
 //! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
 
 use super::events::Diagnostic;
+use super::existing;
 use super::root::Root;
 use crate::error::{Error, Kind};
 
@@ -37,18 +38,17 @@ impl Said {
         for hint in hints {
             error = error.hint(hint);
         }
-        for address in self.errors().filter(|error| exists_already(&error.text())).filter_map(|e| e.address.as_ref()) {
-            error = error.hint(format!(
-                "{address} exists without being in the state: take it in with {} import {address} ID",
-                root.by_hand()
-            ));
+        for hint in existing::hints(self.errors(), root) {
+            error = error.hint(hint);
         }
         error
     }
 
     pub fn is_about_a_lock(&self) -> bool {
-        self.errors().any(|error| error.text().contains("state lock"))
-            || self.other.iter().any(|line| line.contains("Error acquiring the state lock"))
+        // The second are the backend's, where it makes a workspace.
+        let words = ["acquiring the state lock", "failed to lock s3 state"];
+        let says = |text: &str| words.iter().any(|words| text.contains(words));
+        self.errors().any(|error| says(&error.text())) || self.other.iter().any(|line| says(line))
     }
 
     /// All that was said, for what has to be found in it.
@@ -87,6 +87,10 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     if says(&["NoSuchBucket", "S3 bucket does not exist", "S3 bucket \""]) {
         return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap --env {environment}")]);
     }
+    if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
+        let hint = format!("the addresses that the stack has: claimctl plan {}", root.typed());
+        return (Kind::NotFound, vec![hint]);
+    }
     if says(&["no space left on device"]) {
         let hint = "the disk is full: free some room, or point CLAIMCTL_HOME at another disk";
         return (Kind::Unexpected, vec![hint.to_owned()]);
@@ -105,17 +109,16 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
 
 /// The lock table keeps a checksum of the state, and what is in the bucket has another one, or is not there at all.
 fn of_another_checksum(text: &str, root: &Root) -> Vec<String> {
-    let Root { stack, environment, state, .. } = root;
-    let versions = format!("claimctl state versions {stack} --env {environment}");
+    let versions = format!("claimctl state versions {}", root.typed());
     let calculated = text.lines().find_map(|line| line.trim_matches(FRAME).strip_prefix("Calculated checksum:"));
     if calculated.is_some_and(|checksum| checksum.trim().is_empty()) {
         return vec![
             format!("the state was deleted, and the lock table still has its checksum; its versions: {versions}"),
-            format!("bring one back, table and all: claimctl state restore {stack} VERSION --env {environment}"),
+            format!("bring one back, table and all: {}", root.restored_by()),
         ];
     }
     let table = root.backend.get("dynamodb_table").unwrap_or_else(|| "TABLE".to_owned());
-    let key = format!("{{\"LockID\":{{\"S\":\"{}/{}-md5\"}}}}", state.bucket, state.key);
+    let key = format!("{{\"LockID\":{{\"S\":\"{}/{}-md5\"}}}}", root.state.bucket, root.state.key);
     vec![
         format!("the state was replaced without the lock table; which version is the current one: {versions}"),
         format!(
@@ -127,10 +130,6 @@ fn of_another_checksum(text: &str, root: &Root) -> Vec<String> {
 
 /// What Terraform frames its messages with.
 const FRAME: fn(char) -> bool = |c| c.is_whitespace() || c == '│';
-
-fn exists_already(text: &str) -> bool {
-    ["already exists", "AlreadyExists", "AlreadyOwnedByYou"].iter().any(|word| text.contains(word))
-}
 
 #[cfg(test)]
 mod tests {
@@ -177,11 +176,5 @@ mod tests {
         );
         let other = said("Failed to load state", &detail("8989d411620356946bc7615483dcb3da")).failure("x", &root());
         assert!(other.hints()[1].contains("state/claim-check/dev/claim-check.tfstate-md5"), "{:?}", other.hints());
-    }
-
-    #[test]
-    fn what_exists_already_is_to_be_imported() {
-        let error = said("creating SQS Queue", "QueueAlreadyExists: it is there").failure("apply it", &root());
-        assert!(error.hints().iter().any(|hint| hint.contains("import aws_sqs_queue.claims")), "{:?}", error.hints());
     }
 }

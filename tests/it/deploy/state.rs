@@ -72,7 +72,7 @@ fn states_are_listed_and_what_is_not_known_here_is_told_apart() {
     put(&site, "claim-check/elsewhere/small.tfstate", &header(&long));
     put(&site, "claim-check/prod/retired.tfstate", &header(""));
     put(&site, "claim-check/dev/broken.tfstate", "not a state");
-    put(&site, "claim-check/dev/small.tfstate.tflock", "{}");
+    put(&site, &format!("{KEY}.tflock"), "{\"ID\": \"1\", \"Who\": \"eve@host\"}");
     let states = site.run("state ls --env dev -o json").exits(0).json()["states"].clone();
     let told: Vec<String> = states
         .as_array()
@@ -80,22 +80,23 @@ fn states_are_listed_and_what_is_not_known_here_is_told_apart() {
         .iter()
         .map(|state| {
             let text = |key: &str| state[key].as_str().unwrap_or("-").to_owned();
-            let flags = ["is_environment", "is_stack", "locked"].map(|key| state[key] == true);
-            format!("{} {} {} {flags:?}", text("workspace"), text("stack"), state["serial"])
+            let flags = ["is_environment", "is_stack"].map(|key| state[key] == true);
+            let locks: Vec<_> = state["locks"].as_array().unwrap().iter().map(|lock| lock["who"].to_string()).collect();
+            format!("{} {} {} {flags:?} {}", text("workspace"), text("stack"), state["serial"], locks.join(","))
         })
         .collect();
     let serial = serial(&site);
     assert_eq!(
         told,
         [
-            "dev broken null [true, false, false]".to_owned(),
-            format!("dev small {serial} [true, true, true]"),
-            "elsewhere small 7 [false, true, false]".to_owned(),
+            "dev broken null [true, false] ".to_owned(),
+            format!("dev small {serial} [true, true] \"eve@host\""),
+            "elsewhere small 7 [false, true] ".to_owned(),
             // An environment, and its states are in another bucket.
-            "prod retired 7 [false, false, false]".to_owned(),
+            "prod retired 7 [false, false] ".to_owned(),
         ]
     );
-    site.run("state ls --env dev").exits(0).says("no environment that is kept here").says("locked");
+    site.run("state ls --env dev").exits(0).says("no environment that is kept here").says("eve@host");
     // No folder of any stack is needed.
     std::fs::remove_dir_all(site.project.path().join("terraform/stacks")).unwrap();
     site.run("state ls --env dev").exits(0).says("no such stack in the repository");
@@ -405,7 +406,7 @@ fn a_restore_that_is_killed_or_overtaken_loses_nothing() {
 #[test]
 fn a_restore_waits_for_nobody_who_holds_the_lock() {
     let server = Server::up();
-    let site = deployed(&server, "", &["one", "two"]);
+    let site = deployed(&server, "[terraform]\nlocking = \"table\"\n", &["one", "two"]);
     let wait = json!([{"type": "aws_sqs_queue", "on": "update", "milliseconds": 600_000}]);
     site.root.cloud.plant(&wait);
     let asked = site.root.cloud.calls().len();
@@ -420,7 +421,7 @@ fn a_restore_waits_for_nobody_who_holds_the_lock() {
     let line = format!("state restore small serial:{} --env dev --yes", serial(&site) - 1);
     let told = site.claimctl(&line).env("XDG_STATE_HOME", site.project.path().join("another-machine")).run();
     told.fails_with(4, "the state of small in dev is locked by");
-    site.run("state ls --env dev").exits(0).says("locked");
+    site.run("state ls --env dev").exits(0).says(", apply, since ");
     site.root.cloud.plant(&json!([]));
     finish(child, "deploy".to_owned()).exits(0);
     assert_eq!(name(&site), "four");
