@@ -27,17 +27,18 @@ pub fn permissions_to_list(store: &Store, place: &Place) -> Vec<Statement> {
         Statement::allow("ListStates", &[LIST], [place.bucket(&store.bucket)]),
         Statement::allow("ReadStates", &[GET], [store.objects(place, None)]),
     ];
-    statements.extend(table);
+    statements.extend(table.chain(store.permission_to_decrypt(place)));
     statements
 }
 
 /// What IAM has to allow to read one.
 pub fn permissions_to_read(store: &Store, place: &Place, stack: &str) -> Vec<Statement> {
-    vec![
+    let read = [
         Statement::allow("ReadState", &[GET], [store.objects(place, Some(stack))]),
         // Without it, S3 says of a state that is not there that it may not be read.
         Statement::allow("TellMissingFromDenied", &[LIST], [place.bucket(&store.bucket)]),
-    ]
+    ];
+    read.into_iter().chain(store.permission_to_decrypt(place)).collect()
 }
 
 /// One state.

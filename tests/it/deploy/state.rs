@@ -404,7 +404,7 @@ fn a_restore_that_is_killed_or_overtaken_loses_nothing() {
 }
 
 #[test]
-fn a_restore_waits_for_nobody_who_holds_the_lock() {
+fn a_restore_is_told_who_holds_the_lock_and_so_is_the_list() {
     let server = Server::up();
     let site = deployed(&server, "[terraform]\nlocking = \"table\"\n", &["one", "two"]);
     let wait = json!([{"type": "aws_sqs_queue", "on": "update", "milliseconds": 600_000}]);
