@@ -1,6 +1,12 @@
 //! `claimctl state`: the states that Terraform keeps, their versions, and the way back to an older one.
 
+pub mod diff;
 pub mod ls;
+pub mod pull;
+pub mod restore;
+pub mod show;
+mod shown;
+pub mod versions;
 
 use clap::Subcommand;
 
@@ -12,10 +18,20 @@ use crate::target::Target;
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Ls(ls::Args),
+    Show(show::Args),
+    Pull(pull::Args),
+    Versions(versions::Args),
+    Diff(diff::Args),
+    Restore(restore::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Show(args) => show::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Pull(args) => pull::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Versions(args) => versions::run(&args, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Diff(args) => diff::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Restore(args) => restore::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

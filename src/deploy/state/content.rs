@@ -1,8 +1,9 @@
 //! What a state says of itself (Terraform documentation, "State", format version 4), read from its text: its numbers
 //! are kept digit by digit, which a parsed document would not do.
 
+use serde::Deserialize;
 use serde::Serialize;
-use serde::de::{Deserialize, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -95,11 +96,39 @@ impl Content {
         })
     }
 
-    /// How many managed resources it lists, instances of one counted once.
-    pub fn resources(&self) -> u64 {
-        let listed: Vec<Value> =
-            member(&self.text, "resources").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        listed.iter().filter(|resource| resource["mode"] == "managed").count() as u64
+    /// The managed resources that it lists, address and type of each instance; what cannot be read is left out.
+    pub fn resources(&self) -> Vec<(String, String)> {
+        let listed = member(&self.text, "resources").and_then(|text| serde_json::from_str::<Vec<Listed>>(text).ok());
+        let managed = listed.into_iter().flatten().filter(|resource| resource.mode == "managed");
+        let mut named: Vec<_> = managed.flat_map(|resource| resource.named()).collect();
+        named.sort();
+        named
+    }
+}
+
+/// A resource as a state lists it.
+#[derive(Deserialize)]
+struct Listed {
+    module: Option<String>,
+    mode: String,
+    #[serde(rename = "type")]
+    kind: String,
+    name: String,
+    instances: Vec<Instance>,
+}
+
+#[derive(Deserialize)]
+struct Instance {
+    /// Of `for_each` a string, of `count` a number.
+    index_key: Option<Value>,
+}
+
+impl Listed {
+    fn named(self) -> Vec<(String, String)> {
+        let module = self.module.map(|module| format!("{module}.")).unwrap_or_default();
+        let name = format!("{module}{}.{}", self.kind, self.name);
+        let address = |instance: Instance| instance.index_key.map_or(name.clone(), |key| format!("{name}[{key}]"));
+        self.instances.into_iter().map(|instance| (address(instance), self.kind.clone())).collect()
     }
 }
 
@@ -162,7 +191,8 @@ mod tests {
 
     const STATE: &str = "{\n  \"version\": 4,\n  \"terraform_version\": \"1.11.4\",\n  \"serial\": 12,\n  \
                          \"lineage\": \"l-1\",\n  \"outputs\": {\"a\": {\"value\": \" x\"}},\n  \"resources\": [\n    \
-                         {\"mode\": \"managed\", \"size\": 12345678901234567890.5}\n  ]\n}\n";
+                         {\"module\": \"module.m\", \"mode\": \"managed\", \"type\": \"t\", \
+                         \"name\": \"n\", \"instances\": [{\"index_key\": \"k\", \"size\": 12345678901234567890.5}]}\n  ]\n}\n";
 
     fn content(text: &str) -> Content {
         Content::parse(text.as_bytes().to_vec(), "it").unwrap()
@@ -195,7 +225,8 @@ mod tests {
         for (from, to) in [("\" x\"", "\"x\""), ("890.5", "891.5"), ("managed", "data")] {
             assert!(!content(STATE).holds_the_same(&content(&STATE.replace(from, to))), "{from}");
         }
-        assert_eq!((content(STATE).is_empty(), content(STATE).resources()), (false, 1));
+        assert!(!content(STATE).is_empty());
+        assert_eq!(content(STATE).resources(), [("module.m.t.n[\"k\"]".to_owned(), "t".to_owned())]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::content::{Content, Header};
 use super::store::{GET, LIST, SUFFIX, Store, is_no_bucket, moment};
 use crate::aws::Explain;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::policy::{Place, Statement};
 
 /// Terraform writes serial and lineage first.
@@ -19,6 +19,15 @@ pub fn permissions_to_list(store: &Store, place: &Place) -> Vec<Statement> {
     vec![
         Statement::allow("ListStates", &[LIST], [place.bucket(&store.bucket)]),
         Statement::allow("ReadStates", &[GET], [store.objects(place, None)]),
+    ]
+}
+
+/// What IAM has to allow to read one.
+pub fn permissions_to_read(store: &Store, place: &Place, stack: &str) -> Vec<Statement> {
+    vec![
+        Statement::allow("ReadState", &[GET], [store.objects(place, Some(stack))]),
+        // Without it, S3 says of a state that is not there that it may not be read.
+        Statement::allow("TellMissingFromDenied", &[LIST], [place.bucket(&store.bucket)]),
     ]
 }
 
@@ -39,6 +48,22 @@ pub struct Listed {
 
 /// In the order of workspaces and stacks.
 pub async fn list(store: &Store) -> Result<Vec<Listed>> {
+    let mut found = found(store).await?;
+    found.sort_by(|a, b| (&a.workspace, &a.stack).cmp(&(&b.workspace, &b.stack)));
+    let read = |state: Listed| async move {
+        Ok::<_, Error>(Listed { header: header(store, &state.key, None).await?, ..state })
+    };
+    stream::iter(found).map(read).buffered(CONCURRENCY).try_collect().await
+}
+
+/// The stacks that have a state in the environment's own workspace.
+pub async fn stacks(store: &Store) -> Result<Vec<String>> {
+    let here = found(store).await?.into_iter().filter(|state| state.workspace == store.environment);
+    Ok(here.map(|state| state.stack).collect())
+}
+
+/// What the bucket lists; none is looked into.
+async fn found(store: &Store) -> Result<Vec<Listed>> {
     let (mut states, mut locks) = (Vec::new(), Vec::new());
     let prefix = format!("{}/", store.prefix);
     let list = store.s3.list_objects_v2().bucket(&store.bucket).prefix(&prefix);
@@ -50,9 +75,7 @@ pub async fn list(store: &Store) -> Result<Vec<Listed>> {
         let page = page.or_needs(&format!("list the states in {}", store.bucket), LIST, &store.arn())?;
         for object in page.contents() {
             let key = object.key().unwrap_or_default();
-            if let Some(locked) = key.strip_suffix(".tflock") {
-                locks.push(locked.to_owned());
-            }
+            locks.extend(key.strip_suffix(".tflock").map(str::to_owned));
             let Some((workspace, stack)) = named(key, &prefix) else { continue };
             states.push(Listed {
                 stack: stack.to_owned(),
@@ -65,14 +88,9 @@ pub async fn list(store: &Store) -> Result<Vec<Listed>> {
             });
         }
     }
-    let read = |state: Listed| {
-        let locked = locks.contains(&state.key);
-        async move {
-            Ok::<_, crate::error::Error>(Listed { header: header(store, &state.key, None).await?, locked, ..state })
-        }
-    };
-    let mut states: Vec<Listed> = stream::iter(states).map(read).buffered(CONCURRENCY).try_collect().await?;
-    states.sort_by(|a, b| (&a.workspace, &a.stack).cmp(&(&b.workspace, &b.stack)));
+    for state in &mut states {
+        state.locked = locks.contains(&state.key);
+    }
     Ok(states)
 }
 

@@ -10,7 +10,8 @@ use tokio::process::Command;
 use super::binary::Binary;
 use super::events::{Diagnostic, Event};
 use super::failure::Said;
-use super::root::Root;
+use super::init::Select;
+use super::root::{ERRORED, Root};
 use super::source::Source;
 use super::{init, locked, state};
 use crate::cancel::Cancel;
@@ -63,15 +64,16 @@ impl Terraform {
         check_errored(&root)?;
         let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
         init::check_state(&terraform.root, has_state)?;
-        terraform.ensure_initialised().await?;
+        terraform.ensure_initialised(Select::OrCreate).await?;
         Ok(terraform)
     }
 
-    /// The same for what mends a state: one that is gone, or waits to be saved, stops nothing.
+    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops
+    /// nothing, and none is made.
     pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
         let (terraform, _) = Terraform::opened(ctx, target, root).await?;
-        terraform.ensure_initialised().await?;
+        terraform.ensure_initialised(Select::AsNamed).await?;
         Ok(terraform)
     }
 
@@ -213,13 +215,18 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
 
 /// A state that Terraform could not save lies beside the root, and has to be saved before anything else.
 fn check_errored(root: &Root) -> Result<()> {
-    let file = root.folder.join("errored.tfstate");
+    let file = root.folder.join(ERRORED);
     if !file.exists() {
         return Ok(());
     }
     Err(Error::refused(format!("an apply of {} could not save its state, which is in {}", root.stack, file.display()))
-        .hint(format!("save it in the environment of that apply: {} state push {}", root.by_hand(), file.display()))
-        .hint(format!("then remove it: rm {}", file.display())))
+        .hint(format!(
+            "save it in the environment of that apply: claimctl state restore {} --env {} --file {}",
+            root.stack,
+            root.environment,
+            file.display()
+        ))
+        .hint("it is removed once its content is in the state"))
 }
 
 /// What Terraform, its backend and the provider are started with: the credentials that the guard has seen.
