@@ -1,6 +1,9 @@
 //! Terraform, driven: real Terraform on the test provider, the state in the sandbox's S3, the account guarded by its STS.
 
 mod apply;
+mod interrupted;
+mod killed;
+mod locks;
 mod many;
 mod plan;
 mod refusals;

@@ -1,11 +1,13 @@
-//! `claimctl state`: the states that Terraform keeps, their versions, and the way back to an older one.
+//! `claimctl state`: the states that Terraform keeps, their versions and locks, and the way back to an older one.
 
 pub mod diff;
+pub mod import;
 pub mod ls;
 pub mod pull;
 pub mod restore;
 pub mod show;
 mod shown;
+pub mod unlock;
 pub mod versions;
 
 use clap::Subcommand;
@@ -23,6 +25,8 @@ pub enum Verb {
     Versions(versions::Args),
     Diff(diff::Args),
     Restore(restore::Args),
+    Unlock(unlock::Args),
+    Import(import::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
@@ -33,5 +37,7 @@ pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
         Verb::Versions(args) => versions::run(&args, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Diff(args) => diff::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Restore(args) => restore::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Unlock(args) => unlock::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Import(args) => import::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
     }
 }

@@ -113,8 +113,7 @@ impl Terraform {
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
     async fn turn(&self) -> Result<lock::Lock> {
-        let path = self.root.data_dir.join("running.lock");
-        lock::take(&path, &self.root.name(), &*self.progress, &self.cancel).await
+        lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
@@ -163,7 +162,7 @@ impl Terraform {
         }
         match ended.status.code() {
             Some(0 | 2) => Ok(()),
-            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root)),
+            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
             Some(_) => Err(said.failure(doing, &self.root)),
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
                 "what it was doing may be there without being in the state: claimctl plan {} --env {}",
