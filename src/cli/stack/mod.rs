@@ -1,6 +1,7 @@
 //! What the verbs that drive Terraform share: their arguments, and how a plan is shown.
 
 mod consent;
+pub mod markdown;
 mod run;
 
 use serde::Serialize;
