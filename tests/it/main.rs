@@ -43,3 +43,4 @@ mod stats;
 mod terraform;
 mod upload;
 mod verify;
+mod workflows;

@@ -2,7 +2,7 @@
 
 use super::root::Root;
 use crate::aws::{Explain, code};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::target::Target;
 
 const LIST: &str = "s3:ListBucket";
@@ -18,6 +18,13 @@ pub async fn is_there(target: &Target, root: &Root) -> Result<bool> {
             .hint(format!("make it: claimctl bootstrap --env {}", root.environment))
             .hint(format!("another one is named in {}", root.backend.path.display())));
     }
-    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"))?;
+    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"));
+    let found = found.map_err(|error| match error.kind() {
+        Kind::Denied => error.hint(format!(
+            "or the bucket is of another account, of which S3 says the same: it is named in {}",
+            root.backend.path.display()
+        )),
+        _ => error,
+    })?;
     Ok(found.contents().iter().any(|object| object.key() == Some(&root.state.key)))
 }
