@@ -2,12 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, MetricDatum};
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Pair, TOML};
+use super::{Pair, TOML};
 use crate::dlq::{depth, member, send, world};
+use crate::proxy::Proxy;
 use crate::run::{Run, Running, eventually, finish};
 use crate::server::Server;
 use crate::world::{World, wait_for};
@@ -32,10 +31,9 @@ fn a_source_that_nobody_keeps_up_with_stops_the_replay_of_a_queue_and_of_a_file(
     const LETTERS: usize = 2000;
     let server = Server::up();
     let project = server.project(TOML);
-    let cloudwatch = aws_sdk_cloudwatch::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
     std::thread::scope(|scope| {
         for from_file in [false, true] {
-            let (server, project, cloudwatch) = (&server, &project, &cloudwatch);
+            let (server, project) = (&server, &project);
             scope.spawn(move || {
                 let pair = Pair::new(server, if from_file { "late-file" } else { "late-queue" });
                 pair.fill(letters(LETTERS));
@@ -43,13 +41,11 @@ fn a_source_that_nobody_keeps_up_with_stops_the_replay_of_a_queue_and_of_a_file(
                     true => pair.replay_file(project, &pair.drained(project), SLOWLY),
                     false => pair.replay(project, SLOWLY),
                 };
-                let child = replay.start();
+                let proxy = Proxy::before(&server.endpoint, 0, &[]);
+                proxy.oldest_is(20.0);
+                let child = replay.env("AWS_ENDPOINT_URL", &proxy.endpoint).start();
                 eventually("some letters in the source", || (pair.source.depth().0 > 20).then_some(()));
-                let queue = Dimension::builder().name("QueueName").value(&pair.source.name).build();
-                let now = DateTime::from_secs(jiff::Timestamp::now().as_second());
-                let age = MetricDatum::builder().metric_name("ApproximateAgeOfOldestMessage").value(1000.0);
-                let age = age.dimensions(queue).timestamp(now).build();
-                wait_for(cloudwatch.put_metric_data().namespace("AWS/SQS").metric_data(age).send()).unwrap();
+                proxy.oldest_is(1000.0);
                 let report =
                     stopped(finish(child, format!("{replay:?}")), "is 1000 seconds old by now: nobody keeps up");
                 assert_eq!(report["watched"], json!(true));
