@@ -130,6 +130,12 @@ impl Target {
             }
             Choice::Undeclared { profile, region } => (None, None, profile, region),
         };
+        for variable in endpoint::of_one_service(ctx.variable_names()) {
+            ctx.progress.note(&format!(
+                "note: {variable} is not followed: one endpoint serves all calls, and --endpoint-url or AWS_ENDPOINT_URL \
+                 names it"
+            ));
+        }
         let service = Service { region, endpoint: endpoint.clone(), credentials: Credentials::Chain { profile } };
         let mut sdk = aws::service(&service).await;
         let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
