@@ -101,7 +101,7 @@ async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<
     let applied = terraform.apply(&planned, args.plan.parallelism, &losses.agreed).await?;
     if applied.failed.is_none() {
         // Completion knows the names from now on.
-        target.see_again().await?;
+        target.see().await?;
     }
     Ok(StackRun::applied(stack, &planned, applied))
 }

@@ -54,7 +54,7 @@ async fn destroy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result
     let applied = terraform.apply(&planned, args.plan.parallelism, &losses.agreed).await?;
     if applied.failed.is_none() {
         // Completion forgets the names.
-        target.see_again().await?;
+        target.see().await?;
     }
     Ok(StackRun::applied(stack, &planned, applied))
 }

@@ -78,6 +78,12 @@ impl BackendFile {
         serde_json::from_str(&value).ok()
     }
 
+    /// The key of a stack's state (Terraform documentation, "Backend Type: s3", workspace_key_prefix).
+    pub fn state_key(&self, environment: &str, stack: &str) -> String {
+        let prefix = self.get("workspace_key_prefix").unwrap_or_else(|| "env:".to_owned());
+        format!("{prefix}/{environment}/{stack}.tfstate")
+    }
+
     pub fn differences(&self, wanted: &Backend) -> Vec<Difference> {
         let content = self.content.as_deref().unwrap_or_default();
         let now = |key: &str| settings(content).find(|setting| setting.key == key).map(|setting| setting.value);

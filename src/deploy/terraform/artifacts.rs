@@ -61,7 +61,10 @@ impl Terraform {
             let handler = self.handler(&wanted.handler, typed)?;
             let digest = match from {
                 From::Digest(digest) => digest.clone(),
-                From::Deployed => self.deployed(target.surfaces().await?, &handler)?,
+                From::Deployed => {
+                    let surfaces = target.surfaces().await?;
+                    self.deployed(surfaces, &handler).map_err(|error| target.unresolved(error))?
+                }
                 From::Zip(path) => {
                     let path = ctx.working_directory.join(path);
                     artifacts.take(Package::read(&path)?.digest, path)

@@ -29,7 +29,7 @@ pub use driver::Terraform;
 pub use holdings::{Holding, check as check_holdings, empty_buckets, look as holdings};
 pub use order::{depends_on, ordered};
 pub use plan::{Mode, Planned, Wish};
-pub use root::{Root, StateAt, stacks_of};
+pub use root::{Root, StateAt, stacks, stacks_of};
 pub use saved::Deployed;
 pub use source::{ArtifactOf, Handler};
 pub use summary::{Action, Change, Counts, Summary};

@@ -49,14 +49,13 @@ impl Root {
                 .hint(format!("make the state bucket: claimctl bootstrap --env {environment}"))
                 .hint("where it is made already, commit the file that bootstrap wrote")
         })?;
-        let prefix = backend.get("workspace_key_prefix").unwrap_or_else(|| "env:".to_owned());
         let data = paths.state.join(&target.config.project.name).join("terraform");
         Ok(Root {
             stack: stack.to_owned(),
             project: project.to_owned(),
             folder,
             data_dir: data.join(&environment).join(stack),
-            state: StateAt { bucket, key: format!("{prefix}/{environment}/{stack}.tfstate") },
+            state: StateAt { bucket, key: backend.state_key(&environment, stack) },
             backend,
             environment,
         })
