@@ -281,8 +281,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let error =
-            Surface::parse(r#"{"version":2,"stacks":["of another form"]}"#).unwrap_err();
+        let error = Surface::parse(r#"{"version":2,"stacks":["of another form"]}"#).unwrap_err();
         assert!(error.to_string().contains("version 2"));
     }
 }

@@ -45,8 +45,10 @@ impl Look {
         Look { broken: vec![why], ..Look::default() }
     }
 
-    pub fn knows(&self, stack: &str) -> bool {
-        self.surfaces.0.iter().any(|surface| surface.stack == stack)
+    /// Whether a stack was looked at and exposes nothing.
+    pub fn lacks(&self, stack: &str) -> bool {
+        let is_known = self.surfaces.0.iter().any(|surface| surface.stack == stack);
+        !is_known && !self.is_broken() && !self.hidden.iter().any(|hidden| hidden == stack)
     }
 
     /// Whether there may be more than is known. A stack that is only hidden is most likely not deployed.
@@ -86,19 +88,13 @@ impl Look {
     }
 }
 
-/// What one stack's surface was found to be.
-enum Answer {
-    Surface(Surface),
-    /// Not deployed, or nothing that claimctl has a name for.
+/// What was looked for: an object, or the surface of a stack.
+enum Answer<T> {
+    Found(T),
+    /// It is not there: the stack is not deployed, or has nothing that claimctl has a name for.
     None,
+    /// Denied, which is also what S3 says of what is not there.
     Hidden,
-}
-
-/// Where an object was looked for.
-enum Object {
-    Text(Vec<u8>),
-    None,
-    Denied,
 }
 
 /// Reads what every stack exposes. Where there is no state bucket, nothing is deployed.
@@ -109,11 +105,11 @@ pub async fn read(target: &Target, environment: &str) -> Result<Look> {
         stacks => stacks,
     };
     let looks = stream::iter(&stacks).map(|stack| at.look(stack)).buffered(CONCURRENCY);
-    let answers: Vec<Result<Answer>> = looks.collect().await;
+    let answers: Vec<Result<Answer<Surface>>> = looks.collect().await;
     let mut look = Look { objects: format!("{}/surface/*", at.arn()), ..Look::default() };
     for (stack, answer) in stacks.into_iter().zip(answers) {
         match answer {
-            Ok(Answer::Surface(surface)) => look.surfaces.0.push(surface),
+            Ok(Answer::Found(surface)) => look.surfaces.0.push(surface),
             Ok(Answer::None) => {}
             Ok(Answer::Hidden) => look.hidden.push(stack),
             Err(error) => look.broken.push(error),
@@ -168,41 +164,42 @@ impl<'a> At<'a> {
         Ok(keys.filter_map(stack).collect())
     }
 
-    async fn look(&self, stack: &str) -> Result<Answer> {
+    async fn look(&self, stack: &str) -> Result<Answer<Surface>> {
         let key = format!("surface/{}/{stack}.json", self.environment);
-        match self.object(&key).await? {
-            Object::Text(text) => self.surface(stack, &key, serde_json::from_slice(&text)).map(Answer::Surface),
-            Object::None | Object::Denied => self.look_at_state(stack).await,
+        match (self.object(&key).await?, &self.backend) {
+            (Answer::Found(text), _) => self.surface(stack, &key, serde_json::from_slice(&text)).map(Answer::Found),
+            (_, Some(backend)) => self.look_at_state(stack, &backend.state_key(self.environment, stack)).await,
+            (Answer::None, None) => Ok(Answer::None),
+            (Answer::Hidden, None) => Ok(Answer::Hidden),
         }
     }
 
     /// A stack that writes no object, or whose object was removed, still has its output.
-    async fn look_at_state(&self, stack: &str) -> Result<Answer> {
-        let Some(backend) = &self.backend else { return Ok(Answer::Hidden) };
-        let key = backend.state_key(self.environment, stack);
-        let text = match self.object(&key).await? {
-            Object::Text(text) => text,
-            Object::None => return Ok(Answer::None),
-            Object::Denied => return Ok(Answer::Hidden),
+    async fn look_at_state(&self, stack: &str, key: &str) -> Result<Answer<Surface>> {
+        let text = match self.object(key).await? {
+            Answer::Found(text) => text,
+            Answer::None => return Ok(Answer::None),
+            Answer::Hidden => return Ok(Answer::Hidden),
         };
         let state: State =
-            serde_json::from_slice(&text).map_err(|error| self.broken(stack, &key, "no state").caused_by(error))?;
+            serde_json::from_slice(&text).map_err(|error| self.broken(stack, key, "no state").caused_by(error))?;
         match state.outputs.claimctl {
-            Some(output) => self.surface(stack, &key, Ok(output.value)).map(Answer::Surface),
+            Some(output) => self.surface(stack, key, Ok(output.value)).map(Answer::Found),
             None => Ok(Answer::None),
         }
     }
 
-    async fn object(&self, key: &str) -> Result<Object> {
+    async fn object(&self, key: &str) -> Result<Answer<Vec<u8>>> {
         let answer = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
         match answer.as_ref().err().and_then(code) {
-            Some("NoSuchKey" | "NoSuchBucket") => return Ok(Object::None),
-            Some("AccessDenied") => return Ok(Object::Denied),
+            Some("NoSuchKey" | "NoSuchBucket") => return Ok(Answer::None),
+            Some("AccessDenied") => return Ok(Answer::Hidden),
             _ => {}
         }
         let object = answer.or_explain(&format!("read {key} in {}", self.bucket))?;
-        let broken = |error| Error::new(Kind::Unreachable, format!("{key} broke off while it was read")).caused_by(error);
-        Ok(Object::Text(object.body.collect().await.map_err(broken)?.to_vec()))
+        let broken =
+            |error| Error::new(Kind::Unreachable, format!("{key} broke off while it was read")).caused_by(error);
+        Ok(Answer::Found(object.body.collect().await.map_err(broken)?.to_vec()))
     }
 
     /// What was read, if it is the surface of this stack.

@@ -66,9 +66,8 @@ async fn only_one(target: &Target, what: &str, is_dead_letter_queue: bool) -> Re
             Error::usage(format!("no stack is known in environment {}, so a {what} must be named", target.name()))
                 .hint("list them: claimctl queue ls")
         }
-        [] => {
-            Error::usage(format!("no stack has a {what}, so one must be named")).hint("list them: claimctl queue ls --all")
-        }
+        [] => Error::usage(format!("no stack has a {what}, so one must be named"))
+            .hint("list them: claimctl queue ls --all"),
         several => {
             let names: Vec<_> = several.iter().map(|(name, _)| name.as_str()).collect();
             Error::usage(format!("there are several {what}s, so one must be named"))

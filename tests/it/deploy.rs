@@ -5,3 +5,4 @@ mod many;
 mod plan;
 mod refusals;
 mod site;
+mod surfaces;

@@ -1,7 +1,9 @@
 //! What the verbs that drive Terraform share: their arguments, and how a plan is shown.
 
+mod carry;
 mod consent;
 mod run;
+mod typed;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::output::units::count;
 use crate::output::{Page, Table};
 
+pub use carry::Work;
 pub use consent::{ConsentArgs, Losses};
 pub use run::{Deployment, StackRun, Standing, Way, each};
+pub use typed::{Typed, flag};
 
 /// Longer values are shown with their beginning only; JSON has all of them.
 const LONGEST: usize = 60;
@@ -77,8 +81,21 @@ impl PlanArgs {
             variables: self.variables.clone(),
             parallelism: self.parallelism,
             extra: self.extra.clone(),
+            arguments: self.arguments(),
             ..Wish::default()
         })
+    }
+
+    /// The same as it was typed, to be typed once more at the end of a command.
+    pub fn arguments(&self) -> Vec<String> {
+        let each = |name: &str, values: &[String]| -> Vec<String> {
+            values.iter().flat_map(|value| [name.to_owned(), value.clone()]).collect()
+        };
+        let extra = self.extra.iter().cloned();
+        let extra = (!self.extra.is_empty()).then(|| "--".to_owned()).into_iter().chain(extra);
+        let targets = each("--target", &self.targets);
+        let variables = each("--var", &self.variables);
+        [targets, variables, flag("--parallelism", self.parallelism), extra.collect()].concat()
     }
 }
 

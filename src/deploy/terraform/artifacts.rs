@@ -1,6 +1,7 @@
 //! The artifacts that a stack's functions run: built here, taken from a file, named by digest, or as they are deployed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use super::driver::Terraform;
@@ -45,6 +46,18 @@ impl From {
             Some(_) => Err("a digest is sha256: and 64 lower-case hex digits".to_owned()),
             None if text == "deployed" => Ok(From::Deployed),
             None => Ok(From::Zip(PathBuf::from(text))),
+        }
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            From::Build => Ok(()),
+            From::Deployed => f.write_str("deployed"),
+            From::Digest(digest) => f.write_str(digest),
+            From::Zip(path) => path.display().fmt(f),
         }
     }
 }
