@@ -1,6 +1,8 @@
 //! Terraform, driven: real Terraform on the test provider, the state in the sandbox's S3, the account guarded by its STS.
 
+mod again;
 mod apply;
+mod emptying;
 mod many;
 mod plan;
 mod refusals;

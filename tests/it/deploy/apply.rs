@@ -116,18 +116,6 @@ fn what_the_provider_says_is_told_with_what_was_done_and_the_next_run_goes_on() 
     site.deploy("one", "").exits(0).says("nothing to do");
 }
 
-#[test]
-fn a_kept_plan_that_failed_is_made_anew() {
-    let server = Server::up();
-    let site = Site::new(&server);
-    let artifact = format!("--artifact {}", site.zip("one").display());
-    site.plan(&format!("--plan-file kept {artifact}"));
-    site.root.cloud.plant(&json!([{"type": "aws_dynamodb_table", "on": "create", "error": "Throttling: later"}]));
-    let run = site.run(&format!("deploy claim-check --env dev --yes --plan-file kept {artifact}")).exits(3);
-    run.says("to go on: claimctl plan claim-check --env dev --plan-file kept");
-    assert!(!site.project.path().join("kept").exists());
-}
-
 /// A deployment that the provider holds while it makes the dead-letter queue.
 fn held(site: &Site<'_>) -> std::process::Child {
     let wait = json!([{"type": "aws_sqs_queue", "name": "claims-dlq", "on": "create", "milliseconds": 600_000}]);
@@ -229,31 +217,4 @@ fn kill_terraform(claimctl: &std::process::Child) {
         .collect();
     assert_eq!(pids.len(), 1, "{pids:?}");
     rustix::process::kill_process(rustix::process::Pid::from_raw(pids[0]).unwrap(), Signal::KILL).unwrap();
-}
-
-#[test]
-fn a_full_bucket_is_emptied_only_where_it_is_named() {
-    let server = Server::up();
-    let site = Site::new(&server);
-    site.deploy("one", "").exits(0);
-    let s3 = server.s3(DEV, REGION);
-    let payload = "claim-check-dev-111111111111-us-west-1-payload";
-    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
-    wait_for(s3.create_bucket().bucket(payload).create_bucket_configuration(place).send()).unwrap();
-    for key in ["a", "b"] {
-        wait_for(s3.put_object().bucket(payload).key(key).body(vec![0; 1024].into()).send()).unwrap();
-    }
-    let destroy = |more: &str| site.run(&format!("destroy claim-check --env dev --yes {more}"));
-    let refused = destroy("").fails_with(4, "with data would be lost, so nothing was done").says("2 versions, 2.0 KiB");
-    let flags: Vec<&str> =
-        refused.stderr.split("name each: ").nth(1).unwrap().lines().next().unwrap().split(' ').collect();
-    let flags = flags.join(" ").replace('\'', "");
-    destroy("--allow-destroy module.nothing").fails_with(4, "with data would be lost");
-    assert_eq!(site.root.cloud.all("aws_s3_bucket").len(), 1);
-    destroy(&flags).exits(0);
-    let left = wait_for(s3.list_objects_v2().bucket(payload).send()).unwrap();
-    assert_eq!(left.key_count, Some(0));
-    assert!(site.root.cloud.all("aws_s3_bucket").is_empty());
-    // The same command again, as after a run that was stopped.
-    destroy(&flags).exits(0).says("nothing to do");
 }

@@ -69,6 +69,15 @@ impl<'a> Site<'a> {
         self.claimctl(line).run()
     }
 
+    /// Types the command that follows these words in what a run said.
+    #[track_caller]
+    pub fn types(&self, run: &Run, words: &str) -> Run {
+        let said = format!("{}{}", run.stdout, run.stderr);
+        let command = said.split(words).nth(1).unwrap_or_else(|| panic!("{words:?} is not in {said}"));
+        let line = command.lines().next().unwrap().trim().strip_prefix("claimctl ").unwrap();
+        self.run(&line.replace('\'', ""))
+    }
+
     /// Deploys claim-check to dev with an artifact.
     #[track_caller]
     pub fn deploy(&self, artifact: &str, more: &str) -> Run {
