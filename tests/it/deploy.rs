@@ -3,6 +3,7 @@
 mod again;
 mod apply;
 mod emptying;
+mod everywhere;
 mod many;
 mod plan;
 mod refusals;

@@ -9,9 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::deploy::terraform::{self, Action, Attribute, Change, Summary, Wish};
+use crate::deploy::terraform::{self, Attribute, Change, Summary, Wish};
 use crate::error::{Error, Result};
-use crate::output::units::count;
 use crate::output::{Page, Table};
 
 pub use carry::Work;
@@ -116,25 +115,6 @@ impl StackPlan {
     }
 }
 
-impl StackPlan {
-    /// The same of what was found to differ: what it was, and what it is.
-    pub fn drifted(&self, page: Page) -> Page {
-        let mut table = Table::new(["FOUND", "RESOURCE", "ATTRIBUTE", "WAS", "IS"]);
-        for change in &self.summary.changes {
-            let found = if change.action == Action::Destroy { "gone" } else { "changed" };
-            if change.attributes.is_empty() {
-                table.row([found.to_owned(), change.address.clone(), String::new(), String::new(), String::new()]);
-            }
-            for attribute in &change.attributes {
-                let [path, was, is] = cells(attribute);
-                table.row([found.to_owned(), change.address.clone(), path, was, is]);
-            }
-        }
-        let number = count(self.summary.changes.len() as u64, "resource");
-        page.table(table).line(format!("{}: {number} not as Terraform left it", self.stack))
-    }
-}
-
 fn table(changes: &[Change]) -> Table {
     let mut table = Table::new(["ACTION", "RESOURCE", "ATTRIBUTE", "NOW", "THEN"]);
     for change in changes {
@@ -159,7 +139,8 @@ fn why(reason: &str) -> String {
     format!("({})", reason.replace('_', " "))
 }
 
-fn cells(attribute: &Attribute) -> [String; 3] {
+/// Its path, what it is now, and what it is to be.
+pub fn cells(attribute: &Attribute) -> [String; 3] {
     let Attribute { path, old, new, sensitive, known_after_apply, forces_replacement } = attribute;
     let now = if *sensitive { "(sensitive)".to_owned() } else { shown(old.as_ref()) };
     let mut then = match (*sensitive, *known_after_apply) {

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::site::Site;
-use crate::run::Running;
 use crate::server::Server;
 
 #[test]

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::site::{ARTIFACTS, DEV, REGION, STATE, Site};
+use super::site::{ARTIFACTS, STATE, Site};
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
 use crate::world::wait_for;
