@@ -2,6 +2,7 @@
 
 mod again;
 mod apply;
+mod built;
 mod emptying;
 mod everywhere;
 mod many;
