@@ -1,6 +1,7 @@
 //! The policies that `--print-policy` prints are enough, and not more than what is needed: IAM is enforced here.
 
 mod letters;
+mod state;
 
 use serde_json::{Value, json};
 
