@@ -130,6 +130,12 @@ impl Target {
             }
             Choice::Undeclared { profile, region } => (None, None, profile, region),
         };
+        for variable in endpoint::of_one_service(ctx.variable_names()) {
+            ctx.progress.note(&format!(
+                "note: {variable} is not followed: one endpoint serves all calls, and --endpoint-url or AWS_ENDPOINT_URL \
+                 names it"
+            ));
+        }
         let service = Service { region, endpoint: endpoint.clone(), credentials: Credentials::Chain { profile } };
         let mut sdk = aws::service(&service).await;
         let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
@@ -249,7 +255,10 @@ impl Target {
             (true, _) => Look::whole(crate::sandbox::surfaces(&self.sdk).await?),
             (false, None) => return Ok(Look::default()),
             // Flags name everything too, so that what cannot be read stops nothing.
-            (false, Some(environment)) => surfaces::read(self, environment).await.unwrap_or_else(Look::nothing),
+            // Boxed, because every verb that knows names would carry it within its own future otherwise.
+            (false, Some(environment)) => {
+                Box::pin(surfaces::read(self, environment)).await.unwrap_or_else(Look::nothing)
+            }
         };
         for note in look.notes() {
             self.progress.note(&format!("note: {note}"));

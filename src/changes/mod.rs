@@ -176,7 +176,7 @@ pub fn command_line<W: AsRef<str>>(words: &[W]) -> String {
 }
 
 /// A word as a shell reads it back.
-fn quoted(word: &str) -> Cow<'_, str> {
+pub fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => Cow::Borrowed(word),

@@ -78,10 +78,15 @@ impl BackendFile {
         serde_json::from_str(&value).ok()
     }
 
-    /// The key of a stack's state (Terraform documentation, "Backend Type: s3", workspace_key_prefix).
-    pub fn state_key(&self, environment: &str, stack: &str) -> String {
-        let prefix = self.get("workspace_key_prefix").unwrap_or_else(|| "env:".to_owned());
-        format!("{prefix}/{environment}/{stack}.tfstate")
+    /// A setting that is true.
+    pub fn is_on(&self, key: &str) -> bool {
+        let mut settings = settings(self.content.as_deref().unwrap_or_default());
+        settings.any(|setting| setting.key == key && setting.value == "true")
+    }
+
+    /// What the keys of all workspaces' states begin with (Terraform documentation, "Backend Type: s3").
+    pub fn workspace_key_prefix(&self) -> String {
+        self.get("workspace_key_prefix").unwrap_or_else(|| "env:".to_owned())
     }
 
     pub fn differences(&self, wanted: &Backend) -> Vec<Difference> {
@@ -242,6 +247,7 @@ mod tests {
         let file = file(Some(&written));
         assert_eq!(file.differences(&wanted()), []);
         assert_eq!(file.get("bucket").as_deref(), Some("b"));
+        assert!(file.is_on("use_lockfile") && !file.is_on("encrypt"));
         assert_eq!(merge(&written, &wanted()), written);
     }
 

@@ -5,12 +5,11 @@
 
 use std::path::Path;
 
-use aws_sdk_s3::Client;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::backend::BackendFile;
+use super::state::Store;
 use super::terraform::stacks;
 use crate::aws::{Explain, code};
 use crate::error::{Error, Kind, Result};
@@ -99,14 +98,15 @@ enum Answer<T> {
 
 /// Reads what every stack exposes. Where there is no state bucket, nothing is deployed.
 pub async fn read(target: &Target, environment: &str) -> Result<Look> {
-    let at = At::of(target, environment).await?;
-    let stacks = match at.project.map(stacks).unwrap_or_default() {
+    let at = At { store: Store::of(target).await?, environment };
+    let project = target.config.path.as_deref().and_then(Path::parent);
+    let stacks = match project.map(stacks).unwrap_or_default() {
         none if none.is_empty() => at.listed().await?,
         stacks => stacks,
     };
     let looks = stream::iter(&stacks).map(|stack| at.look(stack)).buffered(CONCURRENCY);
     let answers: Vec<Result<Answer<Surface>>> = looks.collect().await;
-    let mut look = Look { objects: format!("{}/surface/*", at.arn()), ..Look::default() };
+    let mut look = Look { objects: format!("{}/surface/*", at.store.arn()), ..Look::default() };
     for (stack, answer) in stacks.into_iter().zip(answers) {
         match answer {
             Ok(Answer::Found(surface)) => look.surfaces.0.push(surface),
@@ -118,47 +118,21 @@ pub async fn read(target: &Target, environment: &str) -> Result<Look> {
     Ok(look)
 }
 
-/// The state bucket of an environment.
+/// Where the surfaces of an environment are.
 struct At<'a> {
-    s3: Client,
-    bucket: String,
+    store: Store,
     environment: &'a str,
-    /// The folder of claimctl.toml.
-    project: Option<&'a Path>,
-    backend: Option<BackendFile>,
 }
 
-impl<'a> At<'a> {
-    /// By the backend file that bootstrap wrote, the configuration, or the name that bootstrap would give it.
-    async fn of(target: &'a Target, environment: &'a str) -> Result<At<'a>> {
-        let project = target.config.path.as_deref().and_then(Path::parent);
-        let backend = project.map(|project| BackendFile::read(project, environment)).transpose()?;
-        let declared = target.config.environments.get(environment).and_then(|declared| declared.state_bucket.clone());
-        let bucket = match backend.as_ref().and_then(|file| file.get("bucket")).or(declared) {
-            Some(bucket) => bucket,
-            None => {
-                let account = match target.expected_account() {
-                    Some(account) => account.to_owned(),
-                    None => target.caller().await?.account.clone(),
-                };
-                format!("{}-tfstate-{account}-{}", target.config.project.name, target.region)
-            }
-        };
-        Ok(At { s3: target.s3(), bucket, environment, project, backend: backend.filter(BackendFile::is_there) })
-    }
-
-    fn arn(&self) -> String {
-        format!("arn:aws:s3:::{}", self.bucket)
-    }
-
+impl At<'_> {
     /// The stacks that have written a surface, for a project without Terraform of its own.
     async fn listed(&self) -> Result<Vec<String>> {
         let prefix = format!("surface/{}/", self.environment);
-        let list = self.s3.list_objects_v2().bucket(&self.bucket).prefix(&prefix).send().await;
+        let list = self.store.s3.list_objects_v2().bucket(&self.store.bucket).prefix(&prefix).send().await;
         if list.as_ref().err().and_then(code) == Some("NoSuchBucket") {
             return Ok(Vec::new());
         }
-        let listed = list.or_needs(&format!("list the surfaces in {}", self.bucket), LIST, &self.arn())?;
+        let listed = list.or_needs(&format!("list the surfaces in {}", self.store.bucket), LIST, &self.store.arn())?;
         let keys = listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
         let stack = |key: String| Some(key.strip_prefix(&prefix)?.strip_suffix(".json")?.to_owned());
         Ok(keys.filter_map(stack).collect())
@@ -166,11 +140,9 @@ impl<'a> At<'a> {
 
     async fn look(&self, stack: &str) -> Result<Answer<Surface>> {
         let key = format!("surface/{}/{stack}.json", self.environment);
-        match (self.object(&key).await?, &self.backend) {
-            (Answer::Found(text), _) => self.surface(stack, &key, serde_json::from_slice(&text)).map(Answer::Found),
-            (_, Some(backend)) => self.look_at_state(stack, &backend.state_key(self.environment, stack)).await,
-            (Answer::None, None) => Ok(Answer::None),
-            (Answer::Hidden, None) => Ok(Answer::Hidden),
+        match self.object(&key).await? {
+            Answer::Found(text) => self.surface(stack, &key, serde_json::from_slice(&text)).map(Answer::Found),
+            Answer::None | Answer::Hidden => self.look_at_state(stack, &self.store.key(stack)).await,
         }
     }
 
@@ -190,13 +162,13 @@ impl<'a> At<'a> {
     }
 
     async fn object(&self, key: &str) -> Result<Answer<Vec<u8>>> {
-        let answer = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
+        let answer = self.store.s3.get_object().bucket(&self.store.bucket).key(key).send().await;
         match answer.as_ref().err().and_then(code) {
             Some("NoSuchKey" | "NoSuchBucket") => return Ok(Answer::None),
             Some("AccessDenied") => return Ok(Answer::Hidden),
             _ => {}
         }
-        let object = answer.or_explain(&format!("read {key} in {}", self.bucket))?;
+        let object = answer.or_explain(&format!("read {key} in {}", self.store.bucket))?;
         let broken =
             |error| Error::new(Kind::Unreachable, format!("{key} broke off while it was read")).caused_by(error);
         Ok(Answer::Found(object.body.collect().await.map_err(broken)?.to_vec()))
@@ -218,7 +190,7 @@ impl<'a> At<'a> {
 
     fn broken(&self, stack: &str, key: &str, is: &str) -> Error {
         let environment = self.environment;
-        Error::unexpected(format!("what s3://{}/{key} holds for {stack} is {is}", self.bucket)).hint(format!(
+        Error::unexpected(format!("what s3://{}/{key} holds for {stack} is {is}", self.store.bucket)).hint(format!(
             "use the claimctl that belongs to the stack, or write it anew: claimctl deploy {stack} --env {environment}"
         ))
     }

@@ -2,11 +2,17 @@
 
 mod again;
 mod apply;
+mod bad_input;
 mod built;
 mod emptying;
 mod everywhere;
+mod interrupted;
+mod killed;
+mod locks;
 mod many;
 mod plan;
 mod refusals;
 mod site;
 mod surfaces;
+
+pub use site::Site;

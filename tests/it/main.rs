@@ -7,6 +7,7 @@
 
 mod proxy;
 mod run;
+mod seeded;
 mod server;
 mod terminal;
 mod world;
@@ -43,3 +44,4 @@ mod stats;
 mod terraform;
 mod upload;
 mod verify;
+mod workflows;

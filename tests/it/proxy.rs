@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::seeded::Seeded;
+
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -43,12 +45,13 @@ struct Shared {
     upstream: String,
     rules: Vec<Rule>,
     chance: Mutex<Chance>,
+    oldest: Mutex<Option<f64>>,
     ended: AtomicBool,
 }
 
-/// Numbers from a seed (SplitMix64), and what came of them so far.
+/// What decides which calls are hit, and what came of it so far.
 struct Chance {
-    state: u64,
+    random: Seeded,
     calls: BTreeMap<String, usize>,
     faults: BTreeMap<(Fault, String), usize>,
 }
@@ -58,11 +61,12 @@ impl Proxy {
     pub fn before(endpoint: &str, seed: u64, rules: &[Rule]) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let chance = Chance { state: seed, calls: BTreeMap::new(), faults: BTreeMap::new() };
+        let chance = Chance { random: Seeded::of(seed), calls: BTreeMap::new(), faults: BTreeMap::new() };
         let shared = Arc::new(Shared {
             upstream: endpoint.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned(),
             rules: rules.to_vec(),
             chance: Mutex::new(chance),
+            oldest: Mutex::new(None),
             ended: AtomicBool::new(false),
         });
         let serving = shared.clone();
@@ -77,6 +81,11 @@ impl Proxy {
             }
         });
         Proxy { endpoint: format!("http://{address}"), address, shared }
+    }
+
+    /// From now on CloudWatch, which the sandbox has not, says that the oldest message is of this age.
+    pub fn oldest_is(&self, seconds: f64) {
+        *self.shared.oldest.lock().unwrap() = Some(seconds);
     }
 
     /// How many calls of an action came in, whatever became of them.
@@ -116,6 +125,10 @@ impl Shared {
                 answers.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             }
             let body = call.body(&mut calls, false)?;
+            if let Some(seconds) = self.oldest.lock().unwrap().filter(|_| call.first.contains("/GetMetricData ")) {
+                answers.write_all(&metric("age", seconds))?;
+                continue;
+            }
             let target = call.get("x-amz-target").unwrap_or_default().to_owned();
             let action = target.rsplit('.').next().filter(|action| !action.is_empty()).unwrap_or(&method);
             let fault = self.chance.lock().unwrap().decide(&self.rules, action);
@@ -159,7 +172,7 @@ impl Shared {
 impl Chance {
     fn decide(&mut self, rules: &[Rule], action: &str) -> Option<Fault> {
         *self.calls.entry(action.to_owned()).or_default() += 1;
-        let mut number = self.next();
+        let mut number = self.random.share();
         for rule in rules.iter().filter(|rule| rule.actions.is_empty() || rule.actions.contains(&action)) {
             if number < rule.share {
                 *self.faults.entry((rule.fault, action.to_owned())).or_default() += 1;
@@ -169,15 +182,15 @@ impl Chance {
         }
         None
     }
+}
 
-    /// From 0 up to 1.
-    fn next(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
+/// One metric with one value, as CloudWatch says it (CBOR).
+fn metric(id: &str, value: f64) -> Vec<u8> {
+    let id = [&[0x60 + id.len() as u8], id.as_bytes()].concat();
+    let start = [b"\xa1\x71MetricDataResults\x81\xa2\x62Id", id.as_slice(), b"\x66Values\x81\xfb"].concat();
+    let body = [start, value.to_be_bytes().to_vec()].concat();
+    let head = "HTTP/1.1 200 OK\r\nsmithy-protocol: rpc-v2-cbor\r\ncontent-type: application/cbor\r\n";
+    [format!("{head}content-length: {}\r\n\r\n", body.len()).into_bytes(), body].concat()
 }
 
 /// What each service says to too many calls (Amazon SQS API Reference, Amazon DynamoDB Developer Guide and Amazon S3

@@ -15,7 +15,7 @@ fn a_kept_plan_that_failed_is_made_anew_with_what_it_was_made_with() {
     let failed = site.run(&format!("deploy claim-check --env dev --yes --plan-file kept {artifact}")).exits(3);
     assert!(!site.project.path().join("kept").exists());
     site.root.cloud.plant(&json!([]));
-    let again = site.types(&failed, "to go on: ").exits(0).says("to create");
+    let again = site.follows(&failed, "to go on: ").exits(0).says("to create");
     assert!(!again.stdout.contains("aws_cloudwatch_metric_alarm"), "only what was aimed at: {}", again.stdout);
     let sidecar: serde_json::Value = serde_json::from_str(&site.project.read("kept.json")).unwrap();
     let arguments = ["--target", "module.table", "--target", "module.recorder", "--var", "timeout=61"];

@@ -37,12 +37,12 @@ fn a_full_bucket_is_emptied_only_where_it_is_named() {
     let refused = destroy("").fails_with(4, "with data would be lost, so nothing was done").says("2 versions, 2.0 KiB");
     destroy("--allow-destroy module.nothing").fails_with(4, "with data would be lost").says("module.nothing");
     assert_eq!((site.root.cloud.all("aws_s3_bucket").len(), left(&server)), (1, 2));
-    let destroyed = site.types(&refused, "name each: ").exits(0).says("emptied: 2 versions, 2.0 KiB");
+    let destroyed = site.follows(&refused, "name each: ").exits(0).says("emptied: 2 versions, 2.0 KiB");
     destroyed.says("claim-check: destroyed, 28 changes, 1 bucket emptied");
     assert_eq!(left(&server), 0);
     assert!(site.root.cloud.all("aws_s3_bucket").is_empty());
     // The same command again, as after a run that was stopped.
-    site.types(&refused, "name each: ").exits(0).says("nothing to do");
+    site.follows(&refused, "name each: ").exits(0).says("nothing to do");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn what_was_emptied_is_told_although_nothing_could_be_destroyed_then() {
     let refused = site.run("destroy claim-check --env dev --yes -o json").exits(4);
     let fault = |action: &str| json!([{"type": "aws_s3_object", "on": action, "error": "AccessDenied: not today"}]);
     site.root.cloud.plant(&fault("delete"));
-    let run = site.types(&refused, "name each: ").exits(3);
+    let run = site.follows(&refused, "name each: ").exits(3);
     run.says("emptied: 3 versions, 3.0 KiB").says("AccessDenied: not today").says("1 bucket emptied");
     assert_eq!(left(&server), 0);
 }
@@ -98,10 +98,10 @@ fn a_stale_plan_empties_nothing() {
     wait_for(site.s3().put_object().bucket(STATE).key(key).body(state.to_string().into_bytes().into()).send()).unwrap();
     let deploy = format!("deploy claim-check --env dev --yes --plan-file kept {artifact}");
     let refused = site.run(&deploy).fails_with(4, "with data would be lost");
-    let stale = site.types(&refused, "name each: ").fails_with(4, "the plan of claim-check in dev is stale");
+    let stale = site.follows(&refused, "name each: ").fails_with(4, "the plan of claim-check in dev is stale");
     assert_eq!(left(&server), 2);
-    site.types(&stale, "make a new one: ").exits(0);
+    site.follows(&stale, "make a new one: ").exits(0);
     let refused = site.run(&deploy).fails_with(4, "with data would be lost");
-    site.types(&refused, "name each: ").exits(0).says("emptied: 2 versions");
+    site.follows(&refused, "name each: ").exits(0).says("emptied: 2 versions");
     assert_eq!(left(&server), 0);
 }

@@ -84,12 +84,12 @@ fn a_protected_environment_wants_its_name_and_keeps_what_is_not_named() {
     assert!(site.root.cloud.is_empty());
     site.run("deploy first --env safe --confirm safe").exits(0);
     let refused = site.run("destroy first --env safe --confirm safe").fails_with(4, "with data would be lost");
-    site.types(&refused, "name each: ").exits(0);
+    site.follows(&refused, "name each: ").exits(0);
     // Of several stacks, the command is of the one that was refused.
     site.run("deploy --all --env safe --confirm safe").exits(0);
     for stack in ["second", "first"] {
         let refused = site.run("destroy --all --env safe --confirm safe").exits(4);
-        site.types(&refused, "name each: ").exits(0).says(&format!("{stack}: destroyed, 1 change"));
+        site.follows(&refused, "name each: ").exits(0).says(&format!("{stack}: destroyed, 1 change"));
     }
     assert!(site.root.cloud.is_empty());
 }
