@@ -130,7 +130,11 @@ impl Terraform {
         let turn = self.turn().await?;
         let mut command = self.command(arguments);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await
+        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
+        match heard.status.success() && has_no_room(&self.root) {
+            true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
+            false => Ok(heard),
+        }
     }
 
     /// Runs a command whose output is text, and gives its stdout.
@@ -227,6 +231,7 @@ fn full(doing: &str, said: &Said, root: &Root) -> Error {
         .caused_by(format!("no space left on device: {}", root.data_dir.display()))
         .details(said.last())
         .hint("free some room, or point CLAIMCTL_HOME at another disk")
+        .hint(format!("what is still to do: claimctl plan {} --env {}", root.stack, root.environment))
 }
 
 fn silent(program: &str, said: &Said) -> Error {
