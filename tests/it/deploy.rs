@@ -2,6 +2,9 @@
 
 mod apply;
 mod bad_input;
+mod interrupted;
+mod killed;
+mod locks;
 mod many;
 mod plan;
 mod refusals;

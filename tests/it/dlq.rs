@@ -9,23 +9,11 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::run::{Running, eventually, finish, signal};
+use crate::seeded::Seeded;
 use crate::world::{World, wait_for};
 
 /// Payloads lie in a bucket that notifies nobody, so that only the test writes records.
 pub const BUCKET: &str = "payloads-of-letters";
-
-/// Numbers that look random and are the same for the same seed (SplitMix64).
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 pub fn put(world: &World, key: &str, body: &str) -> String {
     let put = world.s3().put_object().bucket(BUCKET).key(key).body(ByteStream::from(body.as_bytes().to_vec()));
@@ -123,7 +111,7 @@ fn the_verdicts_of_random_worlds_are_the_models() {
     let world = world();
     for seed in 0..3 {
         wait_for(world.sqs().purge_queue().queue_url(world.queue_url("claims-dlq")).send()).unwrap();
-        let mut seeded = Seeded(seed);
+        let mut seeded = Seeded::of(seed);
         let mut model = BTreeMap::new();
         for number in 0..60 {
             let replays = (seeded.below(4) == 0).then(|| seeded.below(5));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::Client;
@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::run::{Run, Running, eventually, finish, signal};
+use crate::seeded::{Seeded, each_seed, killed_after, seeds};
 use crate::server::{Project, Server};
 use crate::world::wait_for;
 
@@ -118,10 +119,9 @@ fn until_done(mut drain: impl FnMut() -> Run) -> Value {
 #[test]
 fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
     const MESSAGES: usize = 2000;
-    let seeds = std::env::var("CLAIMCTL_TEST_SEEDS").map_or(20, |seeds| seeds.parse().unwrap());
     let server = Server::up();
     let project = server.project(TOML);
-    let (next, killed) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let killed = AtomicU64::new(0);
     // How long a drain takes on this machine at this time, in milliseconds.
     let usual = AtomicU64::new(3000);
     let try_seed = |seed: u64| {
@@ -129,19 +129,10 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
         queue.fill(MESSAGES);
         let file = format!("killed-{seed}.jsonl{}", ["", ".zst", ".gz"][seed as usize % 3]);
         let drain = || queue.drain(&project, &file, "--visibility-timeout 2s --until-empty --rotate-size 300KiB");
-        let mut random = seed;
+        let mut random = Seeded::of(seed);
         for _ in 0..=seed % 3 {
-            // SplitMix64
-            random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut moment = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            moment = (moment ^ (moment >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let until = Instant::now() + Duration::from_millis(moment % usual.load(Ordering::Relaxed));
-            let child = drain().start();
-            while let Some(left) = until.checked_duration_since(Instant::now()) {
-                std::thread::park_timeout(left);
-            }
-            signal(&child, Signal::KILL);
-            killed.fetch_add(usize::from(finish(child, "the killed drain".to_owned()).code == -9), Ordering::Relaxed);
+            let moment = Duration::from_millis(random.below(usual.load(Ordering::Relaxed)));
+            killed.fetch_add(u64::from(killed_after(&mut drain(), moment)), Ordering::Relaxed);
         }
         let report = until_done(|| drain().args(["-o", "json"]).run());
         assert_eq!((report["after"]["visible"].as_u64(), report["next"].as_str()), (Some(0), None), "{report:#}");
@@ -163,16 +154,8 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
     queue.fill(MESSAGES);
     queue.drain(&project, "unharmed.jsonl", "").run().exits(0);
     usual.store(began.elapsed().as_millis() as u64, Ordering::Relaxed);
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds) {
-                    try_seed(seed);
-                }
-            });
-        }
-    });
-    assert!(killed.into_inner() as u64 >= seeds / 2, "hardly any was killed at work");
+    each_seed(seeds(), try_seed);
+    assert!(killed.into_inner() >= seeds() / 2, "hardly any was killed at work");
 }
 
 #[test]

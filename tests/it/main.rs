@@ -7,6 +7,7 @@
 
 mod proxy;
 mod run;
+mod seeded;
 mod server;
 mod terminal;
 mod world;

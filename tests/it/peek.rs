@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::queue::{claim, ids};
 use crate::run::{Running, eventually, finish, signal};
+use crate::seeded::seeds;
 use crate::world::{World, wait_for};
 
 /// 40 messages: half of them about CSV files, three of them no claim.
@@ -198,8 +199,7 @@ fn what_other_consumers_hold_is_not_claimed_to_be_seen() {
 fn thousands_are_each_shown_once_and_given_back() {
     let world = World::up();
     let url = world.queue("thousands", &[]);
-    let seeds = std::env::var("CLAIMCTL_TEST_SEEDS").ok().and_then(|seeds| seeds.parse::<u32>().ok());
-    let number = if seeds.is_some_and(|seeds| seeds > 20) { 10_000 } else { 3_000 };
+    let number = if seeds() > 20 { 10_000 } else { 3_000 };
     world.send_claims(&url, number);
     let run =
         world.claimctl(["queue", "peek", "thousands", "--all", "--where", ".claims", "-o", "jsonl"]).run().exits(0);

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::seeded::Seeded;
+
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -46,9 +48,9 @@ struct Shared {
     ended: AtomicBool,
 }
 
-/// Numbers from a seed (SplitMix64), and what came of them so far.
+/// What decides which calls are hit, and what came of it so far.
 struct Chance {
-    state: u64,
+    random: Seeded,
     calls: BTreeMap<String, usize>,
     faults: BTreeMap<(Fault, String), usize>,
 }
@@ -58,7 +60,7 @@ impl Proxy {
     pub fn before(endpoint: &str, seed: u64, rules: &[Rule]) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let chance = Chance { state: seed, calls: BTreeMap::new(), faults: BTreeMap::new() };
+        let chance = Chance { random: Seeded::of(seed), calls: BTreeMap::new(), faults: BTreeMap::new() };
         let shared = Arc::new(Shared {
             upstream: endpoint.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned(),
             rules: rules.to_vec(),
@@ -159,7 +161,7 @@ impl Shared {
 impl Chance {
     fn decide(&mut self, rules: &[Rule], action: &str) -> Option<Fault> {
         *self.calls.entry(action.to_owned()).or_default() += 1;
-        let mut number = self.next();
+        let mut number = self.random.share();
         for rule in rules.iter().filter(|rule| rule.actions.is_empty() || rule.actions.contains(&action)) {
             if number < rule.share {
                 *self.faults.entry((rule.fault, action.to_owned())).or_default() += 1;
@@ -168,15 +170,6 @@ impl Chance {
             number -= rule.share;
         }
         None
-    }
-
-    /// From 0 up to 1.
-    fn next(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

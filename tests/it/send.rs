@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName as System, QueueAttributeName};
@@ -12,6 +13,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::run::{Run, Running, eventually, finish, signal};
+use crate::seeded::{Seeded, each_seed, killed_after, seeds};
 use crate::server::{Project, Server};
 use crate::world::wait_for;
 
@@ -102,49 +104,27 @@ fn items(project: &Project<'_>, state: &str) -> BTreeSet<String> {
     shown["items"].as_array().unwrap().iter().map(|item| item["item"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Numbers that are the same for the same seed.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
-fn seeds() -> u64 {
-    std::env::var("CLAIMCTL_TEST_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20)
-}
-
 /// Kills the send at some moment; true when it was at work and not yet at its end.
 fn kill_once(project: &Project<'_>, line: &str, queue: &Queue, after: Duration) -> bool {
     let before = queue.visible();
-    let mut child = project.claimctl(ACCOUNT, &format!("queue send {line}")).start();
-    let started = Instant::now();
-    while started.elapsed() < after {
-        std::thread::park_timeout(after - started.elapsed());
-    }
-    let ended = child.try_wait().unwrap().is_some();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    !ended && queue.visible() > before
+    killed_after(&mut project.claimctl(ACCOUNT, &format!("queue send {line}")), after) && queue.visible() > before
 }
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_doubles_were_undecided() {
     const MESSAGES: usize = 2_000;
     let server = Server::up();
-    let mut midway = 0;
-    for seed in 0..seeds() {
+    let midway = AtomicU64::new(0);
+    each_seed(seeds(), |seed| {
         let project = server.project("");
         let queue = Queue::new(&server, &format!("killed-{seed}"));
         project.write("in.jsonl", &peeked(MESSAGES, |_| None));
         let line = format!("killed-{seed} in.jsonl");
-        let mut random = Seeded(seed);
+        let mut random = Seeded::of(seed);
         let mut undecided = BTreeSet::new();
         for _ in 0..3 {
             let moment = Duration::from_millis(20 + random.below(700));
-            midway += u64::from(kill_once(&project, &line, &queue, moment));
+            midway.fetch_add(u64::from(kill_once(&project, &line, &queue, moment)), Ordering::Relaxed);
             if runs(&project).iter().any(|run| run["standing"] == json!("done")) {
                 break;
             }
@@ -160,19 +140,20 @@ fn killed_at_any_moment_nothing_is_lost_and_doubles_were_undecided() {
         for (body, times) in bodies {
             assert!(times == 1 || undecided.contains(&body), "seed {seed}: {body} came {times} times");
         }
-    }
+    });
+    let midway = midway.into_inner();
     assert!(midway >= seeds() / 4, "only {midway} of the kills met a send at work");
 }
 
 #[test]
 fn a_killed_send_into_a_fifo_queue_doubles_nothing_and_keeps_every_group_in_order() {
     let server = Server::up();
-    for seed in 0..seeds().div_ceil(7) {
+    each_seed(seeds().div_ceil(7), |seed| {
         let project = server.project("");
         let queue = Queue::new(&server, &format!("killed-{seed}.fifo"));
         project.write("in.jsonl", &peeked(400, |n| Some(format!("g{}", n % 6))));
         let line = format!("killed-{seed}.fifo in.jsonl");
-        let mut random = Seeded(seed);
+        let mut random = Seeded::of(seed);
         for _ in 0..3 {
             kill_once(&project, &line, &queue, Duration::from_millis(20 + random.below(600)));
         }
@@ -185,7 +166,7 @@ fn a_killed_send_into_a_fifo_queue_doubles_nothing_and_keeps_every_group_in_orde
         }
         assert_eq!(groups.values().map(Vec::len).sum::<usize>(), 400, "seed {seed}");
         assert!(groups.len() == 6 && groups.values().all(|bodies| bodies.is_sorted()), "seed {seed}: {groups:#?}");
-    }
+    });
 }
 
 #[test]

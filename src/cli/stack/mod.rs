@@ -157,7 +157,8 @@ fn why(reason: &str) -> String {
     format!("({})", reason.replace('_', " "))
 }
 
-fn cells(attribute: &Attribute) -> [String; 3] {
+/// An attribute's path, what it is, and what it is to be.
+pub fn cells(attribute: &Attribute) -> [String; 3] {
     let Attribute { path, old, new, sensitive, known_after_apply, forces_replacement } = attribute;
     let now = if *sensitive { "(sensitive)".to_owned() } else { shown(old.as_ref()) };
     let mut then = match (*sensitive, *known_after_apply) {

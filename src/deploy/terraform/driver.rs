@@ -11,7 +11,8 @@ use tokio::process::Command;
 use super::binary::Binary;
 use super::events::{Diagnostic, Event};
 use super::failure::Said;
-use super::root::Root;
+use super::init::Select;
+use super::root::{ERRORED, Root};
 use super::source::Source;
 use super::variables::PLACE;
 use super::{init, locked, state};
@@ -68,15 +69,16 @@ impl Terraform {
         check_errored(&root)?;
         let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
         init::check_state(&terraform.root, has_state)?;
-        terraform.ensure_initialised().await?;
+        terraform.ensure_initialised(Select::OrCreate).await?;
         Ok(terraform)
     }
 
-    /// The same for what mends a state: one that is gone, or waits to be saved, stops nothing.
+    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops
+    /// nothing, and none is made.
     pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
-        let (terraform, _) = Terraform::opened(ctx, target, root).await?;
-        terraform.ensure_initialised().await?;
+        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
+        terraform.ensure_initialised(if has_state { Select::OrCreate } else { Select::AsNamed }).await?;
         Ok(terraform)
     }
 
@@ -105,30 +107,31 @@ impl Terraform {
         Ok((terraform, has_state))
     }
 
-    fn command(&self, arguments: &[String]) -> Command {
+    fn command(&self, arguments: &[String], workspace: Option<&str>) -> Command {
         let mut command = Command::new(&self.binary.program);
         for name in &self.unset {
             command.env_remove(name);
         }
         command.args(arguments).current_dir(&self.root.folder).envs(self.variables.iter().map(|(k, v)| (k, v)));
-        // Else it reads the state of the workspace "default", which lies where no role of an environment may look.
-        if arguments.first().is_some_and(|verb| verb == "init") {
-            command.env("TF_WORKSPACE", &self.root.environment);
-        }
+        command.envs(workspace.map(|workspace| ("TF_WORKSPACE", workspace)));
         command
     }
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
     async fn turn(&self) -> Result<lock::Lock> {
-        let path = self.root.data_dir.join("running.lock");
-        lock::take(&path, &self.root.name(), &*self.progress, &self.cancel).await
+        lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
-    async fn started(&self, arguments: &[String], hear: impl FnMut(Stream, &str)) -> Result<Ended> {
+    async fn started(
+        &self,
+        arguments: &[String],
+        workspace: Option<&str>,
+        hear: impl FnMut(Stream, &str),
+    ) -> Result<Ended> {
         let turn = self.turn().await?;
-        let mut command = self.command(arguments);
+        let mut command = self.command(arguments, workspace);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
         let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
         match heard.status.success() && has_no_room(&self.root) {
@@ -139,10 +142,15 @@ impl Terraform {
 
     /// Runs a command whose output is text, and gives its stdout.
     pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
+        self.run_in(None, arguments, doing).await
+    }
+
+    /// The same in a workspace that need not be the selected one.
+    pub(super) async fn run_in(&self, workspace: Option<&str>, arguments: &[String], doing: &str) -> Result<String> {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(arguments, |stream, line| match stream {
+            .started(arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -159,7 +167,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(arguments, |stream, line| match (stream, Event::read(line)) {
+            .started(arguments, None, |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
@@ -186,7 +194,7 @@ impl Terraform {
         }
         match ended.status.code() {
             Some(0 | 2) => Ok(()),
-            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root)),
+            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
@@ -273,13 +281,18 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
 
 /// A state that Terraform could not save lies beside the root, and has to be saved before anything else.
 fn check_errored(root: &Root) -> Result<()> {
-    let file = root.folder.join("errored.tfstate");
+    let file = root.folder.join(ERRORED);
     if !file.exists() {
         return Ok(());
     }
     Err(Error::refused(format!("an apply of {} could not save its state, which is in {}", root.stack, file.display()))
-        .hint(format!("save it in the environment of that apply: {} state push {}", root.by_hand(), file.display()))
-        .hint(format!("then remove it: rm {}", file.display())))
+        .hint(format!(
+            "save it in the environment of that apply: claimctl state restore {} --env {} --file {}",
+            root.stack,
+            root.environment,
+            file.display()
+        ))
+        .hint("it is removed once its content is in the state"))
 }
 
 /// What Terraform, its backend and the provider are started with: the credentials that the guard has seen.

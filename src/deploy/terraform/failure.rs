@@ -1,6 +1,7 @@
 //! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
 
 use super::events::Diagnostic;
+use super::existing;
 use super::root::Root;
 use crate::error::{Error, Kind};
 
@@ -36,11 +37,8 @@ impl Said {
         for hint in hints {
             error = error.hint(hint);
         }
-        for address in self.errors().filter(|error| exists_already(&error.text())).filter_map(|e| e.address.as_ref()) {
-            error = error.hint(format!(
-                "{address} exists without being in the state: take it in with {} import {address} ID",
-                root.by_hand()
-            ));
+        for hint in existing::hints(self.errors(), root) {
+            error = error.hint(hint);
         }
         error
     }
@@ -52,8 +50,10 @@ impl Said {
     }
 
     pub fn is_about_a_lock(&self) -> bool {
-        self.errors().any(|error| error.text().contains("state lock"))
-            || self.other.iter().any(|line| line.contains("Error acquiring the state lock"))
+        // The second are the backend's, where it makes a workspace.
+        let words = ["acquiring the state lock", "failed to lock s3 state"];
+        let says = |text: &str| words.iter().any(|words| text.contains(words));
+        self.errors().any(|error| says(&error.text())) || self.other.iter().any(|line| says(line))
     }
 
     /// All that was said, for what has to be found in it.
@@ -93,6 +93,10 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
         return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap --env {environment}")]);
     }
+    if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
+        let hint = format!("the addresses that the stack has: claimctl plan {}", root.typed());
+        return (Kind::NotFound, vec![hint]);
+    }
     if says(&["no space left on device"]) {
         let hint = "the disk is full: free some room, or point CLAIMCTL_HOME at another disk";
         return (Kind::Unexpected, vec![hint.to_owned()]);
@@ -107,10 +111,6 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     }
     let again = format!("mend the cause; what is still to do: claimctl plan {} --env {environment}", root.stack);
     (Kind::Unexpected, vec![again])
-}
-
-fn exists_already(text: &str) -> bool {
-    ["already exists", "AlreadyExists", "AlreadyOwnedByYou"].iter().any(|word| text.contains(word))
 }
 
 #[cfg(test)]
@@ -143,11 +143,5 @@ mod tests {
             assert_eq!(error.said()[0], summary);
             assert!(!error.hints().is_empty());
         }
-    }
-
-    #[test]
-    fn what_exists_already_is_to_be_imported() {
-        let error = said("creating SQS Queue", "QueueAlreadyExists: it is there").failure("apply it", &root());
-        assert!(error.hints().iter().any(|hint| hint.contains("import aws_sqs_queue.claims")), "{:?}", error.hints());
     }
 }

@@ -148,7 +148,7 @@ impl Change {
     fn new(resource: ResourceChange, action: Action) -> Change {
         let ResourceChange { address, r#type: kind, change, action_reason: reason, deposed, .. } = resource;
         let attributes = match action {
-            Action::Update | Action::Replace => difference::attributes(&change),
+            Action::Update | Action::Replace => difference::planned(&change),
             Action::Create | Action::Destroy | Action::Forget => Vec::new(),
         };
         Change {

@@ -1,7 +1,7 @@
 //! Killed at any moment, or interrupted: nothing is lost, and what may be doubled is listed.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, Pair, TOML};
 use crate::run::{Running, eventually, finish, signal};
+use crate::seeded::{Seeded, each_seed, killed_after, seeds};
 use crate::server::{Project, Server};
 
 const LETTERS: usize = 2000;
@@ -72,29 +73,19 @@ fn check(project: &Project<'_>, pair: &Pair, letters: &std::collections::HashMap
 
 #[test]
 fn killed_at_any_moment_and_run_again_nothing_is_lost_and_no_double_is_unlisted() {
-    let seeds = std::env::var("CLAIMCTL_TEST_SEEDS").map_or(20, |seeds| seeds.parse().unwrap());
     let server = server();
     let project = server.project(TOML);
-    let (next, killed) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let killed = AtomicU64::new(0);
     // How long a replay takes on this machine at this time, in milliseconds.
     let usual = AtomicU64::new(3000);
     let try_seed = |seed: u64| {
         let pair = Pair::new(&server, &format!("killed-{seed}"));
         let letters = pair.fill(bodies());
         let more = format!("{QUICKLY}{}", if seed.is_multiple_of(5) { "" } else { " --no-preflight" });
-        let mut random = seed;
+        let mut random = Seeded::of(seed);
         for _ in 0..=seed % 3 {
-            // SplitMix64
-            random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut moment = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            moment = (moment ^ (moment >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let until = Instant::now() + Duration::from_millis(moment % usual.load(Ordering::Relaxed));
-            let child = pair.replay(&project, &more).start();
-            while let Some(left) = until.checked_duration_since(Instant::now()) {
-                std::thread::park_timeout(left);
-            }
-            signal(&child, Signal::KILL);
-            killed.fetch_add(usize::from(finish(child, "the killed replay".to_owned()).code == -9), Ordering::Relaxed);
+            let moment = Duration::from_millis(random.below(usual.load(Ordering::Relaxed)));
+            killed.fetch_add(u64::from(killed_after(&mut pair.replay(&project, &more), moment)), Ordering::Relaxed);
         }
         let report = until_done(&pair, &project, &more);
         assert_eq!((&report["to_do"], &report["next"]), (&json!(0), &Value::Null), "{report:#}");
@@ -103,23 +94,15 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_and_no_double_is_unlisted(
     let began = Instant::now();
     let pair = Pair::new(&server, "unharmed");
     let letters = pair.fill(bodies());
-    let report = until_done(&pair, &project, &format!("{QUICKLY} --no-preflight"));
+    let report = pair.replay(&project, "--canary 0 --no-preflight -o json").run().exits(0).json();
     assert_eq!(
         (&report["sent"], &report["deleted"], &report["perhaps_twice"]),
         (&json!(LETTERS), &json!(LETTERS), &json!(0))
     );
     usual.store(began.elapsed().as_millis() as u64, Ordering::Relaxed);
     check(&project, &pair, &letters);
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds) {
-                    try_seed(seed);
-                }
-            });
-        }
-    });
-    assert!(killed.into_inner() as u64 >= seeds / 2, "hardly any was killed at work");
+    each_seed(seeds(), try_seed);
+    assert!(killed.into_inner() >= seeds() / 2, "hardly any was killed at work");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::dlq::{BUCKET, claim, depth, put, send, world};
 use crate::run::{Running, eventually, finish, signal};
+use crate::seeded::{Seeded, seeds};
 use crate::world::{World, wait_for};
 
 fn arn(queue: &str) -> String {
@@ -62,7 +63,7 @@ fn a_function_is_invoked_again_with_the_event_that_it_failed_on() {
 #[test]
 fn killed_while_the_consumer_works_every_payload_is_recorded() {
     const LETTERS: usize = 300;
-    let seeds = std::env::var("CLAIMCTL_TEST_SEEDS").map_or(4, |seeds| seeds.parse::<u64>().unwrap().div_ceil(5));
+    let seeds = seeds().div_ceil(5);
     let world = world();
     for seed in 0..seeds {
         let keys: Vec<_> = (0..LETTERS).map(|number| format!("{seed}/{number}")).collect();
@@ -84,10 +85,10 @@ fn killed_while_the_consumer_works_every_payload_is_recorded() {
             "json",
         ];
         let child = world.claimctl(line).start();
-        let after = (seed as usize * 61) % LETTERS;
+        let after = Seeded::of(seed).below(LETTERS as u64);
         eventually("some letters are gone", || {
             let (visible, in_flight) = depth(&world);
-            (visible + in_flight < (LETTERS - after) as u64).then_some(())
+            (visible + in_flight < LETTERS as u64 - after).then_some(())
         });
         signal(&child, Signal::KILL);
         finish(child, "the killed replay".to_owned());
