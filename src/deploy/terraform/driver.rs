@@ -221,7 +221,8 @@ fn is_misleading(name: &str) -> bool {
 /// A variable of the stack that the shell sets is not in the repository, and what it does is in the plan all the same.
 fn note_variables(ctx: &Ctx, source: &Source) {
     let set = ctx.variable_names().filter_map(|name| name.strip_prefix(VARIABLE));
-    let set: Vec<&str> = set.filter(|name| source.variables.contains_key(*name) && !PLACE.contains(name)).collect();
+    let mut set: Vec<&str> = set.filter(|name| source.variables.contains_key(*name) && !PLACE.contains(name)).collect();
+    set.sort_unstable();
     if !set.is_empty() {
         let names: Vec<String> = set.iter().map(|name| format!("{VARIABLE}{name}")).collect();
         ctx.progress.note(&format!("note: the shell sets variables of the stack: {}", names.join(", ")));
