@@ -146,6 +146,11 @@ impl Report {
         list(&mut self.returns, message_id);
     }
 
+    /// Whether a letter is one of those that this command sent first.
+    pub(super) fn is_canary(&self, message_id: &str) -> bool {
+        self.canary.as_ref().is_some_and(|canary| canary.message_ids.iter().any(|id| id == message_id))
+    }
+
     /// The look took no more letters than it was to.
     pub(super) fn limit_reached(&mut self) {
         if self.ended == Ended::Complete {

@@ -123,7 +123,11 @@ impl Shown {
             Fate::Unknown | Fate::Interrupted => format!("undecided after {waited}"),
             Fate::NothingToSend => return None,
         };
-        Some(format!("canary {}: {fate}", canary.message_ids.join(", ")))
+        let before = match canary.recorded_before {
+            0 => String::new(),
+            some => format!(" ({some} recorded before the send, which proves nothing)"),
+        };
+        Some(format!("canary {}: {fate}{before}", canary.message_ids.join(", ")))
     }
 
     fn counts(&self) -> String {
