@@ -45,7 +45,8 @@ impl Said {
 
     /// The end of what was not JSON.
     pub fn last(&self) -> impl Iterator<Item = &String> {
-        self.other.iter().skip(self.other.len().saturating_sub(LAST_LINES))
+        let lines = || self.other.iter().filter(|line| !line.trim().is_empty());
+        lines().skip(lines().count().saturating_sub(LAST_LINES))
     }
 
     pub fn is_about_a_lock(&self) -> bool {

@@ -107,7 +107,11 @@ impl Terraform {
         if self.path_style {
             init.push("-backend-config=use_path_style=true".into());
         }
-        self.run(&init, &format!("initialise {}", root.name())).await.map_err(|error| self.or_new(error))?;
+        // Outside of it, init reads the state of the workspace "default", which lies where no role of an environment may
+        // look.
+        let workspace = (select == Select::OrCreate).then_some(root.environment.as_str());
+        let initialised = self.run_in(workspace, &init, &format!("initialise {}", root.name())).await;
+        initialised.map_err(|error| self.or_new(error))?;
         match select {
             Select::OrCreate => {
                 let select = ["workspace", "select", "-no-color", "-or-create=true", &root.environment];
