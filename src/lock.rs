@@ -48,3 +48,9 @@ pub async fn take(path: &Path, busy: &str, progress: &dyn Progress, cancel: &Can
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
+
+/// Whether a run holds the lock now. A file that cannot be looked at is held by nobody that is known.
+pub fn is_held(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}

@@ -172,7 +172,7 @@ fn shortened(mut arguments: Vec<String>) -> Vec<String> {
 }
 
 /// A word as a shell reads it back.
-fn quoted(word: &str) -> Cow<'_, str> {
+pub fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => Cow::Borrowed(word),

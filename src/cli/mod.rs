@@ -22,6 +22,7 @@ pub mod plan;
 pub mod queue;
 pub mod runs;
 pub mod stack;
+pub mod state;
 pub mod upload;
 pub mod verify;
 
@@ -105,6 +106,9 @@ enum Verb {
     Destroy(Box<destroy::Args>),
     Drift(drift::Args),
     Output(output::Args),
+    /// The states that Terraform keeps of what it deployed
+    #[command(subcommand)]
+    State(state::Verb),
     Upload(Box<upload::Args>),
     Verify(Box<verify::Args>),
     Doctor(Box<doctor::Args>),
@@ -146,6 +150,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Destroy(args) => destroy::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Drift(args) => drift::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Output(args) => output::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::State(verb) => state::run(verb, ctx).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,

@@ -78,6 +78,12 @@ impl BackendFile {
         serde_json::from_str(&value).ok()
     }
 
+    /// A setting that is true.
+    pub fn is_on(&self, key: &str) -> bool {
+        let mut settings = settings(self.content.as_deref().unwrap_or_default());
+        settings.any(|setting| setting.key == key && setting.value == "true")
+    }
+
     pub fn differences(&self, wanted: &Backend) -> Vec<Difference> {
         let content = self.content.as_deref().unwrap_or_default();
         let now = |key: &str| settings(content).find(|setting| setting.key == key).map(|setting| setting.value);
@@ -236,6 +242,7 @@ mod tests {
         let file = file(Some(&written));
         assert_eq!(file.differences(&wanted()), []);
         assert_eq!(file.get("bucket").as_deref(), Some("b"));
+        assert!(file.is_on("use_lockfile") && !file.is_on("encrypt"));
         assert_eq!(merge(&written, &wanted()), written);
     }
 

@@ -3,6 +3,7 @@
 
 pub mod backend;
 pub mod bootstrap;
+pub mod state;
 pub mod surfaces;
 pub mod terraform;
 mod versions;

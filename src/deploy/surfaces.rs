@@ -1,10 +1,8 @@
 //! The surfaces that deployed stacks have written into the state bucket, as `surface/ENV/STACK.json`.
 
-use std::path::Path;
-
 use futures_util::{StreamExt, stream};
 
-use super::backend::BackendFile;
+use super::state::state_bucket;
 use crate::aws::{Explain, code};
 use crate::error::{Error, Kind, Result};
 use crate::surface::{Surface, Surfaces};
@@ -44,25 +42,4 @@ async fn get(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Option<
     let broken = |error| Error::new(Kind::Unreachable, format!("{key} broke off while it was read")).caused_by(error);
     let bytes = object.body.collect().await.map_err(broken)?.into_bytes();
     Surface::parse(&String::from_utf8_lossy(&bytes)).map(Some)
-}
-
-/// By the backend file that bootstrap wrote, the configuration, or the name that bootstrap would give it.
-async fn state_bucket(target: &Target, environment: &str) -> Result<String> {
-    let project = target.config.path.as_deref().and_then(Path::parent);
-    if let Some(bucket) =
-        project.map(|project| BackendFile::read(project, environment)).transpose()?.and_then(|file| file.get("bucket"))
-    {
-        return Ok(bucket);
-    }
-    let declared = target.config.environments.get(environment).and_then(|declared| declared.state_bucket.clone());
-    match declared {
-        Some(bucket) => Ok(bucket),
-        None => {
-            let account = match target.expected_account() {
-                Some(account) => account.to_owned(),
-                None => target.caller().await?.account.clone(),
-            };
-            Ok(format!("{}-tfstate-{account}-{}", target.config.project.name, target.region))
-        }
-    }
 }

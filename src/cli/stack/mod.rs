@@ -1,6 +1,7 @@
 //! What the verbs that drive Terraform share: their arguments, and how a plan is shown.
 
 mod consent;
+pub mod markdown;
 mod run;
 
 use serde::Serialize;
@@ -61,16 +62,30 @@ pub struct PlanArgs {
     pub extra: Vec<String>,
 }
 
-/// What decides what a plan is and where it goes is not passed by.
-const OURS: [&str; 10] =
-    ["out", "destroy", "refresh-only", "json", "state", "state-out", "backup", "var", "var-file", "detailed-exitcode"];
+/// What decides what a plan is, where it goes and what is said of it is not passed by.
+const OURS: [&str; 14] = [
+    "backup",
+    "chdir",
+    "destroy",
+    "detailed-exitcode",
+    "help",
+    "input",
+    "json",
+    "out",
+    "refresh-only",
+    "state",
+    "state-out",
+    "target",
+    "var",
+    "var-file",
+];
 
 impl PlanArgs {
     pub fn wish(&self) -> Result<Wish> {
         let name = |argument: &str| argument.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();
         if let Some(ours) = self.extra.iter().find(|argument| OURS.contains(&name(argument).as_str())) {
             return Err(Error::usage(format!("{ours} is claimctl's to decide"))
-                .hint("see --plan-file, --refresh-only, --var and claimctl destroy"));
+                .hint("see --plan-file, --refresh-only, --target, --var and claimctl destroy"));
         }
         Ok(Wish {
             targets: self.targets.clone(),
@@ -142,7 +157,8 @@ fn why(reason: &str) -> String {
     format!("({})", reason.replace('_', " "))
 }
 
-fn cells(attribute: &Attribute) -> [String; 3] {
+/// An attribute's path, what it is, and what it is to be.
+pub fn cells(attribute: &Attribute) -> [String; 3] {
     let Attribute { path, old, new, sensitive, known_after_apply, forces_replacement } = attribute;
     let now = if *sensitive { "(sensitive)".to_owned() } else { shown(old.as_ref()) };
     let mut then = match (*sensitive, *known_after_apply) {

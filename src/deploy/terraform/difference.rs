@@ -19,7 +19,8 @@ pub struct Attribute {
     pub forces_replacement: bool,
 }
 
-pub fn attributes(change: &ChangeOf) -> Vec<Attribute> {
+/// What a planned change changes.
+pub fn planned(change: &ChangeOf) -> Vec<Attribute> {
     let forced: Vec<String> = change.replace_paths.iter().map(|path| spelled(path)).collect();
     let mut found = Vec::new();
     let sides = Sides {
@@ -34,6 +35,47 @@ pub fn attributes(change: &ChangeOf) -> Vec<Attribute> {
         attribute.forces_replacement = forced.iter().any(|forced| is_within(&attribute.path, forced));
     }
     found
+}
+
+/// In what two sides that are both known differ. A mark of `true` stands for a secret, and for all below it.
+pub fn attributes(old: &Value, old_secret: &Value, new: &Value, new_secret: &Value) -> Vec<Attribute> {
+    let mut found = Vec::new();
+    compare("", &Sides { old, new, unknown: NULL, old_secret, new_secret }, &mut found);
+    found
+}
+
+/// One value within a resource.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Leaf {
+    /// As in `tags.team` or `rule[0].id`.
+    pub path: String,
+    /// None: masked.
+    pub value: Option<Value>,
+    pub sensitive: bool,
+}
+
+/// Every value that is set, one by one, and those that are marked masked as a whole.
+pub fn leaves(value: &Value, secret: &Value) -> Vec<Leaf> {
+    let mut found = Vec::new();
+    descend("", value, secret, &mut found);
+    found
+}
+
+fn descend(path: &str, value: &Value, secret: &Value, found: &mut Vec<Leaf>) {
+    let sensitive = *secret == Value::Bool(true);
+    let steps: Vec<Step> = match value {
+        Value::Null => return,
+        Value::Object(members) if !sensitive => members.keys().cloned().map(Step::Key).collect(),
+        Value::Array(items) if !sensitive => (0..items.len()).map(Step::Index).collect(),
+        _ => Vec::new(),
+    };
+    if steps.is_empty() {
+        let value = (!sensitive).then(|| value.clone());
+        return found.push(Leaf { path: path.to_owned(), value, sensitive });
+    }
+    for step in steps {
+        descend(&step.after(path), step.of(value), inherited(secret, &step), found);
+    }
 }
 
 /// `["rule", 0, "id"]` as `rule[0].id`.
@@ -174,7 +216,7 @@ mod tests {
     fn told(change: Value) -> Vec<String> {
         let change: ChangeOf = serde_json::from_value(change).unwrap();
         let side = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
-        let told = attributes(&change).into_iter().map(|attribute| {
+        let told = planned(&change).into_iter().map(|attribute| {
             let Attribute { path, old, new, sensitive, known_after_apply, forces_replacement } = attribute;
             let marks = [(sensitive, " secret"), (known_after_apply, " later"), (forces_replacement, " forces")];
             let marks: String = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
@@ -217,6 +259,17 @@ mod tests {
             "after_unknown": {"id": true}, "replace_paths": [["name"]]});
         assert_eq!(told(change), ["id: \"1\" -> - later", "name: \"a\" -> \"b\" forces"]);
         assert_eq!(spelled(&[json!("rule"), json!(0), json!("id")]), "rule[0].id");
+    }
+
+    #[test]
+    fn every_value_is_told_by_its_path_and_secrets_are_masked() {
+        let value =
+            json!({"a": 1, "none": null, "tags": {"x": "1"}, "l": [{"id": 2}], "e": {}, "s": {"deep": "hunter2"}});
+        let told: Vec<String> = leaves(&value, &json!({"s": true, "l": [{}]}))
+            .into_iter()
+            .map(|leaf| format!("{} {}", leaf.path, leaf.value.map_or("secret".to_owned(), |value| value.to_string())))
+            .collect();
+        assert_eq!(told, ["a 1", "e {}", "l[0].id 2", "s secret", "tags.x \"1\""]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Terraform, ready to work on one root in one environment: checked, initialised, with the credentials that were
 //! checked and nothing of the shell that could lead it elsewhere.
 
+use std::io::{ErrorKind, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -10,8 +11,10 @@ use tokio::process::Command;
 use super::binary::Binary;
 use super::events::{Diagnostic, Event};
 use super::failure::Said;
-use super::root::Root;
+use super::init::Select;
+use super::root::{ERRORED, Root};
 use super::source::Source;
+use super::variables::PLACE;
 use super::{init, locked, state};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
@@ -35,6 +38,9 @@ const MISLEADING: [&str; 7] = [
 
 /// The same by what their names begin with: of each verb, and of each service.
 const MISLEADING_KINDS: [&str; 2] = ["TF_CLI_ARGS", "AWS_ENDPOINT_URL"];
+
+/// What begins the names of variables of a root (Terraform documentation, "Environment Variables", TF_VAR_name).
+const VARIABLE: &str = "TF_VAR_";
 
 /// Terraform's backend reads only those of a service, providers the first one.
 const ENDPOINTS: [&str; 5] = [
@@ -63,15 +69,16 @@ impl Terraform {
         check_errored(&root)?;
         let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
         init::check_state(&terraform.root, has_state)?;
-        terraform.ensure_initialised().await?;
+        terraform.ensure_initialised(Select::OrCreate).await?;
         Ok(terraform)
     }
 
-    /// The same for what mends a state: one that is gone, or waits to be saved, stops nothing.
+    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops
+    /// nothing, and none is made.
     pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
         let (terraform, _) = Terraform::opened(ctx, target, root).await?;
-        terraform.ensure_initialised().await?;
+        terraform.ensure_initialised(Select::AsNamed).await?;
         Ok(terraform)
     }
 
@@ -79,6 +86,7 @@ impl Terraform {
     async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, bool)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
+        note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
         let (guarded, binary, found) =
             tokio::join!(target.guard(ctx), Binary::find(&target.config), state::is_there(target, &root));
@@ -105,14 +113,17 @@ impl Terraform {
             command.env_remove(name);
         }
         command.args(arguments).current_dir(&self.root.folder).envs(self.variables.iter().map(|(k, v)| (k, v)));
+        // Else it reads the state of the workspace "default", which lies where no role of an environment may look.
+        if arguments.first().is_some_and(|verb| verb == "init") {
+            command.env("TF_WORKSPACE", &self.root.environment);
+        }
         command
     }
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
     async fn turn(&self) -> Result<lock::Lock> {
-        let path = self.root.data_dir.join("running.lock");
-        lock::take(&path, &self.root.name(), &*self.progress, &self.cancel).await
+        lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
@@ -143,14 +154,25 @@ impl Terraform {
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
     pub async fn stream(&self, arguments: &[String], mut hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
         let mut said = Said::default();
+        let mut speaks = false;
         let ended = self
             .started(arguments, |stream, line| match (stream, Event::read(line)) {
-                (Stream::Stdout, Some(Event::Diagnostic { diagnostic })) => said.diagnostics.push(diagnostic),
-                (Stream::Stdout, Some(event)) => hear(event),
+                (Stream::Stdout, Some(event)) => {
+                    speaks = true;
+                    match event {
+                        Event::Diagnostic { diagnostic } => said.diagnostics.push(diagnostic),
+                        event => hear(event),
+                    }
+                }
                 _ => said.other.push(line.to_owned()),
             })
             .await?;
-        Ok((ended, said))
+        // The first line names the version (Terraform documentation, "Machine-Readable UI"): without any, that it ended
+        // well says nothing about what it did.
+        match ended.status.success() && !speaks {
+            true => Err(silent(&self.binary.program, &said)),
+            false => Ok((ended, said)),
+        }
     }
 
     /// Whether a run did what it should; exit code 2 of `-detailed-exitcode` counts as well.
@@ -161,7 +183,8 @@ impl Terraform {
         }
         match ended.status.code() {
             Some(0 | 2) => Ok(()),
-            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root)),
+            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
+            Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
                 "what it was doing may be there without being in the state: claimctl plan {} --env {}",
@@ -179,7 +202,40 @@ impl Terraform {
 }
 
 fn is_misleading(name: &str) -> bool {
-    MISLEADING.contains(&name) || MISLEADING_KINDS.iter().any(|kind| name.starts_with(kind))
+    MISLEADING.contains(&name)
+        || MISLEADING_KINDS.iter().any(|kind| name.starts_with(kind))
+        || name.strip_prefix(VARIABLE).is_some_and(|variable| PLACE.contains(&variable))
+}
+
+/// A variable of the stack that the shell sets is not in the repository, and what it does is in the plan all the same.
+fn note_variables(ctx: &Ctx, source: &Source) {
+    let set = ctx.variable_names().filter_map(|name| name.strip_prefix(VARIABLE));
+    let set: Vec<&str> = set.filter(|name| source.variables.contains_key(*name) && !PLACE.contains(name)).collect();
+    if !set.is_empty() {
+        let names: Vec<String> = set.iter().map(|name| format!("{VARIABLE}{name}")).collect();
+        ctx.progress.note(&format!("note: the shell sets variables of the stack: {}", names.join(", ")));
+    }
+}
+
+/// Terraform's words go to a file in the data folder, so that on a full disk they are lost, or are about what is torn.
+fn has_no_room(root: &Root) -> bool {
+    let written = tempfile::tempfile_in(&root.data_dir).and_then(|mut file| file.write_all(&[0; 64 * 1024]));
+    written.is_err_and(|error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
+fn full(doing: &str, said: &Said, root: &Root) -> Error {
+    Error::unexpected(format!("Terraform could not {doing}"))
+        .caused_by(format!("no space left on device: {}", root.data_dir.display()))
+        .details(said.last())
+        .hint("free some room, or point CLAIMCTL_HOME at another disk")
+}
+
+fn silent(program: &str, said: &Said) -> Error {
+    Error::unexpected(format!("{program} ended without a word in JSON, so what it did is not known"))
+        .details(said.last())
+        .hint(
+            "binary under [terraform] in claimctl.toml has to be Terraform or OpenTofu itself, or hand their output on",
+        )
 }
 
 /// That `--target` was given is known.
@@ -213,13 +269,18 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
 
 /// A state that Terraform could not save lies beside the root, and has to be saved before anything else.
 fn check_errored(root: &Root) -> Result<()> {
-    let file = root.folder.join("errored.tfstate");
+    let file = root.folder.join(ERRORED);
     if !file.exists() {
         return Ok(());
     }
     Err(Error::refused(format!("an apply of {} could not save its state, which is in {}", root.stack, file.display()))
-        .hint(format!("save it in the environment of that apply: {} state push {}", root.by_hand(), file.display()))
-        .hint(format!("then remove it: rm {}", file.display())))
+        .hint(format!(
+            "save it in the environment of that apply: claimctl state restore {} --env {} --file {}",
+            root.stack,
+            root.environment,
+            file.display()
+        ))
+        .hint("it is removed once its content is in the state"))
 }
 
 /// What Terraform, its backend and the provider are started with: the credentials that the guard has seen.
@@ -258,10 +319,11 @@ mod tests {
             "AWS_PROFILE",
             "TF_CLI_ARGS",
             "TF_CLI_ARGS_plan",
+            "TF_VAR_account",
         ] {
             assert!(is_misleading(name), "{name}");
         }
-        for name in ["PATH", "TF_CLI_CONFIG_FILE", "AWS_CA_BUNDLE"] {
+        for name in ["PATH", "TF_CLI_CONFIG_FILE", "AWS_CA_BUNDLE", "TF_VAR_timeout"] {
             assert!(!is_misleading(name), "{name}");
         }
     }

@@ -1,6 +1,7 @@
 //! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
 
 use super::events::Diagnostic;
+use super::existing;
 use super::root::Root;
 use crate::error::{Error, Kind};
 
@@ -28,8 +29,7 @@ impl Said {
     pub fn failure(&self, doing: &str, root: &Root) -> Error {
         let mut lines: Vec<String> = self.errors().flat_map(Diagnostic::lines).collect();
         if lines.is_empty() {
-            let skipped = self.other.len().saturating_sub(LAST_LINES);
-            lines = self.other[skipped..].to_vec();
+            lines = self.last().cloned().collect();
         }
         let text = lines.join("\n");
         let (kind, hints) = judged(&text, root);
@@ -37,18 +37,22 @@ impl Said {
         for hint in hints {
             error = error.hint(hint);
         }
-        for address in self.errors().filter(|error| exists_already(&error.text())).filter_map(|e| e.address.as_ref()) {
-            error = error.hint(format!(
-                "{address} exists without being in the state: take it in with {} import {address} ID",
-                root.by_hand()
-            ));
+        for hint in existing::hints(self.errors(), root) {
+            error = error.hint(hint);
         }
         error
     }
 
+    /// The end of what was not JSON.
+    pub fn last(&self) -> impl Iterator<Item = &String> {
+        self.other.iter().skip(self.other.len().saturating_sub(LAST_LINES))
+    }
+
     pub fn is_about_a_lock(&self) -> bool {
-        self.errors().any(|error| error.text().contains("state lock"))
-            || self.other.iter().any(|line| line.contains("Error acquiring the state lock"))
+        // The second are the backend's, where it makes a workspace.
+        let words = ["acquiring the state lock", "failed to lock s3 state"];
+        let says = |text: &str| words.iter().any(|words| text.contains(words));
+        self.errors().any(|error| says(&error.text())) || self.other.iter().any(|line| says(line))
     }
 
     /// All that was said, for what has to be found in it.
@@ -72,17 +76,25 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     if says(&["ExpiredToken", "InvalidClientTokenId", "No valid credential sources"]) {
         return (Kind::Denied, vec!["the credentials are not taken any more: sign in again".to_owned()]);
     }
-    if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "not authorized", "NotFound"]) {
+    if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "InvalidState", "not authorized", "NotFound"]) {
         let hint =
             "the KMS key cannot be used: its policy has to allow it to these credentials, and it must be enabled";
+        return (Kind::Denied, vec![hint.to_owned()]);
+    }
+    if says(&["Error acquiring the state lock"]) && says(&["AccessDenied"]) {
+        let hint = "a role that only plans cannot take the lock, and plans without it: -- -lock=false";
         return (Kind::Denied, vec![hint.to_owned()]);
     }
     if says(&["AccessDenied", "not authorized to perform", "UnauthorizedOperation", "StatusCode: 403"]) {
         let hint = "the role that may deploy is made by terraform/global: use it (role_arn in claimctl.toml)";
         return (Kind::Denied, vec![hint.to_owned()]);
     }
-    if says(&["NoSuchBucket", "S3 bucket does not exist", "S3 bucket \""]) {
+    if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
         return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap --env {environment}")]);
+    }
+    if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
+        let hint = format!("the addresses that the stack has: claimctl plan {}", root.typed());
+        return (Kind::NotFound, vec![hint]);
     }
     if says(&["no space left on device"]) {
         let hint = "the disk is full: free some room, or point CLAIMCTL_HOME at another disk";
@@ -98,10 +110,6 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     }
     let again = format!("mend the cause; what is still to do: claimctl plan {} --env {environment}", root.stack);
     (Kind::Unexpected, vec![again])
-}
-
-fn exists_already(text: &str) -> bool {
-    ["already exists", "AlreadyExists", "AlreadyOwnedByYou"].iter().any(|word| text.contains(word))
 }
 
 #[cfg(test)]
@@ -123,6 +131,9 @@ mod tests {
             ("Saved plan is stale", "", Kind::Refused),
             ("creating queue", "api error AccessDenied: no", Kind::Denied),
             ("No value for required variable", "", Kind::Usage),
+            ("refreshing state", "in S3 bucket \"b\": api error KMS.KMSInvalidStateException: gone", Kind::Denied),
+            ("refreshing state", "S3 bucket \"b\" does not exist.", Kind::NotFound),
+            ("refreshing state", "in S3 bucket \"b\": InternalError", Kind::Unexpected),
             ("Failed to get existing workspaces", "S3 bucket does not exist.", Kind::NotFound),
             ("something else", "", Kind::Unexpected),
         ] {
@@ -131,11 +142,5 @@ mod tests {
             assert_eq!(error.said()[0], summary);
             assert!(!error.hints().is_empty());
         }
-    }
-
-    #[test]
-    fn what_exists_already_is_to_be_imported() {
-        let error = said("creating SQS Queue", "QueueAlreadyExists: it is there").failure("apply it", &root());
-        assert!(error.hints().iter().any(|hint| hint.contains("import aws_sqs_queue.claims")), "{:?}", error.hints());
     }
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::driver::Terraform;
 use super::root::{Root, StateAt};
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, IoContext, Kind, Result};
 use crate::progress::Unit;
 
 /// What claimctl remembers of a root in an environment, in its data folder.
@@ -49,10 +49,12 @@ pub fn check_state(root: &Root, is_there: bool) -> Result<()> {
             let gone = format!("the state of {} is gone: s3://{}/{}", root.name(), root.state.bucket, root.state.key);
             let error = Error::refused(gone);
             let error = match Some(before) == here {
-                true => error.hint(format!(
-                    "an older version may be there: aws s3api list-object-versions --bucket {} --prefix {}",
-                    root.state.bucket, root.state.key
-                )),
+                true => error
+                    .hint(format!("its versions: claimctl state versions {} --env {}", root.stack, root.environment))
+                    .hint(format!(
+                        "bring one back: claimctl state restore {} VERSION --env {}",
+                        root.stack, root.environment
+                    )),
                 false => error.hint(format!(
                     "it was last seen at s3://{}/{}: move it, or name that bucket in {}",
                     before.bucket,
@@ -75,18 +77,28 @@ pub fn note_state(root: &Root) -> Result<()> {
     Notes { state: Some(root.state.clone()), ..Notes::read(root) }.write(root)
 }
 
+/// How the environment's workspace is selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Select {
+    /// One that is not there is made, with an empty state.
+    OrCreate,
+    /// By its name alone: nothing is made where the state is gone.
+    AsNamed,
+}
+
 impl Terraform {
     /// Initialises where something changed since the last time, and selects the environment's workspace.
-    pub(super) async fn ensure_initialised(&self) -> Result<()> {
+    pub(super) async fn ensure_initialised(&self, select: Select) -> Result<()> {
         let root = &self.root;
         let notes = Notes::read(root);
-        let selected = std::fs::read_to_string(root.data_dir.join("environment")).unwrap_or_default();
+        let selection = root.data_dir.join("environment");
+        let selected = std::fs::read_to_string(&selection).unwrap_or_default();
         if notes.init == self.depends_on()? && selected == root.environment {
             return Ok(());
         }
         self.progress.start(&format!("terraform init of {}", root.name()), None, Unit::Steps);
         // A workspace that the new place does not know would be asked about.
-        match std::fs::remove_file(root.data_dir.join("environment")) {
+        match std::fs::remove_file(&selection) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).on("write in", &root.data_dir);
             }
@@ -98,11 +110,29 @@ impl Terraform {
         if self.path_style {
             init.push("-backend-config=use_path_style=true".into());
         }
-        self.run(&init, &format!("initialise {}", root.name())).await?;
-        let select = ["workspace", "select", "-or-create=true", &root.environment].map(str::to_owned);
-        self.run(&select, &format!("select the workspace of {}", root.name())).await?;
+        self.run(&init, &format!("initialise {}", root.name())).await.map_err(|error| self.or_new(error))?;
+        match select {
+            Select::OrCreate => {
+                let select = ["workspace", "select", "-no-color", "-or-create=true", &root.environment];
+                self.run(&select.map(str::to_owned), &format!("select the workspace of {}", root.name())).await?;
+            }
+            // What Terraform itself notes.
+            Select::AsNamed => std::fs::write(&selection, &root.environment).on("write", &selection)?,
+        }
         self.progress.finish();
         Notes { init: self.depends_on()?, state: Notes::read(root).state }.write(root)
+    }
+
+    /// The workspace is made where there is none yet, which a role that only plans cannot do.
+    fn or_new(&self, error: Error) -> Error {
+        let Root { stack, environment, .. } = &self.root;
+        match error.kind() {
+            Kind::Denied => error.hint(format!(
+                "where nothing is deployed there yet, the first run makes the workspace and so needs the right to write \
+                 the state: claimctl deploy {stack} --env {environment}"
+            )),
+            _ => error,
+        }
     }
 
     fn depends_on(&self) -> Result<String> {

@@ -1,15 +1,23 @@
 //! A state that is locked by someone else: who, since when, for what, and whether they can still be at work.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::failure::Said;
 use super::root::Root;
+use crate::deploy::state::Life;
 use crate::error::{Error, Kind};
+use crate::output::units::{duration, local_time};
 
 /// What Terraform says of a lock (Terraform documentation, "State Locking").
 const FIELDS: [&str; 6] = ["ID", "Path", "Operation", "Who", "Version", "Created"];
+/// How Go prints a time, without its fraction, which may be missing.
+const CREATED: &str = "%Y-%m-%d %H:%M:%S %z";
 
-pub fn explain(said: &Said, root: &Root) -> Error {
+/// `program` is what runs of Terraform on this machine are called.
+pub fn explain(said: &Said, root: &Root, program: &str) -> Error {
     let text = said.text();
     let info = info(&text);
     let Some(id) = info.get("ID") else {
@@ -18,19 +26,36 @@ pub fn explain(said: &Said, root: &Root) -> Error {
     };
     let get = |field| info.get(field).copied().unwrap_or("unknown");
     let operation = get("Operation").trim_start_matches("OperationType").to_lowercase();
+    let created = info.get("Created").and_then(|text| moment(text));
+    let since = created.map_or_else(|| get("Created").to_owned(), since);
     let message = format!("the state of {} is locked by {}", root.name(), get("Who"));
-    let error = Error::new(Kind::Refused, message)
-        .caused_by(format!("operation {operation}, since {}, lock {id}", get("Created")));
-    let unlock = format!("{} force-unlock {id}", root.by_hand());
-    match is_here(get("Who")) {
-        // Whoever is at work through claimctl on this machine would have been waited for.
-        true => error
-            .hint("no Terraform that claimctl started on this machine is at work on it: that run has died")
-            .hint(format!("unless somebody runs Terraform by hand, give the lock back: {unlock}")),
-        false => error
-            .hint("wait for them, and run the same command again; to wait here: -- -lock-timeout=10m")
-            .hint(format!("only where that run has died, give the lock back: {unlock}")),
+    let error =
+        Error::new(Kind::Refused, message).caused_by(format!("operation {operation}, since {since}, lock {id}"));
+    let life = root.workplace(program).look(info.get("Who").copied(), created);
+    let error = error.hint(life.sentence());
+    let unlock = format!("claimctl state unlock {} {id}", root.typed());
+    let wait = "wait for them, and run the same command again; to wait here: -- -lock-timeout=10m";
+    match life {
+        Life::Alive { .. } => error.hint(wait),
+        Life::Dead => error.hint(format!("give the lock back: {unlock}")),
+        Life::Elsewhere | Life::Unknown { .. } => {
+            error.hint(wait).hint(format!("only where that run has died, give the lock back: {unlock}"))
+        }
     }
+}
+
+/// Reads like "2026-01-02 04:04:05 (3h 7m ago)".
+pub fn since(created: Timestamp) -> String {
+    let age = Duration::try_from(Timestamp::now().duration_since(created)).unwrap_or_default();
+    format!("{} ({} ago)", local_time(created), duration(age))
+}
+
+/// `2026-01-02 03:04:05.678901234 +0000 UTC`
+fn moment(text: &str) -> Option<Timestamp> {
+    let mut parts = text.split_whitespace();
+    let (date, time, offset) = (parts.next()?, parts.next()?, parts.next()?);
+    let time = time.split_once('.').map_or(time, |(whole, _)| whole);
+    Timestamp::strptime(CREATED, format!("{date} {time} {offset}")).ok()
 }
 
 /// The fields of a lock, however they are framed.
@@ -44,14 +69,6 @@ fn info(text: &str) -> BTreeMap<&'static str, &str> {
     fields.filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// Whether `USER@HOST` is of this machine.
-fn is_here(who: &str) -> bool {
-    let here =
-        std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname"));
-    let host = who.rsplit('@').next().unwrap_or_default();
-    here.is_ok_and(|here| here.trim() == host)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,22 +76,44 @@ mod tests {
 
     const SAID: &str = "Error acquiring the state lock\nLock Info:\n  ID:        9db590f1-b6fe-c5f2-2678-8804f089deba\n  \
                         Path:      state/key\n  Operation: OperationTypeApply\n  Who:       eve@elsewhere\n  Version:   \
-                        1.11.4\n  Created:   2026-01-02 03:04:05 +0000 UTC\n  Info:      \n";
+                        1.11.4\n  Created:   2026-01-02 03:04:05.6 +0000 UTC\n  Info:      \n";
+
+    fn said(text: &str) -> Said {
+        Said { other: text.lines().map(str::to_owned).collect(), ..Said::default() }
+    }
 
     #[test]
     fn whoever_holds_the_lock_is_named_with_what_to_type() {
-        let said = Said { other: SAID.lines().map(str::to_owned).collect(), ..Said::default() };
-        let error = explain(&said, &root());
+        let error = explain(&said(SAID), &root(), "terraform");
         assert_eq!(error.kind(), Kind::Refused);
         assert_eq!(error.to_string(), "the state of claim-check in dev is locked by eve@elsewhere");
-        assert!(error.chain()[1].starts_with("operation apply, since 2026-01-02 03:04:05"), "{:?}", error.chain());
-        assert!(error.hints().iter().any(|hint| hint.contains("force-unlock 9db590f1")));
+        let cause = &error.chain()[1];
+        assert!(cause.starts_with("operation apply, since 2026-01-0") && cause.contains(" ago), lock 9db590f1"));
+        let hints = error.hints().join("\n");
+        assert!(hints.starts_with("it is of another machine"), "{hints}");
+        let unlock = "claimctl state unlock claim-check --env dev 9db590f1-b6fe-c5f2-2678-8804f089deba";
+        assert!(hints.ends_with(unlock), "{hints}");
+    }
+
+    #[test]
+    fn a_run_that_died_on_this_machine_need_not_be_waited_for() {
+        let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
+        let here = SAID.replace("elsewhere", host.trim());
+        let error = explain(&said(&here), &root(), "terraform");
+        assert!(error.hints()[0].starts_with("that run has died"), "{:?}", error.hints());
+    }
+
+    #[test]
+    fn a_moment_is_read_as_go_prints_it() {
+        let moment = |text| moment(text).map(|moment| moment.to_string());
+        assert_eq!(moment("2026-01-02 03:04:05.6 +0000 UTC").as_deref(), Some("2026-01-02T03:04:05Z"));
+        assert_eq!(moment("2026-01-02 03:04:05 +0200 CEST").as_deref(), Some("2026-01-02T01:04:05Z"));
+        assert_eq!(moment("yesterday"), None);
     }
 
     #[test]
     fn a_lock_that_could_not_be_asked_for_is_no_lock_of_somebody() {
-        let line = "Error acquiring the state lock: api error AccessDenied";
-        let said = Said { other: vec![line.to_owned()], ..Said::default() };
-        assert_eq!(explain(&said, &root()).kind(), Kind::Denied);
+        let error = explain(&said("Error acquiring the state lock: api error AccessDenied"), &root(), "terraform");
+        assert_eq!(error.kind(), Kind::Denied);
     }
 }

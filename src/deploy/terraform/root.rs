@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use crate::config::Config;
 use crate::context::Paths;
 use crate::deploy::backend::BackendFile;
+use crate::deploy::state::Workplace;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::target::Target;
 
 /// Applied once per account, by an administrator, and no part of `--all`.
-const GLOBAL: &str = "global";
+pub const GLOBAL: &str = "global";
+/// What Terraform leaves beside the root when it cannot save a state.
+pub const ERRORED: &str = "errored.tfstate";
 
 /// One stack in one environment.
 #[derive(Debug, Clone)]
@@ -67,9 +70,22 @@ impl Root {
         self.project.join("terraform/environments").join(format!("{}.tfvars", self.environment))
     }
 
-    /// How Terraform itself is called for this root, for what claimctl has no verb for.
-    pub fn by_hand(&self) -> String {
-        format!("TF_DATA_DIR={} terraform -chdir={}", self.data_dir.display(), self.folder.display())
+    /// Locked for as long as a Terraform that claimctl has started is at work here.
+    pub fn running(&self) -> PathBuf {
+        self.data_dir.join("running.lock")
+    }
+
+    /// Where a run that works on this root is to be found.
+    pub fn workplace(&self, program: &str) -> Workplace {
+        // As /proc names it.
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let data_dir = self.data_dir.clone();
+        Workplace { folder, data_dir, running: self.running(), program: program.to_owned() }
+    }
+
+    /// How the stack is named to a verb: `claim-check --env dev`.
+    pub fn typed(&self) -> String {
+        format!("{} --env {}", self.stack, self.environment)
     }
 
     /// The stack and where it is, as the operator would say it.

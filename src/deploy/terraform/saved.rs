@@ -2,8 +2,7 @@
 //!
 //! Both hold secrets in clear text: they are readable by their owner only, and removed once applied.
 
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use super::plan::Mode;
 use super::root::{Root, StateAt};
 use crate::artifact::sha256;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::create_private;
+use crate::folder::{Existing, create_private, write_private};
 
 const VERSION: u32 = 1;
 
@@ -75,8 +74,8 @@ impl PlanFile {
         let plan = std::fs::read(&self.path).on("read", &self.path)?;
         let sidecar = serde_json::to_vec_pretty(&self.sidecar)
             .map_err(|error| Error::unexpected("the plan's sidecar has no JSON form").caused_by(error))?;
-        write_private(to, &plan)?;
-        write_private(&beside(to), &sidecar)
+        write_private(to, &plan, Existing::Replace)?;
+        write_private(&beside(to), &sidecar, Existing::Replace)
     }
 
     /// Copies a plan that was kept, and checks that the copy is the one that was made for this root.
@@ -113,7 +112,7 @@ impl PlanFile {
         }
         let folder = private_folder(root)?;
         let copy = folder.path().join("plan");
-        write_private(&copy, &plan)?;
+        write_private(&copy, &plan, Existing::Replace)?;
         Ok(PlanFile { path: copy, sidecar, kept: Some(path.to_owned()), _folder: folder })
     }
 
@@ -173,19 +172,10 @@ pub fn again(root: &Root, path: &Path) -> String {
     format!("make a new one: claimctl plan {stack} --env {environment} --plan-file {}", path.display())
 }
 
-fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .permissions(std::fs::Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-        .on("write in", folder)?;
-    file.write_all(content).and_then(|()| file.as_file().sync_all()).on("write", path)?;
-    file.persist(path).map_err(|failed| failed.error).on("write", path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::deploy::terraform::root::tests::root;
     use crate::error::Kind;

@@ -2,7 +2,8 @@
 
 use super::root::Root;
 use crate::aws::{Explain, code};
-use crate::error::{Error, Result};
+use crate::deploy::state::no_bucket;
+use crate::error::{Kind, Result};
 use crate::target::Target;
 
 const LIST: &str = "s3:ListBucket";
@@ -14,10 +15,15 @@ pub async fn is_there(target: &Target, root: &Root) -> Result<bool> {
     let answer = list.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
     let is_missing = answer.as_ref().err().and_then(code) == Some("NoSuchBucket");
     if is_missing {
-        return Err(Error::not_found(format!("there is no state bucket {bucket}"))
-            .hint(format!("make it: claimctl bootstrap --env {}", root.environment))
-            .hint(format!("another one is named in {}", root.backend.path.display())));
+        return Err(no_bucket(bucket, &root.environment, Some(&root.backend.path)));
     }
-    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"))?;
+    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"));
+    let found = found.map_err(|error| match error.kind() {
+        Kind::Denied => error.hint(format!(
+            "or the bucket is of another account, of which S3 says the same: it is named in {}",
+            root.backend.path.display()
+        )),
+        _ => error,
+    })?;
     Ok(found.contents().iter().any(|object| object.key() == Some(&root.state.key)))
 }

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::site::{ARTIFACTS, DEV, REGION, STATE, Site};
+use super::site::{ARTIFACTS, DEV, REGION, Site, terraform_of};
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
 use crate::world::wait_for;
@@ -29,18 +29,13 @@ fn a_stack_is_deployed_settles_changes_and_is_known_by_its_names() {
     assert_eq!((&plan["counts"]["create"], &plan["counts"]["replace"]), (&json!(0), &json!(0)), "{plan}");
     assert!(plan["counts"]["update"].as_u64() > Some(0));
     site.deploy("two", "").exits(0);
-    let no_plans = std::fs::read_dir(data(&site)).unwrap().flatten();
+    let no_plans = std::fs::read_dir(site.data("claim-check")).unwrap().flatten();
     assert!(no_plans.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("plan-")));
 
     let verify = site.run("queue stats claims --env dev").exits(5);
     assert!(verify.stderr.contains("claim-check-dev-claims"), "the logical name was resolved: {}", verify.stderr);
     let log = site.run("log -o json").exits(0).json();
     assert!(log.to_string().contains("deploy claim-check"), "{log}");
-}
-
-/// Where claimctl keeps Terraform's data of the stack.
-fn data(site: &Site<'_>) -> std::path::PathBuf {
-    site.project.path().join("state/claimctl/claim-check/terraform/dev/claim-check")
 }
 
 #[test]
@@ -138,19 +133,15 @@ fn held(site: &Site<'_>) -> std::process::Child {
     child
 }
 
-fn is_locked(site: &Site<'_>) -> bool {
-    site.object(STATE, "claim-check/dev/claim-check.tfstate.tflock").is_some()
-}
-
 #[test]
 fn an_interrupt_lets_terraform_save_its_state_and_give_its_lock_back() {
     let server = Server::up();
     let site = Site::new(&server);
     let child = held(&site);
-    assert!(is_locked(&site));
+    assert!(site.is_locked("claim-check"));
     signal(&child, Signal::INT);
     finish(child, "deploy".to_owned()).exits(130).says(&format!("to go on: {DEPLOY} --artifact"));
-    assert!(!is_locked(&site));
+    assert!(!site.is_locked("claim-check"));
     assert!(!site.state()["resources"].as_array().unwrap().is_empty());
     site.root.cloud.plant(&json!([]));
     site.deploy("one", "").exits(0);
@@ -165,7 +156,9 @@ fn two_at_once_on_one_machine_wait_for_each_other_and_of_two_machines_one_is_tol
     let zip = site.zip("one");
     let line = format!("deploy claim-check --env dev --yes --artifact {}", zip.display());
     let told = site.claimctl(&line).env("XDG_STATE_HOME", site.project.path().join("another-machine")).run();
-    told.fails_with(4, "the state of claim-check in dev is locked by").says("operation apply").says("force-unlock");
+    told.fails_with(4, "the state of claim-check in dev is locked by")
+        .says("operation apply")
+        .says("it is at work on this machine: process ");
     let second = site.claimctl(&line).start();
     site.root.cloud.plant(&json!([]));
     finish(child, "deploy".to_owned()).exits(0);
@@ -183,7 +176,7 @@ fn a_claimctl_that_is_killed_leaves_a_terraform_that_ends_well_and_is_waited_for
     let again = site.claimctl(&format!("deploy claim-check --env dev --yes --artifact {}", zip.display())).start();
     site.root.cloud.plant(&json!([]));
     finish(again, "deploy".to_owned()).exits(0).says("nothing to do");
-    assert!(!is_locked(&site));
+    assert!(!site.is_locked("claim-check"));
 }
 
 #[test]
@@ -198,7 +191,7 @@ fn a_second_interrupt_ends_claimctl_and_not_terraform() {
     assert!([130, 143].contains(&run.code) && !run.stderr.contains("to go on"), "{} {}", run.code, run.stderr);
     site.root.cloud.plant(&json!([]));
     site.deploy("one", "").exits(0);
-    assert!(!is_locked(&site));
+    assert!(!site.is_locked("claim-check"));
     site.deploy("one", "").exits(0).says("nothing to do");
 }
 
@@ -207,28 +200,16 @@ fn a_terraform_that_is_killed_leaves_a_lock_that_is_told_and_what_to_import() {
     let server = Server::up();
     let site = Site::new(&server);
     let child = held(&site);
-    kill_terraform(&child);
+    rustix::process::kill_process(terraform_of(&child).unwrap(), Signal::KILL).unwrap();
     let run = finish(child, "deploy".to_owned());
     let code = if run.stdout.contains("failed after 0 changes") { 1 } else { 3 };
     run.exits(code).says("Terraform was killed");
     site.root.cloud.plant(&json!([]));
-    let locked = site.deploy("one", "").fails_with(4, "is locked by").says("that run has died");
-    let id = locked.stderr.split("force-unlock ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-    let key = "claim-check/dev/claim-check.tfstate.tflock";
-    assert!(site.object(STATE, key).unwrap().contains(&id));
-    wait_for(site.s3().delete_object().bucket(STATE).key(key).send()).unwrap();
-    site.deploy("one", "").says("exists without being in the state").says("import module.");
-}
-
-/// The Terraform that a claimctl has started: its only child.
-fn kill_terraform(claimctl: &std::process::Child) {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", claimctl.id())).unwrap().flatten();
-    let of_threads = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let pids: Vec<i32> = of_threads
-        .flat_map(|text| text.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>())
-        .collect();
-    assert_eq!(pids.len(), 1, "{pids:?}");
-    rustix::process::kill_process(rustix::process::Pid::from_raw(pids[0]).unwrap(), Signal::KILL).unwrap();
+    let locked = site.deploy("one", "").fails_with(4, "is locked by");
+    locked.says("give the lock back: claimctl state unlock claim-check --env dev ");
+    site.run("state unlock claim-check --env dev --yes").exits(0).says("the lock was given back");
+    let left = site.deploy("one", "").says("take it in").says("claimctl state import claim-check --env dev module.");
+    assert_ne!(left.code, 0);
 }
 
 #[test]

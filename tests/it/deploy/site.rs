@@ -20,6 +20,38 @@ const TOML: &str = "[project]\nname = \"claim-check\"\n\
                     [environments.dev]\nregion = \"us-west-1\"\naccount = \"111111111111\"\n\
                     [environments.prod]\nregion = \"us-east-1\"\naccount = \"333333333333\"\nprotected = true\n";
 
+const SMALL: &str = r#"
+terraform {
+  backend "s3" {}
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+provider "aws" {
+  region = "us-west-1"
+}
+resource "aws_sqs_queue" "dead" {
+  name = "STACK.dead"
+}
+resource "aws_sqs_queue" "claims" {
+  for_each       = toset(["one", "two"])
+  name           = "STACK.${each.key}"
+  redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.dead.arn, maxReceiveCount = 5 })
+}
+resource "aws_dynamodb_table" "claims" {
+  name         = "STACK"
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "claim_id"
+  attribute {
+    name = "claim_id"
+    type = "S"
+  }
+}
+resource "aws_cloudwatch_log_group" "claims" {
+  name = "STACK"
+}
+"#;
+
 pub struct Site<'a> {
     pub server: &'a Server,
     pub project: Project<'a>,
@@ -52,6 +84,40 @@ impl<'a> Site<'a> {
         std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
         zip.finish().unwrap();
         path
+    }
+
+    /// A stack of five resources: two queues that need a third, a table and a log group, all named after the stack.
+    pub fn with_small(&self, stack: &str) {
+        let root = SMALL.replace("STACK", stack);
+        self.project.write(&format!("terraform/stacks/{stack}/main.tf"), &root);
+    }
+
+    /// How many resources of a small stack there are, each counted once.
+    pub fn of_small(&self, stack: &str) -> usize {
+        let named = |kind: &str| {
+            let all = self.root.cloud.all(kind);
+            all.iter()
+                .filter(|one| one["name"].as_str().is_some_and(|name| name.split('.').next() == Some(stack)))
+                .count()
+        };
+        ["aws_sqs_queue", "aws_dynamodb_table", "aws_cloudwatch_log_group"].map(named).iter().sum()
+    }
+
+    /// Types a line into a shell of the project, as a person would who was told to.
+    pub fn types(&self, line: &str) -> Run {
+        let known = self.claimctl("");
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(line).current_dir(self.project.path()).stdin(std::process::Stdio::null());
+        for (name, value) in known.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let ours = std::path::Path::new(known.get_program()).parent().unwrap().to_owned();
+        let path = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(std::iter::once(ours).chain(std::env::split_paths(&path))).unwrap();
+        shell.env("PATH", path).run()
     }
 
     pub fn claimctl(&self, line: &str) -> Command {
@@ -106,7 +172,22 @@ impl<'a> Site<'a> {
 
     /// The state in the bucket.
     pub fn state(&self) -> Value {
-        serde_json::from_str(&self.object(STATE, "claim-check/dev/claim-check.tfstate").unwrap()).unwrap()
+        self.state_of("claim-check").unwrap()
+    }
+
+    /// The state of a stack, where there is one.
+    pub fn state_of(&self, stack: &str) -> Option<Value> {
+        let text = self.object(STATE, &format!("claim-check/dev/{stack}.tfstate"))?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    pub fn is_locked(&self, stack: &str) -> bool {
+        self.object(STATE, &format!("claim-check/dev/{stack}.tfstate.tflock")).is_some()
+    }
+
+    /// Where claimctl keeps Terraform's data of a stack.
+    pub fn data(&self, stack: &str) -> PathBuf {
+        self.project.path().join("state/claimctl/claim-check/terraform/dev").join(stack)
     }
 }
 
@@ -119,4 +200,15 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
             false => drop(std::fs::copy(entry.path(), to).unwrap()),
         }
     }
+}
+
+/// The Terraform that a claimctl has started, while there is one: its only child.
+pub fn terraform_of(claimctl: &std::process::Child) -> Option<rustix::process::Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", claimctl.id())).ok()?.flatten();
+    let of_threads = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<i32> = of_threads
+        .flat_map(|text| text.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>())
+        .collect();
+    assert!(pids.len() < 2, "{pids:?}");
+    rustix::process::Pid::from_raw(*pids.first()?)
 }

@@ -61,7 +61,7 @@ impl Provider {
             "ValidateDataResourceConfig" => self.validate(&read(message)?, true).encode_to_vec(),
             "ConfigureProvider" => self.configure(&read(message)?).encode_to_vec(),
             "UpgradeResourceState" => upgrade(read(message)?).encode_to_vec(),
-            "ReadResource" => self.read_resource(&read(message)?).encode_to_vec(),
+            "ReadResource" => self.read_resource(&read(message)?).await.encode_to_vec(),
             "PlanResourceChange" => self.plan(&read(message)?).encode_to_vec(),
             "ApplyResourceChange" => self.apply(&read(message)?).await.encode_to_vec(),
             "ImportResourceState" => self.import(read(message)?).encode_to_vec(),
@@ -119,16 +119,29 @@ impl Provider {
         self.account.borrow().clone().ok_or_else(not_configured)
     }
 
-    fn read_resource(&self, request: &ReadRequest) -> ReadResponse {
-        let prior = decode(request.value.as_ref());
-        answer(self.account().and_then(|account| {
-            self.with_kind(&request.type_name, &account, |kind| {
-                let Some(place) = kind.place(&prior) else { return Ok(Value::Nil) };
-                kind.record("read", &place)?;
-                Planted::new(&kind.world.faults(), &place, Action::Read).before()?;
-                Ok(kind.world.look(&place)?.unwrap_or(Value::Nil))
-            })
-        }))
+    async fn read_resource(&self, request: &ReadRequest) -> ReadResponse {
+        answer(self.look(&request.type_name, &decode(request.value.as_ref())).await)
+    }
+
+    async fn look(&self, name: &str, prior: &Value) -> Result<Value> {
+        let account = self.account()?;
+        let kind = self.kind(name, &account)?;
+        let Some(place) = kind.place(prior) else { return Ok(Value::Nil) };
+        kind.record("read", &place)?;
+        let file = kind.world.faults();
+        let planted = Planted::new(&file, &place, Action::Read);
+        planted.before()?;
+        planted.after(self.stopped()).await?;
+        Ok(kind.world.look(&place)?.unwrap_or(Value::Nil))
+    }
+
+    /// Resolves once Terraform asks to stop.
+    fn stopped(&self) -> impl Future<Output = ()> + use<> {
+        let mut stop = self.stop.subscribe();
+        async move {
+            // Fails only without a sender, and this provider is the sender.
+            stop.wait_for(|stop| *stop).await.ok();
+        }
     }
 
     fn read_data_source(&self, request: &TypedValue) -> ReadResponse {
@@ -160,16 +173,11 @@ impl Provider {
 
     async fn apply(&self, request: &ChangeRequest) -> ApplyResponse {
         let (prior, planned) = (decode(request.prior.as_ref()), decode(request.next.as_ref()));
-        let mut stop = self.stop.subscribe();
-        let stopped = async {
-            // Fails only without a sender, and this provider is the sender.
-            stop.wait_for(|stop| *stop).await.ok();
-        };
         let applied = match self.account() {
             Err(problem) => Applied { state: prior, problem: Some(problem) },
             Ok(account) => match self.kind(&request.type_name, &account) {
                 Err(problem) => Applied { state: prior, problem: Some(problem) },
-                Ok(kind) => kind.apply(prior, planned, stopped).await,
+                Ok(kind) => kind.apply(prior, planned, self.stopped()).await,
             },
         };
         ApplyResponse {

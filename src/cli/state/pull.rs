@@ -1,0 +1,117 @@
+//! `claimctl state pull`: a state byte for byte.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::context::Ctx;
+use crate::deploy::state::{self, Header, Store};
+use crate::error::{Error, Result};
+use crate::folder::{self, Existing};
+use crate::output::units::bytes;
+use crate::output::{Outcome, Page, Report, Stdout, report};
+use crate::policy::{Place, PolicyArgs, policy};
+use crate::target::{Target, TargetArgs};
+
+/// Get a stack's state, byte for byte
+///
+/// A state holds secrets in clear text: a file is readable for its owner only, and there whole or not at all.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A stack, also one that the repository no longer has
+    #[arg(value_name = "STACK")]
+    stack: String,
+    /// A file, instead of stdout
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long, requires = "to")]
+    force: bool,
+    /// An older version: its id, the beginning of it, or serial:N
+    #[arg(long, value_name = "VERSION")]
+    version_id: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// Its JSON form is a contract.
+#[derive(Debug, Serialize)]
+struct Pulled {
+    stack: String,
+    environment: String,
+    version_id: Option<String>,
+    /// None: what is there is no state that can be read.
+    #[serde(flatten)]
+    header: Option<Header>,
+    bytes: u64,
+    /// None: stdout.
+    file: Option<PathBuf>,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let store = Store::of(target).await?;
+    let stack = &args.stack;
+    if args.policy.print_policy {
+        let place = Place::of(target).await?;
+        return policy(match args.version_id {
+            Some(_) => state::permissions_to_see_versions(&store, &place, stack),
+            None => state::permissions_to_read(&store, &place, stack),
+        });
+    }
+    let file = args.to.as_deref().filter(|path| *path != Path::new("-"));
+    if let Some(path) = file.filter(|path| !args.force && path.symlink_metadata().is_ok()) {
+        return Err(exists(path));
+    }
+    let version = match &args.version_id {
+        Some(typed) => Some(state::find(&store, stack, typed).await?.version_id),
+        None => None,
+    };
+    let Some(read) = store.read(&store.key(stack), version.as_deref(), None).await? else {
+        return Err(state::gone(&store, stack).await?);
+    };
+    match file {
+        Some(path) => {
+            let existing = if args.force { Existing::Replace } else { Existing::Keep };
+            let written = folder::write_private(path, &read.bytes, existing);
+            written.map_err(|error| if !args.force && path.exists() { exists(path) } else { error })?;
+        }
+        None => {
+            if ctx.terminal.stdout {
+                ctx.progress.note("note: a state holds secrets in clear text; into a file of your own: --to FILE");
+            }
+            let mut out = Stdout::new();
+            out.bytes(&read.bytes)?;
+            out.flush()?;
+        }
+    }
+    report(Pulled {
+        stack: stack.clone(),
+        environment: store.environment,
+        version_id: read.version_id.or(version),
+        header: Header::read(&read.bytes),
+        bytes: read.bytes.len() as u64,
+        file: file.map(Path::to_owned),
+    })
+}
+
+fn exists(path: &Path) -> Error {
+    Error::refused(format!("{} is there already, and was not touched", path.display()))
+        .hint("name another file (--to FILE), or replace it: --force")
+}
+
+impl Report for Pulled {
+    fn page(&self) -> Page {
+        let Pulled { stack, environment, bytes: size, .. } = self;
+        let serial = self.header.as_ref().map_or_else(String::new, |header| format!(", serial {}", header.serial));
+        let file = self.file.as_deref().unwrap_or(Path::new("-")).display();
+        Page::new()
+            .line(format!("{file}: the state of {stack} in {environment}{serial}, {}", bytes(*size)))
+            .line("it holds secrets in clear text: remove it once it is of no use")
+    }
+
+    fn is_for_stdout(&self) -> bool {
+        self.file.is_some()
+    }
+}

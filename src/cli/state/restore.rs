@@ -1,0 +1,258 @@
+//! `claimctl state restore`: an older state in the place of the one that is there.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::shown;
+use crate::context::Ctx;
+use crate::deploy::state::{self, Content, Difference, Header, Restoration, Store};
+use crate::deploy::terraform::{ERRORED, Root, Terraform};
+use crate::error::{Error, IoContext, Result};
+use crate::output::{Outcome, Page, Report, report, say};
+use crate::target::{Change, Intent, Target, TargetArgs};
+
+/// Put an older version of a stack's state in the place of the current one
+///
+/// The content of the older one under a later serial, written by Terraform, which takes the lock. Shows what differs,
+/// and asks. Only a state of the same lineage is taken. What was current stays as a version; a state that was deleted
+/// comes back. Only the state changes, and nothing of what it lists: `claimctl plan` then says what differs from it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A stack of terraform/stacks, or global
+    #[arg(value_name = "STACK")]
+    stack: String,
+    /// A version id, the beginning of one, or serial:N
+    #[arg(value_name = "VERSION", required_unless_present = "file", conflicts_with = "file")]
+    version: Option<String>,
+    /// A state in a file: one that was pulled, or Terraform's errored.tfstate, which is removed once it is in the state
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Also where the bucket keeps no versions, so that the current state is lost
+    #[arg(long)]
+    force: bool,
+    /// The name of a protected environment, typed here where there is no terminal to type it on
+    #[arg(long, value_name = "ENV")]
+    confirm: Option<String>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Standing {
+    Restored,
+    /// The state holds the same already.
+    Unchanged,
+    Planned,
+}
+
+/// Its JSON form is a contract.
+#[derive(Debug, Serialize)]
+struct Restored {
+    stack: String,
+    environment: String,
+    standing: Standing,
+    from: From,
+    /// None: the state was gone.
+    before: Option<Was>,
+    /// What is there now; None where nothing is.
+    now: Option<Header>,
+    #[serde(flatten)]
+    difference: Difference,
+    /// The file whose content is in the state now.
+    removed: Option<PathBuf>,
+}
+
+/// What is restored.
+#[derive(Debug, Serialize)]
+struct From {
+    version_id: Option<String>,
+    file: Option<PathBuf>,
+    #[serde(flatten)]
+    header: Header,
+}
+
+/// What it takes the place of.
+#[derive(Debug, Serialize)]
+struct Was {
+    /// None: no version of it stays.
+    version_id: Option<String>,
+    #[serde(flatten)]
+    header: Header,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let root = Root::find(&ctx.paths, target, &args.stack)?;
+    let store = Store::of(target).await?;
+    let (from, content) = source(args, ctx, &store).await?;
+    let restoration = Restoration::plan(&store, &args.stack, content).await?;
+    let before = restoration.before.as_ref();
+    let was = before.map(|before| Was { version_id: before.version_id.clone(), header: before.content.header.clone() });
+    let mut restored = Restored {
+        stack: args.stack.clone(),
+        environment: store.environment.clone(),
+        standing: Standing::Unchanged,
+        now: was.as_ref().map(|was| was.header.clone()),
+        from,
+        before: was,
+        difference: Difference::default(),
+        removed: None,
+    };
+    let errored = args.file.as_ref().and_then(|file| errored(&ctx.working_directory.join(file), &root));
+    if restoration.is_done() {
+        if !args.dry_run {
+            restored.removed = remove(errored)?;
+        }
+        return report(restored);
+    }
+    let mut terraform = None;
+    restored.difference = match before.filter(|_| !restoration.replaces_nothing()) {
+        Some(before) => {
+            let opened = terraform.insert(Terraform::open_for_repair(ctx, target, &args.stack).await?);
+            let now = opened.told_state(before.content.bytes()).await?;
+            Difference::between(now, opened.told_state(restoration.content.bytes()).await?)
+        }
+        // Nothing is to be compared, and so no Terraform is asked, which would make a state where none is.
+        None => Difference::of_all(restoration.content.resources()),
+    };
+    restored.standing = Standing::Planned;
+    check_kept(args, &store, &restored, &restoration)?;
+    if args.dry_run {
+        return report(restored);
+    }
+    let agreed = ask(args, ctx, target, &restored).await?;
+    if before.is_none() && state::forget_checksum(target, &store, &args.stack, &agreed).await? {
+        ctx.progress.note("note: the checksum that the lock table kept of the deleted state is removed");
+    }
+    let terraform = match terraform {
+        Some(terraform) => terraform,
+        None => Terraform::open_for_repair(ctx, target, &args.stack).await?,
+    };
+    restoration.check_unmoved(&store, &args.stack).await?;
+    terraform.push_state(&restoration.content.under(restoration.serial), &agreed).await?;
+    restored.standing = Standing::Restored;
+    restored.now = state::header_now(&store, &args.stack).await?;
+    restored.removed = remove(errored)?;
+    report(restored)
+}
+
+async fn source(args: &Args, ctx: &Ctx, store: &Store) -> Result<(From, Content)> {
+    match (&args.version, &args.file) {
+        (Some(typed), _) => {
+            let version = state::find(store, &args.stack, typed).await?;
+            let content = state::content(store, &args.stack, &version).await?;
+            Ok((From { version_id: Some(version.version_id), file: None, header: content.header.clone() }, content))
+        }
+        (None, Some(file)) => {
+            let path = ctx.working_directory.join(file);
+            let bytes = std::fs::read(&path).on("read", file).map_err(|error| error.hint(HOW_TO_PULL))?;
+            let content = Content::parse(bytes, &file.display().to_string())?;
+            Ok((From { version_id: None, file: Some(file.clone()), header: content.header.clone() }, content))
+        }
+        (None, None) => Err(Error::usage("neither a version nor a file is named").hint(HOW_TO_PULL)),
+    }
+}
+
+const HOW_TO_PULL: &str = "a version: claimctl state versions STACK; a file: what claimctl state pull --to FILE wrote";
+
+/// The file, where it is what Terraform left beside the root because it could not save it.
+fn errored(file: &Path, root: &Root) -> Option<PathBuf> {
+    let beside = root.folder.join(ERRORED).canonicalize().ok()?;
+    (file.canonicalize().ok()? == beside).then(|| file.to_owned())
+}
+
+fn remove(file: Option<PathBuf>) -> Result<Option<PathBuf>> {
+    match &file {
+        Some(path) => {
+            std::fs::remove_file(path).on("remove", path)?;
+            Ok(file)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Nothing is lost: what is there has to stay as a version.
+fn check_kept(args: &Args, store: &Store, restored: &Restored, restoration: &Restoration) -> Result<()> {
+    let is_kept = restored.before.as_ref().is_none_or(|was| was.version_id.is_some());
+    if is_kept || restoration.replaces_nothing() || args.force || args.dry_run {
+        return Ok(());
+    }
+    let (stack, environment) = (&args.stack, &store.environment);
+    Err(Error::refused(format!("{} keeps no versions, so the current state would be lost", store.bucket))
+        .hint(format!("keep it first: claimctl state pull {stack} --env {environment} --to FILE; then --force"))
+        .hint(format!("switch versioning on: claimctl bootstrap --env {environment}")))
+}
+
+async fn ask(args: &Args, ctx: &Ctx, target: &Target, restored: &Restored) -> Result<Change> {
+    let is_asked = !ctx.manners.yes || target.is_protected();
+    if is_asked && args.confirm.is_none() {
+        say(restored.page().render(&ctx.terminal).trim_end());
+    }
+    let what = format!("restore the state of {} to {}", args.stack, restored.from.name());
+    // What it knew of since is not known any more.
+    let intent = Intent { what, destroys: true };
+    match target.is_protected() {
+        true => target.authorize_by_name(ctx, &intent, target.name(), args.confirm.as_deref()).await,
+        false => target.authorize(ctx, &intent).await,
+    }
+}
+
+impl From {
+    fn name(&self) -> String {
+        let serial = self.header.serial;
+        match (&self.version_id, &self.file) {
+            (Some(id), _) => format!("version {id} (serial {serial})"),
+            (None, Some(file)) => format!("{} (serial {serial})", file.display()),
+            (None, None) => format!("serial {serial}"),
+        }
+    }
+}
+
+impl Restored {
+    fn sentence(&self) -> String {
+        let place = format!("the state of {} in {}", self.stack, self.environment);
+        let from = self.from.name();
+        let serial = self.now.as_ref().map_or_else(|| "?".to_owned(), |now| now.serial.to_string());
+        match (self.standing, &self.before) {
+            (Standing::Unchanged, _) => format!("{place} holds what {from} holds already: nothing to do"),
+            (Standing::Planned, None) => format!("{place} is gone, and {from} would come in its place"),
+            (Standing::Planned, Some(was)) => {
+                format!("{from} would take the place of {place}, serial {}", was.header.serial)
+            }
+            (Standing::Restored, _) => format!("{place} is {from} again, under serial {serial}"),
+        }
+    }
+
+    fn stays(&self) -> String {
+        match self.before.as_ref().and_then(|was| was.version_id.as_ref()) {
+            Some(id) => format!("what was there stays as version {id}"),
+            None => String::new(),
+        }
+    }
+}
+
+impl Report for Restored {
+    fn page(&self) -> Page {
+        let mut page = Page::new();
+        if self.standing != Standing::Unchanged {
+            page = shown::add_to(page, &self.difference, ["NOW", "THEN"]);
+        }
+        let is_done = self.standing == Standing::Restored;
+        page = page.line(self.sentence()).line_if(is_done && !self.stays().is_empty(), || self.stays());
+        if let Some(removed) = &self.removed {
+            page = page.line(format!("{} is in the state now, and was removed", removed.display()));
+        }
+        page.line_if(is_done, || "only the state was changed, and nothing of what it lists".to_owned())
+            .line_if(is_done || self.removed.is_some(), || {
+                format!("next: claimctl plan {} --env {}", self.stack, self.environment)
+            })
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("resources")
+    }
+}

@@ -1,0 +1,182 @@
+//! `claimctl state unlock`: the lock that a run has left when it died.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::context::Ctx;
+use crate::deploy::state::{self, Life, Lock};
+use crate::deploy::terraform::{Root, Terraform, since};
+use crate::error::{Error, Result};
+use crate::output::{Outcome, Page, Report, Table, report, say};
+use crate::policy::{Place, PolicyArgs, policy};
+use crate::target::{Change, Intent, Target, TargetArgs};
+
+/// Give back the lock of a state that a dead run has left
+///
+/// Shows who holds it, since when and for what, and whether that run is still at work as far as this machine can tell. One
+/// that is at work here keeps its lock: exit 4. Nothing locked is exit 0. Afterwards plan: what the dead run was doing
+/// may be there without being in the state.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A stack of terraform/stacks, or global
+    #[arg(value_name = "STACK")]
+    stack: String,
+    /// Only this lock: the ID that the error about it names
+    #[arg(value_name = "LOCK-ID")]
+    lock_id: Option<String>,
+    /// Only show the lock
+    #[arg(long)]
+    dry_run: bool,
+    /// The name of a protected environment, typed here where there is no terminal to type it on
+    #[arg(long, value_name = "ENV")]
+    confirm: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Standing {
+    NotLocked,
+    /// Only looked at.
+    Locked,
+    Unlocked,
+}
+
+#[derive(Debug, Serialize)]
+struct Unlocking {
+    stack: String,
+    environment: String,
+    /// Where the state is.
+    state: String,
+    standing: Standing,
+    /// The locks that were found.
+    locks: Vec<Found>,
+    /// The locks that are there in the end.
+    left: Vec<Lock>,
+    #[serde(skip)]
+    next: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    #[serde(flatten)]
+    lock: Lock,
+    age_seconds: Option<u64>,
+    life: Life,
+}
+
+pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let root = Root::find(&ctx.paths, target, &args.stack)?;
+    if args.policy.print_policy {
+        return policy(state::permissions_to_unlock(&Place::of(target).await?, &root));
+    }
+    target.guard(ctx).await?;
+    let locks = state::locks(target, &root.state, &root.backend).await?;
+    let found = locks.iter().map(|lock| Found::of(lock, &root, &target.config.terraform.binary)).collect();
+    let mut unlocking = Unlocking {
+        stack: args.stack.clone(),
+        environment: target.name().to_owned(),
+        state: format!("s3://{}/{}", root.state.bucket, root.state.key),
+        standing: if locks.is_empty() { Standing::NotLocked } else { Standing::Locked },
+        locks: found,
+        left: locks,
+        next: format!("claimctl plan {}", root.typed()),
+    };
+    if unlocking.standing == Standing::NotLocked {
+        return report(unlocking);
+    }
+    let chosen = unlocking.chosen(args.lock_id.as_deref(), &root)?;
+    if args.dry_run {
+        return report(unlocking);
+    }
+    let Found { lock, life, .. } = &unlocking.locks[chosen];
+    if let Life::Alive { .. } = life {
+        return Err(Error::refused(format!("the lock of {} is held by a run that is at work", root.name()))
+            .caused_by(life.sentence())
+            .hint("nothing was done: wait for it, or stop it with Ctrl-C, and it gives its lock back")
+            .hint(format!("who it is: claimctl state unlock {} --dry-run", root.typed())));
+    }
+    let agreed = unlocking.ask(args, ctx, target, lock).await?;
+    let terraform = Terraform::open_for_repair(ctx, target, &args.stack).await?;
+    unlocking.left = state::unlock(&terraform, target, lock, &agreed).await?;
+    unlocking.standing = Standing::Unlocked;
+    report(unlocking)
+}
+
+impl Found {
+    fn of(lock: &Lock, root: &Root, program: &str) -> Found {
+        let life = root.workplace(program).look(lock.who.as_deref(), lock.created);
+        let age = lock.created.and_then(|created| Duration::try_from(Timestamp::now().duration_since(created)).ok());
+        Found { lock: lock.clone(), age_seconds: age.map(|age| age.as_secs()), life }
+    }
+}
+
+impl Unlocking {
+    /// The lock that is meant.
+    fn chosen(&self, id: Option<&str>, root: &Root) -> Result<usize> {
+        let ids: Vec<&str> =
+            self.locks.iter().map(|found| found.lock.id.as_deref().unwrap_or("(unreadable)")).collect();
+        let one_of = |error: Error| {
+            ids.iter().fold(error, |error, id| error.hint(format!("claimctl state unlock {} {id}", root.typed())))
+        };
+        match (id, &self.locks[..]) {
+            (Some(id), locks) => locks.iter().position(|found| found.lock.id.as_deref() == Some(id)).ok_or_else(|| {
+                one_of(
+                    Error::refused(format!("{} is not locked by {id} any more, so nothing was done", root.name()))
+                        .caused_by(format!("it is locked by {}", ids.join(" and "))),
+                )
+            }),
+            (None, [_]) => Ok(0),
+            (None, _) => Err(one_of(Error::usage(format!("{} is locked twice: say which one", root.name())))),
+        }
+    }
+
+    async fn ask(&self, args: &Args, ctx: &Ctx, target: &Target, lock: &Lock) -> Result<Change> {
+        if (!ctx.manners.yes || target.is_protected()) && args.confirm.is_none() {
+            say(self.table().render(&ctx.terminal).trim_end());
+        }
+        let who = lock.who.as_deref().unwrap_or("nobody knows whom");
+        let intent =
+            Intent { what: format!("give back the lock of {} that is held by {who}", args.stack), destroys: true };
+        match target.is_protected() {
+            true => target.authorize_by_name(ctx, &intent, target.name(), args.confirm.as_deref()).await,
+            false => target.authorize(ctx, &intent).await,
+        }
+    }
+
+    fn table(&self) -> Page {
+        let mut table = Table::new(["LOCK", "HELD BY", "OPERATION", "SINCE", "IN"]);
+        for Found { lock, .. } in &self.locks {
+            let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "unreadable".to_owned());
+            let since = lock.created.map_or_else(|| "unreadable".to_owned(), since);
+            let places: Vec<&str> = lock.held.iter().map(|held| held.kind()).collect();
+            table.row([text(&lock.id), text(&lock.who), text(&lock.operation), since, places.join(", ")]);
+        }
+        Page::new().table(table).lines(self.locks.iter().map(|found| found.life.sentence()))
+    }
+}
+
+impl Report for Unlocking {
+    fn page(&self) -> Page {
+        let name = format!("{} in {}", self.stack, self.environment);
+        match self.standing {
+            Standing::NotLocked => Page::new().line(format!("{name} is not locked")),
+            Standing::Locked => self.table().line(format!("{name} is locked; nothing was changed")),
+            Standing::Unlocked => {
+                let held = self.left.iter().flat_map(|lock| &lock.held);
+                let page = self.table().line(format!("{name}: the lock was given back"));
+                page.lines(held.map(|held| format!("there is another lock: {}", held.place())))
+                    .line(format!("what the dead run has left undone: {}", self.next))
+            }
+        }
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("locks")
+    }
+}

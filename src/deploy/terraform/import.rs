@@ -1,0 +1,44 @@
+//! Taking into the state what exists: after a run that was killed between making a thing and saving that it did.
+
+use std::collections::BTreeMap;
+
+use super::driver::Terraform;
+use super::variables;
+use crate::error::{Error, Result};
+use crate::target::{Change, Target};
+
+/// What came of one import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imported {
+    New,
+    /// The address is in the state: nothing was changed.
+    Already,
+}
+
+impl Terraform {
+    /// Takes in what has this ID as the resource at the address. The configuration is evaluated with the variables that
+    /// a plan has.
+    pub async fn import(
+        &self,
+        target: &Target,
+        digests: &BTreeMap<String, String>,
+        typed: &[String],
+        (address, id): (&str, &str),
+        _agreed: &Change,
+    ) -> Result<Imported> {
+        let mut arguments: Vec<String> = ["import", "-input=false", "-no-color"].map(str::to_owned).into();
+        arguments.extend(variables::arguments(target, &self.root, &self.source, digests, typed)?);
+        // An ID may begin with a dash.
+        arguments.extend(["--", address, id].map(str::to_owned));
+        let doing = format!("import {id} as {address} into {}", self.root.name());
+        match self.run(&arguments, &doing).await {
+            Ok(_) => Ok(Imported::New),
+            Err(error) if is_there(&error) => Ok(Imported::Already),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_there(error: &Error) -> bool {
+    error.said().iter().any(|line| line.contains("Resource already managed by Terraform"))
+}
