@@ -17,7 +17,7 @@ use crate::aws::{self, Credentials, Service, Sessions, endpoint};
 use crate::changes::Who;
 use crate::config::{Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
-use crate::deploy::surfaces;
+use crate::deploy::surfaces::{self, Look};
 use crate::error::{Error, Result};
 use crate::function::pause;
 use crate::journal::{Standing, Summary};
@@ -41,7 +41,7 @@ pub struct Target {
     seen: Option<Seen>,
     progress: Arc<dyn Progress>,
     sdk: SdkConfig,
-    surfaces: OnceCell<Surfaces>,
+    look: OnceCell<Look>,
     identity: OnceCell<Answer>,
 }
 
@@ -119,7 +119,7 @@ impl Target {
             protected: declared.is_some_and(|declared| declared.protected),
             progress: ctx.progress.clone(),
             sdk,
-            surfaces: OnceCell::new(),
+            look: OnceCell::new(),
             identity: OnceCell::new(),
         })
     }
@@ -152,7 +152,7 @@ impl Target {
             protected: false,
             progress: ctx.progress.clone(),
             sdk: aws::service(&service).await,
-            surfaces: OnceCell::new(),
+            look: OnceCell::new(),
             identity: OnceCell::new(),
         })
     }
@@ -172,32 +172,39 @@ impl Target {
 
     /// What is deployed in this environment; empty where no stack is known.
     pub async fn surfaces(&self) -> Result<&Surfaces> {
-        self.surfaces.get_or_try_init(|| self.look_at_surfaces()).await
+        Ok(&self.look.get_or_try_init(|| self.see()).await?.surfaces)
     }
 
-    /// After a change of what is deployed: completion knows the names as they are now.
-    pub async fn see_again(&self) -> Result<()> {
-        self.look_at_surfaces().await.map(drop)
-    }
-
-    async fn look_at_surfaces(&self) -> Result<Surfaces> {
-        let surfaces = match (self.is_local(), &self.environment) {
-            (true, _) => crate::sandbox::surfaces(&self.sdk).await?,
-            (false, None) => return Ok(Surfaces::default()),
-            (false, Some(environment)) => match surfaces::read(self, environment).await {
-                Ok(surfaces) => surfaces,
-                // Flags name everything too. Nothing was read, so what was seen before stays seen.
-                Err(error) => {
-                    let why = error.chain().join(": ");
-                    self.progress.note(&format!("note: logical names are not known here: {why}"));
-                    return Ok(Surfaces::default());
-                }
-            },
+    /// Looks anew at what is deployed; completion knows the names as they are now.
+    pub async fn see(&self) -> Result<Look> {
+        let look = match (self.is_local(), &self.environment) {
+            (true, _) => Look::whole(crate::sandbox::surfaces(&self.sdk).await?),
+            (false, None) => return Ok(Look::default()),
+            // Flags name everything too, so that what cannot be read stops nothing.
+            // Boxed, because every verb that knows names would carry it within its own future otherwise.
+            (false, Some(environment)) => {
+                Box::pin(surfaces::read(self, environment)).await.unwrap_or_else(Look::nothing)
+            }
         };
-        if let Some(seen) = &self.seen {
-            seen.keep(&surfaces);
+        for note in look.notes() {
+            self.progress.note(&format!("note: {note}"));
         }
-        Ok(surfaces)
+        // Where nothing could be read, what was seen before stays seen.
+        if let Some(seen) = self.seen.as_ref().filter(|_| !look.is_blind()) {
+            seen.keep(&look.surfaces);
+        }
+        Ok(look)
+    }
+
+    /// The same error about a name, with what else it might mean: a stack's that could not be looked at.
+    pub fn unresolved(&self, error: Error) -> Error {
+        let hints = self.look.get().map(Look::hints).unwrap_or_default();
+        hints.into_iter().fold(error, Error::hint)
+    }
+
+    /// Whether a deployed stack has names that are not known, so that the only one known need not be the only one.
+    pub fn has_unknown_names(&self) -> bool {
+        self.look.get().is_some_and(Look::is_broken)
     }
 
     /// Who the credentials belong to, asked once.

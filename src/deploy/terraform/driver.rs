@@ -65,21 +65,37 @@ pub struct Terraform {
 impl Terraform {
     /// Checks account, region, program and state, and initialises where that is needed.
     pub async fn open(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
-        let root = Root::find(&ctx.paths, target, stack)?;
-        check_errored(&root)?;
-        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
-        init::check_state(&terraform.root, has_state)?;
+        let (terraform, _) = Terraform::checked(ctx, target, stack).await?;
         terraform.ensure_initialised(Select::OrCreate).await?;
         Ok(terraform)
     }
 
-    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops
-    /// nothing, and none is made.
+    /// The same for what only looks: none where nothing is deployed, and no workspace is made for it.
+    pub async fn open_deployed(ctx: &Ctx, target: &Target, stack: &str) -> Result<Option<Terraform>> {
+        let (terraform, has_state) = Terraform::checked(ctx, target, stack).await?;
+        if !has_state {
+            return Ok(None);
+        }
+        terraform.ensure_initialised(Select::OrCreate).await?;
+        Ok(Some(terraform))
+    }
+
+    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops nothing, and
+    /// none is made.
     pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
         let (terraform, _) = Terraform::opened(ctx, target, root).await?;
         terraform.ensure_initialised(Select::AsNamed).await?;
         Ok(terraform)
+    }
+
+    /// With a state that may be worked on, and whether there is one.
+    async fn checked(ctx: &Ctx, target: &Target, stack: &str) -> Result<(Terraform, bool)> {
+        let root = Root::find(&ctx.paths, target, stack)?;
+        check_errored(&root)?;
+        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
+        init::check_state(&terraform.root, has_state)?;
+        Ok((terraform, has_state))
     }
 
     /// And whether there is a state.

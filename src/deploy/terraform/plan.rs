@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::driver::Terraform;
 use super::events::Event;
 use super::root::Root;
-use super::saved::{Deployed, PREFIX, PlanFile, Sidecar, again, empty_private, private_folder};
+use super::saved::{Deployed, PREFIX, PlanFile, Sidecar, empty_private, private_folder};
 use super::shape::Plan;
 use super::summary::Summary;
 use super::variables;
 use crate::artifact::sha256;
+use crate::changes::redact_arguments;
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Unit;
 use crate::target::Target;
@@ -45,6 +46,8 @@ pub struct Wish {
     pub parallelism: Option<u16>,
     /// More arguments of `terraform plan`.
     pub extra: Vec<String>,
+    /// All of this as it was typed, but for artifacts.
+    pub arguments: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -116,6 +119,7 @@ impl Terraform {
             artifacts: wish.artifacts.clone(),
             mode: wish.mode,
             is_empty,
+            arguments: redact_arguments(&wish.arguments),
             ..Sidecar::new(&self.root, &target.region, target.expected_account(), &self.binary.version)
         };
         Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary })
@@ -129,7 +133,7 @@ impl Terraform {
         if file.sidecar.mode == Mode::RefreshOnly && plan.changes_resources() {
             return Err(Error::refused(format!("{} is not the plan that was made", path.display()))
                 .caused_by("its sidecar says refresh-only, and the plan changes resources")
-                .hint(again(&self.root, path)));
+                .hint(file.again()));
         }
         Ok(Planned { summary: summary(plan, file.sidecar.mode), file })
     }

@@ -47,7 +47,7 @@ fn a_program_that_is_too_old_or_says_nothing_of_use_is_told() {
         &format!("[[ $1 == plan ]] && {{ echo '{version}'; exit 2; }}; [[ $1 == show ]] && {{ echo '[]'; exit; }}"),
     );
     plan(&site, "").fails_with(1, "is not what claimctl reads");
-    assert_eq!(plans(&site.project.path().join("state")), [PathBuf::new(); 0]);
+    assert_eq!(plans(&site.project.path().join("state")), Vec::<PathBuf>::new());
 }
 
 /// What Terraform's S3 backend says in such a case, word for word but for the names.
