@@ -219,14 +219,13 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
     }
 }
 
-/// To look at a lock and to give it back; the rest is what Terraform's backend asks for before that, which looks for
-/// the state of the default workspace when it is initialised.
+/// To look at a lock and to give it back; the rest is what Terraform's backend asks for before that.
 pub fn permissions_to_unlock(place: &Place, root: &Root) -> Vec<Statement> {
     let Root { state, backend, .. } = root;
     let object = |key: &str| place.object(&state.bucket, key);
     let mut statements = vec![
         Statement::allow("FindTheState", &["s3:ListBucket"], [place.bucket(&state.bucket)]),
-        Statement::allow("LookForTheDefaultState", &[GET], [object(&format!("{}.tfstate", root.stack))]),
+        Statement::allow("LookAtTheState", &[GET], [object(&state.key)]),
     ];
     if backend.is_on("use_lockfile") {
         let lockfile = object(&format!("{}.tflock", state.key));

@@ -46,9 +46,8 @@ impl Store {
         let file = project.map(|project| BackendFile::read(project, &environment)).transpose()?;
         let file = file.filter(BackendFile::is_there);
         let get = |key| file.as_ref().and_then(|file| file.get(key));
-        let prefix = match file {
-            // The S3 backend's own default (Terraform documentation, "Backend type: s3").
-            Some(_) => get("workspace_key_prefix").unwrap_or_else(|| "env:".to_owned()),
+        let prefix = match &file {
+            Some(file) => file.workspace_key_prefix(),
             None => target.config.project.name.clone(),
         };
         Ok(Store {
@@ -65,7 +64,7 @@ impl Store {
 
     /// The key of a stack's state in the environment's own workspace.
     pub fn key(&self, stack: &str) -> String {
-        format!("{}/{}/{stack}{SUFFIX}", self.prefix, self.environment)
+        state_key(&self.prefix, &self.environment, stack)
     }
 
     pub fn url(&self, key: &str) -> String {
@@ -120,6 +119,11 @@ impl Store {
         })?;
         Ok(Some(Read { bytes: body.into_bytes().to_vec(), version_id, modified_at }))
     }
+}
+
+/// The key of a stack's state in a workspace other than `default`.
+pub fn state_key(prefix: &str, workspace: &str, stack: &str) -> String {
+    format!("{prefix}/{workspace}/{stack}{SUFFIX}")
 }
 
 /// An object, or the beginning of one.

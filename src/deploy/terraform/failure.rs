@@ -29,8 +29,7 @@ impl Said {
     pub fn failure(&self, doing: &str, root: &Root) -> Error {
         let mut lines: Vec<String> = self.errors().flat_map(Diagnostic::lines).collect();
         if lines.is_empty() {
-            let skipped = self.other.len().saturating_sub(LAST_LINES);
-            lines = self.other[skipped..].to_vec();
+            lines = self.last().cloned().collect();
         }
         let text = lines.join("\n");
         let (kind, hints) = judged(&text, root);
@@ -42,6 +41,12 @@ impl Said {
             error = error.hint(hint);
         }
         error
+    }
+
+    /// The end of what was not JSON.
+    pub fn last(&self) -> impl Iterator<Item = &String> {
+        let lines = || self.other.iter().filter(|line| !line.trim().is_empty());
+        lines().skip(lines().count().saturating_sub(LAST_LINES))
     }
 
     pub fn is_about_a_lock(&self) -> bool {
@@ -75,16 +80,20 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     if says(&["ExpiredToken", "InvalidClientTokenId", "No valid credential sources"]) {
         return (Kind::Denied, vec!["the credentials are not taken any more: sign in again".to_owned()]);
     }
-    if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "not authorized", "NotFound"]) {
+    if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "InvalidState", "not authorized", "NotFound"]) {
         let hint =
             "the KMS key cannot be used: its policy has to allow it to these credentials, and it must be enabled";
+        return (Kind::Denied, vec![hint.to_owned()]);
+    }
+    if says(&["Error acquiring the state lock"]) && says(&["AccessDenied"]) {
+        let hint = "a role that only plans cannot take the lock, and plans without it: -- -lock=false";
         return (Kind::Denied, vec![hint.to_owned()]);
     }
     if says(&["AccessDenied", "not authorized to perform", "UnauthorizedOperation", "StatusCode: 403"]) {
         let hint = "the role that may deploy is made by terraform/global: use it (role_arn in claimctl.toml)";
         return (Kind::Denied, vec![hint.to_owned()]);
     }
-    if says(&["NoSuchBucket", "S3 bucket does not exist", "S3 bucket \""]) {
+    if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
         return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap --env {environment}")]);
     }
     if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
@@ -150,6 +159,9 @@ mod tests {
             ("Saved plan is stale", "", Kind::Refused),
             ("creating queue", "api error AccessDenied: no", Kind::Denied),
             ("No value for required variable", "", Kind::Usage),
+            ("refreshing state", "in S3 bucket \"b\": api error KMS.KMSInvalidStateException: gone", Kind::Denied),
+            ("refreshing state", "S3 bucket \"b\" does not exist.", Kind::NotFound),
+            ("refreshing state", "in S3 bucket \"b\": InternalError", Kind::Unexpected),
             ("Failed to get existing workspaces", "S3 bucket does not exist.", Kind::NotFound),
             ("something else", "", Kind::Unexpected),
         ] {
