@@ -2,6 +2,7 @@
 
 mod letters;
 mod messages;
+mod state;
 
 use serde_json::{Value, json};
 
