@@ -45,6 +45,7 @@ impl ConsentArgs {
             }
         };
         let root = &terraform.root;
+        terraform::check_made(root, summary)?;
         terraform::check_holdings(root, target.is_protected(), &holdings, &summary.changes, &self.allow_destroy)?;
         let is_asked = !ctx.manners.yes || target.is_protected();
         if is_asked && self.confirm.is_none() {
