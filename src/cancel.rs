@@ -23,6 +23,16 @@ impl Cancel {
         self.token.is_cancelled()
     }
 
+    /// One that is cancelled with this one, and can also be stopped alone.
+    pub fn child(&self) -> Cancel {
+        Cancel { token: self.token.child_token(), signal: self.signal.clone() }
+    }
+
+    /// Asks what it was given to to stop, without a signal of the operator.
+    pub fn stop(&self) {
+        self.token.cancel();
+    }
+
     /// Resolves once the operator has asked to stop. Safe to use in `select!`.
     pub async fn cancelled(&self) {
         self.token.cancelled().await

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::names;
@@ -117,16 +118,18 @@ pub fn takes(prefix: &str, suffix: &str, key: &str) -> bool {
 
 impl Surface {
     pub fn parse(json: &str) -> Result<Surface> {
-        let broken = |error| Error::unexpected("the surface of the stack is not what claimctl reads").caused_by(error);
-        let surface: Surface = serde_json::from_str(json).map_err(broken)?;
-        if surface.version != VERSION {
-            return Err(Error::unexpected(format!(
-                "the surface of stack {} has version {}, and this claimctl reads version {VERSION}",
-                surface.stack, surface.version
+        Surface::of(serde_json::from_str(json).map_err(broken)?)
+    }
+
+    /// The version is looked at first: another one may have another form.
+    pub fn of(json: Value) -> Result<Surface> {
+        match json.get("version").and_then(Value::as_u64) {
+            Some(version) if version != u64::from(VERSION) => Err(Error::unexpected(format!(
+                "the surface has version {version}, and this claimctl reads version {VERSION}"
             ))
-            .hint("use the claimctl that belongs to the stack, or deploy the stack again with this one"));
+            .hint("use the claimctl that belongs to the stack, or deploy the stack again with this one")),
+            _ => serde_json::from_value(json).map_err(broken),
         }
-        Ok(surface)
     }
 
     pub fn bucket(&self, logical: &str) -> Result<&Bucket> {
@@ -145,6 +148,10 @@ impl Surface {
         Error::unexpected(format!("the surface of stack {} names a {what} {logical:?} that it lacks", self.stack))
             .hint("deploy the stack again: its surface is written with it")
     }
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::unexpected("the surface of the stack is not what claimctl reads").caused_by(error)
 }
 
 /// The surfaces of an environment's stacks, and what a name means in them.
@@ -274,8 +281,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let error =
-            Surface::parse(r#"{"version":2,"stack":"s","environment":"e","region":"r","account":"a"}"#).unwrap_err();
+        let error = Surface::parse(r#"{"version":2,"stacks":["of another form"]}"#).unwrap_err();
         assert!(error.to_string().contains("version 2"));
     }
 }

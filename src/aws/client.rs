@@ -28,6 +28,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// Where the calls go, and as whom.
 pub struct Service {
     pub region: Option<String>,
+    /// Of all services. None: AWS itself, whatever the variables of single services and the profile say.
     pub endpoint: Option<String>,
     pub credentials: Credentials,
 }
@@ -75,10 +76,12 @@ pub async fn service(service: &Service) -> SdkConfig {
             if let Some(region) = &service.region {
                 loader = loader.region(Region::new(region.clone()));
             }
-            if let Some(endpoint) = &service.endpoint {
-                loader = loader.endpoint_url(endpoint);
-            }
-            loader.load().await
+            // An endpoint that is set here stands before those of single services (AWS_ENDPOINT_URL_S3) and of the
+            // profile. Taking it off again leaves AWS itself: all calls go where STS was asked for the account.
+            let loaded = loader.endpoint_url(service.endpoint.as_deref().unwrap_or_default()).load().await;
+            let mut builder = loaded.into_builder();
+            builder.set_endpoint_url(service.endpoint.clone());
+            builder.build()
         }
     }
 }

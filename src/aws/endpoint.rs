@@ -11,6 +11,14 @@ pub fn check(endpoint: &str) -> Result<()> {
     Ok(())
 }
 
+/// Variables by which the SDKs send the calls of one service elsewhere (AWS SDKs and Tools Reference Guide,
+/// "Service-specific endpoints"), in their order. claimctl does not: the account is checked at one place, for all calls.
+pub fn of_one_service<'a>(variables: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut found: Vec<_> = variables.filter(|name| name.starts_with("AWS_ENDPOINT_URL_")).collect();
+    found.sort_unstable();
+    found
+}
+
 /// The host of an `http(s)://` URL, without user, port and path.
 fn host_of(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;

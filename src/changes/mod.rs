@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::output::Outcome;
 use file::LogFile;
 pub use read::{History, Recorded};
-pub use redact::{redact, redact_arguments};
+pub use redact::{hidden_in, redact, redact_arguments};
 
 /// An upload of a shell glob can have thousands of arguments; so many tell what was meant.
 const MOST_ARGUMENTS: usize = 50;
@@ -113,8 +113,7 @@ impl Changes {
     /// The whole command line, to be typed again in a shell; credentials in it are left out.
     pub fn command(&self) -> String {
         let arguments = redact_arguments(&self.arguments);
-        let words: Vec<_> = arguments.iter().map(|argument| quoted(argument)).collect();
-        format!("claimctl {}", words.join(" "))
+        format!("claimctl {}", command_line(&arguments))
     }
 
     /// Writes, durably, that a change begins. Where that fails, the change must not begin.
@@ -169,6 +168,11 @@ fn shortened(mut arguments: Vec<String>) -> Vec<String> {
         arguments.push(format!("… and {more} more"));
     }
     arguments
+}
+
+/// Words as a shell reads them back.
+pub fn command_line<W: AsRef<str>>(words: &[W]) -> String {
+    words.iter().map(|word| quoted(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 /// A word as a shell reads it back.

@@ -14,9 +14,38 @@ pub fn redact_arguments(arguments: &[String]) -> Vec<String> {
         .map(|argument| {
             let is_value = value_is_secret && !argument.starts_with("--");
             value_is_secret = argument.starts_with("--") && !argument.contains('=') && is_secret_name(argument);
-            if is_value { HIDDEN.to_owned() } else { redact(argument) }
+            match (is_value, secret_assignment(argument)) {
+                (true, _) => HIDDEN.to_owned(),
+                (false, Some(name)) => format!("{name}={HIDDEN}"),
+                (false, None) => redact(argument),
+            }
         })
         .collect()
+}
+
+/// The `NAME` or `--flag=NAME` of an argument that gives a secret its value, which may be of several words.
+fn secret_assignment(argument: &str) -> Option<&str> {
+    let ends = argument.match_indices('=').map(|(end, _)| &argument[..end]);
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let last = |so_far: &str| so_far.rsplit('=').next().unwrap_or_default().to_owned();
+    ends.take_while(|so_far| is_name(&last(so_far))).find(|so_far| is_secret_name(&last(so_far)))
+}
+
+/// The names of what was hidden in a command: an operator has to type it again.
+pub fn hidden_in(command: &str) -> Vec<String> {
+    let mut before = "";
+    let mut names: Vec<String> = Vec::new();
+    for word in command.split_whitespace() {
+        let plain = word.trim_matches('\'');
+        match plain.strip_suffix(HIDDEN) {
+            Some("") => names.push(before.to_owned()),
+            Some(name) => names.extend(name.trim_end_matches('=').rsplit('=').next().map(str::to_owned)),
+            None => {}
+        }
+        before = plain;
+    }
+    names.dedup();
+    names
 }
 
 /// Text with everything that looks like a credential replaced.
@@ -89,6 +118,18 @@ mod tests {
         assert_eq!(arguments("env show --external-id 4711 --env dev"), "env show --external-id [hidden] --env dev");
         assert_eq!(arguments("x --mfa-code=123456 y"), "x --mfa-code=[hidden] y");
         assert_eq!(arguments("x --session-token --yes"), "x --session-token --yes");
+    }
+
+    #[test]
+    fn a_secret_of_several_words_is_hidden_whole_and_named() {
+        let words =
+            ["deploy", "x", "--var", "db_password=correct horse", "--var=api_token=a b", "--session-token", "t"];
+        let hidden = redact_arguments(&words.map(str::to_owned));
+        let line = hidden.join(" ");
+        assert_eq!(line, "deploy x --var db_password=[hidden] --var=api_token=[hidden] --session-token [hidden]");
+        assert_eq!(hidden_in(&line), ["db_password", "api_token", "--session-token"]);
+        assert_eq!(hidden_in("deploy x '--var=db_password=[hidden]'"), ["db_password"]);
+        assert!(hidden_in("deploy x --var a=b").is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Standing, Way, each};
+use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Typed, Way, Work, each, flag};
 use crate::context::Ctx;
 use crate::deploy::terraform::{Artifacts, From, Mode, Terraform, Wish};
 use crate::error::{Error, Result};
@@ -45,15 +45,17 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(Error::usage("--plan-file is the plan of one stack").hint("name the stack that it was made for"));
     }
-    let deployment: Deployment =
-        each(ctx, target, Way::Deploy, &stacks, async |stack: &str| deploy(args, ctx, target, stack).await).await?;
-    report(match &args.plan_file {
-        Some(plan) if !ctx.working_directory.join(plan).exists() => deployment.without(plan),
-        _ => deployment,
-    })
+    let refresh_only = args.refresh_only.then(|| "--refresh-only".to_owned());
+    let plan_file = args.plan_file.as_ref().map(|file| file.display());
+    let flags = [flag("--artifact", args.artifact.as_ref()), flag("--plan-file", plan_file)].concat();
+    let flags = flags.into_iter().chain(refresh_only).collect();
+    let typed = Typed { verb: "deploy", flags, plan: &args.plan, target: &args.target };
+    let work = async |stack: &str| deploy(args, ctx, target, stack, &typed).await;
+    let deployment: Deployment = each(ctx, target, Way::Deploy, &stacks, work).await?;
+    report(deployment)
 }
 
-async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<StackRun> {
+async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str, typed: &Typed<'_>) -> Result<StackRun> {
     let terraform = Terraform::open(ctx, target, stack).await?;
     let (planned, artifacts) = match &args.plan_file {
         Some(file) => {
@@ -83,25 +85,9 @@ async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<
             (terraform.plan(target, &wish).await?, artifacts)
         }
     };
-    if !args.refresh_only {
+    if planned.mode() == Mode::Deploy {
         terraform.check_artifacts(target, &artifacts).await?;
     }
-    if planned.is_empty() {
-        return Ok(StackRun::planned(stack, &planned, Standing::Unchanged));
-    }
-    if args.dry_run {
-        return Ok(StackRun::planned(stack, &planned, Standing::Planned));
-    }
-    let losses = args.consent.ask(ctx, target, &terraform, &planned).await?;
-    if !args.refresh_only {
-        terraform.publish(target, &artifacts, &losses.agreed).await?;
-    }
-    crate::deploy::terraform::empty_buckets(target, &losses.holdings, &ctx.cancel, &*ctx.progress, &losses.agreed)
-        .await?;
-    let applied = terraform.apply(&planned, args.plan.parallelism, &losses.agreed).await?;
-    if applied.failed.is_none() {
-        // Completion knows the names from now on.
-        target.see_again().await?;
-    }
-    Ok(StackRun::applied(stack, &planned, applied))
+    let Args { consent, plan, dry_run, .. } = args;
+    Work { terraform, planned, artifacts, consent, plan, typed, dry_run: *dry_run }.carry_out(ctx, target).await
 }

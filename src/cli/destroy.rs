@@ -1,8 +1,8 @@
 //! `claimctl destroy`: everything of a stack, gone.
 
-use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Standing, Way, each};
+use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Typed, Way, Work, each};
 use crate::context::Ctx;
-use crate::deploy::terraform::{self, Mode, Terraform, Wish};
+use crate::deploy::terraform::{Artifacts, Mode, Terraform, Wish};
 use crate::error::Result;
 use crate::output::{Outcome, report};
 use crate::target::{Target, TargetArgs};
@@ -32,29 +32,19 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let mut stacks = args.stacks.ordered(&target.config)?;
     stacks.reverse();
     args.consent.check(&stacks)?;
-    let deployment: Deployment =
-        each(ctx, target, Way::Destroy, &stacks, async |stack: &str| destroy(args, ctx, target, stack).await).await?;
+    let typed = Typed { verb: "destroy", flags: Vec::new(), plan: &args.plan, target: &args.target };
+    let work = async |stack: &str| destroy(args, ctx, target, stack, &typed).await;
+    let deployment: Deployment = each(ctx, target, Way::Destroy, &stacks, work).await?;
     report(deployment)
 }
 
-async fn destroy(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<StackRun> {
+async fn destroy(args: &Args, ctx: &Ctx, target: &Target, stack: &str, typed: &Typed<'_>) -> Result<StackRun> {
     let terraform = Terraform::open(ctx, target, stack).await?;
     let wish = args.plan.wish()?;
     let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
     let wish = Wish { mode: Mode::Destroy, digests: artifacts.digests, ..wish };
     let planned = terraform.plan(target, &wish).await?;
-    if planned.is_empty() {
-        return Ok(StackRun::planned(stack, &planned, Standing::Unchanged));
-    }
-    if args.dry_run {
-        return Ok(StackRun::planned(stack, &planned, Standing::Planned));
-    }
-    let losses = args.consent.ask(ctx, target, &terraform, &planned).await?;
-    terraform::empty_buckets(target, &losses.holdings, &ctx.cancel, &*ctx.progress, &losses.agreed).await?;
-    let applied = terraform.apply(&planned, args.plan.parallelism, &losses.agreed).await?;
-    if applied.failed.is_none() {
-        // Completion forgets the names.
-        target.see_again().await?;
-    }
-    Ok(StackRun::applied(stack, &planned, applied))
+    let Args { consent, plan, dry_run, .. } = args;
+    let artifacts = Artifacts::default();
+    Work { terraform, planned, artifacts, consent, plan, typed, dry_run: *dry_run }.carry_out(ctx, target).await
 }

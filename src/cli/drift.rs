@@ -3,21 +3,25 @@
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::stack::{PlanArgs, StackArgs, StackPlan};
+use super::stack::{PlanArgs, StackArgs, StackPlan, cells};
+use crate::config::Config;
 use crate::context::Ctx;
-use crate::deploy::terraform::{Mode, Terraform, Wish};
-use crate::error::Result;
+use crate::deploy::terraform::{Action, Mode, Root, Summary, Terraform, Wish};
+use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::output::{Failure, Outcome, Page, Report, report};
+use crate::output::units::count;
+use crate::output::{Failure, Outcome, Page, Report, Table, report};
 use crate::target::{Target, TargetArgs};
 
-/// Each is a Terraform with a provider of some hundred MiB.
+/// Over all environments. Each is a Terraform with a provider of some hundred MiB.
 const CONCURRENCY: usize = 3;
 
 /// Find what was changed behind Terraform's back: exit 8 with what differs
 ///
-/// Reads every resource and compares it with the state; nothing is changed, the state neither. To bring the state up
-/// to what is there: claimctl deploy --refresh-only; to bring what is there back: claimctl deploy.
+/// Reads every resource and compares it with the state; nothing is changed, the state neither. --all without --env looks
+/// at every stack in every environment of claimctl.toml. What could not be looked at is listed, and the exit code is 3
+/// then: it may have drifted too. To bring the state up to what is there: claimctl deploy --refresh-only; to bring what
+/// is there back: claimctl deploy.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -28,60 +32,165 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let stacks = args.stacks.ordered(&target.config)?;
-    let alone = stacks.len() == 1;
-    let looks = stream::iter(&stacks).map(|stack| look(args, ctx, target, stack)).buffered(CONCURRENCY);
-    let looked: Vec<Result<StackPlan>> = looks.collect().await;
-    let mut drift = Drift { environment: target.name().to_owned(), stacks: Vec::new(), failed: Vec::new() };
-    for (stack, looked) in stacks.into_iter().zip(looked) {
+impl Args {
+    fn is_everywhere(&self) -> bool {
+        let TargetArgs { env, profile, region, .. } = &self.target;
+        self.stacks.all && env.is_none() && profile.is_none() && region.is_none()
+    }
+}
+
+pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
+    let mut drift = Drift::default();
+    let targets = match args.is_everywhere() {
+        true => reachable(args, ctx, &mut drift.failed).await?,
+        false => vec![Target::resolve(ctx, &args.target).await?],
+    };
+    let mut looks = Vec::new();
+    for target in &targets {
+        let stacks = args.stacks.ordered(&target.config)?;
+        looks.extend(stacks.into_iter().map(|stack| (target, stack)));
+    }
+    let alone = looks.len() == 1 && !args.is_everywhere();
+    let looked = stream::iter(&looks).map(|(target, stack)| look(args, ctx, target, stack)).buffered(CONCURRENCY);
+    let looked: Vec<Result<Option<Summary>>> = looked.collect().await;
+    for ((target, stack), looked) in looks.into_iter().zip(looked) {
         match looked {
-            Ok(found) => drift.stacks.push(found),
+            Ok(found) => drift.stacks.push(Looked::at(target, stack, found)),
             Err(error) if alone => return Err(error),
-            Err(error) => drift.failed.push(Failed { stack, failure: Failure::of(&error) }),
+            Err(error) => drift.failed.push(Failed::of(target.name(), Some(stack), &error)),
         }
     }
     report(drift)
 }
 
-async fn look(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<StackPlan> {
-    let terraform = Terraform::open(ctx, target, stack).await?;
+/// The environments of claimctl.toml, one after the other: each may ask for an MFA code.
+async fn reachable(args: &Args, ctx: &Ctx, failed: &mut Vec<Failed>) -> Result<Vec<Target>> {
+    let config = Config::find(ctx)?;
+    let stacks = args.stacks.ordered(&config)?;
+    if config.environments.is_empty() || stacks.is_empty() {
+        return Err(Error::usage("there is no stack in any environment to look at")
+            .hint("declare environments in claimctl.toml, or name one: claimctl drift --all --env ENV"));
+    }
+    let mut targets = Vec::new();
+    for environment in config.environments.keys() {
+        match reach(args, ctx, environment, &stacks[0]).await {
+            Ok(target) => targets.push(target),
+            Err(error) => failed.push(Failed::of(environment, None, &error)),
+        }
+    }
+    Ok(targets)
+}
+
+/// An environment that has been bootstrapped, with credentials that are of its account.
+async fn reach(args: &Args, ctx: &Ctx, environment: &str, stack: &str) -> Result<Target> {
+    go_on(ctx)?;
+    let target = Target::resolve(ctx, &TargetArgs { env: Some(environment.to_owned()), ..args.target.clone() }).await?;
+    Root::find(&ctx.paths, &target, stack)?;
+    target.guard(ctx).await?;
+    Ok(target)
+}
+
+/// None where nothing is deployed.
+async fn look(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<Option<Summary>> {
+    go_on(ctx)?;
+    let Some(terraform) = Terraform::open_deployed(ctx, target, stack).await? else { return Ok(None) };
     let wish = args.plan.wish()?;
     let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
     let wish = Wish { mode: Mode::RefreshOnly, digests: artifacts.digests, ..wish };
-    let planned = terraform.plan(target, &wish).await?;
-    Ok(StackPlan { stack: stack.to_owned(), summary: planned.summary })
+    Ok(Some(terraform.plan(target, &wish).await?.summary))
 }
 
-#[derive(Debug, Serialize)]
+/// Nothing new is begun once the operator has asked to stop.
+fn go_on(ctx: &Ctx) -> Result<()> {
+    match ctx.cancel.is_cancelled() {
+        true => Err(Error::interrupted("stopped before it was looked at").hint("run the same command again")),
+        false => Ok(()),
+    }
+}
+
+#[derive(Debug, Default, Serialize)]
 struct Drift {
-    environment: String,
-    stacks: Vec<StackPlan>,
-    /// Stacks that could not be looked at.
+    stacks: Vec<Looked>,
+    /// What could not be looked at.
     failed: Vec<Failed>,
 }
 
 #[derive(Debug, Serialize)]
+struct Looked {
+    environment: String,
+    account: Option<String>,
+    region: String,
+    deployed: bool,
+    #[serde(flatten)]
+    found: StackPlan,
+}
+
+#[derive(Debug, Serialize)]
 struct Failed {
-    stack: String,
+    environment: String,
+    /// None: no stack of the environment.
+    stack: Option<String>,
     #[serde(flatten)]
     failure: Failure,
 }
 
+impl Looked {
+    fn at(target: &Target, stack: String, found: Option<Summary>) -> Looked {
+        Looked {
+            environment: target.name().to_owned(),
+            account: target.expected_account().map(str::to_owned),
+            region: target.region.clone(),
+            deployed: found.is_some(),
+            found: StackPlan { stack, summary: found.unwrap_or_default() },
+        }
+    }
+
+    fn has_drifted(&self) -> bool {
+        !self.found.summary.changes.is_empty()
+    }
+
+    /// What each attribute was, and what it is.
+    fn add_to(&self, page: Page) -> Page {
+        let mut table = Table::new(["FOUND", "RESOURCE", "ATTRIBUTE", "WAS", "IS"]);
+        for change in &self.found.summary.changes {
+            let found = if change.action == Action::Destroy { "gone" } else { "changed" };
+            if change.attributes.is_empty() {
+                table.row([found.to_owned(), change.address.clone(), String::new(), String::new(), String::new()]);
+            }
+            for attribute in &change.attributes {
+                let [path, was, is] = cells(attribute);
+                table.row([found.to_owned(), change.address.clone(), path, was, is]);
+            }
+        }
+        let number = count(self.found.summary.changes.len() as u64, "resource");
+        let is = match (self.deployed, self.has_drifted()) {
+            (false, _) => "not deployed".to_owned(),
+            (true, false) => "as Terraform left it".to_owned(),
+            (true, true) => format!("{number} not as Terraform left it"),
+        };
+        page.table(table).line(format!("{} in {}: {is}", self.found.stack, self.environment))
+    }
+}
+
+impl Failed {
+    fn of(environment: &str, stack: Option<String>, error: &Error) -> Failed {
+        Failed { environment: environment.to_owned(), stack, failure: Failure::of(error) }
+    }
+
+    fn name(&self) -> String {
+        match &self.stack {
+            Some(stack) => format!("{stack} in {}", self.environment),
+            None => format!("every stack in {}", self.environment),
+        }
+    }
+}
+
 impl Report for Drift {
     fn page(&self) -> Page {
-        let mut page = Page::new();
-        for found in &self.stacks {
-            let changes = &found.summary.changes;
-            page = match changes.is_empty() {
-                true => page.line(format!("{}: as Terraform left it", found.stack)),
-                false => found.drifted(page),
-            };
-        }
-        for failed in &self.failed {
-            page = page.line(format!("{}: could not be looked at", failed.stack)).line(failed.failure.says());
-        }
-        page
+        let page = self.stacks.iter().fold(Page::new(), |page, looked| looked.add_to(page));
+        self.failed.iter().fold(page, |page, failed| {
+            page.line(format!("{}: could not be looked at", failed.name())).line(failed.failure.says())
+        })
     }
 
     fn list(&self) -> Option<&'static str> {
@@ -90,11 +199,10 @@ impl Report for Drift {
 
     /// What could not be looked at may have drifted too, and that is the worse not to know.
     fn exit(&self) -> Exit {
-        let found = self.stacks.iter().any(|stack| !stack.summary.changes.is_empty());
         match self.failed.first() {
             Some(_) if !self.stacks.is_empty() => Exit::Partial,
             Some(failed) => failed.failure.exit,
-            None if found => Exit::Findings,
+            None if self.stacks.iter().any(Looked::has_drifted) => Exit::Findings,
             None => Exit::Done,
         }
     }

@@ -148,7 +148,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Plan(args) => plan::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Deploy(args) => deploy::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::Destroy(args) => destroy::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Drift(args) => drift::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Drift(args) => drift::run(&args, ctx).await,
         Verb::Output(args) => output::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
         Verb::State(verb) => state::run(verb, ctx).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::stack::{PlanArgs, StackArgs, StackPlan};
+use super::stack::{PlanArgs, StackArgs, StackPlan, markdown};
 use crate::context::Ctx;
 use crate::deploy::terraform::{From, Mode, Terraform, Wish};
 use crate::error::{Error, Result};
@@ -22,6 +22,9 @@ pub struct Args {
     /// Keep the plan, to be applied by claimctl deploy --plan-file; holds secrets
     #[arg(long, value_name = "FILE")]
     plan_file: Option<PathBuf>,
+    /// Write the plan, or why there is none, as Markdown as well: for a comment on a pull request
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
     #[arg(long, value_name = "ARTIFACT", value_parser = From::parse)]
     artifact: Option<From>,
@@ -35,6 +38,18 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+    let planned = plan(args, ctx, target).await;
+    if let Some(file) = &args.markdown {
+        let text = match &planned {
+            Ok(plans) => plans.markdown(),
+            Err(error) => markdown::of_failure(target.name(), error),
+        };
+        markdown::write(&ctx.working_directory.join(file), &text)?;
+    }
+    report(planned?)
+}
+
+async fn plan(args: &Args, ctx: &Ctx, target: &Target) -> Result<Plans> {
     let stacks = args.stacks.ordered(&target.config)?;
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(
@@ -66,7 +81,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         }
         plans.push(StackPlan { stack, summary: planned.summary });
     }
-    report(Plans {
+    Ok(Plans {
         environment: target.name().to_owned(),
         account: target.expected_account().map(str::to_owned),
         region: target.region.clone(),
@@ -82,6 +97,13 @@ struct Plans {
     region: String,
     plan_file: Option<PathBuf>,
     stacks: Vec<StackPlan>,
+}
+
+impl Plans {
+    fn markdown(&self) -> String {
+        let place: Vec<&str> = self.account.iter().map(String::as_str).chain([self.region.as_str()]).collect();
+        markdown::of(&self.environment, &place, &self.stacks)
+    }
 }
 
 impl Report for Plans {

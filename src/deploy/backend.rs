@@ -84,6 +84,11 @@ impl BackendFile {
         settings.any(|setting| setting.key == key && setting.value == "true")
     }
 
+    /// What the keys of all workspaces' states begin with (Terraform documentation, "Backend Type: s3").
+    pub fn workspace_key_prefix(&self) -> String {
+        self.get("workspace_key_prefix").unwrap_or_else(|| "env:".to_owned())
+    }
+
     pub fn differences(&self, wanted: &Backend) -> Vec<Difference> {
         let content = self.content.as_deref().unwrap_or_default();
         let now = |key: &str| settings(content).find(|setting| setting.key == key).map(|setting| setting.value);

@@ -1,8 +1,16 @@
-//! The surfaces that deployed stacks have written into the state bucket, as `surface/ENV/STACK.json`.
+//! The surfaces of deployed stacks: `surface/ENV/STACK.json` in the state bucket, else the output in the stack's state.
+//!
+//! One request for each stack of the project, all at once; a stack without a surface costs one more. Nothing is listed
+//! where the project says which stacks there are, so that an operator needs no right to list the bucket.
+
+use std::path::Path;
 
 use futures_util::{StreamExt, stream};
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::state::state_bucket;
+use super::state::Store;
+use super::terraform::stacks;
 use crate::aws::{Explain, code};
 use crate::error::{Error, Kind, Result};
 use crate::surface::{Surface, Surfaces};
@@ -10,36 +18,197 @@ use crate::target::Target;
 
 const LIST: &str = "s3:ListBucket";
 const GET: &str = "s3:GetObject";
-/// How many are read at once; a project has a handful.
-const CONCURRENCY: usize = 8;
+/// How many stacks are read at once; a project has a handful.
+const CONCURRENCY: usize = 32;
 
-/// One list and a get per stack, all at once. Where there is no state bucket, nothing is deployed.
-pub async fn read(target: &Target, environment: &str) -> Result<Surfaces> {
-    let (s3, bucket) = (target.s3(), &state_bucket(target, environment).await?);
-    let prefix = format!("surface/{environment}/");
-    let list = s3.list_objects_v2().bucket(bucket).prefix(&prefix).send().await;
-    if list.as_ref().err().and_then(code) == Some("NoSuchBucket") {
-        return Ok(Surfaces::default());
-    }
-    let listed = list.or_needs(&format!("list the surfaces in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"))?;
-    let keys: Vec<String> = listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect();
-    let one = |key: String| {
-        let s3 = &s3;
-        async move { get(s3, bucket, &key).await }
-    };
-    let read: Vec<Result<Option<Surface>>> = stream::iter(keys).map(one).buffered(CONCURRENCY).collect().await;
-    let surfaces = read.into_iter().collect::<Result<Vec<_>>>()?;
-    Ok(Surfaces(surfaces.into_iter().flatten().filter(|surface| surface.environment == environment).collect()))
+/// What is known of an environment's stacks, and what is not.
+#[derive(Debug, Default)]
+pub struct Look {
+    pub surfaces: Surfaces,
+    /// Stacks that are not deployed or may not be looked at: S3 answers both alike to who may not list the bucket
+    /// (Amazon S3 API Reference, GetObject, permissions).
+    hidden: Vec<String>,
+    /// Why the names of a stack that is there are not known.
+    broken: Vec<Error>,
+    /// What has to be readable for the hidden ones, as IAM names it.
+    objects: String,
 }
 
-/// None where it was removed a moment ago.
-async fn get(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Option<Surface>> {
-    let answer = s3.get_object().bucket(bucket).key(key).send().await;
-    if answer.as_ref().err().and_then(code) == Some("NoSuchKey") {
-        return Ok(None);
+impl Look {
+    /// For what can only be seen whole, such as the sandbox.
+    pub fn whole(surfaces: Surfaces) -> Look {
+        Look { surfaces, ..Look::default() }
     }
-    let object = answer.or_needs(&format!("read {key}"), GET, &format!("arn:aws:s3:::{bucket}/surface/*"))?;
-    let broken = |error| Error::new(Kind::Unreachable, format!("{key} broke off while it was read")).caused_by(error);
-    let bytes = object.body.collect().await.map_err(broken)?.into_bytes();
-    Surface::parse(&String::from_utf8_lossy(&bytes)).map(Some)
+
+    pub fn nothing(why: Error) -> Look {
+        Look { broken: vec![why], ..Look::default() }
+    }
+
+    /// Whether a stack was looked at and exposes nothing.
+    pub fn lacks(&self, stack: &str) -> bool {
+        let is_known = self.surfaces.0.iter().any(|surface| surface.stack == stack);
+        !is_known && !self.is_broken() && !self.hidden.iter().any(|hidden| hidden == stack)
+    }
+
+    /// Whether there may be more than is known. A stack that is only hidden is most likely not deployed.
+    pub fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// Whether nothing was found out at all, not even that nothing is deployed.
+    pub fn is_blind(&self) -> bool {
+        self.surfaces.0.is_empty() && (self.is_broken() || !self.hidden.is_empty())
+    }
+
+    /// What an operator should know although the names of other stacks work.
+    pub fn notes(&self) -> Vec<String> {
+        let told = |error: &Error| [&[error.chain().join(": ")], error.hints()].concat().join("; ");
+        match (self.is_blind(), self.broken.first()) {
+            (true, Some(error)) => vec![format!("logical names are not known here: {}", told(error))],
+            (true, None) => vec![format!("logical names are not known here: {}", self.told_hidden())],
+            (false, _) => self.broken.iter().map(told).collect(),
+        }
+    }
+
+    /// Why a name may be unknown here and mean something all the same.
+    pub fn hints(&self) -> Vec<String> {
+        let broken = self.broken.iter().map(|error| format!("not every name is known: {}", error.chain().join(": ")));
+        let hidden = (!self.hidden.is_empty()).then(|| format!("not every name is known: {}", self.told_hidden()));
+        broken.chain(hidden).collect()
+    }
+
+    fn told_hidden(&self) -> String {
+        let of = self.hidden.join(", ");
+        format!(
+            "the surface of {of} is missing or may not be read, and its state may not be read either; where it is \
+             deployed, allow {GET} on {}",
+            self.objects
+        )
+    }
+}
+
+/// What was looked for: an object, or the surface of a stack.
+enum Answer<T> {
+    Found(T),
+    /// It is not there: the stack is not deployed, or has nothing that claimctl has a name for.
+    None,
+    /// Denied, which is also what S3 says of what is not there.
+    Hidden,
+}
+
+/// Reads what every stack exposes. Where there is no state bucket, nothing is deployed.
+pub async fn read(target: &Target, environment: &str) -> Result<Look> {
+    let at = At { store: Store::of(target).await?, environment };
+    let project = target.config.path.as_deref().and_then(Path::parent);
+    let stacks = match project.map(stacks).unwrap_or_default() {
+        none if none.is_empty() => at.listed().await?,
+        stacks => stacks,
+    };
+    let looks = stream::iter(&stacks).map(|stack| at.look(stack)).buffered(CONCURRENCY);
+    let answers: Vec<Result<Answer<Surface>>> = looks.collect().await;
+    let mut look = Look { objects: format!("{}/surface/*", at.store.arn()), ..Look::default() };
+    for (stack, answer) in stacks.into_iter().zip(answers) {
+        match answer {
+            Ok(Answer::Found(surface)) => look.surfaces.0.push(surface),
+            Ok(Answer::None) => {}
+            Ok(Answer::Hidden) => look.hidden.push(stack),
+            Err(error) => look.broken.push(error),
+        }
+    }
+    Ok(look)
+}
+
+/// Where the surfaces of an environment are.
+struct At<'a> {
+    store: Store,
+    environment: &'a str,
+}
+
+impl At<'_> {
+    /// The stacks that have written a surface, for a project without Terraform of its own.
+    async fn listed(&self) -> Result<Vec<String>> {
+        let prefix = format!("surface/{}/", self.environment);
+        let list = self.store.s3.list_objects_v2().bucket(&self.store.bucket).prefix(&prefix).send().await;
+        if list.as_ref().err().and_then(code) == Some("NoSuchBucket") {
+            return Ok(Vec::new());
+        }
+        let listed = list.or_needs(&format!("list the surfaces in {}", self.store.bucket), LIST, &self.store.arn())?;
+        let keys = listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+        let stack = |key: String| Some(key.strip_prefix(&prefix)?.strip_suffix(".json")?.to_owned());
+        Ok(keys.filter_map(stack).collect())
+    }
+
+    async fn look(&self, stack: &str) -> Result<Answer<Surface>> {
+        let key = format!("surface/{}/{stack}.json", self.environment);
+        match self.object(&key).await? {
+            Answer::Found(text) => self.surface(stack, &key, serde_json::from_slice(&text)).map(Answer::Found),
+            Answer::None | Answer::Hidden => self.look_at_state(stack, &self.store.key(stack)).await,
+        }
+    }
+
+    /// A stack that writes no object, or whose object was removed, still has its output.
+    async fn look_at_state(&self, stack: &str, key: &str) -> Result<Answer<Surface>> {
+        let text = match self.object(key).await? {
+            Answer::Found(text) => text,
+            Answer::None => return Ok(Answer::None),
+            Answer::Hidden => return Ok(Answer::Hidden),
+        };
+        let state: State =
+            serde_json::from_slice(&text).map_err(|error| self.broken(stack, key, "no state").caused_by(error))?;
+        match state.outputs.claimctl {
+            Some(output) => self.surface(stack, key, Ok(output.value)).map(Answer::Found),
+            None => Ok(Answer::None),
+        }
+    }
+
+    async fn object(&self, key: &str) -> Result<Answer<Vec<u8>>> {
+        let answer = self.store.s3.get_object().bucket(&self.store.bucket).key(key).send().await;
+        match answer.as_ref().err().and_then(code) {
+            Some("NoSuchKey" | "NoSuchBucket") => return Ok(Answer::None),
+            Some("AccessDenied") => return Ok(Answer::Hidden),
+            _ => {}
+        }
+        let object = answer.or_explain(&format!("read {key} in {}", self.store.bucket))?;
+        let broken =
+            |error| Error::new(Kind::Unreachable, format!("{key} broke off while it was read")).caused_by(error);
+        Ok(Answer::Found(object.body.collect().await.map_err(broken)?.to_vec()))
+    }
+
+    /// What was read, if it is the surface of this stack.
+    fn surface(&self, stack: &str, key: &str, json: serde_json::Result<Value>) -> Result<Surface> {
+        let surface = json
+            .map_err(|error| Error::unexpected("it is not JSON").caused_by(error))
+            .and_then(Surface::of)
+            .map_err(|error| self.broken(stack, key, "no surface that claimctl reads").caused_by(error))?;
+        match (surface.stack == stack, surface.environment == self.environment) {
+            (true, true) => Ok(surface),
+            _ => Err(self
+                .broken(stack, key, "not its surface")
+                .caused_by(format!("it says stack {} in {}", surface.stack, surface.environment))),
+        }
+    }
+
+    fn broken(&self, stack: &str, key: &str, is: &str) -> Error {
+        let environment = self.environment;
+        Error::unexpected(format!("what s3://{}/{key} holds for {stack} is {is}", self.store.bucket)).hint(format!(
+            "use the claimctl that belongs to the stack, or write it anew: claimctl deploy {stack} --env {environment}"
+        ))
+    }
+}
+
+/// A state, as far as it is read (Terraform documentation, "JSON Output Format", and the state's own version 4).
+#[derive(Deserialize)]
+struct State {
+    #[serde(default)]
+    outputs: Outputs,
+}
+
+#[derive(Default, Deserialize)]
+struct Outputs {
+    claimctl: Option<Output>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    value: Value,
 }

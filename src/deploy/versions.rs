@@ -3,6 +3,7 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use serde::Serialize;
 
 use crate::aws::Explain;
 use crate::cancel::Cancel;
@@ -23,7 +24,7 @@ pub struct Bucket<'a> {
 }
 
 /// What a bucket holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Held {
     /// Versions and delete markers; an object of a bucket without versioning is one version.
     pub versions: u64,
@@ -69,8 +70,9 @@ impl Bucket<'_> {
         }
     }
 
-    /// Removes every version and marker, a page at a time; what is removed stays removed when it is stopped.
-    pub async fn empty(&self, cancel: &Cancel, mut removed: impl FnMut(u64)) -> Result<()> {
+    /// Removes every version and marker, a page at a time; what is removed stays removed when it is stopped, and
+    /// `removed` has heard of it.
+    pub async fn empty(&self, cancel: &Cancel, mut removed: impl FnMut(Held)) -> Result<()> {
         loop {
             let page = self.page(None).await?;
             let version = page.versions().iter().map(|version| (version.key(), version.version_id()));
@@ -89,9 +91,10 @@ impl Bucket<'_> {
                 return Err(Error::interrupted(format!("stopped while {} was emptied", self.name))
                     .hint("run the same command again to go on"));
             }
-            let number = objects.len() as u64;
+            let mut held = Held::default();
+            held.add(&page);
             self.delete(objects).await?;
-            removed(number);
+            removed(held);
         }
     }
 

@@ -100,7 +100,12 @@ pub async fn of_function(target: &Target, typed: &str) -> Result<Vec<Mapping>> {
         return Err(match surfaces.function(typed)? {
             Some(_) => Error::not_found(format!("function {name} has no event source mapping"))
                 .hint("it may be called by something else: see the flows of claimctl local status -o json"),
-            None => surfaces.unknown("function with an event source mapping", typed, known, target.name()),
+            None => target.unresolved(surfaces.unknown(
+                "function with an event source mapping",
+                typed,
+                known,
+                target.name(),
+            )),
         });
     }
     Ok(mappings)

@@ -58,20 +58,22 @@ async fn only_one(target: &Target, what: &str, is_dead_letter_queue: bool) -> Re
                 .map(|(logical, queue)| (format!("{}/{logical}", stack.stack), queue))
         })
         .collect();
-    match wanted.as_slice() {
-        [(_, queue)] => Ok(queue.url.clone()),
+    Err(target.unresolved(match wanted.as_slice() {
+        [(_, queue)] if !target.has_unknown_names() => return Ok(queue.url.clone()),
+        [(name, _)] => Error::usage(format!("there may be other {what}s than {name}, so one must be named"))
+            .hint(format!("name it: {name}")),
         [] if surfaces.0.is_empty() => {
-            Err(Error::usage(format!("no stack is known in environment {}, so a {what} must be named", target.name()))
-                .hint("list them: claimctl queue ls"))
+            Error::usage(format!("no stack is known in environment {}, so a {what} must be named", target.name()))
+                .hint("list them: claimctl queue ls")
         }
-        [] => Err(Error::usage(format!("no stack has a {what}, so one must be named"))
-            .hint("list them: claimctl queue ls --all")),
+        [] => Error::usage(format!("no stack has a {what}, so one must be named"))
+            .hint("list them: claimctl queue ls --all"),
         several => {
             let names: Vec<_> = several.iter().map(|(name, _)| name.as_str()).collect();
-            Err(Error::usage(format!("there are several {what}s, so one must be named"))
-                .hint(format!("one of: {}", names.join(", "))))
+            Error::usage(format!("there are several {what}s, so one must be named"))
+                .hint(format!("one of: {}", names.join(", ")))
         }
-    }
+    }))
 }
 
 /// The URL of a queue by ARN, asked of the service: URLs are not to be put together by hand.
@@ -116,8 +118,8 @@ async fn unknown(target: &Target, sqs: &Client, surfaces: &Surfaces, name: &str)
         known.extend(urls.iter().map(|url| name_of(url).to_owned()));
     }
     let error = Error::not_found(format!("there is no queue {name:?} in environment {}", target.name()));
-    match names::nearest(name, known.iter().map(String::as_str)) {
+    target.unresolved(match names::nearest(name, known.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint("list them: claimctl queue ls --all"),
-    }
+    })
 }

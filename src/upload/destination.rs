@@ -73,11 +73,13 @@ impl Destination {
 
     fn missing(&self, target: &Target) -> Error {
         let error = Error::not_found(format!("there is no bucket {:?} in environment {}", self.bucket, target.name()));
-        match names::nearest(&self.bucket, self.known.iter().filter_map(|name| name.split('/').nth(1))) {
-            Some(near) => error.hint(format!("did you mean {near}?")),
-            None if self.known.is_empty() => error.hint("check --bucket, --env and --region; nothing was sent"),
-            None => error.hint(format!("known: {}", self.known.join(", "))),
-        }
+        target.unresolved(
+            match names::nearest(&self.bucket, self.known.iter().filter_map(|name| name.split('/').nth(1))) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None if self.known.is_empty() => error.hint("check --bucket, --env and --region; nothing was sent"),
+                None => error.hint(format!("known: {}", self.known.join(", "))),
+            },
+        )
     }
 
     fn elsewhere(&self, target: &Target, response: &HttpResponse) -> Error {
@@ -103,8 +105,9 @@ fn only(stacks: &[Surface], target: &Target) -> Result<(String, String)> {
     match candidates.as_slice() {
         [(_, _, bucket)] => Ok((bucket.name.clone(), bucket.prefix.clone())),
         [] => {
-            Err(Error::usage(format!("no stack is known in environment {}, so a bucket must be named", target.name()))
-                .hint("name it: --bucket BUCKET"))
+            let error =
+                Error::usage(format!("no stack is known in environment {}, so a bucket must be named", target.name()));
+            Err(target.unresolved(error.hint("name it: --bucket BUCKET")))
         }
         several => {
             let names: Vec<_> =

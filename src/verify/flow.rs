@@ -41,7 +41,8 @@ impl ResolvedFlow {
         let chosen = match (named.flow, flows.as_slice()) {
             (Some(name), _) => {
                 let found = surfaces.flow(name)?;
-                let found = found.ok_or_else(|| surfaces.unknown("flow", name, names(), target.name()))?;
+                let unknown = || target.unresolved(surfaces.unknown("flow", name, names(), target.name()));
+                let found = found.ok_or_else(unknown)?;
                 Some((found.stack, found.item))
             }
             (None, _) if named.bucket.is_some() && named.table.is_some() => None,

@@ -58,6 +58,7 @@ module "deployer" {
   account           = var.account
   partition         = module.environment[each.key].partition
   repository        = var.repository
+  branch            = var.branch
   oidc_provider_arn = local.provider_arn
   state_bucket      = module.environment[each.key].state_bucket
   artifact_bucket   = module.environment[each.key].artifact_bucket

@@ -25,12 +25,23 @@ variable "deletion_protection" {
 }
 
 variable "repository" {
-  description = "GitHub repository that deploys, OWNER/NAME."
+  description = "GitHub repository that deploys: OWNER/NAME, or OWNER@ID/NAME@ID where its tokens carry ids."
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.repository))
-    error_message = "\"${var.repository}\" is not a repository of GitHub: write OWNER/NAME, without https://github.com/ and without wildcards."
+    condition     = can(regex("^([A-Za-z0-9-]+/[A-Za-z0-9._-]+|[A-Za-z0-9-]+@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)$", var.repository))
+    error_message = "\"${var.repository}\" is not a repository of GitHub: write OWNER/NAME or OWNER@ID/NAME@ID, without https://github.com/ and without wildcards."
+  }
+}
+
+variable "branch" {
+  description = "Branch whose scheduled workflows may read as well, to look for drift."
+  type        = string
+  default     = "main"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._/-]+$", var.branch))
+    error_message = "\"${var.branch}\" is not the name of a branch: write it without refs/heads/ and without wildcards, such as main."
   }
 }
 

@@ -318,6 +318,30 @@ fn a_region_that_does_not_exist_is_named() {
 }
 
 #[test]
+fn calls_go_nowhere_that_the_account_was_not_asked() {
+    let home = folder();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let endpoint = format!("http://{}", elsewhere.local_addr().unwrap());
+    let services = ["s3", "sqs", "sts", "dynamodb"];
+    let of_services: String = services.iter().map(|name| format!("{name} =\n  endpoint_url = {endpoint}\n")).collect();
+    let profile = format!("[default]\nendpoint_url = {endpoint}\nservices = others\n[services others]\n{of_services}");
+    std::fs::write(home.path().join("aws"), profile).unwrap();
+    for line in ["queue ls", "upload payload --bucket anywhere --yes"] {
+        // A region without hosts: nothing here may reach AWS either.
+        let mut command = as_account(&home, "", "111111111111", &format!("{line} --env dev --region xx-nowhere-1"));
+        command.env_remove("AWS_ENDPOINT_URL");
+        command.env("AWS_CONFIG_FILE", home.path().join("aws")).run().fails_with(7, "the service cannot be reached");
+        for name in services {
+            command.env(format!("AWS_ENDPOINT_URL_{}", name.to_uppercase()), &endpoint);
+        }
+        let run = command.run().fails_with(7, "the service cannot be reached");
+        run.says("note: AWS_ENDPOINT_URL_S3 is not followed");
+    }
+    assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "somebody called");
+}
+
+#[test]
 fn a_signal_ends_a_question() {
     let (home, world) = (folder(), World::up());
     make_bucket(&world, "111111111111", "signalled");

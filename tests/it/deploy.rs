@@ -1,6 +1,11 @@
 //! Terraform, driven: real Terraform on the test provider, the state in the sandbox's S3, the account guarded by its STS.
 
+mod again;
 mod apply;
+mod bad_input;
+mod built;
+mod emptying;
+mod everywhere;
 mod interrupted;
 mod killed;
 mod locks;
@@ -8,3 +13,7 @@ mod many;
 mod plan;
 mod refusals;
 mod site;
+mod state;
+mod surfaces;
+
+pub use site::Site;

@@ -44,3 +44,4 @@ mod stats;
 mod terraform;
 mod upload;
 mod verify;
+mod workflows;

@@ -45,6 +45,7 @@ struct Shared {
     upstream: String,
     rules: Vec<Rule>,
     chance: Mutex<Chance>,
+    oldest: Mutex<Option<f64>>,
     ended: AtomicBool,
 }
 
@@ -65,6 +66,7 @@ impl Proxy {
             upstream: endpoint.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned(),
             rules: rules.to_vec(),
             chance: Mutex::new(chance),
+            oldest: Mutex::new(None),
             ended: AtomicBool::new(false),
         });
         let serving = shared.clone();
@@ -79,6 +81,11 @@ impl Proxy {
             }
         });
         Proxy { endpoint: format!("http://{address}"), address, shared }
+    }
+
+    /// From now on CloudWatch, which the sandbox has not, says that the oldest message is of this age.
+    pub fn oldest_is(&self, seconds: f64) {
+        *self.shared.oldest.lock().unwrap() = Some(seconds);
     }
 
     /// How many calls of an action came in, whatever became of them.
@@ -118,6 +125,10 @@ impl Shared {
                 answers.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             }
             let body = call.body(&mut calls, false)?;
+            if let Some(seconds) = self.oldest.lock().unwrap().filter(|_| call.first.contains("/GetMetricData ")) {
+                answers.write_all(&metric("age", seconds))?;
+                continue;
+            }
             let target = call.get("x-amz-target").unwrap_or_default().to_owned();
             let action = target.rsplit('.').next().filter(|action| !action.is_empty()).unwrap_or(&method);
             let fault = self.chance.lock().unwrap().decide(&self.rules, action);
@@ -171,6 +182,15 @@ impl Chance {
         }
         None
     }
+}
+
+/// One metric with one value, as CloudWatch says it (CBOR).
+fn metric(id: &str, value: f64) -> Vec<u8> {
+    let id = [&[0x60 + id.len() as u8], id.as_bytes()].concat();
+    let start = [b"\xa1\x71MetricDataResults\x81\xa2\x62Id", id.as_slice(), b"\x66Values\x81\xfb"].concat();
+    let body = [start, value.to_be_bytes().to_vec()].concat();
+    let head = "HTTP/1.1 200 OK\r\nsmithy-protocol: rpc-v2-cbor\r\ncontent-type: application/cbor\r\n";
+    [format!("{head}content-length: {}\r\n\r\n", body.len()).into_bytes(), body].concat()
 }
 
 /// What each service says to too many calls (Amazon SQS API Reference, Amazon DynamoDB Developer Guide and Amazon S3

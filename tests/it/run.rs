@@ -116,6 +116,14 @@ impl Run {
         self
     }
 
+    /// The rest of the first line that has these words: the command that an operator is told to type.
+    #[track_caller]
+    pub fn after(&self, words: &str) -> String {
+        let said = format!("{}\n{}", self.stdout, self.stderr);
+        let (_, rest) = said.split_once(words).unwrap_or_else(|| panic!("{words:?} is not in {said}"));
+        rest.lines().next().unwrap().to_owned()
+    }
+
     /// One error, with at least one hint, and no trace of a panic.
     #[track_caller]
     pub fn fails_with(self, code: i32, message: &str) -> Run {

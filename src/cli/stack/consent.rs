@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::output::{Page, Table, say};
 use crate::target::{Change, Intent, Target};
 
-use super::StackPlan;
+use super::{StackPlan, Typed, flag};
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConsentArgs {
@@ -35,7 +35,14 @@ impl ConsentArgs {
     }
 
     /// Looks at what would be lost, shows the plan, and asks.
-    pub async fn ask(&self, ctx: &Ctx, target: &Target, terraform: &Terraform, planned: &Planned) -> Result<Losses> {
+    pub async fn ask(
+        &self,
+        ctx: &Ctx,
+        target: &Target,
+        terraform: &Terraform,
+        planned: &Planned,
+        typed: &Typed<'_>,
+    ) -> Result<Losses> {
         let summary = &planned.summary;
         let holdings = match planned.mode() {
             // Only the state changes.
@@ -46,7 +53,13 @@ impl ConsentArgs {
         };
         let root = &terraform.root;
         terraform::check_made(root, summary)?;
-        terraform::check_holdings(root, target.is_protected(), &holdings, &summary.changes, &self.allow_destroy)?;
+        let naming = |addresses: &[&str]| {
+            let addresses = self.allow_destroy.iter().map(String::as_str).chain(addresses.iter().copied());
+            let named = addresses.flat_map(|address| ["--allow-destroy".to_owned(), address.to_owned()]);
+            typed.command(ctx, &root.stack, &[named.collect(), flag("--confirm", self.confirm.as_ref())].concat())
+        };
+        let (is_protected, allowed) = (target.is_protected(), &self.allow_destroy);
+        terraform::check_holdings(root, is_protected, &holdings, &summary.changes, allowed, naming)?;
         let is_asked = !ctx.manners.yes || target.is_protected();
         if is_asked && self.confirm.is_none() {
             let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };

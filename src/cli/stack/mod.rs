@@ -1,19 +1,23 @@
 //! What the verbs that drive Terraform share: their arguments, and how a plan is shown.
 
+mod carry;
 mod consent;
+pub mod markdown;
 mod run;
+mod typed;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::deploy::terraform::{self, Action, Attribute, Change, Summary, Wish};
+use crate::deploy::terraform::{self, Attribute, Change, Summary, Wish};
 use crate::error::{Error, Result};
-use crate::output::units::count;
 use crate::output::{Page, Table};
 
+pub use carry::Work;
 pub use consent::{ConsentArgs, Losses};
 pub use run::{Deployment, StackRun, Standing, Way, each};
+pub use typed::{Typed, flag};
 
 /// Longer values are shown with their beginning only; JSON has all of them.
 const LONGEST: usize = 60;
@@ -61,24 +65,51 @@ pub struct PlanArgs {
     pub extra: Vec<String>,
 }
 
-/// What decides what a plan is and where it goes is not passed by.
-const OURS: [&str; 10] =
-    ["out", "destroy", "refresh-only", "json", "state", "state-out", "backup", "var", "var-file", "detailed-exitcode"];
+/// What decides what a plan is, where it goes and what is said of it is not passed by.
+const OURS: [&str; 14] = [
+    "backup",
+    "chdir",
+    "destroy",
+    "detailed-exitcode",
+    "help",
+    "input",
+    "json",
+    "out",
+    "refresh-only",
+    "state",
+    "state-out",
+    "target",
+    "var",
+    "var-file",
+];
 
 impl PlanArgs {
     pub fn wish(&self) -> Result<Wish> {
         let name = |argument: &str| argument.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();
         if let Some(ours) = self.extra.iter().find(|argument| OURS.contains(&name(argument).as_str())) {
             return Err(Error::usage(format!("{ours} is claimctl's to decide"))
-                .hint("see --plan-file, --refresh-only, --var and claimctl destroy"));
+                .hint("see --plan-file, --refresh-only, --target, --var and claimctl destroy"));
         }
         Ok(Wish {
             targets: self.targets.clone(),
             variables: self.variables.clone(),
             parallelism: self.parallelism,
             extra: self.extra.clone(),
+            arguments: self.arguments(),
             ..Wish::default()
         })
+    }
+
+    /// The same as it was typed, to be typed once more at the end of a command.
+    pub fn arguments(&self) -> Vec<String> {
+        let each = |name: &str, values: &[String]| -> Vec<String> {
+            values.iter().flat_map(|value| [name.to_owned(), value.clone()]).collect()
+        };
+        let extra = self.extra.iter().cloned();
+        let extra = (!self.extra.is_empty()).then(|| "--".to_owned()).into_iter().chain(extra);
+        let targets = each("--target", &self.targets);
+        let variables = each("--var", &self.variables);
+        [targets, variables, flag("--parallelism", self.parallelism), extra.collect()].concat()
     }
 }
 
@@ -96,25 +127,6 @@ impl StackPlan {
         let outputs = &self.summary.outputs;
         page.line(format!("{}: {}", self.stack, self.summary.sentence()))
             .line_if(!outputs.is_empty(), || format!("outputs that change: {}", outputs.join(", ")))
-    }
-}
-
-impl StackPlan {
-    /// The same of what was found to differ: what it was, and what it is.
-    pub fn drifted(&self, page: Page) -> Page {
-        let mut table = Table::new(["FOUND", "RESOURCE", "ATTRIBUTE", "WAS", "IS"]);
-        for change in &self.summary.changes {
-            let found = if change.action == Action::Destroy { "gone" } else { "changed" };
-            if change.attributes.is_empty() {
-                table.row([found.to_owned(), change.address.clone(), String::new(), String::new(), String::new()]);
-            }
-            for attribute in &change.attributes {
-                let [path, was, is] = cells(attribute);
-                table.row([found.to_owned(), change.address.clone(), path, was, is]);
-            }
-        }
-        let number = count(self.summary.changes.len() as u64, "resource");
-        page.table(table).line(format!("{}: {number} not as Terraform left it", self.stack))
     }
 }
 

@@ -1,15 +1,14 @@
 //! Several stacks, one after the other: what fails stops what depends on it, and the report says where to go on.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::StackPlan;
+use crate::changes::hidden_in;
 use crate::context::Ctx;
 use crate::deploy::terraform::{self, Applied, Done, Planned};
 use crate::error::{Error, Kind, Result};
 use crate::exit::Exit;
-use crate::output::units::count;
+use crate::output::units::{bytes, count};
 use crate::output::{Failure, Page, Report, Table};
 use crate::target::Target;
 
@@ -50,12 +49,15 @@ pub struct StackRun {
     pub standing: Standing,
     done: Vec<Done>,
     pub failed: Option<Failure>,
+    /// How the plan file that was applied, and is gone, is made once more.
+    #[serde(skip)]
+    again: Option<String>,
 }
 
 impl StackRun {
     pub fn planned(stack: &str, planned: &Planned, standing: Standing) -> StackRun {
         let plan = StackPlan { stack: stack.to_owned(), summary: planned.summary.clone() };
-        StackRun { plan, standing, done: Vec::new(), failed: None }
+        StackRun { plan, standing, done: Vec::new(), failed: None, again: None }
     }
 
     pub fn applied(stack: &str, planned: &Planned, applied: Applied) -> StackRun {
@@ -64,25 +66,36 @@ impl StackRun {
             let exit = if applied.done.is_empty() { error.exit() } else { Exit::Partial };
             Failure { exit, ..Failure::of(error) }
         });
-        StackRun { done: applied.done, failed, ..StackRun::planned(stack, planned, standing) }
+        let again = planned.file.made_again();
+        StackRun { done: applied.done, failed, again, ..StackRun::planned(stack, planned, standing) }
     }
 
     fn without_plan(stack: &str, standing: Standing, failed: Option<Failure>) -> StackRun {
         let plan = StackPlan { stack: stack.to_owned(), summary: terraform::Summary::default() };
-        StackRun { plan, standing, done: Vec::new(), failed }
+        StackRun { plan, standing, done: Vec::new(), failed, again: None }
     }
 
     fn is_left(&self) -> bool {
         matches!(self.standing, Standing::Failed | Standing::NotBegun)
     }
 
+    /// `28 changes, 1 bucket emptied`
+    fn told(&self) -> String {
+        let (buckets, changes): (Vec<&Done>, Vec<&Done>) = self.done.iter().partition(|done| done.removed.is_some());
+        let emptied = match buckets.len() as u64 {
+            0 => String::new(),
+            number => format!(", {} emptied", count(number, "bucket")),
+        };
+        format!("{}{emptied}", count(changes.len() as u64, "change"))
+    }
+
     fn sentence(&self, way: Way) -> String {
         let stack = &self.plan.stack;
         match self.standing {
-            Standing::Done => format!("{stack}: {}ed, {}", way.verb(), count(self.done.len() as u64, "change")),
+            Standing::Done => format!("{stack}: {}ed, {}", way.verb(), self.told()),
             Standing::Unchanged => format!("{stack}: nothing to do, {} unchanged", self.plan.summary.unchanged),
             Standing::Planned => format!("{stack}: {}", self.plan.summary.sentence()),
-            Standing::Failed => format!("{stack}: failed after {}", count(self.done.len() as u64, "change")),
+            Standing::Failed => format!("{stack}: failed after {}", self.told()),
             Standing::NotBegun => format!("{stack}: not begun"),
         }
     }
@@ -117,9 +130,11 @@ pub async fn each(
         }
     }
     // The whole command as it was typed: another one would do something else, and what is done stays as it is.
-    let next = runs.iter().any(StackRun::is_left).then(|| ctx.changes.command());
-    let environment = target.name().to_owned();
-    Ok(Deployment { environment, account: target.expected_account().map(str::to_owned), way, stacks: runs, next })
+    let left = runs.iter().find(|run| run.is_left());
+    let next = left.map(|run| run.again.clone().unwrap_or_else(|| ctx.changes.command()));
+    let (environment, account) = (target.name().to_owned(), target.expected_account().map(str::to_owned));
+    let retype = next.as_deref().map(hidden_in).unwrap_or_default();
+    Ok(Deployment { environment, account, way, stacks: runs, next, retype })
 }
 
 fn so_far(error: Error, runs: &[StackRun]) -> Error {
@@ -135,15 +150,15 @@ pub struct Deployment {
     stacks: Vec<StackRun>,
     /// The command to go on with, where something is left.
     next: Option<String>,
+    /// Variables and flags whose values are not written down, and have to be typed again in it.
+    retype: Vec<String>,
 }
 
-impl Deployment {
-    /// The same where the plan that it applied is gone, and a new one has to be made.
-    pub fn without(self, plan: &Path) -> Deployment {
-        let Some(run) = self.stacks.iter().find(|run| run.is_left()) else { return self };
-        let (stack, environment, plan) = (&run.plan.stack, &self.environment, plan.display());
-        let next = format!("claimctl plan {stack} --env {environment} --plan-file {plan}");
-        Deployment { next: Some(next), ..self }
+/// `created`, or `emptied: 2 versions, 2.0 KiB`.
+fn told(done: &Done) -> String {
+    match &done.removed {
+        Some(held) => format!("{}: {}, {}", done.what, count(held.versions, "version"), bytes(held.bytes)),
+        None => done.what.clone(),
     }
 }
 
@@ -152,7 +167,7 @@ impl Report for Deployment {
         let mut table = Table::new(["STACK", "RESOURCE", "DONE", ">SECONDS"]);
         for run in &self.stacks {
             for done in &run.done {
-                table.row([run.plan.stack.clone(), done.address.clone(), done.what.clone(), done.seconds.to_string()]);
+                table.row([run.plan.stack.clone(), done.address.clone(), told(done), done.seconds.to_string()]);
             }
         }
         let mut page = Page::new().table(table);
@@ -166,10 +181,10 @@ impl Report for Deployment {
             }
             page = page.line(run.sentence(self.way));
         }
-        match &self.next {
-            Some(next) => page.line(format!("to go on: {next}")),
-            None => page,
-        }
+        let Some(next) = &self.next else { return page };
+        page.line(format!("to go on: {next}")).line_if(!self.retype.is_empty(), || {
+            format!("where it says [hidden], type the value again: {}", self.retype.join(", "))
+        })
     }
 
     fn list(&self) -> Option<&'static str> {

@@ -116,9 +116,9 @@ fn outputs(old: &BTreeMap<String, Output>, new: &BTreeMap<String, Output>) -> Ve
     let side = |outputs: &BTreeMap<String, Output>, of: fn(&Output) -> Value| {
         Value::from(outputs.iter().map(|(name, output)| (name.clone(), of(output))).collect::<Map<_, _>>())
     };
-    let (value, marks): (fn(&Output) -> Value, fn(&Output) -> Value) =
-        (|output| output.value.clone(), |output| Value::from(output.sensitive));
-    attributes(&side(old, value), &side(old, marks), &side(new, value), &side(new, marks))
+    let values = |outputs| side(outputs, |output| output.value.clone());
+    let marks = |outputs| side(outputs, |output| Value::from(output.sensitive));
+    attributes(&values(old), &marks(old), &values(new), &marks(new))
 }
 
 #[cfg(test)]

@@ -20,6 +20,6 @@ pub use life::{Life, Workplace};
 pub use list::{Listed, list, permissions_to_list, permissions_to_read};
 pub use lock::{Held, Lock, permissions_to_unlock, read as locks, unlock};
 pub use restore::{Before, Restoration, current, header_now};
-pub use store::{Store, no_bucket, state_bucket};
+pub use store::{Store, no_bucket, state_key};
 pub use told::{Resource, Told};
 pub use versions::{Version, content, find, gone, looked_into, no_state, permissions_to_see_versions, versions};

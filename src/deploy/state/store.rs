@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 use crate::aws::{Explain, code};
 use crate::deploy::backend::BackendFile;
+use crate::deploy::bootstrap::key_arn;
 use crate::error::{Error, Result};
-use crate::policy::Place;
+use crate::policy::{Place, Statement};
 use crate::target::Target;
 
 pub const LIST: &str = "s3:ListBucket";
@@ -32,7 +33,8 @@ pub struct Store {
     pub lock_table: Option<String>,
     /// `kms_key_id`
     pub kms_key: Option<String>,
-    backend: Option<PathBuf>,
+    /// The file that says so. None: the bucket is by configuration or the name that bootstrap gives it.
+    pub(super) backend: Option<PathBuf>,
 }
 
 impl Store {
@@ -44,9 +46,8 @@ impl Store {
         let file = project.map(|project| BackendFile::read(project, &environment)).transpose()?;
         let file = file.filter(BackendFile::is_there);
         let get = |key| file.as_ref().and_then(|file| file.get(key));
-        let prefix = match file {
-            // The S3 backend's own default (Terraform documentation, "Backend type: s3").
-            Some(_) => get("workspace_key_prefix").unwrap_or_else(|| "env:".to_owned()),
+        let prefix = match &file {
+            Some(file) => file.workspace_key_prefix(),
             None => target.config.project.name.clone(),
         };
         Ok(Store {
@@ -63,7 +64,7 @@ impl Store {
 
     /// The key of a stack's state in the environment's own workspace.
     pub fn key(&self, stack: &str) -> String {
-        format!("{}/{}/{stack}{SUFFIX}", self.prefix, self.environment)
+        state_key(&self.prefix, &self.environment, stack)
     }
 
     pub fn url(&self, key: &str) -> String {
@@ -80,6 +81,12 @@ impl Store {
             Some(stack) => place.object(&self.bucket, &self.key(stack)),
             None => place.objects(&self.bucket, &format!("{}/", self.prefix)),
         }
+    }
+
+    /// What is needed besides where a key of the customer's encrypts the states.
+    pub fn permission_to_decrypt(&self, place: &Place) -> Option<Statement> {
+        let key = self.kms_key.as_ref()?;
+        Some(Statement::allow("DecryptStates", &["kms:Decrypt"], [key_arn(key, place)]))
     }
 
     pub fn no_bucket(&self) -> Error {
@@ -112,6 +119,11 @@ impl Store {
         })?;
         Ok(Some(Read { bytes: body.into_bytes().to_vec(), version_id, modified_at }))
     }
+}
+
+/// The key of a stack's state in a workspace other than `default`.
+pub fn state_key(prefix: &str, workspace: &str, stack: &str) -> String {
+    format!("{prefix}/{workspace}/{stack}{SUFFIX}")
 }
 
 /// An object, or the beginning of one.

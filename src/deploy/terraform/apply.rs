@@ -9,6 +9,7 @@ use super::events::{Event, Hook};
 use super::init;
 use super::made::Making;
 use super::plan::{Mode, Planned};
+use crate::deploy::versions::Held;
 use crate::error::{Error, Result};
 use crate::output::units::duration;
 use crate::progress::Unit;
@@ -30,9 +31,12 @@ pub struct Applied {
 #[derive(Debug, Clone, Serialize)]
 pub struct Done {
     pub address: String,
-    /// `created`, `updated` or `destroyed`.
+    /// `created`, `updated` or `destroyed`; of a bucket also `emptied`, or `emptied in part`.
     pub what: String,
     pub seconds: f64,
+    /// What was removed from a bucket.
+    #[serde(flatten)]
+    pub removed: Option<Held>,
 }
 
 impl Terraform {
@@ -83,7 +87,7 @@ impl Terraform {
                 self.progress.advance(1);
                 self.progress.note(&format!("{}: {} in {}", hook.address(), hook.done(), seconds(hook)));
                 let (address, what) = (hook.address().to_owned(), hook.done().to_owned());
-                done.push(Done { address, what, seconds: hook.elapsed_seconds });
+                done.push(Done { address, what, seconds: hook.elapsed_seconds, removed: None });
             }
             Event::ApplyProgress { hook } if hook.elapsed_seconds >= LONG => {
                 self.progress.note(&format!("{}: still {} after {}", hook.address(), hook.doing(), seconds(hook)));

@@ -1,6 +1,7 @@
 //! The artifacts that a stack's functions run: built here, taken from a file, named by digest, or as they are deployed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use super::driver::Terraform;
@@ -49,6 +50,18 @@ impl From {
     }
 }
 
+/// As it is typed.
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            From::Build => Ok(()),
+            From::Deployed => f.write_str("deployed"),
+            From::Digest(digest) => f.write_str(digest),
+            From::Zip(path) => path.display().fmt(f),
+        }
+    }
+}
+
 impl Terraform {
     /// Finds out which artifacts the stack's functions are to run. Nothing is published.
     pub async fn artifacts(&self, ctx: &Ctx, target: &Target, from: &From, typed: &[String]) -> Result<Artifacts> {
@@ -61,7 +74,10 @@ impl Terraform {
             let handler = self.handler(&wanted.handler, typed)?;
             let digest = match from {
                 From::Digest(digest) => digest.clone(),
-                From::Deployed => self.deployed(target.surfaces().await?, &handler)?,
+                From::Deployed => {
+                    let surfaces = target.surfaces().await?;
+                    self.deployed(surfaces, &handler).map_err(|error| target.unresolved(error))?
+                }
                 From::Zip(path) => {
                     let path = ctx.working_directory.join(path);
                     artifacts.take(Package::read(&path)?.digest, path)

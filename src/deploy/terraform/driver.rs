@@ -1,6 +1,7 @@
 //! Terraform, ready to work on one root in one environment: checked, initialised, with the credentials that were
 //! checked and nothing of the shell that could lead it elsewhere.
 
+use std::io::{ErrorKind, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::failure::Said;
 use super::init::Select;
 use super::root::{ERRORED, Root};
 use super::source::Source;
+use super::variables::PLACE;
 use super::{init, locked, state};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
@@ -37,6 +39,9 @@ const MISLEADING: [&str; 7] = [
 /// The same by what their names begin with: of each verb, and of each service.
 const MISLEADING_KINDS: [&str; 2] = ["TF_CLI_ARGS", "AWS_ENDPOINT_URL"];
 
+/// What begins the names of variables of a root (Terraform documentation, "Environment Variables", TF_VAR_name).
+const VARIABLE: &str = "TF_VAR_";
+
 /// Terraform's backend reads only those of a service, providers the first one.
 const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL",
@@ -60,27 +65,44 @@ pub struct Terraform {
 impl Terraform {
     /// Checks account, region, program and state, and initialises where that is needed.
     pub async fn open(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
-        let root = Root::find(&ctx.paths, target, stack)?;
-        check_errored(&root)?;
-        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
-        init::check_state(&terraform.root, has_state)?;
+        let (terraform, _) = Terraform::checked(ctx, target, stack).await?;
         terraform.ensure_initialised(Select::OrCreate).await?;
         Ok(terraform)
     }
 
-    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops
-    /// nothing, and none is made.
+    /// The same for what only looks: none where nothing is deployed, and no workspace is made for it.
+    pub async fn open_deployed(ctx: &Ctx, target: &Target, stack: &str) -> Result<Option<Terraform>> {
+        let (terraform, has_state) = Terraform::checked(ctx, target, stack).await?;
+        if !has_state {
+            return Ok(None);
+        }
+        terraform.ensure_initialised(Select::OrCreate).await?;
+        Ok(Some(terraform))
+    }
+
+    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops nothing, and
+    /// none is made.
     pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
-        let (terraform, _) = Terraform::opened(ctx, target, root).await?;
-        terraform.ensure_initialised(Select::AsNamed).await?;
+        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
+        terraform.ensure_initialised(if has_state { Select::OrCreate } else { Select::AsNamed }).await?;
         Ok(terraform)
+    }
+
+    /// With a state that may be worked on, and whether there is one.
+    async fn checked(ctx: &Ctx, target: &Target, stack: &str) -> Result<(Terraform, bool)> {
+        let root = Root::find(&ctx.paths, target, stack)?;
+        check_errored(&root)?;
+        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
+        init::check_state(&terraform.root, has_state)?;
+        Ok((terraform, has_state))
     }
 
     /// And whether there is a state.
     async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, bool)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
+        note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
         let (guarded, binary, found) =
             tokio::join!(target.guard(ctx), Binary::find(&target.config), state::is_there(target, &root));
@@ -101,12 +123,13 @@ impl Terraform {
         Ok((terraform, has_state))
     }
 
-    fn command(&self, arguments: &[String]) -> Command {
+    fn command(&self, arguments: &[String], workspace: Option<&str>) -> Command {
         let mut command = Command::new(&self.binary.program);
         for name in &self.unset {
             command.env_remove(name);
         }
         command.args(arguments).current_dir(&self.root.folder).envs(self.variables.iter().map(|(k, v)| (k, v)));
+        command.envs(workspace.map(|workspace| ("TF_WORKSPACE", workspace)));
         command
     }
 
@@ -117,19 +140,33 @@ impl Terraform {
     }
 
     /// Runs to the end, and hands over what is said.
-    async fn started(&self, arguments: &[String], hear: impl FnMut(Stream, &str)) -> Result<Ended> {
+    async fn started(
+        &self,
+        arguments: &[String],
+        workspace: Option<&str>,
+        hear: impl FnMut(Stream, &str),
+    ) -> Result<Ended> {
         let turn = self.turn().await?;
-        let mut command = self.command(arguments);
+        let mut command = self.command(arguments, workspace);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await
+        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
+        match heard.status.success() && has_no_room(&self.root) {
+            true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
+            false => Ok(heard),
+        }
     }
 
     /// Runs a command whose output is text, and gives its stdout.
     pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
+        self.run_in(None, arguments, doing).await
+    }
+
+    /// The same in a workspace that need not be the selected one.
+    pub(super) async fn run_in(&self, workspace: Option<&str>, arguments: &[String], doing: &str) -> Result<String> {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(arguments, |stream, line| match stream {
+            .started(arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -144,14 +181,25 @@ impl Terraform {
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
     pub async fn stream(&self, arguments: &[String], mut hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
         let mut said = Said::default();
+        let mut speaks = false;
         let ended = self
-            .started(arguments, |stream, line| match (stream, Event::read(line)) {
-                (Stream::Stdout, Some(Event::Diagnostic { diagnostic })) => said.diagnostics.push(diagnostic),
-                (Stream::Stdout, Some(event)) => hear(event),
+            .started(arguments, None, |stream, line| match (stream, Event::read(line)) {
+                (Stream::Stdout, Some(event)) => {
+                    speaks = true;
+                    match event {
+                        Event::Diagnostic { diagnostic } => said.diagnostics.push(diagnostic),
+                        event => hear(event),
+                    }
+                }
                 _ => said.other.push(line.to_owned()),
             })
             .await?;
-        Ok((ended, said))
+        // The first line names the version (Terraform documentation, "Machine-Readable UI"): without any, that it ended
+        // well says nothing about what it did.
+        match ended.status.success() && !speaks {
+            true => Err(silent(&self.binary.program, &said)),
+            false => Ok((ended, said)),
+        }
     }
 
     /// Whether a run did what it should; exit code 2 of `-detailed-exitcode` counts as well.
@@ -163,6 +211,7 @@ impl Terraform {
         match ended.status.code() {
             Some(0 | 2) => Ok(()),
             _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
+            Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
                 "what it was doing may be there without being in the state: claimctl plan {} --env {}",
@@ -180,7 +229,42 @@ impl Terraform {
 }
 
 fn is_misleading(name: &str) -> bool {
-    MISLEADING.contains(&name) || MISLEADING_KINDS.iter().any(|kind| name.starts_with(kind))
+    MISLEADING.contains(&name)
+        || MISLEADING_KINDS.iter().any(|kind| name.starts_with(kind))
+        || name.strip_prefix(VARIABLE).is_some_and(|variable| PLACE.contains(&variable))
+}
+
+/// A variable of the stack that the shell sets is not in the repository, and what it does is in the plan all the same.
+fn note_variables(ctx: &Ctx, source: &Source) {
+    let set = ctx.variable_names().filter_map(|name| name.strip_prefix(VARIABLE));
+    let mut set: Vec<&str> = set.filter(|name| source.variables.contains_key(*name) && !PLACE.contains(name)).collect();
+    set.sort_unstable();
+    if !set.is_empty() {
+        let names: Vec<String> = set.iter().map(|name| format!("{VARIABLE}{name}")).collect();
+        ctx.progress.note(&format!("note: the shell sets variables of the stack: {}", names.join(", ")));
+    }
+}
+
+/// Terraform's words go to a file in the data folder, so that on a full disk they are lost, or are about what is torn.
+fn has_no_room(root: &Root) -> bool {
+    let written = tempfile::tempfile_in(&root.data_dir).and_then(|mut file| file.write_all(&[0; 64 * 1024]));
+    written.is_err_and(|error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
+fn full(doing: &str, said: &Said, root: &Root) -> Error {
+    Error::unexpected(format!("Terraform could not {doing}"))
+        .caused_by(format!("no space left on device: {}", root.data_dir.display()))
+        .details(said.last())
+        .hint("free some room, or point CLAIMCTL_HOME at another disk")
+        .hint(format!("what is still to do: claimctl plan {} --env {}", root.stack, root.environment))
+}
+
+fn silent(program: &str, said: &Said) -> Error {
+    Error::unexpected(format!("{program} ended without a word in JSON, so what it did is not known"))
+        .details(said.last())
+        .hint(
+            "binary under [terraform] in claimctl.toml has to be Terraform or OpenTofu itself, or hand their output on",
+        )
 }
 
 /// That `--target` was given is known.
@@ -264,10 +348,11 @@ mod tests {
             "AWS_PROFILE",
             "TF_CLI_ARGS",
             "TF_CLI_ARGS_plan",
+            "TF_VAR_account",
         ] {
             assert!(is_misleading(name), "{name}");
         }
-        for name in ["PATH", "TF_CLI_CONFIG_FILE", "AWS_CA_BUNDLE"] {
+        for name in ["PATH", "TF_CLI_CONFIG_FILE", "AWS_CA_BUNDLE", "TF_VAR_timeout"] {
             assert!(!is_misleading(name), "{name}");
         }
     }

@@ -29,8 +29,7 @@ impl Said {
     pub fn failure(&self, doing: &str, root: &Root) -> Error {
         let mut lines: Vec<String> = self.errors().flat_map(Diagnostic::lines).collect();
         if lines.is_empty() {
-            let skipped = self.other.len().saturating_sub(LAST_LINES);
-            lines = self.other[skipped..].to_vec();
+            lines = self.last().cloned().collect();
         }
         let text = lines.join("\n");
         let (kind, hints) = judged(&text, root);
@@ -42,6 +41,12 @@ impl Said {
             error = error.hint(hint);
         }
         error
+    }
+
+    /// The end of what was not JSON.
+    pub fn last(&self) -> impl Iterator<Item = &String> {
+        let lines = || self.other.iter().filter(|line| !line.trim().is_empty());
+        lines().skip(lines().count().saturating_sub(LAST_LINES))
     }
 
     pub fn is_about_a_lock(&self) -> bool {
@@ -66,22 +71,29 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
         let hint = format!("plan again: claimctl plan {} --env {environment}", root.stack);
         return (Kind::Refused, vec![hint]);
     }
+    if says(&["does not have the expected content"]) {
+        return (Kind::Refused, of_another_checksum(text, root));
+    }
     if says(&["account ID not allowed", "is selected, but the variables"]) {
         return (Kind::Refused, vec![format!("what is meant and what is there: claimctl env show {environment}")]);
     }
     if says(&["ExpiredToken", "InvalidClientTokenId", "No valid credential sources"]) {
         return (Kind::Denied, vec!["the credentials are not taken any more: sign in again".to_owned()]);
     }
-    if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "not authorized", "NotFound"]) {
+    if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "InvalidState", "not authorized", "NotFound"]) {
         let hint =
             "the KMS key cannot be used: its policy has to allow it to these credentials, and it must be enabled";
+        return (Kind::Denied, vec![hint.to_owned()]);
+    }
+    if says(&["Error acquiring the state lock"]) && says(&["AccessDenied"]) {
+        let hint = "a role that only plans cannot take the lock, and plans without it: -- -lock=false";
         return (Kind::Denied, vec![hint.to_owned()]);
     }
     if says(&["AccessDenied", "not authorized to perform", "UnauthorizedOperation", "StatusCode: 403"]) {
         let hint = "the role that may deploy is made by terraform/global: use it (role_arn in claimctl.toml)";
         return (Kind::Denied, vec![hint.to_owned()]);
     }
-    if says(&["NoSuchBucket", "S3 bucket does not exist", "S3 bucket \""]) {
+    if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
         return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap --env {environment}")]);
     }
     if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
@@ -104,6 +116,30 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     (Kind::Unexpected, vec![again])
 }
 
+/// The lock table keeps a checksum of the state, and what is in the bucket has another one, or is not there at all.
+fn of_another_checksum(text: &str, root: &Root) -> Vec<String> {
+    let versions = format!("claimctl state versions {}", root.typed());
+    let calculated = text.lines().find_map(|line| line.trim_matches(FRAME).strip_prefix("Calculated checksum:"));
+    if calculated.is_some_and(|checksum| checksum.trim().is_empty()) {
+        return vec![
+            format!("the state was deleted, and the lock table still has its checksum; its versions: {versions}"),
+            format!("bring one back, table and all: {}", root.restored_by()),
+        ];
+    }
+    let table = root.backend.get("dynamodb_table").unwrap_or_else(|| "TABLE".to_owned());
+    let key = format!("{{\"LockID\":{{\"S\":\"{}/{}-md5\"}}}}", root.state.bucket, root.state.key);
+    vec![
+        format!("the state was replaced without the lock table; which version is the current one: {versions}"),
+        format!(
+            "where it is the right one, or to restore another, remove the table's checksum first: \
+             aws dynamodb delete-item --table-name {table} --key '{key}'"
+        ),
+    ]
+}
+
+/// What Terraform frames its messages with.
+const FRAME: fn(char) -> bool = |c| c.is_whitespace() || c == '│';
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +159,9 @@ mod tests {
             ("Saved plan is stale", "", Kind::Refused),
             ("creating queue", "api error AccessDenied: no", Kind::Denied),
             ("No value for required variable", "", Kind::Usage),
+            ("refreshing state", "in S3 bucket \"b\": api error KMS.KMSInvalidStateException: gone", Kind::Denied),
+            ("refreshing state", "S3 bucket \"b\" does not exist.", Kind::NotFound),
+            ("refreshing state", "in S3 bucket \"b\": InternalError", Kind::Unexpected),
             ("Failed to get existing workspaces", "S3 bucket does not exist.", Kind::NotFound),
             ("something else", "", Kind::Unexpected),
         ] {
@@ -131,5 +170,23 @@ mod tests {
             assert_eq!(error.said()[0], summary);
             assert!(!error.hints().is_empty());
         }
+    }
+
+    #[test]
+    fn a_checksum_of_another_state_is_told_with_what_to_do() {
+        let detail = |calculated: &str| {
+            format!(
+                "state data in S3 does not have the expected content.\n\n│ Calculated checksum: {calculated}\nStored: 1"
+            )
+        };
+        let gone = said("Failed to load state", &detail("")).failure("plan it", &root());
+        assert_eq!(gone.kind(), Kind::Refused);
+        assert!(
+            gone.hints()[1].ends_with("claimctl state restore claim-check VERSION --env dev"),
+            "{:?}",
+            gone.hints()
+        );
+        let other = said("Failed to load state", &detail("8989d411620356946bc7615483dcb3da")).failure("x", &root());
+        assert!(other.hints()[1].contains("state/claim-check/dev/claim-check.tfstate-md5"), "{:?}", other.hints());
     }
 }

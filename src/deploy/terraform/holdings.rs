@@ -12,7 +12,7 @@ use crate::deploy::versions::Bucket;
 use crate::error::{Error, Kind, Result};
 use crate::output::units::{bytes, count};
 use crate::progress::{Progress, Unit};
-use crate::target::{self, Target};
+use crate::target::Target;
 
 /// A resource that holds something, and would be replaced or destroyed.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +24,13 @@ pub struct Holding {
     pub name: String,
     /// In words; none where it was found empty.
     pub holds: Option<String>,
+}
+
+impl Holding {
+    /// S3 deletes only empty ones.
+    pub fn is_full_bucket(&self) -> bool {
+        self.kind == "aws_s3_bucket" && self.holds.is_some()
+    }
 }
 
 /// Looks at everything stateful that the changes would take away.
@@ -58,8 +65,16 @@ pub async fn look(
 }
 
 /// Refuses to lose what is not empty, or in a protected environment anything, unless it is named. What is named and
-/// gone already does no harm: a run that was stopped is gone on with by the same command.
-pub fn check(root: &Root, protected: bool, holdings: &[Holding], changes: &[Change], allowed: &[String]) -> Result<()> {
+/// gone already does no harm: a run that was stopped is gone on with by the same command. `naming` gives the command in
+/// which these addresses are named.
+pub fn check(
+    root: &Root,
+    protected: bool,
+    holdings: &[Holding],
+    changes: &[Change],
+    allowed: &[String],
+    naming: impl FnOnce(&[&str]) -> String,
+) -> Result<()> {
     if let Some(kept) = changes.iter().find(|change| change.action.destroys() && is_protected(change)) {
         return Err(Error::refused(format!("{} is protected from deletion, so nothing was done", kept.address)).hint(
             format!(
@@ -79,32 +94,15 @@ pub fn check(root: &Root, protected: bool, holdings: &[Holding], changes: &[Chan
         let holds = holding.holds.as_deref().unwrap_or("nothing");
         format!("{} ({}) holds {holds}", holding.address, holding.name)
     };
-    let flags: Vec<String> = unnamed.iter().map(|holding| format!("--allow-destroy '{}'", holding.address)).collect();
+    let addresses: Vec<&str> = unnamed.iter().map(|holding| holding.address.as_str()).collect();
     let number = count(unnamed.len() as u64, "resource");
     Err(Error::refused(format!("{number} with data would be lost, so nothing was done"))
         .details(unnamed.iter().map(told))
-        .hint(format!("where that is meant, name each: {}", flags.join(" "))))
+        .hint(format!("where that is meant, name each: {}", naming(&addresses))))
 }
 
-/// Empties the buckets that the operator named: S3 deletes only empty ones.
-pub async fn empty_buckets(
-    target: &Target,
-    holdings: &[Holding],
-    cancel: &Cancel,
-    progress: &dyn Progress,
-    _agreed: &target::Change,
-) -> Result<()> {
-    for holding in holdings.iter().filter(|holding| holding.kind == "aws_s3_bucket" && holding.holds.is_some()) {
-        progress.start(&format!("emptying {}", holding.name), None, Unit::Items);
-        let s3 = target.s3();
-        let emptied = of(target, &s3, &holding.name).empty(cancel, |removed| progress.advance(removed)).await;
-        progress.finish();
-        emptied?;
-    }
-    Ok(())
-}
-
-fn of<'a>(target: &'a Target, s3: &'a aws_sdk_s3::Client, name: &'a str) -> Bucket<'a> {
+/// A bucket of the environment, to be counted and emptied.
+pub fn versions_of<'a>(target: &'a Target, s3: &'a aws_sdk_s3::Client, name: &'a str) -> Bucket<'a> {
     Bucket { s3, name, owner: target.expected_account(), arn: format!("arn:aws:s3:::{name}") }
 }
 
@@ -117,7 +115,7 @@ fn is_protected(change: &Change) -> bool {
 async fn bucket(target: &Target, name: &str, cancel: &Cancel, progress: &dyn Progress) -> Result<Option<String>> {
     let s3 = target.s3();
     progress.start(&format!("counting what is in {name}"), None, Unit::Items);
-    let counted = of(target, &s3, name).count(cancel, |seen| progress.advance(seen)).await;
+    let counted = versions_of(target, &s3, name).count(cancel, |seen| progress.advance(seen)).await;
     progress.finish();
     let held = counted?;
     Ok((held.versions > 0).then(|| format!("{}, {}", count(held.versions, "version"), bytes(held.bytes))))

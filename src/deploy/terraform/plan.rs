@@ -7,16 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::driver::Terraform;
 use super::events::Event;
-use super::saved::{Deployed, PREFIX, PlanFile, Sidecar, again, empty_private, private_folder};
+use super::root::Root;
+use super::saved::{Deployed, PREFIX, PlanFile, Sidecar, empty_private, private_folder};
 use super::shape::Plan;
 use super::summary::Summary;
 use super::variables;
 use crate::artifact::sha256;
+use crate::changes::redact_arguments;
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Unit;
 use crate::target::Target;
 
-/// A plan that a killed run left behind is nobody's after this time.
+/// A plan or a state that a killed run left behind is nobody's after this time.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,8 @@ pub struct Wish {
     pub parallelism: Option<u16>,
     /// More arguments of `terraform plan`.
     pub extra: Vec<String>,
+    /// All of this as it was typed, but for artifacts.
+    pub arguments: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -115,6 +119,7 @@ impl Terraform {
             artifacts: wish.artifacts.clone(),
             mode: wish.mode,
             is_empty,
+            arguments: redact_arguments(&wish.arguments),
             ..Sidecar::new(&self.root, &target.region, target.expected_account(), &self.binary.version)
         };
         Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary })
@@ -128,16 +133,25 @@ impl Terraform {
         if file.sidecar.mode == Mode::RefreshOnly && plan.changes_resources() {
             return Err(Error::refused(format!("{} is not the plan that was made", path.display()))
                 .caused_by("its sidecar says refresh-only, and the plan changes resources")
-                .hint(again(&self.root, path)));
+                .hint(file.again()));
         }
         Ok(Planned { summary: summary(plan, file.sidecar.mode), file })
     }
 
     async fn show(&self, path: &std::path::Path) -> Result<Plan> {
-        let show = ["show".to_owned(), "-json".to_owned(), path.display().to_string()];
+        let show = ["show", "-json", "-no-color", &path.display().to_string()].map(str::to_owned);
         let json = self.run(&show, &format!("read the plan of {}", self.root.name())).await?;
-        serde_json::from_str(&json)
-            .map_err(|error| Error::unexpected("Terraform's plan is not what claimctl reads").caused_by(error))
+        let unknown = || {
+            Error::unexpected("Terraform's plan is not what claimctl reads").hint(format!(
+                "claimctl reads version 1 of its format; this is {} {}",
+                self.binary.program, self.binary.version
+            ))
+        };
+        let plan: Plan = serde_json::from_str(&json).map_err(|error| unknown().caused_by(error))?;
+        match plan.format_version.starts_with("1.") {
+            true => Ok(plan),
+            false => Err(unknown().caused_by(format!("its format_version is {}", plan.format_version))),
+        }
     }
 
     /// Terraform takes an address of nothing for a plan of nothing.
@@ -150,16 +164,20 @@ impl Terraform {
             };
             if !known().any(is_within) {
                 let error = Error::not_found(format!("{} has nothing at {target}", self.root.name()));
-                return Err(match crate::names::nearest(target, known()) {
+                return Err(match self.source.meant(target) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
-                    None => error.hint(format!("what there is: claimctl plan {}", self.root.stack)),
+                    None => {
+                        let Root { stack, environment, .. } = &self.root;
+                        error.hint(format!("what there is: claimctl plan {stack} --env {environment}"))
+                    }
                 });
             }
         }
         Ok(())
     }
 
-    fn remove_abandoned(&self) {
+    /// What holds secrets and was left by a run that was killed.
+    pub(super) fn remove_abandoned(&self) {
         let Ok(entries) = std::fs::read_dir(&self.root.data_dir) else { return };
         let is_old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > ABANDONED_AFTER);
         for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::context::Paths;
 use crate::deploy::backend::BackendFile;
 use crate::deploy::state::Workplace;
+use crate::deploy::state::state_key;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::target::Target;
@@ -52,14 +53,13 @@ impl Root {
                 .hint(format!("make the state bucket: claimctl bootstrap --env {environment}"))
                 .hint("where it is made already, commit the file that bootstrap wrote")
         })?;
-        let prefix = backend.get("workspace_key_prefix").unwrap_or_else(|| "env:".to_owned());
         let data = paths.state.join(&target.config.project.name).join("terraform");
         Ok(Root {
             stack: stack.to_owned(),
             project: project.to_owned(),
             folder,
             data_dir: data.join(&environment).join(stack),
-            state: StateAt { bucket, key: format!("{prefix}/{environment}/{stack}.tfstate") },
+            state: StateAt { bucket, key: state_key(&backend.workspace_key_prefix(), &environment, stack) },
             backend,
             environment,
         })
@@ -86,6 +86,11 @@ impl Root {
     /// How the stack is named to a verb: `claim-check --env dev`.
     pub fn typed(&self) -> String {
         format!("{} --env {}", self.stack, self.environment)
+    }
+
+    /// The command that brings an older state back.
+    pub fn restored_by(&self) -> String {
+        format!("claimctl state restore {} VERSION --env {}", self.stack, self.environment)
     }
 
     /// The stack and where it is, as the operator would say it.

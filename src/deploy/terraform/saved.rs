@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Mode;
 use super::root::{Root, StateAt};
 use crate::artifact::sha256;
+use crate::changes::command_line;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{Existing, create_private, write_private};
 
@@ -39,6 +40,9 @@ pub struct Sidecar {
     pub mode: Mode,
     /// Whether there was nothing to do.
     pub is_empty: bool,
+    /// What it was made with, as arguments of `claimctl plan` without an artifact; values of secrets are left out.
+    #[serde(default)]
+    pub arguments: Vec<String>,
 }
 
 /// An artifact by handler and digest.
@@ -116,6 +120,19 @@ impl PlanFile {
         Ok(PlanFile { path: copy, sidecar, kept: Some(path.to_owned()), _folder: folder })
     }
 
+    /// What to do about a plan that is of no use.
+    pub fn again(&self) -> String {
+        match &self.kept {
+            Some(kept) => format!("make a new one: {}", self.sidecar.command(kept)),
+            None => "run the same command again: it plans anew".to_owned(),
+        }
+    }
+
+    /// The command that makes a plan once more that was kept, and is gone.
+    pub fn made_again(&self) -> Option<String> {
+        self.kept.as_ref().filter(|kept| !kept.exists()).map(|kept| self.sidecar.command(kept))
+    }
+
     /// Removes plan and sidecar: applied, whether wholly or in part, they are of no use any more.
     pub fn remove(&self) -> Result<()> {
         let kept = self.kept.iter().flat_map(|kept| [kept.clone(), beside(kept)]);
@@ -130,6 +147,21 @@ impl PlanFile {
 }
 
 impl Sidecar {
+    /// The command that makes this plan once more. What it deploys is in the artifact bucket once it was tried.
+    fn command(&self, path: &Path) -> String {
+        let path = path.display().to_string();
+        let mut words = vec!["claimctl", "plan", &self.stack, "--env", &self.environment, "--plan-file", &path];
+        let mut digests: Vec<&str> = self.artifacts.iter().map(|artifact| artifact.digest.as_str()).collect();
+        digests.dedup();
+        match (self.mode, &digests[..]) {
+            (Mode::RefreshOnly, _) => words.push("--refresh-only"),
+            (_, [digest]) => words.extend(["--artifact", digest]),
+            _ => {}
+        }
+        words.extend(self.arguments.iter().map(String::as_str));
+        command_line(&words)
+    }
+
     pub fn new(root: &Root, region: &str, account: Option<&str>, terraform: &str) -> Sidecar {
         Sidecar {
             version: VERSION,
@@ -145,6 +177,7 @@ impl Sidecar {
             artifacts: Vec::new(),
             mode: Mode::Deploy,
             is_empty: true,
+            arguments: Vec::new(),
         }
     }
 }
@@ -166,7 +199,7 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// How a plan that is of no use is made once more.
+/// How a plan is made that cannot be read, or belongs elsewhere.
 pub fn again(root: &Root, path: &Path) -> String {
     let Root { stack, environment, .. } = root;
     format!("make a new one: claimctl plan {stack} --env {environment} --plan-file {}", path.display())

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 #[derive(Debug, Deserialize)]
 pub struct Plan {
+    /// `MAJOR.MINOR`; a new major version may mean something else by the same names.
+    pub format_version: String,
     #[serde(default)]
     pub resource_changes: Vec<ResourceChange>,
     #[serde(default)]

@@ -14,6 +14,8 @@ pub struct Source {
     /// The variables that it declares, with defaults that are strings.
     pub variables: BTreeMap<String, Option<String>>,
     pub artifacts: Vec<ArtifactOf>,
+    /// The addresses of its modules and resources, such as `module.table`, without those within modules.
+    addresses: Vec<String>,
     /// Everything that `init` installs or connects to, as text.
     pub installed: String,
 }
@@ -63,6 +65,18 @@ impl Source {
             }
         }
         self.artifacts.extend(modules(body).filter_map(artifact));
+        let labels = |block: &Block| block.labels.iter().map(|label| label.as_str().to_owned()).collect::<Vec<_>>();
+        self.addresses.extend(modules(body).map(|module| format!("module.{}", labels(module).join("."))));
+        self.addresses.extend(body.get_blocks("resource").map(|resource| labels(resource).join(".")));
+    }
+
+    /// The module or resource of the root that an address of nothing may mean. None where the root has what the address
+    /// begins with: then it is something within that is not there.
+    pub fn meant(&self, address: &str) -> Option<&str> {
+        let mut ends = address.match_indices(['.', '[']).map(|(at, _)| at).skip(1);
+        let begins = ends.next().map_or(address, |end| &address[..end]);
+        let known = self.addresses.iter().map(String::as_str);
+        crate::names::nearest(begins, known).filter(|near| *near != begins)
     }
 
     fn note_installed(&mut self, body: &Body) {
@@ -158,6 +172,10 @@ mod tests {
         assert_eq!(claim_check.variables.get("trigger"), Some(&Some("queue".to_owned())));
         assert_eq!(claim_check.variables.get("account"), Some(&None));
         assert!(claim_check.installed.contains("hashicorp/aws"));
+
+        assert_eq!(claim_check.meant("module.tabel.aws_dynamodb_table.this"), Some("module.table"));
+        assert_eq!(claim_check.meant("module.table[\"x.y\"]"), None);
+        assert_eq!(claim_check.meant("module.table.nothing"), None);
 
         let fan_out = Source::read(&stacks.join("fan-out")).unwrap();
         let handler = Handler::Variable("handler".to_owned());

@@ -186,7 +186,7 @@ mod tests {
             change("f", &["update"]),
             data,
         ];
-        let plan = json!({"resource_changes": changes, "output_changes": {"o": {"actions": ["update"]}, "p": {"actions": ["no-op"]}}});
+        let plan = json!({"format_version": "1.2", "resource_changes": changes, "output_changes": {"o": {"actions": ["update"]}, "p": {"actions": ["no-op"]}}});
         let summary = Summary::of(serde_json::from_value(plan).unwrap());
         assert_eq!(summary.counts, Counts { create: 1, update: 1, replace: 2, destroy: 1, forget: 0 });
         assert_eq!((summary.unchanged, summary.outputs.as_slice()), (1, ["o".to_owned()].as_slice()));

@@ -7,6 +7,9 @@ use super::source::{self, Source};
 use crate::error::{Error, Result};
 use crate::target::Target;
 
+/// What decides where a stack lands. It comes from claimctl.toml: set elsewhere, it would pass by the guards.
+pub const PLACE: [&str; 5] = ["project", "environment", "region", "account", "state_bucket"];
+
 /// The `-var-file` and `-var` arguments, in the order in which later ones win.
 pub fn arguments(
     target: &Target,
@@ -54,12 +57,11 @@ fn known(target: &Target, root: &Root) -> Vec<(&'static str, String)> {
     known
 }
 
-/// What decides where a stack lands cannot be typed: it would pass by the guards.
 fn check(assignment: &str, source: &Source, root: &Root) -> Result<()> {
     let Some((name, _)) = assignment.split_once('=') else {
         return Err(Error::usage(format!("--var {assignment:?} has no value")).hint("write --var NAME=VALUE"));
     };
-    if ["project", "environment", "region", "account", "state_bucket"].contains(&name) {
+    if PLACE.contains(&name) {
         return Err(Error::refused(format!(
             "--var {name} would lead past the checks of environment {}",
             root.environment

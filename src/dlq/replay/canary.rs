@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::sort::Sorter;
 use super::{Destination, Order};
 use crate::cancel::Cancel;
-use crate::dlq::mark::Mark;
 use crate::dlq::preflight::Preflight;
 use crate::dlq::verdict::Verdict;
 use crate::error::Result;
@@ -31,6 +30,22 @@ pub struct Sent {
     pub letter: Message,
     /// In its destination.
     pub new_id: String,
+    /// Its record was there before: that it is there afterwards proves nothing.
+    pub recorded_before: bool,
+}
+
+impl Sent {
+    /// A letter that is about to be sent, with a look at its record: afterwards nobody could tell since when it is there.
+    pub async fn first(order: &Order, letter: Message) -> Result<Sent> {
+        let recorded_before = match records(order) {
+            Some(records) => {
+                let judged = records.judge(vec![letter.clone()]).await?;
+                judged.iter().any(|judged| judged.verdict == Verdict::AlreadyRecorded)
+            }
+            None => false,
+        };
+        Ok(Sent { letter, new_id: String::new(), recorded_before })
+    }
 }
 
 /// How the letters that were sent first fared.
@@ -38,6 +53,8 @@ pub struct Sent {
 pub struct Canary {
     /// Ids that they had.
     pub message_ids: Vec<String>,
+    /// Of those, how many had their record before they were sent, so that it proves nothing.
+    pub recorded_before: u64,
     pub fate: Fate,
     pub waited_seconds: f64,
 }
@@ -45,9 +62,9 @@ pub struct Canary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// Their records are there.
+    /// The records are there of those that had none before.
     Recorded,
-    /// They left the queue and did not come back; there is no table that would tell more.
+    /// They left the queue and did not come back; no record could tell more.
     Consumed,
     Returned,
     /// Neither, for as long as it was waited.
@@ -55,6 +72,13 @@ pub enum Fate {
     Interrupted,
     /// There was nothing to send.
     NothingToSend,
+}
+
+impl Canary {
+    /// Whether no record could tell what became of them.
+    pub fn is_silent(&self) -> bool {
+        self.recorded_before == self.message_ids.len() as u64
+    }
 }
 
 impl Fate {
@@ -74,6 +98,7 @@ pub async fn wait(
 ) -> Result<Canary> {
     let began = Instant::now();
     let message_ids = sent.iter().map(|sent| sent.letter.message_id.clone()).collect();
+    let recorded_before = sent.iter().filter(|sent| sent.recorded_before).count() as u64;
     let fate = match sent.is_empty() {
         true => Fate::NothingToSend,
         false => {
@@ -83,13 +108,13 @@ pub async fn wait(
             fate?
         }
     };
-    Ok(Canary { message_ids, fate, waited_seconds: began.elapsed().as_secs_f64() })
+    Ok(Canary { message_ids, recorded_before, fate, waited_seconds: began.elapsed().as_secs_f64() })
 }
 
 struct Watch<'a> {
     order: &'a Order,
     sorter: &'a Sorter,
-    /// None: no table tells, or what was sent had its record before.
+    /// None: no table tells, or all that was sent had its record before.
     records: Option<&'a Preflight>,
     new_ids: HashSet<String>,
     /// Letters in the dead-letter queue after the canaries left it.
@@ -100,25 +125,23 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     async fn of(order: &'a Order, sorter: &'a Sorter, sent: &[Sent]) -> Result<Watch<'a>> {
-        let records = order.preflight.as_deref().filter(|preflight| preflight.setting.table.is_some());
-        let mut watch = Watch {
+        let tells =
+            sent.iter().all(|sent| !sent.letter.claims.is_empty()) && sent.iter().any(|sent| !sent.recorded_before);
+        Ok(Watch {
             order,
             sorter,
-            records,
+            records: records(order).filter(|_| tells),
             new_ids: sent.iter().map(|sent| sent.new_id.clone()).collect(),
             letters: total(&order.letters).await?,
             looked: Instant::now(),
             zeros: 0,
-        };
-        if sent.iter().any(|sent| sent.letter.claims.is_empty()) {
-            watch.records = None;
-        }
-        Ok(watch)
+        })
     }
 
     async fn fate(&mut self, sent: Vec<Sent>, cancel: &Cancel) -> Result<Fate> {
         let deadline = Instant::now() + self.order.canary_wait;
-        let mut open: Vec<Message> = sent.into_iter().map(|sent| sent.letter).collect();
+        let mut open: Vec<Message> =
+            sent.into_iter().filter(|sent| !sent.recorded_before).map(|sent| sent.letter).collect();
         loop {
             if let Some(records) = self.records {
                 let judged = records.judge(std::mem::take(&mut open)).await?;
@@ -174,9 +197,7 @@ impl<'a> Watch<'a> {
     }
 
     fn is_canary(&self, letter: &Message) -> bool {
-        let by_mark = |mark: Mark| *mark.run == *self.sorter.run && mark.at.is_some_and(|at| at >= self.sorter.began);
-        Mark::of(letter).is_some_and(by_mark)
-            || self.order.to.known_by(letter).is_some_and(|name| self.new_ids.contains(&name))
+        self.sorter.has_sent(letter) || self.order.to.known_by(letter).is_some_and(|name| self.new_ids.contains(&name))
     }
 
     /// Whether nothing is left in the queue that was sent to. Of a function nobody can say.
@@ -187,6 +208,12 @@ impl<'a> Watch<'a> {
     }
 }
 
-async fn total(queue: &Queue) -> Result<u64> {
+/// What can tell of records. None: nothing is looked at, or no table is known.
+fn records(order: &Order) -> Option<&Preflight> {
+    order.preflight.as_deref().filter(|preflight| preflight.setting.table.is_some())
+}
+
+/// Letters in a queue, whether visible or not.
+pub async fn total(queue: &Queue) -> Result<u64> {
     Ok(Counts::from(&depth::read(&queue.sqs, &queue.url).await?).total())
 }

@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::canary::Sent;
+use super::guard::Guard;
 use super::plan::{Keeper, Plan};
 use super::report::{Ended, Report};
 use super::sort::{Fate, Left as Reason, Sorted, Sorter};
+use super::watch::Alarm;
 use super::{Destination, Order, Share};
 use crate::cancel::Cancel;
 use crate::dlq::preflight::CHUNK;
@@ -26,7 +29,7 @@ use crate::queue::send::engine::{self, Task};
 use crate::queue::send::feed::{self, Chunk, Habits};
 use crate::queue::send::input::{Reader, Rules};
 use crate::queue::send::outgoing::{Manner, Outgoing};
-use crate::queue::send::report::Ended as SendEnded;
+use crate::queue::send::report::{Ended as SendEnded, Sent as SendReport};
 use crate::target::Change;
 
 /// What a file is read by.
@@ -80,27 +83,39 @@ pub async fn look(
     Ok(Plan { seen, complete: !enough && !cancel.is_cancelled(), ..keeper.into_plan() })
 }
 
-/// Sends a share of the letters in the file's order. Returns the canaries.
-pub async fn pass(
-    order: &Arc<Order>,
-    file: &Path,
-    sorter: Arc<Sorter>,
-    run: &Run,
-    share: Share,
-    change: &Change,
-    (cancel, progress, report): (&Cancel, &dyn Progress, &mut Report),
-) -> Vec<Sent> {
-    let sent = match start(order, file, sorter, share) {
-        Ok((input, told)) => send(order, input, run, change, cancel, progress).await.map(|sent| (sent, told)),
-        Err(error) => Err(error),
+/// What a pass is made with.
+pub struct Means<'a> {
+    pub order: &'a Arc<Order>,
+    pub file: &'a Path,
+    pub sorter: Arc<Sorter>,
+    pub run: &'a Run,
+    pub change: &'a Change,
+    pub cancel: &'a Cancel,
+    pub progress: &'a dyn Progress,
+}
+
+/// Sends a share of the letters in the file's order, until the alarm says why not to. Returns the canaries.
+pub async fn pass(means: Means<'_>, share: Share, alarm: Alarm<'_>, report: &mut Report) -> Vec<Sent> {
+    let sent = async {
+        let (input, told) = start(means.order, means.file, means.sorter.clone(), share)?;
+        let sent = match share {
+            // Somebody waits for what becomes of these.
+            Share::Canary(_) => deliver(&means, input, means.cancel).await?,
+            Share::UpTo(_) | Share::All => watched(&means, input, alarm, report).await?,
+        };
+        Ok((sent, told))
     };
-    let (sent, mut told) = match sent {
-        Ok(sent) => sent,
+    match sent.await {
+        Ok((sent, told)) => settle(sent, told, share, report),
         Err(error) => {
             report.fail(&error);
-            return Vec::new();
+            Vec::new()
         }
-    };
+    }
+}
+
+/// Counts what became of the letters.
+fn settle(sent: SendReport, mut told: mpsc::UnboundedReceiver<Told>, share: Share, report: &mut Report) -> Vec<Sent> {
     report.sent += sent.sent;
     report.perhaps_twice += sent.perhaps_twice;
     report.doubles.extend(sent.doubles);
@@ -117,6 +132,8 @@ pub async fn pass(
     if let Some(why) = sent.stopped {
         report.hints = sent.hints;
         report.stop(Ended::Failed, why);
+    } else if report.stopped.is_some() {
+        // By the watch, which is not the operator.
     } else if sent.ended == SendEnded::Interrupted {
         report.ended = Ended::Interrupted;
     } else if matches!(share, Share::UpTo(most) if sent.sent >= most) {
@@ -128,10 +145,13 @@ pub async fn pass(
     let mut canaries = Vec::new();
     while let Ok(told) = told.try_recv() {
         match told {
-            Told::Canary(letter) => canaries.push(Sent { letter: *letter, new_id: String::new() }),
+            Told::Canary(canary) => canaries.push(*canary),
             Told::Left(why) => report.leave(why),
-            Told::SentBefore if !matches!(share, Share::Canary(_)) => report.sent_before += 1,
-            Told::SentBefore => {}
+            // The canaries of this command are met again by its main pass.
+            Told::SentBefore(id) if !matches!(share, Share::Canary(_)) && !report.is_canary(&id) => {
+                report.sent_before += 1;
+            }
+            Told::SentBefore(_) => {}
         }
     }
     canaries
@@ -139,9 +159,9 @@ pub async fn pass(
 
 /// What is told of a letter beside sending it.
 enum Told {
-    Canary(Box<Message>),
+    Canary(Box<Sent>),
     Left(Reason),
-    SentBefore,
+    SentBefore(String),
 }
 
 type Input = (mpsc::Receiver<Chunk>, mpsc::UnboundedReceiver<Told>);
@@ -190,13 +210,13 @@ impl Fit {
                     // The reader has checked it without a mark.
                     match self.sorter.mark(Outgoing { again, ..message }, replays) {
                         Ok((message, _)) => {
-                            self.take_one(letter);
+                            self.take_one(letter).await?;
                             fit.push(message);
                         }
                         Err(_) => self.tell(Told::Left(Reason::Failed)),
                     }
                 }
-                Fate::DeleteSent => self.tell(Told::SentBefore),
+                Fate::DeleteSent => self.tell(Told::SentBefore(letter.message_id)),
                 Fate::Leave(why) => self.tell(Told::Left(why)),
                 Fate::DeleteRecorded | Fate::Quarantine | Fate::Returned => self.tell(Told::Left(Reason::NotJudged)),
             }
@@ -205,15 +225,16 @@ impl Fit {
         Ok(Chunk { messages: fit, end, ..chunk })
     }
 
-    fn take_one(&mut self, letter: Message) {
+    async fn take_one(&mut self, letter: Message) -> Result<()> {
         match &mut self.share {
             Share::Canary(room) => {
                 *room -= 1;
-                self.tell(Told::Canary(Box::new(letter)));
+                self.tell(Told::Canary(Box::new(Sent::first(&self.sorter.order, letter).await?)));
             }
             Share::UpTo(room) => *room -= 1,
             Share::All => {}
         }
+        Ok(())
     }
 
     fn tell(&self, told: Told) {
@@ -222,14 +243,32 @@ impl Fit {
     }
 }
 
-async fn send(
-    order: &Order,
+/// Sends until the input ends, or the guard says why not to: then what is on its way is waited for.
+async fn watched(
+    means: &Means<'_>,
     input: mpsc::Receiver<Chunk>,
-    run: &Run,
-    change: &Change,
-    cancel: &Cancel,
-    progress: &dyn Progress,
-) -> Result<crate::queue::send::report::Sent> {
+    alarm: Alarm<'_>,
+    report: &mut Report,
+) -> Result<SendReport> {
+    let mut guard = Guard::of(means.order, &means.sorter).await?;
+    let (sending, over) = (means.cancel.child(), CancellationToken::new());
+    let work = async {
+        let sent = deliver(means, input, &sending).await;
+        over.cancel();
+        sent
+    };
+    let (sent, why) = tokio::join!(work, guard.watch(alarm, &over, &sending, means.cancel));
+    guard.back.into_iter().for_each(|id| report.returned(id));
+    match why {
+        Ok(Some(why)) => report.stop(Ended::Stopped, why),
+        Ok(None) => {}
+        Err(error) => report.fail(&error),
+    }
+    sent
+}
+
+async fn deliver(means: &Means<'_>, input: mpsc::Receiver<Chunk>, cancel: &Cancel) -> Result<SendReport> {
+    let Means { order, run, .. } = *means;
     let Destination::Queue(to) = &order.to else { return Err(Error::unexpected("a file goes into a queue")) };
     let manner = Manner { deduplicate: to.fifo.then(|| run.id().into()), delay: None };
     let task = Task {
@@ -241,7 +280,7 @@ async fn send(
         run,
         known: None,
     };
-    engine::send_part(task, change, cancel, progress).await
+    engine::send_part(task, means.change, cancel, means.progress).await
 }
 
 /// As it was when it was received; named as the journal names it.

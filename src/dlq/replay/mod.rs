@@ -5,6 +5,7 @@
 
 mod canary;
 mod from_file;
+mod guard;
 mod pass;
 pub mod plan;
 mod quarantine;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use self::watch::Gauges;
 use self::way::Destination;
 use super::preflight::Preflight;
+use crate::output::units;
 use crate::queue::Queue;
 use crate::queue::pace::Rate;
 use crate::queue::select::Selection;
@@ -68,6 +70,19 @@ pub struct Order {
     pub recheck: Duration,
     /// How long received letters are hidden at a time. Whole seconds.
     pub visibility: Duration,
+}
+
+impl Order {
+    /// Why no more is sent once so many letters of this command are back. None: as many may be.
+    fn too_many_returned(&self, returned: u64) -> Option<String> {
+        (returned > self.max_returns).then(|| {
+            format!(
+                "{} came back to the dead-letter queue, and --max-returns is {}",
+                units::count(returned, "letter"),
+                self.max_returns
+            )
+        })
+    }
 }
 
 /// How much a pass sends.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::canary::Sent;
 use super::quarantine::Quarantine;
 use super::report::{Ended, Report};
 use super::sort::{Fate, Left, Sorted, Sorter};
+use super::watch::{Alarm, rung};
 use super::way::Way;
 use super::{Order, Share};
 use crate::cancel::Cancel;
@@ -57,8 +57,7 @@ pub struct Means<'a> {
     /// Letters that the look saw and that are still there: once all of them are met, nothing else is to be done. None:
     /// nobody looked.
     pub to_meet: Option<u64>,
-    /// Says when to stop, and why.
-    pub alarm: Option<&'a mut oneshot::Receiver<String>>,
+    pub alarm: Alarm<'a>,
 }
 
 /// Sends a share of the letters, and gives back what it has not settled. Returns the canaries.
@@ -122,7 +121,7 @@ struct Pass<'a, 'r> {
     aborted: bool,
     /// Replays of those letters that go without a mark, this one included.
     counted: HashMap<Box<str>, u32>,
-    canaries: HashMap<Box<str>, Message>,
+    canaries: HashMap<Box<str>, Sent>,
     sent: Vec<Sent>,
     report: &'r mut Report,
 }
@@ -240,12 +239,8 @@ impl Pass<'_, '_> {
 
     fn come_back(&mut self, message_id: String) {
         self.report.returned(message_id);
-        if self.report.returned > self.means.order.max_returns && !self.aborted {
-            self.stop(format!(
-                "{} came back to the dead-letter queue, and --max-returns is {}",
-                crate::output::units::count(self.report.returned, "letter"),
-                self.means.order.max_returns
-            ));
+        if let Some(why) = self.means.order.too_many_returned(self.report.returned).filter(|_| !self.aborted) {
+            self.stop(why);
         }
     }
 
@@ -263,7 +258,10 @@ impl Pass<'_, '_> {
         };
         self.taken += 1;
         if let Share::Canary(_) = self.share {
-            self.canaries.insert(outgoing.item.clone(), letter);
+            match Sent::first(self.means.order, letter).await {
+                Ok(canary) => drop(self.canaries.insert(outgoing.item.clone(), canary)),
+                Err(error) => return self.fail(&error),
+            }
         }
         self.waiting += outgoing.weight();
         self.packed += 1;
@@ -334,8 +332,8 @@ impl Pass<'_, '_> {
                 unmarked.push(Entry::new(name, State::Unmarked).with_detail(replays.to_string()));
                 self.means.unmarked.insert(new_id.clone());
             }
-            if let Some(letter) = self.canaries.remove(&message.item) {
-                self.sent.push(Sent { letter, new_id });
+            if let Some(canary) = self.canaries.remove(&message.item) {
+                self.sent.push(Sent { new_id, ..canary });
             }
             ids.push(message.item);
         }
@@ -369,14 +367,4 @@ impl Pass<'_, '_> {
 
 fn flat<T>(joined: Result<Result<T>, JoinError>) -> Result<T> {
     joined.map_err(|died| Error::unexpected("a look at a letter ended early").caused_by(died))?
-}
-
-async fn rung(alarm: &mut Option<&mut oneshot::Receiver<String>>) -> String {
-    match alarm {
-        Some(bell) => match bell.await {
-            Ok(why) => why,
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
-    }
 }

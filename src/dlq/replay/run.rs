@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 
 use super::from_file;
 use super::pass::{Means, UNMARKED, pass};
@@ -13,6 +12,7 @@ use super::plan::{self, Keeper, Memory, Plan};
 use super::quarantine::Quarantine;
 use super::report::{Ended, Report};
 use super::sort::Sorter;
+use super::watch::Alarm;
 use super::{Order, Share, canary};
 use crate::cancel::Cancel;
 use crate::error::{Kind, Result};
@@ -214,14 +214,15 @@ impl Prepared {
         &mut self,
         sorter: &Arc<Sorter>,
         share: Share,
-        alarm: &mut Option<&mut oneshot::Receiver<String>>,
+        alarm: &mut Alarm<'_>,
         (change, cancel, progress): (&Change, &Cancel, &dyn Progress),
         report: &mut Report,
     ) -> Vec<canary::Sent> {
         let order = &self.order;
-        let told = (cancel, progress, &mut *report);
         if let Some(file) = &order.file {
-            return from_file::pass(order, file, sorter.clone(), &self.run, share, change, told).await;
+            let (sorter, run) = (sorter.clone(), &self.run);
+            let means = from_file::Means { order, file, sorter, run, change, cancel, progress };
+            return from_file::pass(means, share, alarm.take(), report).await;
         }
         let expected = self.before.visible;
         progress.start("replaying", order.limit.or((expected > 0).then_some(expected)), Unit::Items);
@@ -267,10 +268,11 @@ async fn watch_canary(
         }
         canary::Fate::Unknown => {
             let waited = crate::output::units::duration(order.canary_wait);
-            report.stop(
-                Ended::Stopped,
-                format!("after {waited} the canary is neither recorded nor back in the dead-letter queue"),
-            );
+            let why = match canary.is_silent() {
+                true => "nobody can tell whether the canary was handled: it had its record before it was sent",
+                false => "the canary is neither recorded nor back in the dead-letter queue",
+            };
+            report.stop(Ended::Stopped, format!("after {waited} {why}"));
             report.hints.push("wait longer: --canary-wait 15m; or send without one: --canary 0".to_owned());
         }
         canary::Fate::Interrupted => report.ended = Ended::Interrupted,

@@ -137,6 +137,12 @@ impl Sorter {
         to.check(&message).map(|()| (message, false))
     }
 
+    /// Whether this command has sent it, as its mark tells: it is back.
+    pub fn has_sent(&self, letter: &Message) -> bool {
+        let is_ours = |mark: Mark| *mark.run == *self.run && mark.at.is_some_and(|at| at >= self.began);
+        Mark::of(letter).is_some_and(is_ours)
+    }
+
     fn replays(&self, letter: &Message) -> u32 {
         let unmarked = || self.unmarked.get(&self.order.to.known_by(letter)?).copied();
         match mark::replays(letter) {
@@ -146,8 +152,7 @@ impl Sorter {
     }
 
     fn fate(&self, letter: &Message, state: Option<State>, replays: u32) -> Result<Fate> {
-        let is_ours = |mark: &Mark| *mark.run == *self.run && mark.at.is_some_and(|at| at >= self.began);
-        if state.is_none() && Mark::of(letter).is_some_and(|mark| is_ours(&mark)) {
+        if state.is_none() && self.has_sent(letter) {
             return Ok(Fate::Returned);
         }
         match (state, self.judged_at) {

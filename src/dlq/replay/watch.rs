@@ -26,6 +26,9 @@ const OLDER: f64 = 300.0;
 const AGE: &str = "age";
 const THROTTLES: &str = "throttles";
 
+/// Says when to stop, and why. None: nothing is watched.
+pub type Alarm<'a> = Option<&'a mut oneshot::Receiver<String>>;
+
 /// What is watched.
 #[derive(Debug, Clone)]
 pub struct Gauges {
@@ -116,6 +119,17 @@ impl Gauges {
             query(format!("{THROTTLES}{number}"), ("AWS/Lambda", "Throttles"), ("FunctionName", function), "Sum")
         });
         of_queue.chain(of_functions).collect()
+    }
+}
+
+/// Why to stop, once the alarm says so; never where nothing is watched.
+pub async fn rung(alarm: &mut Alarm<'_>) -> String {
+    match alarm {
+        Some(bell) => match bell.await {
+            Ok(why) => why,
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
 }
 

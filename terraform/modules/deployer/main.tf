@@ -16,13 +16,14 @@ locals {
   roles = {
     deploy = {
       description = "Deploys ${local.prefix} from the GitHub environment ${var.environment}"
-      subject     = "repo:${var.repository}:environment:${var.environment}"
+      subjects    = ["environment:${var.environment}"]
       policies    = keys(local.policies)
     }
-    # A workflow of a fork's pull request gets no token from GitHub, so it can assume nothing.
+    # A workflow of a fork's pull request gets no token from GitHub, so it can assume nothing. One that looks for drift
+    # on a schedule runs on the branch.
     plan = {
       description = "Plans ${local.prefix} for pull requests, and changes nothing"
-      subject     = "repo:${var.repository}:pull_request"
+      subjects    = ["pull_request", "ref:refs/heads/${var.branch}"]
       policies    = ["read", "state"]
     }
   }
@@ -58,7 +59,7 @@ data "aws_iam_policy_document" "trust" {
     condition {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
-      values   = [each.value.subject]
+      values   = [for subject in each.value.subjects : "repo:${var.repository}:${subject}"]
     }
   }
 }

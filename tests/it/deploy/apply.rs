@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::site::{ARTIFACTS, DEV, REGION, Site, terraform_of};
+use super::site::{ARTIFACTS, Site, terraform_of};
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
 use crate::world::wait_for;
@@ -111,18 +111,6 @@ fn what_the_provider_says_is_told_with_what_was_done_and_the_next_run_goes_on() 
     site.deploy("one", "").exits(0).says("nothing to do");
 }
 
-#[test]
-fn a_kept_plan_that_failed_is_made_anew() {
-    let server = Server::up();
-    let site = Site::new(&server);
-    let artifact = format!("--artifact {}", site.zip("one").display());
-    site.plan(&format!("--plan-file kept {artifact}"));
-    site.root.cloud.plant(&json!([{"type": "aws_dynamodb_table", "on": "create", "error": "Throttling: later"}]));
-    let run = site.run(&format!("deploy claim-check --env dev --yes --plan-file kept {artifact}")).exits(3);
-    run.says("to go on: claimctl plan claim-check --env dev --plan-file kept");
-    assert!(!site.project.path().join("kept").exists());
-}
-
 /// A deployment that the provider holds while it makes the dead-letter queue.
 fn held(site: &Site<'_>) -> std::process::Child {
     let wait = json!([{"type": "aws_sqs_queue", "name": "claims-dlq", "on": "create", "milliseconds": 600_000}]);
@@ -210,31 +198,4 @@ fn a_terraform_that_is_killed_leaves_a_lock_that_is_told_and_what_to_import() {
     site.run("state unlock claim-check --env dev --yes").exits(0).says("the lock was given back");
     let left = site.deploy("one", "").says("take it in").says("claimctl state import claim-check --env dev module.");
     assert_ne!(left.code, 0);
-}
-
-#[test]
-fn a_full_bucket_is_emptied_only_where_it_is_named() {
-    let server = Server::up();
-    let site = Site::new(&server);
-    site.deploy("one", "").exits(0);
-    let s3 = server.s3(DEV, REGION);
-    let payload = "claim-check-dev-111111111111-us-west-1-payload";
-    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
-    wait_for(s3.create_bucket().bucket(payload).create_bucket_configuration(place).send()).unwrap();
-    for key in ["a", "b"] {
-        wait_for(s3.put_object().bucket(payload).key(key).body(vec![0; 1024].into()).send()).unwrap();
-    }
-    let destroy = |more: &str| site.run(&format!("destroy claim-check --env dev --yes {more}"));
-    let refused = destroy("").fails_with(4, "with data would be lost, so nothing was done").says("2 versions, 2.0 KiB");
-    let flags: Vec<&str> =
-        refused.stderr.split("name each: ").nth(1).unwrap().lines().next().unwrap().split(' ').collect();
-    let flags = flags.join(" ").replace('\'', "");
-    destroy("--allow-destroy module.nothing").fails_with(4, "with data would be lost");
-    assert_eq!(site.root.cloud.all("aws_s3_bucket").len(), 1);
-    destroy(&flags).exits(0);
-    let left = wait_for(s3.list_objects_v2().bucket(payload).send()).unwrap();
-    assert_eq!(left.key_count, Some(0));
-    assert!(site.root.cloud.all("aws_s3_bucket").is_empty());
-    // The same command again, as after a run that was stopped.
-    destroy(&flags).exits(0).says("nothing to do");
 }

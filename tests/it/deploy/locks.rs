@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::site::{DEV, REGION, STATE, Site, terraform_of};
 use crate::policy::{assume_in, each_without};
-use crate::run::{Run, Running, eventually, finish};
+use crate::run::{Running, eventually, finish};
 use crate::server::Server;
 use crate::world::wait_for;
 
@@ -36,12 +36,6 @@ fn dead(site: &Site<'_>, stack: &str) {
 
 /// The command that follows these words in what was said.
 #[track_caller]
-fn told(run: &Run, before: &str) -> String {
-    let said = format!("{}\n{}", run.stdout, run.stderr);
-    let (_, rest) = said.split_once(before).unwrap_or_else(|| panic!("{before:?} is not in {said}"));
-    rest.lines().next().unwrap().to_owned()
-}
-
 #[test]
 fn following_what_is_typed_out_a_killed_deployment_comes_to_its_end() {
     let server = Server::up();
@@ -56,7 +50,7 @@ fn following_what_is_typed_out_a_killed_deployment_comes_to_its_end() {
     assert!(lock["age_seconds"].as_u64().unwrap() < 600 && lock["who"].as_str().unwrap().contains('@'));
 
     let locked = site.run(deploy).fails_with(4, "is locked by").says("operation apply, since").says(" ago), lock ");
-    let typed = told(&locked, "give the lock back: ");
+    let typed = locked.after("give the lock back: ");
     assert_eq!(typed, format!("claimctl {unlock} {}", lock["id"].as_str().unwrap()));
     site.types(&typed).fails_with(4, "No terminal to ask on").says("that run has died");
     site.run(&format!("{unlock} 00000000-0000 --yes")).fails_with(4, "is not locked by 00000000-0000 any more");
@@ -69,18 +63,18 @@ fn following_what_is_typed_out_a_killed_deployment_comes_to_its_end() {
     let exists = site.run(deploy);
     let exists = match exists.code {
         4 => {
-            site.types(&format!("{} --yes", told(&exists, "take it in: "))).exits(0);
+            site.types(&format!("{} --yes", exists.after("take it in: "))).exits(0);
             site.run(deploy)
         }
         _ => exists,
     };
-    let import = told(&exists.says("it already exists"), "take it in: ");
+    let import = exists.says("it already exists").after("take it in: ");
     site.types(&import).fails_with(4, "No terminal to ask on");
     site.types(&format!("{import} --dry-run")).exits(0).says("would be imported").says("nothing was changed");
     let imported = site.types(&format!("{import} --yes")).exits(0).says("imported");
     let again = site.types(&format!("{import} --yes")).exits(0).says("in the state already, left as it is");
-    assert_eq!(told(&again, "to go on: "), "claimctl deploy left-by-dead --env dev");
-    site.types(&format!("{} --yes", told(&imported, "to go on: "))).exits(0).says("deployed");
+    assert_eq!(again.after("to go on: "), "claimctl deploy left-by-dead --env dev");
+    site.types(&format!("{} --yes", imported.after("to go on: "))).exits(0).says("deployed");
     site.run(deploy).exits(0).says("nothing to do, 5 unchanged");
     assert_eq!(site.of_small(stack), 5);
     let log = site.run("log -o json").exits(0).json().to_string();
@@ -133,13 +127,13 @@ fn what_a_killed_run_has_made_is_known_and_not_made_a_second_time() {
     site.root.cloud.plant(&json!([]));
     let unlocked = site.run("state unlock keyed --env dev --yes").exits(0).says("; take it in: ");
     let again = site.run(deploy).fails_with(4, "that a killed run has made would be made a second time");
-    let import = told(&again, "take it in: ");
-    assert_eq!(import, told(&unlocked, "; take it in: "));
+    let import = again.after("take it in: ");
+    assert_eq!(import, unlocked.after("; take it in: "));
     assert!(import.contains(" aws_kms_key.claims "), "{import}");
     site.types(&format!("{import} --yes")).exits(0);
     let exists = site.run(deploy);
     if exists.code != 0 {
-        site.types(&format!("{} --yes", told(&exists, "take it in: "))).exits(0);
+        site.types(&format!("{} --yes", exists.after("take it in: "))).exits(0);
         site.run(deploy).exits(0);
     }
     site.run(deploy).exits(0).says("nothing to do, 6 unchanged");
@@ -307,7 +301,7 @@ fn the_printed_policy_is_enough_to_unlock_and_no_action_of_it_is_too_much() {
         let run = unlock_as(&format!("less-{number}"), less);
         match sid.as_str() {
             // Terraform's own look.
-            "LookForTheDefaultState" => drop(run.exits(6).says("small.tfstate")),
+            "LookAtTheState" => drop(run.exits(6).says("small.tfstate")),
             _ => drop(run.exits(6).says(&format!("needed: {action} on arn:aws:"))),
         }
     }

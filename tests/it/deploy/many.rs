@@ -11,10 +11,10 @@ fn what_was_changed_behind_terraforms_back_is_found_and_put_back() {
     let server = Server::up();
     let site = Site::new(&server);
     site.deploy("one", "").exits(0);
-    site.run("drift claim-check --env dev").exits(0).says("claim-check: as Terraform left it");
+    site.run("drift claim-check --env dev").exits(0).says("claim-check in dev: as Terraform left it");
     site.root.cloud.change("aws_sqs_queue", "claims.json", "visibility_timeout_seconds", 1);
     let drift = site.run("drift claim-check --env dev").exits(8).says("visibility_timeout_seconds");
-    drift.says("claim-check: 1 resource not as Terraform left it");
+    drift.says("claim-check in dev: 1 resource not as Terraform left it");
     let json = site.run("drift claim-check --env dev -o json").exits(8).json();
     let attribute = &json["stacks"][0]["changes"][0]["attributes"][0];
     assert_eq!((&attribute["old"], &attribute["new"]), (&json!(180), &json!(1)));
@@ -23,7 +23,7 @@ fn what_was_changed_behind_terraforms_back_is_found_and_put_back() {
 }
 
 /// Two small stacks beside the repository's own, of which one needs the other.
-fn with_two(site: &Site<'_>) {
+pub fn with_two(site: &Site<'_>) {
     for name in ["first", "second"] {
         let root = format!(
             "terraform {{\n  backend \"s3\" {{}}\n  required_providers {{\n    aws = {{ source = \"hashicorp/aws\" }}\n  \
@@ -55,8 +55,9 @@ fn all_stacks_go_in_their_order_and_what_fails_stops_what_needs_it() {
     assert_eq!(failed.json()["next"], "claimctl deploy --all --env dev --yes -o json");
     assert_ne!(failed.code, 0);
     site.root.cloud.plant(&json!([]));
-    let deployed = site.run("deploy --all --env dev --yes -o json").exits(0).json();
-    assert_eq!(names(&deployed), ["second done", "first done"]);
+    let deployed = site.run("deploy --all --env dev --yes -o json").exits(0);
+    assert_eq!(names(&deployed.json()), ["second done", "first done"]);
+    deployed.says("note: second is deployed and has no surface");
     site.run("drift --all --env dev").exits(0);
     for verb in ["deploy", "destroy"] {
         let several = site.run(&format!("{verb} --all --env dev --yes --allow-destroy aws_sqs_queue.q"));
@@ -83,8 +84,13 @@ fn a_protected_environment_wants_its_name_and_keeps_what_is_not_named() {
     assert!(site.root.cloud.is_empty());
     site.run("deploy first --env safe --confirm safe").exits(0);
     let refused = site.run("destroy first --env safe --confirm safe").fails_with(4, "with data would be lost");
-    refused.says("--allow-destroy 'aws_sqs_queue.q'");
-    site.run("destroy first --env safe --confirm safe --allow-destroy aws_sqs_queue.q").exits(0);
+    site.follows(&refused, "name each: ").exits(0);
+    // Of several stacks, the command is of the one that was refused.
+    site.run("deploy --all --env safe --confirm safe").exits(0);
+    for stack in ["second", "first"] {
+        let refused = site.run("destroy --all --env safe --confirm safe").exits(4);
+        site.follows(&refused, "name each: ").exits(0).says(&format!("{stack}: destroyed, 1 change"));
+    }
     assert!(site.root.cloud.is_empty());
 }
 

@@ -135,6 +135,12 @@ impl<'a> Site<'a> {
         self.claimctl(line).run()
     }
 
+    /// Types the command that follows these words in what a run said.
+    #[track_caller]
+    pub fn follows(&self, run: &Run, words: &str) -> Run {
+        self.types(&run.after(words))
+    }
+
     /// Deploys claim-check to dev with an artifact.
     #[track_caller]
     pub fn deploy(&self, artifact: &str, more: &str) -> Run {

@@ -4,6 +4,7 @@ mod killed;
 mod queues;
 mod services;
 mod verdicts;
+mod watched;
 
 use std::collections::HashMap;
 use std::process::Command;

@@ -8,6 +8,9 @@ use crate::wire::{Problem, Result};
 /// The account of an access key that does not name one. As in the sandbox, twelve digits name an account.
 const ANY_ACCOUNT: &str = "123456789012";
 
+/// Names the account of an access key that does not, such as that of a role's session.
+const ACCOUNT: &str = "TEST_PROVIDER_ACCOUNT";
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     pub id: String,
@@ -28,7 +31,8 @@ impl Account {
         let region = named.or_else(|| environment("AWS_REGION")).or_else(|| environment("AWS_DEFAULT_REGION"));
         let region = region.ok_or_else(|| Problem::at("region", "invalid AWS Region: \"\""))?;
         let key = text(config, "access_key").map(str::to_owned).or_else(|| environment("AWS_ACCESS_KEY_ID"));
-        let id = assumed(config).or(key.filter(|key| is_account(key))).unwrap_or_else(|| ANY_ACCOUNT.to_owned());
+        let id = assumed(config).or(key.filter(|key| is_account(key))).or_else(|| environment(ACCOUNT));
+        let id = id.unwrap_or_else(|| ANY_ACCOUNT.to_owned());
         let lists = |name: &str| texts(get(config, name)).any(|listed| listed == id);
         let allows = get(config, "allowed_account_ids");
         if (items(allows).next().is_some() && !lists("allowed_account_ids")) || lists("forbidden_account_ids") {

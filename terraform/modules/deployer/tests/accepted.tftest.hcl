@@ -30,8 +30,8 @@ run "who_may_assume_what" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.this["plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:acme/claims:pull_request"
-    error_message = "something else than pull requests of acme/claims may plan"
+    condition     = jsondecode(aws_iam_role.this["plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == ["repo:acme/claims:pull_request", "repo:acme/claims:ref:refs/heads/main"]
+    error_message = "something else than pull requests and main of acme/claims may plan"
   }
 
   assert {
@@ -105,5 +105,16 @@ run "data_can_go_without_deletion_protection" {
   assert {
     condition     = length(setintersection(flatten([for statement in jsondecode(aws_iam_policy.this["write-data"].policy).Statement : statement.Action]), ["dynamodb:DeleteTable", "kms:ScheduleKeyDeletion", "s3:DeleteBucket"])) == 3
     error_message = "a deployment cannot remove what it made"
+  }
+}
+
+run "a_repository_whose_tokens_carry_ids" {
+  variables {
+    repository = "acme@123456/claims@456789"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this["deploy"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:acme@123456/claims@456789:environment:dev"
+    error_message = "the ids are not what is compared"
   }
 }

@@ -23,6 +23,26 @@ variables {
   deletion_protection = true
 }
 
+run "an_id_of_the_owner_alone" {
+  command = plan
+
+  variables {
+    repository = "acme@123456/claims"
+  }
+
+  expect_failures = [var.repository]
+}
+
+run "any_branch" {
+  command = plan
+
+  variables {
+    branch = "*"
+  }
+
+  expect_failures = [var.branch]
+}
+
 run "a_url_instead_of_a_repository" {
   command = plan
 

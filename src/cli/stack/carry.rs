@@ -1,0 +1,71 @@
+//! From a plan to its end: agreed to, its artifacts published, buckets emptied, applied, and seen again.
+
+use super::{ConsentArgs, Losses, PlanArgs, StackRun, Standing, Typed};
+use crate::context::Ctx;
+use crate::deploy::terraform::{Applied, Artifacts, Mode, Planned, Terraform};
+use crate::error::Result;
+use crate::target::Target;
+
+/// What is to be carried out.
+pub struct Work<'a> {
+    pub terraform: Terraform,
+    pub planned: Planned,
+    /// What the plan deploys; empty where it deploys nothing.
+    pub artifacts: Artifacts,
+    pub consent: &'a ConsentArgs,
+    pub plan: &'a PlanArgs,
+    pub typed: &'a Typed<'a>,
+    pub dry_run: bool,
+}
+
+impl Work<'_> {
+    pub async fn carry_out(self, ctx: &Ctx, target: &Target) -> Result<StackRun> {
+        let Work { terraform, planned, .. } = &self;
+        let stack = terraform.root.stack.as_str();
+        if planned.is_empty() {
+            return Ok(StackRun::planned(stack, planned, Standing::Unchanged));
+        }
+        if self.dry_run {
+            return Ok(StackRun::planned(stack, planned, Standing::Planned));
+        }
+        let losses = self.consent.ask(ctx, target, terraform, planned, self.typed).await?;
+        if planned.mode() == Mode::Deploy {
+            terraform.publish(target, &self.artifacts, &losses.agreed).await?;
+        }
+        let applied = self.apply(target, &losses).await?;
+        if applied.failed.is_none() {
+            see(ctx, target, terraform, planned.mode()).await;
+        }
+        Ok(StackRun::applied(stack, planned, applied))
+    }
+
+    /// What was emptied is told, also where nothing could be applied after it.
+    async fn apply(&self, target: &Target, losses: &Losses) -> Result<Applied> {
+        let Work { terraform, planned, .. } = self;
+        let emptied = terraform.empty_buckets(target, planned, &losses.holdings, &losses.agreed).await;
+        let applied = match emptied.failed {
+            Some(error) => Err(error),
+            None => terraform.apply(planned, self.plan.parallelism, &losses.agreed).await,
+        };
+        match applied {
+            Ok(applied) => Ok(Applied { done: [emptied.done, applied.done].concat(), ..applied }),
+            Err(error) if emptied.done.is_empty() => Err(error),
+            Err(error) => Ok(Applied { done: emptied.done, failed: Some(error) }),
+        }
+    }
+}
+
+/// Completion knows the names as they are from now on; a stack that exposes none is told of.
+async fn see(ctx: &Ctx, target: &Target, terraform: &Terraform, mode: Mode) {
+    let stack = &terraform.root.stack;
+    match target.see().await {
+        Ok(look) if mode == Mode::Deploy && look.lacks(stack) => ctx.progress.note(&format!(
+            "note: {stack} is deployed and has no surface, so no verb knows its names: end the stack in output \
+             \"claimctl\" (docs/terraform.md)"
+        )),
+        Ok(_) => {}
+        Err(error) => {
+            ctx.progress.note(&format!("note: the names of {stack} could not be read: {}", error.chain().join(": ")));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What was typed, put together again for one stack: the command that an operator is told to type next.
+
+use super::PlanArgs;
+use crate::changes::{command_line, redact_arguments};
+use crate::context::Ctx;
+use crate::target::TargetArgs;
+
+/// A command as it was typed, but for its stacks.
+pub struct Typed<'a> {
+    pub verb: &'static str,
+    /// Flags of this verb alone.
+    pub flags: Vec<String>,
+    pub plan: &'a PlanArgs,
+    pub target: &'a TargetArgs,
+}
+
+impl Typed<'_> {
+    /// The same for this stack, with these flags besides. Values of secrets are left out.
+    pub fn command(&self, ctx: &Ctx, stack: &str, more: &[String]) -> String {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let yes = if ctx.manners.yes { words("--yes") } else { Vec::new() };
+        let begin = [words(&format!("claimctl {} {stack}{}", self.verb, self.target.again())), yes].concat();
+        command_line(&redact_arguments(&[begin, self.flags.clone(), more.to_vec(), self.plan.arguments()].concat()))
+    }
+}
+
+/// A flag with a value, where it was given.
+pub fn flag(name: &str, value: Option<impl std::fmt::Display>) -> Vec<String> {
+    value.map(|value| vec![name.to_owned(), value.to_string()]).unwrap_or_default()
+}

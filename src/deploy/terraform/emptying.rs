@@ -1,0 +1,156 @@
+//! Emptying the buckets that a plan destroys, which S3 wants first: once the plan is known to be one that can be applied.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use super::apply::Done;
+use super::driver::Terraform;
+use super::holdings::{Holding, versions_of};
+use super::plan::Planned;
+use super::root::Root;
+use crate::aws::Explain;
+use crate::deploy::versions::Held;
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::progress::Unit;
+use crate::target::{Change, Target};
+
+const GET: &str = "s3:GetObject";
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Emptied {
+    /// Buckets of which something was removed, also where that was not all.
+    pub done: Vec<Done>,
+    /// Why it ended early.
+    pub failed: Option<Error>,
+}
+
+impl Terraform {
+    /// Empties the buckets that the operator named. Where the plan is stale, nothing is touched: Terraform would refuse
+    /// it, and the objects would be gone all the same.
+    pub async fn empty_buckets(
+        &self,
+        target: &Target,
+        planned: &Planned,
+        holdings: &[Holding],
+        _agreed: &Change,
+    ) -> Emptied {
+        let mut emptied = Emptied::default();
+        let full: Vec<&Holding> = holdings.iter().filter(|holding| holding.is_full_bucket()).collect();
+        if full.is_empty() {
+            return emptied;
+        }
+        emptied.failed = self.check_not_stale(target, planned).await.err();
+        for bucket in full {
+            if emptied.failed.is_some() {
+                break;
+            }
+            let (removed, ended) = self.empty(target, &bucket.name).await;
+            if removed.held.versions > 0 {
+                let what = if ended.is_ok() { "emptied" } else { "emptied in part" };
+                let (address, what) = (bucket.address.clone(), what.to_owned());
+                emptied.done.push(Done { address, what, seconds: removed.seconds, removed: Some(removed.held) });
+            }
+            emptied.failed = ended.err();
+        }
+        emptied
+    }
+
+    async fn empty(&self, target: &Target, bucket: &str) -> (Removed, Result<()>) {
+        let (s3, began) = (target.s3(), Instant::now());
+        self.progress.start(&format!("emptying {bucket}"), None, Unit::Items);
+        let mut held = Held::default();
+        let versions = versions_of(target, &s3, bucket);
+        let ended = versions.empty(&self.cancel, |page| {
+            self.progress.advance(page.versions);
+            held.versions += page.versions;
+            held.bytes += page.bytes;
+        });
+        let ended = ended.await;
+        self.progress.finish();
+        (Removed { held, seconds: began.elapsed().as_secs_f64() }, ended)
+    }
+
+    /// Compares the state that the plan was made from with the one that is there, as Terraform does when it applies.
+    async fn check_not_stale(&self, target: &Target, planned: &Planned) -> Result<()> {
+        let Some(before) = Identity::in_plan(&planned.file.path)? else {
+            self.progress.note("note: the plan is encrypted, so whether it is stale is found out by Terraform only");
+            return Ok(());
+        };
+        let now = Identity::of_state(target, &self.root).await?;
+        if before == now {
+            return Ok(());
+        }
+        Err(Error::refused(format!("the plan of {} is stale, so nothing was done", self.root.name()))
+            .caused_by(format!("it was made from {before}, and the state is {now}"))
+            .hint(planned.file.again()))
+    }
+}
+
+struct Removed {
+    held: Held,
+    seconds: f64,
+}
+
+/// What tells one state from another.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Identity {
+    lineage: String,
+    serial: u64,
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "serial {} of lineage {}", self.serial, self.lineage)
+    }
+}
+
+impl Identity {
+    /// A plan file is a zip with the state that it was made from. None where it is none: OpenTofu can encrypt plans.
+    fn in_plan(path: &Path) -> Result<Option<Identity>> {
+        let file = std::fs::File::open(path).on("read", path)?;
+        let Ok(mut zip) = zip::ZipArchive::new(std::io::BufReader::new(file)) else { return Ok(None) };
+        let Ok(mut state) = zip.by_name("tfstate") else { return Ok(None) };
+        let mut text = Vec::new();
+        state.read_to_end(&mut text).on("read", path)?;
+        Identity::read(&text).map(Some)
+    }
+
+    async fn of_state(target: &Target, root: &Root) -> Result<Identity> {
+        let (bucket, key) = (&root.state.bucket, &root.state.key);
+        let get = target.s3().get_object().bucket(bucket).key(key);
+        let get = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
+        let object =
+            get.or_needs(&format!("read the state of {}", root.name()), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
+        let broken = |error| Error::new(Kind::Unreachable, "the state broke off while it was read").caused_by(error);
+        Identity::read(&object.body.collect().await.map_err(broken)?.into_bytes())
+    }
+
+    fn read(text: &[u8]) -> Result<Identity> {
+        serde_json::from_slice(text)
+            .map_err(|error| Error::unexpected("the state is not what claimctl reads").caused_by(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_says_which_state_it_was_made_from() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut zip = zip::ZipWriter::new(file.reopen().unwrap());
+        zip.start_file("tfstate", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(br#"{"version": 4, "serial": 7, "lineage": "l", "outputs": {}}"#).unwrap();
+        zip.finish().unwrap();
+        let identity = Identity::in_plan(file.path()).unwrap().unwrap();
+        assert_eq!(identity.to_string(), "serial 7 of lineage l");
+        std::fs::write(file.path(), "no zip").unwrap();
+        assert_eq!(Identity::in_plan(file.path()).unwrap(), None);
+    }
+}
