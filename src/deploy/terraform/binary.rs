@@ -25,7 +25,8 @@ struct Version {
 }
 
 impl Binary {
-    /// Asks the program of the configuration for its version.
+    /// Asks the program of the configuration for its version. Each time: what is found on the PATH may be a version
+    /// manager's, which is the same file whatever version it starts in this folder.
     pub async fn find(config: &Config) -> Result<Binary> {
         let program = config.terraform.binary.clone();
         let mut command = Command::new(&program);

@@ -50,11 +50,8 @@ pub fn check_state(root: &Root, is_there: bool) -> Result<()> {
             let error = Error::refused(gone);
             let error = match Some(before) == here {
                 true => error
-                    .hint(format!("its versions: claimctl state versions {} --env {}", root.stack, root.environment))
-                    .hint(format!(
-                        "bring one back: claimctl state restore {} VERSION --env {}",
-                        root.stack, root.environment
-                    )),
+                    .hint(format!("its versions: claimctl state versions {}", root.typed()))
+                    .hint(format!("bring one back: {}", root.restored_by())),
                 false => error.hint(format!(
                     "it was last seen at s3://{}/{}: move it, or name that bucket in {}",
                     before.bucket,
