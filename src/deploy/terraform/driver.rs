@@ -95,6 +95,15 @@ impl Terraform {
         check_errored(&root)?;
         let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
         init::check_state(&terraform.root, has_state)?;
+        // Another machine may have seen it, and this one is about to begin it anew.
+        if !has_state && state::was_deleted(target, &terraform.root).await {
+            let root = &terraform.root;
+            ctx.progress.note(&format!(
+                "note: the state of {} was deleted, and what it listed may still be there; to bring it back: {}",
+                root.name(),
+                root.restored_by()
+            ));
+        }
         Ok((terraform, has_state))
     }
 

@@ -1,5 +1,9 @@
 //! A look at where the state is kept, before Terraform is started: a wrong place is told by us, and at once.
 
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
 use super::root::Root;
 use crate::aws::{Explain, code};
 use crate::deploy::state::no_bucket;
@@ -26,4 +30,14 @@ pub async fn is_there(target: &Target, root: &Root) -> Result<bool> {
         _ => error,
     })?;
     Ok(found.contents().iter().any(|object| object.key() == Some(&root.state.key)))
+}
+
+/// Whether there was one and it was deleted, as far as S3 tells (Amazon S3 User Guide, "Working with delete markers").
+pub async fn was_deleted(target: &Target, root: &Root) -> bool {
+    let head = target.s3().head_object().bucket(&root.state.bucket).key(&root.state.key);
+    let answer = head.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
+    let marked = |error: SdkError<HeadObjectError, HttpResponse>| {
+        error.raw_response().is_some_and(|response| response.headers().get("x-amz-delete-marker") == Some("true"))
+    };
+    answer.err().is_some_and(marked)
 }
