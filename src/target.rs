@@ -2,17 +2,20 @@
 //!
 //! A verb that takes a [`Target`] may read. One that changes something asks it for a [`Change`] first.
 
+mod args;
+mod clients;
+mod guard;
+
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use clap::builder::NonEmptyStringValueParser;
 use tokio::sync::OnceCell;
 
 use crate::account::{self, Answer, Caller};
 use crate::aws::credentials::{self, Role};
 use crate::aws::{self, Credentials, Service, Sessions, endpoint};
-use crate::changes::{Begun, Who};
-use crate::config::{self, Choice, Config, Environment, LOCAL};
+use crate::changes::Who;
+use crate::config::{Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::deploy::surfaces::{self, Look};
 use crate::error::{Error, Result};
@@ -24,39 +27,8 @@ use crate::sandbox::Sandbox;
 use crate::seen::Seen;
 use crate::surface::Surfaces;
 
-/// Which environment, and how to reach it. Shared by every verb that calls AWS.
-#[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Environment")]
-pub struct TargetArgs {
-    /// The environment: local, or one from claimctl.toml
-    #[arg(short, long, env = config::ENV, hide_env_values = true, value_name = "ENV")]
-    pub env: Option<String>,
-    /// A profile of the AWS configuration; without --env: AWS without an environment
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    pub profile: Option<String>,
-    /// An AWS region; without --env: AWS without an environment
-    #[arg(long, value_name = "REGION")]
-    pub region: Option<String>,
-    /// Send every call to this endpoint, for emulators and S3-compatible stores
-    #[arg(long, env = "AWS_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
-    pub endpoint_url: Option<String>,
-}
-
-impl TargetArgs {
-    /// Which environment these flags mean, with the variables and the file.
-    pub fn choose(&self, ctx: &Ctx, config: &mut Config) -> Result<Choice> {
-        config.choose(ctx, self.env.as_deref(), self.profile.as_deref(), self.region.as_deref())
-    }
-
-    /// The same flags for a command that is to follow: ` --env dev`, or nothing. The endpoint may come from a variable,
-    /// and is left to it.
-    pub fn again(&self) -> String {
-        [("--env", &self.env), ("--profile", &self.profile), ("--region", &self.region)]
-            .into_iter()
-            .filter_map(|(flag, value)| Some(format!(" {flag} {}", value.as_ref()?)))
-            .collect()
-    }
-}
+pub use args::TargetArgs;
+pub use guard::{Change, Intent};
 
 pub struct Target {
     /// None: AWS without an environment, where flags name everything.
@@ -71,17 +43,6 @@ pub struct Target {
     sdk: SdkConfig,
     look: OnceCell<Look>,
     identity: OnceCell<Answer>,
-}
-
-/// Proof that the account was checked and the operator agreed. Engines that change anything ask for it.
-pub struct Change(());
-
-/// What a change would do, in the words that the operator is asked with.
-pub struct Intent {
-    /// Reads like "upload 12 files to bucket b".
-    pub what: String,
-    /// Whether something is lost when it was a mistake.
-    pub destroys: bool,
 }
 
 impl Target {
@@ -209,41 +170,6 @@ impl Target {
         &self.sdk
     }
 
-    pub fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.sdk)
-            // Host names below an address of this machine do not resolve.
-            .force_path_style(self.endpoint.is_some())
-            .retry_classifier(aws::RefusedIsFinal)
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
-    }
-
-    pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
-        aws_sdk_sqs::Client::from_conf(config)
-    }
-
-    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let config = aws_sdk_dynamodb::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
-        aws_sdk_dynamodb::Client::from_conf(config)
-    }
-
-    pub fn lambda(&self) -> aws_sdk_lambda::Client {
-        let config = aws_sdk_lambda::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
-        aws_sdk_lambda::Client::from_conf(config)
-    }
-
-    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
-        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
-        aws_sdk_cloudwatch::Client::from_conf(config)
-    }
-
-    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
-        let config =
-            aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(aws::RefusedIsFinal).build();
-        aws_sdk_cloudwatchlogs::Client::from_conf(config)
-    }
-
     /// What is deployed in this environment; empty where no stack is known.
     pub async fn surfaces(&self) -> Result<&Surfaces> {
         Ok(&self.look.get_or_try_init(|| self.see()).await?.surfaces)
@@ -302,97 +228,6 @@ impl Target {
 
     pub fn is_protected(&self) -> bool {
         self.protected
-    }
-
-    /// The account guard: before a change, and before a look that changes visibility.
-    pub async fn guard(&self, ctx: &Ctx) -> Result<()> {
-        if self.is_local() {
-            return Ok(());
-        }
-        let Some(expected) = &self.expected_account else {
-            ctx.progress.note(match self.environment {
-                Some(_) => "note: no account is declared for this environment, so the account is not checked",
-                None => "note: AWS without an environment, so the account is not checked",
-            });
-            return Ok(());
-        };
-        match self.identity().await? {
-            Answer::Caller(caller) if caller.account == *expected => Ok(()),
-            Answer::Caller(caller) => Err(Error::refused(format!(
-                "environment {} is account {expected}, and these credentials are of account {} ({})",
-                self.name(),
-                caller.account,
-                caller.arn
-            ))
-            .hint("nothing was done; choose another --env or --profile")
-            .hint(format!("what is meant and what is there: claimctl env show {}", self.name()))),
-            Answer::NoSts(why) if self.protected => Err(Error::refused(format!(
-                "the account of protected environment {} cannot be checked, so nothing was done",
-                self.name()
-            ))
-            .caused_by(why.as_str())
-            .hint("use an endpoint with an STS, or none")),
-            Answer::NoSts(_) => {
-                ctx.progress.note("note: no STS answers at this endpoint, so the account is not checked");
-                Ok(())
-            }
-        }
-    }
-
-    /// Fails where [`authorize`](Self::authorize) would for want of somebody to ask: for what comes long before it.
-    pub fn check_answerable(&self, ctx: &Ctx, intent: &Intent) -> Result<()> {
-        if self.protected {
-            let name = self.name();
-            let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
-            return prompt::on_a_terminal(ctx, &intent.what, &remedy);
-        }
-        match ctx.manners.yes || (!intent.destroys && self.is_local()) {
-            true => Ok(()),
-            false => prompt::on_a_terminal(ctx, &format!("{}?", intent.what), "answer with --yes"),
-        }
-    }
-
-    /// Checks the account and asks the operator; what comes back opens the engines that change things.
-    pub async fn authorize(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
-        self.guard(ctx).await?;
-        if self.protected {
-            let name = self.name();
-            let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
-            prompt::type_the_name(ctx, &intent.what, name, &remedy)?;
-        } else if intent.destroys || !self.is_local() {
-            prompt::confirm(ctx, &format!("{} in environment {}?", intent.what, self.name()))?;
-        }
-        self.agreed(ctx, intent).await
-    }
-
-    /// The same for what cannot be undone: the operator types the name of what is lost, and `--yes` is no answer.
-    /// `typed` is that name where it was given on the command line.
-    pub async fn authorize_by_name(
-        &self,
-        ctx: &Ctx,
-        intent: &Intent,
-        name: &str,
-        typed: Option<&str>,
-    ) -> Result<Change> {
-        self.guard(ctx).await?;
-        match typed {
-            None => {
-                let remedy = format!("type it on the command line: --confirm {name}");
-                prompt::type_the_name(ctx, &intent.what, name, &remedy)?;
-            }
-            Some(typed) if typed == name => {}
-            Some(typed) => {
-                return Err(Error::refused(format!("{typed:?} was typed and {name} is meant, so nothing was done"))
-                    .hint(format!("to go on: --confirm {name}")));
-            }
-        }
-        self.agreed(ctx, intent).await
-    }
-
-    /// From here on it is a change, and the change log knows of it.
-    async fn agreed(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
-        ctx.changes.begin(Begun { who: self.who(ctx).await?, what: intent.what.clone() })?;
-        Ok(Change(()))
     }
 
     /// Where this leads and who is calling, as logs and journals name it. The sandbox is not asked: its answer is

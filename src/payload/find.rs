@@ -63,7 +63,8 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
         let among = format!("among {} of about {} in {}", look.seen, look.about.before.visible, queue.name());
         progress.note(&format!("looked {among}"));
         if look.cost.receives > 0 {
-            let (receives, returned) = (count(look.cost.receives, "receive"), count(look.released, "message"));
+            let (receives, returned) =
+                (count(look.cost.receives, "receive"), count(look.given_back.released, "message"));
             progress.note(&format!("cost: receive counts went up by one ({receives}); given back: {returned}"));
         }
         if let (false, Some(dead_letters)) = (look.cost.at_maximum.is_empty(), &look.cost.dead_letter) {

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::Queue;
 use super::batch::{self, Receipt};
+use crate::output::units::count;
 
 /// Batches that are given back at once.
 const CONCURRENCY: usize = 8;
@@ -31,14 +32,25 @@ impl Hold {
     }
 }
 
-/// What became of the messages that were held.
-#[derive(Debug, Default)]
+/// What became of the messages that were held. Every report on a look or a drain has these keys.
+#[derive(Debug, Default, Serialize)]
 pub struct Returned {
     /// Made visible by us.
     pub released: u64,
     /// Visible before we could make them so: their visibility timeout had passed, or someone took them away.
-    pub already: u64,
+    pub already_visible: u64,
     pub not_released: Vec<NotReleased>,
+}
+
+impl Returned {
+    /// Reads like "given back: 12 letters".
+    pub fn sentence(&self, noun: &str) -> String {
+        let released = count(self.released, noun);
+        match self.already_visible {
+            0 => format!("given back: {released}"),
+            already => format!("given back: {released}; visible again or gone before that: {already}"),
+        }
+    }
 }
 
 /// A message that could not be given back and comes back by itself.
@@ -113,14 +125,14 @@ impl Held {
         let mut returned = Returned::default();
         let now = Instant::now();
         let (hidden, expired): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, hold)| now < hold.hidden_until);
-        returned.already = expired.len() as u64;
+        returned.already_visible = expired.len() as u64;
         let hidden: Vec<_> = hidden.into_iter().map(|(id, hold)| hold.receipt(id)).collect();
         let mut batches = stream::iter(in_batches(&hidden))
             .map(|receipts| self.release_batch(queue, receipts))
             .buffer_unordered(CONCURRENCY);
         while let Some(outcome) = batches.next().await {
             returned.released += outcome.done.len() as u64;
-            returned.already += outcome.gone.len() as u64;
+            returned.already_visible += outcome.gone.len() as u64;
             for (Receipt { message_id, .. }, why) in outcome.failed {
                 let hold = self.0.get(&message_id);
                 let visible_at = hold.map_or_else(Timestamp::now, |hold| wall_clock(hold.hidden_until));

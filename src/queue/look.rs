@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::depth::{self, QueueDepth};
-use super::held::NotReleased;
+use super::held::Returned;
 use super::message::Message;
 use super::named::NamedQueue;
 use super::receive::{self, Ended, Receiver, Until, Wish};
@@ -34,11 +34,8 @@ pub struct Look {
     pub ended: Ended,
     pub about: About,
     pub cost: Cost,
-    /// Messages made visible again.
-    pub released: u64,
-    /// Messages that were visible again, or gone, before they could be released.
-    pub already_visible: u64,
-    pub not_released: Vec<NotReleased>,
+    #[serde(flatten)]
+    pub given_back: Returned,
 }
 
 /// The counts of SQS, which are approximate.
@@ -85,6 +82,17 @@ impl From<&QueueDepth> for Counts {
 impl Counts {
     pub fn total(&self) -> u64 {
         self.visible + self.in_flight + self.delayed
+    }
+
+    /// What a queue still holds, as a sentence. None: its counts could not be read.
+    pub fn left(after: Option<Counts>) -> String {
+        match after {
+            None => "what is still in the queue is unknown: its counts cannot be read".to_owned(),
+            Some(after) if after.total() == 0 => "nothing is left in the queue".to_owned(),
+            Some(Counts { visible, in_flight, delayed }) => {
+                format!("still in the queue: about {visible} visible, {in_flight} in flight, {delayed} delayed")
+            }
+        }
     }
 }
 
@@ -185,9 +193,7 @@ pub async fn look_until(
             at_maximum,
             dead_letter: before.dead_letter.map(|queue| DeadLetter { queue, growth: growth() }),
         },
-        released: finished.returned.released,
-        already_visible: finished.returned.already,
-        not_released: finished.returned.not_released,
+        given_back: finished.returned,
     })
 }
 
@@ -229,7 +235,7 @@ mod tests {
         .await
         .unwrap();
         assert_eq!((look.seen, look.ended, look.complete, fake.visible()), (5, Ended::Stopped, false, 60));
-        assert!(look.cost.receives > 5 && look.cost.receives == look.released, "{look:?}");
+        assert!(look.cost.receives > 5 && look.cost.receives == look.given_back.released, "{look:?}");
     }
 
     #[tokio::test]
@@ -241,7 +247,7 @@ mod tests {
             state.attributes.insert("RedrivePolicy", policy.to_owned());
         });
         let look = look(&fake.queue(), None, &Cancel::default(), &Silent, |_| Ok(())).await.unwrap();
-        assert_eq!((look.seen, look.released, look.complete), (14, 14, true));
+        assert_eq!((look.seen, look.given_back.released, look.complete), (14, 14, true));
         assert_eq!((look.about.before.visible, look.about.after.visible), (14, 14));
         assert_eq!(look.cost.receives, 14);
         assert_eq!(look.cost.at_maximum, ["m3"]);

@@ -6,6 +6,7 @@
 mod calls;
 #[cfg(test)]
 mod tests;
+mod visibility;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ use super::look::Counts;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use calls::{Answer, NotReceived};
+
+pub use visibility::{HIDDEN, HIDDEN_DEFAULT, parse_visibility};
 
 /// The most messages that are held at a time. SQS itself allows about 120,000 in flight (Amazon SQS Developer Guide,
 /// "Amazon SQS standard queue quotas").
@@ -43,23 +46,6 @@ const RECEIVE: &str = "sqs:ReceiveMessage";
 /// Bytes that the open receives may bring, judged by the heaviest message of late: an answer is ten messages of up to a
 /// mebibyte each.
 const MOST_BYTES: usize = 4 << 20;
-
-/// The longest visibility timeout (Amazon SQS API Reference, ReceiveMessage).
-const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3600);
-/// How long a message is hidden at a time, unless the operator says otherwise: what comes back after a `kill -9` comes
-/// back within this.
-pub const HIDDEN: Duration = Duration::from_secs(60);
-/// The same, as a flag's default has it.
-pub const HIDDEN_DEFAULT: &str = "60s";
-
-/// A visibility timeout as operators type it.
-pub fn parse_visibility(text: &str) -> Result<Duration, String> {
-    let timeout = crate::time::parse_duration(text)?;
-    match timeout.subsec_nanos() == 0 && (Duration::from_secs(1)..=LONGEST_HIDDEN).contains(&timeout) {
-        true => Ok(timeout),
-        false => Err("a visibility timeout is a number of seconds, from 1s to 12h".to_owned()),
-    }
-}
 
 /// What ends the receiving, when nothing else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

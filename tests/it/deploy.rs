@@ -13,6 +13,7 @@ mod many;
 mod plan;
 mod refusals;
 mod site;
+mod state;
 mod surfaces;
 
 pub use site::Site;

@@ -75,6 +75,18 @@ fn a_change_is_logged_with_its_result() {
 }
 
 #[test]
+fn what_empties_or_stops_the_sandbox_is_logged() {
+    let world = World::up();
+    world.claimctl(["local", "reset", "--yes"]).run().exits(0);
+    world.claimctl(["local", "down"]).run().exits(0);
+    world.claimctl(["local", "down"]).run().exits(0).says("was not running");
+    let logged = changes(world.home(), &["--env", "local"]);
+    let what: Vec<_> = logged.iter().map(|change| (&change["what"], &change["ended"]["exit"])).collect();
+    let stop = "stop the sandbox, with all that is in it";
+    assert_eq!(serde_json::json!(what), serde_json::json!([["empty the sandbox", 0], [stop, 0]]));
+}
+
+#[test]
 fn looking_leaves_no_line_and_failing_does() {
     let home = tempfile::tempdir().unwrap();
     let endpoint = service(false);

@@ -1,6 +1,8 @@
 //! The policies that `--print-policy` prints are enough, and not more than what is needed: IAM is enforced here.
 
 mod letters;
+mod messages;
+mod state;
 
 use serde_json::{Value, json};
 
@@ -146,37 +148,6 @@ fn the_printed_policy_is_enough_to_destroy() {
     run_as(&assume(&server, "enough", &policy), &project, &destroy).exits(0);
 }
 
-#[test]
-fn the_printed_policy_is_enough_to_see_queues() {
-    let server = Server::enforcing();
-    let project = server.project(TOML);
-    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
-    wait_for(sqs.create_queue().queue_name("claims").send()).unwrap();
-    let policy = project.run("", "queue ls --env dev --print-policy -o json").exits(0).json();
-    let enough = assume(&server, "enough", &policy);
-    run_as(&enough, &project, "queue ls --env dev").exits(0).says("claims");
-    for (number, action) in actions(&policy).iter().enumerate() {
-        let less = assume(&server, &format!("less-{number}"), &without(&policy, action));
-        run_as(&less, &project, "queue ls --env dev").exits(6).says(&format!("needed: {action} on "));
-    }
-}
-
-#[test]
-fn the_printed_policy_is_enough_to_watch_queues() {
-    let server = Server::enforcing();
-    let project = server.project(TOML);
-    queues(&server);
-    let line = "queue stats --env dev";
-    let all = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
-    run_as(&assume(&server, "all", &all), &project, line).exits(0).says("dead");
-    let line = "queue stats claims --env dev";
-    let named = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
-    run_as(&assume(&server, "named", &named), &project, line).exits(0).says("dead");
-    // A dead-letter queue that cannot be counted is no reason not to count its source.
-    let but = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| ("SeeDeadLetters0", action, 0));
-    each_is_needed(&server, &project, &named, line, &but);
-}
-
 /// For batches MiniStack asks for actions of their own names, which AWS does not have: they are granted besides, and
 /// taken away with the single call's.
 fn with_batches(policy: &Value) -> Value {
@@ -233,38 +204,6 @@ fn queues(server: &Server) {
 }
 
 #[test]
-fn the_printed_policy_is_enough_to_peek() {
-    let server = Server::enforcing();
-    let project = server.project(TOML);
-    queues(&server);
-    let line = "queue peek claims --env dev";
-    let print = |account: &str| project.run(account, &format!("{line} --print-policy -o json")).exits(0).json();
-    let arn = |name: &str| json!([format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{name}")]);
-    let (anybody, policy) = (print(""), print(ACCOUNT));
-    assert_eq!(
-        (&anybody["Statement"][0]["Resource"], &policy["Statement"][0]["Resource"]),
-        (&arn("claims"), &arn("claims"))
-    );
-    assert_eq!((&anybody["Statement"][1]["Resource"], &policy["Statement"][1]["Resource"]), (&arn("*"), &arn("dead")));
-    for (name, enough) in [("anybody", &anybody), ("enough", &policy)] {
-        let role = assume(&server, name, &with_batches(enough));
-        run_as(&role, &project, line).exits(0).says("given back: 1 message");
-    }
-    // The dead-letter queue may be another's, and what cannot be given back is told: neither ends the look.
-    each_is_needed(
-        &server,
-        &project,
-        &policy,
-        line,
-        &[
-            ("LookIntoQueue", "sqs:ChangeMessageVisibility", 3),
-            ("CountDeadLetters", "sqs:GetQueueUrl", 0),
-            ("CountDeadLetters", "sqs:GetQueueAttributes", 0),
-        ],
-    );
-}
-
-#[test]
 fn the_printed_policy_is_enough_to_get_a_payload() {
     let server = Server::enforcing();
     let project = server.project(TOML);
@@ -303,61 +242,6 @@ fn the_printed_policy_is_enough_to_get_a_payload() {
     run_as(&role, &project, "claim get s3://payloads-of-a-test/other --env dev").exits(6).says("s3:GetObject");
     let denied = assume(&server, "not-by-key", &without(&policy, "s3:GetObject"));
     run_as(&denied, &project, line).exits(6).says("needed: s3:GetObject on ");
-}
-
-#[test]
-fn the_printed_policy_is_enough_to_send() {
-    let server = Server::enforcing();
-    let project = server.project(TOML);
-    queues(&server);
-    let line = "queue send claims --body hello --env dev --yes";
-    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
-    let role = assume(&server, "enough", &with_batches(&policy));
-    run_as(&role, &project, line).exits(0).says("1 message sent");
-    each_is_needed(&server, &project, &policy, line, &[]);
-}
-
-#[test]
-fn the_printed_policy_is_enough_to_send_a_claim() {
-    let server = Server::enforcing();
-    let project = server.project(TOML);
-    queues(&server);
-    stack(&server);
-    project.write("payload.txt", "a payload");
-    let line = "queue send claims --claim payload.txt --bucket payloads-of-a-test --prefix in/ --env dev --yes";
-    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
-    let role = assume(&server, "enough", &with_batches(&policy));
-    run_as(&role, &project, line).exits(0).says("payload: s3://payloads-of-a-test/in/");
-    let but = [("FindBucket", "s3:ListBucket", 0), ("Upload", "s3:AbortMultipartUpload", 0)];
-    each_is_needed(&server, &project, &policy, line, &but);
-}
-
-#[test]
-fn the_printed_policy_is_enough_to_drain_and_to_purge() {
-    let server = Server::enforcing();
-    let project = server.project(TOML);
-    queues(&server);
-    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
-    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
-    for _ in 0..9 {
-        wait_for(sqs.send_message().queue_url(&url).message_body("{}").send()).unwrap();
-    }
-    let line = "queue drain claims --to drained.jsonl --limit 1 --env dev --yes";
-    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
-    // Only what is given back needs it.
-    each_is_needed(&server, &project, &policy, line, &[("DrainQueue", "sqs:ChangeMessageVisibility", 0)]);
-    let role = assume(&server, "drain", &with_batches(&policy));
-    run_as(&role, &project, line).exits(0).says("1 deleted");
-
-    let keep = "queue drain claims --to kept.jsonl --limit 1 --keep --env dev --yes";
-    let policy = project.run(ACCOUNT, &format!("{keep} --print-policy -o json")).exits(0).json();
-    assert!(!policy.to_string().contains("Delete"), "{policy}");
-    run_as(&assume(&server, "keep", &with_batches(&policy)), &project, keep).exits(0).says("1 kept in the queue");
-
-    let purge = "queue purge claims --env dev --confirm claims";
-    let policy = project.run(ACCOUNT, &format!("{purge} --print-policy -o json")).exits(0).json();
-    each_is_needed(&server, &project, &policy, purge, &[]);
-    run_as(&assume(&server, "purge", &policy), &project, purge).exits(0).says("purged");
 }
 
 /// A bucket and a table of records, as a stack would make them.
@@ -413,33 +297,6 @@ fn the_printed_policy_is_enough_to_verify() {
         ("LookIntoDeadLetters", "sqs:GetQueueAttributes", 3),
         ("LookIntoDeadLetters", "sqs:ReceiveMessage", 3),
         ("LookIntoDeadLetters", "sqs:ChangeMessageVisibility", 8),
-    ];
-    each_is_needed(&server, &project, &policy, line, &but);
-}
-
-#[test]
-fn the_printed_policy_is_enough_to_inspect_dead_letters() {
-    let server = Server::enforcing();
-    let project = server.project(TOML);
-    queues(&server);
-    stack(&server);
-    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("k");
-    wait_for(put.send()).unwrap();
-    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
-    let url = wait_for(sqs.get_queue_url().queue_name("dead").send()).unwrap().queue_url.unwrap();
-    let body = json!({"Records": [{"s3": {"bucket": {"name": "payloads-of-a-test"}, "object": {"key": "k"}}}]});
-    wait_for(sqs.send_message().queue_url(url).message_body(body.to_string()).send()).unwrap();
-    let line = "dlq inspect dead --table records --env dev";
-    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
-    let role = assume(&server, "enough", &with_batches(&policy));
-    run_as(&role, &project, line).exits(0).says("1 letter, send").says("given back: 1 letter");
-    let but = [
-        ("LookIntoQueue", "sqs:ChangeMessageVisibility", 3),
-        // Without an answer the letter stays undetermined, which is told and is no reason to stop.
-        ("LookAtPayloads", "s3:GetObject", 3),
-        // Only a claim with a version id needs it, and only an object that is gone the right to list.
-        ("LookAtPayloads", "s3:GetObjectVersion", 0),
-        ("TellMissingFromForbidden", "s3:ListBucket", 0),
     ];
     each_is_needed(&server, &project, &policy, line, &but);
 }

@@ -188,7 +188,7 @@ impl Inspection {
 
     /// What was seen, what was not, and what it cost.
     fn sentences(&self) -> Vec<String> {
-        let Look { seen, about, cost, released, already_visible, not_released, .. } = &self.look;
+        let Look { seen, about, cost, given_back, .. } = &self.look;
         let mut said = vec![format!("{}: seen {seen} of about {} visible", self.queue, about.before.visible)];
         if about.before.in_flight + about.before.delayed > 0 {
             said.push(format!(
@@ -206,16 +206,9 @@ impl Inspection {
         };
         said.extend(why.map(str::to_owned));
         said.extend(self.notes.iter().map(|note| format!("note: {note}")));
-        let already = match already_visible {
-            0 => String::new(),
-            already => format!("; visible again or gone before that: {already}"),
-        };
-        said.push(format!(
-            "given back: {}{already}; receive counts went up by one ({})",
-            count(*released, "letter"),
-            count(cost.receives, "receive")
-        ));
-        said.extend(not_released.iter().map(ToString::to_string));
+        let receives = count(cost.receives, "receive");
+        said.push(format!("{}; receive counts went up by one ({receives})", given_back.sentence("letter")));
+        said.extend(given_back.not_released.iter().map(ToString::to_string));
         said
     }
 
@@ -278,7 +271,7 @@ impl Report for Inspection {
 
     fn exit(&self) -> Exit {
         let stopped_short = self.all && matches!(self.look.ended, Ended::Cap | Ended::Unanswered);
-        let is_partial = stopped_short || self.undetermined() > 0 || !self.look.not_released.is_empty();
+        let is_partial = stopped_short || self.undetermined() > 0 || !self.look.given_back.not_released.is_empty();
         if is_partial { Exit::Partial } else { Exit::Done }
     }
 }

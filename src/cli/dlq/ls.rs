@@ -157,11 +157,8 @@ impl Letters {
             let word = if expiry.exact { "is" } else { "is, of those seen," };
             said.push_str(&format!("; the first {word} gone {}", local_time(expiry.latest)));
         }
-        said.push_str(&format!(
-            "\n{name}: given back: {}; receive counts went up by one",
-            count(look.released, "letter")
-        ));
-        for left in &look.not_released {
+        said.push_str(&format!("\n{name}: {}; receive counts went up by one", look.given_back.sentence("letter")));
+        for left in &look.given_back.not_released {
             said.push_str(&format!("\n{left}"));
         }
         said
@@ -218,7 +215,7 @@ impl Report for Listing {
 
     fn exit(&self) -> Exit {
         let left_out = |letters: &Letters| {
-            letters.look.as_ref().is_some_and(|look| !look.not_released.is_empty())
+            letters.look.as_ref().is_some_and(|look| !look.given_back.not_released.is_empty())
                 || letters.why.as_ref().is_some_and(|why| !why.unread.is_empty())
         };
         let is_partial = !self.unseen.is_empty() || self.queues.iter().any(left_out);

@@ -7,8 +7,10 @@ use clap::Subcommand;
 
 use crate::context::Ctx;
 use crate::error::Result;
-use crate::output::Outcome;
-use crate::target::Target;
+use crate::function::mapping::Mapping;
+use crate::output::{Outcome, Table};
+use crate::policy::PolicyArgs;
+use crate::target::{Target, TargetArgs};
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -16,9 +18,34 @@ pub enum Verb {
     Resume(resume::Args),
 }
 
+/// Which function, shared by the verbs that change its event source mappings.
+#[derive(Debug, clap::Args)]
+pub struct FunctionArgs {
+    /// The function: a logical name, a real name, NAME:ALIAS or an ARN
+    #[arg(value_name = "FUNCTION")]
+    function: String,
+    /// Only say what would be changed
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
-        Verb::Pause(args) => pause::run(&args, ctx, &Target::unreminded(ctx, &args.target).await?).await,
-        Verb::Resume(args) => resume::run(&args, ctx, &Target::unreminded(ctx, &args.target).await?).await,
+        Verb::Pause(args) => pause::run(&args, ctx, &Target::unreminded(ctx, &args.on.target).await?).await,
+        Verb::Resume(args) => resume::run(&args, ctx, &Target::unreminded(ctx, &args.on.target).await?).await,
     }
+}
+
+/// Event source mappings as they are now.
+fn table<'a>(mappings: impl Iterator<Item = &'a Mapping>) -> Table {
+    let mut table = Table::new(["FUNCTION", "QUEUE", "MAPPING", "IS"]);
+    for mapping in mappings {
+        let state = mapping.state.to_lowercase();
+        table.row([mapping.function.clone(), mapping.queue().to_owned(), mapping.uuid.clone(), state]);
+    }
+    table
 }

@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
+use super::{FunctionArgs, table};
 use crate::context::Ctx;
 use crate::error::Result;
 use crate::function::mapping::{self, DISABLED, Mapping};
 use crate::function::pause::Pauser;
 use crate::journal::Journal;
 use crate::output::units::count;
-use crate::output::{Outcome, Page, Report, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::target::{Intent, Target, TargetArgs};
+use crate::output::{Outcome, Page, Report, report};
+use crate::policy::{Place, policy};
+use crate::target::{Intent, Target};
 
 /// Stop feeding a function from its queue
 ///
@@ -18,16 +19,8 @@ use crate::target::{Intent, Target, TargetArgs};
 /// retention. The journal keeps it in mind, and every command says so until function resume.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The function: a logical name, a real name, NAME:ALIAS or an ARN
-    #[arg(value_name = "FUNCTION")]
-    function: String,
-    /// Only say what would be paused
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    policy: PolicyArgs,
-    #[command(flatten)]
-    pub target: TargetArgs,
+    pub on: FunctionArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +42,7 @@ struct Pause {
     run: Option<String>,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(mapping::permissions(&Place::of(target).await?));
     }
@@ -73,16 +66,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
 
 impl Report for Pausing {
     fn page(&self) -> Page {
-        let mut table = Table::new(["FUNCTION", "QUEUE", "MAPPING", "IS"]);
-        for Pause { mapping, .. } in &self.mappings {
-            table.row([
-                mapping.function.clone(),
-                mapping.queue().to_owned(),
-                mapping.uuid.clone(),
-                mapping.state.to_lowercase(),
-            ]);
-        }
-        let page = Page::new().table(table);
+        let page = Page::new().table(table(self.mappings.iter().map(|pause| &pause.mapping)));
         if self.dry_run {
             let number = self.mappings.iter().filter(|pause| pause.mapping.is_enabled()).count();
             let would = format!("{} would be disabled; nothing was changed", count(number as u64, "mapping"));

@@ -2,31 +2,24 @@
 
 use serde::Serialize;
 
+use super::{FunctionArgs, table};
 use crate::context::Ctx;
 use crate::error::{Kind, Result};
 use crate::function::mapping::{self, ENABLED, Mapping};
 use crate::function::pause::Pauser;
 use crate::journal::Journal;
 use crate::output::units::count;
-use crate::output::{Outcome, Page, Report, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::target::{Intent, Target, TargetArgs};
+use crate::output::{Outcome, Page, Report, report};
+use crate::policy::{Place, policy};
+use crate::target::{Intent, Target};
 
 /// Feed a paused function from its queue again
 ///
 /// Its disabled event source mappings are enabled, whoever disabled them.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The function: a logical name, a real name, NAME:ALIAS or an ARN
-    #[arg(value_name = "FUNCTION")]
-    function: String,
-    /// Only say what would be resumed
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    policy: PolicyArgs,
-    #[command(flatten)]
-    pub target: TargetArgs,
+    pub on: FunctionArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,7 +33,7 @@ struct Resuming {
     dry_run: bool,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(mapping::permissions(&Place::of(target).await?));
     }
@@ -80,16 +73,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
 
 impl Report for Resuming {
     fn page(&self) -> Page {
-        let mut table = Table::new(["FUNCTION", "QUEUE", "MAPPING", "IS"]);
-        for mapping in &self.mappings {
-            table.row([
-                mapping.function.clone(),
-                mapping.queue().to_owned(),
-                mapping.uuid.clone(),
-                mapping.state.to_lowercase(),
-            ]);
-        }
-        let page = Page::new().table(table);
+        let page = Page::new().table(table(self.mappings.iter()));
         if self.dry_run {
             return page.line(format!("{} would be enabled; nothing was changed", count(self.resumed, "mapping")));
         }

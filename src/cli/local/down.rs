@@ -21,7 +21,11 @@ struct Down {
 }
 
 pub async fn run(_: &Args, ctx: &Ctx) -> Result<Outcome> {
-    report(match Sandbox::at(&ctx.paths).stop(ctx).await? {
+    let sandbox = Sandbox::at(&ctx.paths);
+    if sandbox.endpoint().await.is_ok() {
+        super::log_loss(ctx, "stop the sandbox, with all that is in it")?;
+    }
+    report(match sandbox.stop(ctx).await? {
         Stopped::Ended(pid) => {
             Down { stopped: true, pid: Some(pid), what: format!("the sandbox (pid {pid}) is stopped") }
         }

@@ -8,9 +8,12 @@ pub mod up;
 
 use clap::Subcommand;
 
+use crate::changes::{Begun, Who};
+use crate::config::LOCAL;
 use crate::context::Ctx;
 use crate::error::Result;
 use crate::output::Outcome;
+use crate::sandbox::REGION;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -29,4 +32,15 @@ pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
         Verb::Reset(args) => reset::run(&args, ctx).await,
         Verb::Logs(args) => logs::run(&args, ctx).await,
     }
+}
+
+/// What is in the sandbox is about to be lost: the change log knows of it.
+fn log_loss(ctx: &Ctx, what: &str) -> Result<()> {
+    let who = Who {
+        environment: Some(LOCAL.to_owned()),
+        region: REGION.to_owned(),
+        user: ctx.variable("USER").map(str::to_owned),
+        ..Who::default()
+    };
+    ctx.changes.begin(Begun { who, what: what.to_owned() })
 }

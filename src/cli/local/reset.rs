@@ -20,6 +20,7 @@ pub async fn run(_: &Args, ctx: &Ctx) -> Result<Outcome> {
     let sandbox = Sandbox::at(&ctx.paths);
     let endpoint = sandbox.endpoint().await?;
     prompt::confirm(ctx, "remove every stack, payload, message and record from the sandbox?")?;
+    super::log_loss(ctx, "empty the sandbox")?;
     sandbox.reset(ctx).await?;
     report(Reset { endpoint })
 }

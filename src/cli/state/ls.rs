@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::deploy::backend::BackendFile;
-use crate::deploy::state::{self, Listed, Store};
-use crate::deploy::terraform;
+use crate::deploy::state::{self, Listed, Lock, Store};
+use crate::deploy::terraform::{self, since};
 use crate::error::Result;
 use crate::output::units::{bytes, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
@@ -52,7 +52,7 @@ pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
     }
     let stacks = terraform::stacks_of(&target.config).unwrap_or_default();
     let mut states = Vec::new();
-    for listed in state::list(&store).await? {
+    for listed in state::list(target, &store).await? {
         let is_environment = keeps_states_here(target, &listed.workspace, &store)?;
         // Applied once per account, and no stack of a pipeline.
         let is_stack = stacks.contains(&listed.stack) || listed.stack == terraform::GLOBAL;
@@ -82,12 +82,19 @@ impl State {
     }
 }
 
+/// `eve@host, apply, since 2026-01-02 03:04:05 (5m 12s ago)`
+fn held_by(lock: &Lock) -> String {
+    let who = lock.who.clone().unwrap_or_else(|| "held by somebody".to_owned());
+    let since = lock.created.map(|created| format!("since {}", since(created)));
+    [Some(who), lock.operation.clone(), since].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 impl Report for States {
     fn page(&self) -> Page {
         let mut table =
             Table::new(["STACK", "ENVIRONMENT", ">SIZE", "MODIFIED", ">SERIAL", "TERRAFORM", "LOCK", "REMARK"]);
         for state in &self.states {
-            let Listed { stack, workspace, bytes: size, modified_at, header, locked, .. } = &state.listed;
+            let Listed { stack, workspace, bytes: size, modified_at, header, locks, .. } = &state.listed;
             let header = header.as_ref();
             table.row([
                 stack.clone(),
@@ -96,7 +103,11 @@ impl Report for States {
                 local_time(*modified_at),
                 header.map_or_else(|| "-".to_owned(), |header| header.serial.to_string()),
                 header.map_or_else(|| "-".to_owned(), |header| header.terraform_version.clone()),
-                if *locked { "locked".to_owned() } else { "-".to_owned() },
+                if locks.is_empty() {
+                    "-".to_owned()
+                } else {
+                    locks.iter().map(held_by).collect::<Vec<_>>().join("; ")
+                },
                 state.remark().to_owned(),
             ]);
         }

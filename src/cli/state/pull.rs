@@ -75,7 +75,10 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         Some(path) => {
             let existing = if args.force { Existing::Replace } else { Existing::Keep };
             let written = folder::write_private(path, &read.bytes, existing);
-            written.map_err(|error| if !args.force && path.exists() { exists(path) } else { error })?;
+            written.map_err(|error| match !args.force && path.exists() {
+                true => exists(path),
+                false => error.hint("name a file in a folder that is there: --to FILE"),
+            })?;
         }
         None => {
             if ctx.terminal.stdout {

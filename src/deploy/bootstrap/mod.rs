@@ -36,7 +36,7 @@ pub fn permissions_to_destroy(spec: &Spec) -> Vec<Statement> {
 }
 
 /// What IAM calls a key: an alias is no resource of its own.
-fn key_arn(key: &str, place: &Place) -> String {
+pub(super) fn key_arn(key: &str, place: &Place) -> String {
     match key {
         arn if arn.starts_with("arn:") && !is_alias(arn) => arn.to_owned(),
         alias if is_alias(alias) => place.arn("kms", "key/*"),

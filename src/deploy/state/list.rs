@@ -5,10 +5,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::content::{Content, Header};
+use super::lock::{self, GET_ITEM, Lock};
 use super::store::{GET, LIST, SUFFIX, Store, is_no_bucket, moment};
 use crate::aws::Explain;
+use crate::deploy::terraform::StateAt;
 use crate::error::{Error, Result};
 use crate::policy::{Place, Statement};
+use crate::target::Target;
 
 /// Terraform writes serial and lineage first.
 pub const FIRST_BYTES: u64 = 1024;
@@ -16,19 +19,26 @@ pub const FIRST_BYTES: u64 = 1024;
 pub const CONCURRENCY: usize = 16;
 
 pub fn permissions_to_list(store: &Store, place: &Place) -> Vec<Statement> {
-    vec![
+    let table = store
+        .lock_table
+        .iter()
+        .map(|table| Statement::allow("SeeLocks", &[GET_ITEM], [place.arn("dynamodb", &format!("table/{table}"))]));
+    let mut statements = vec![
         Statement::allow("ListStates", &[LIST], [place.bucket(&store.bucket)]),
         Statement::allow("ReadStates", &[GET], [store.objects(place, None)]),
-    ]
+    ];
+    statements.extend(table.chain(store.permission_to_decrypt(place)));
+    statements
 }
 
 /// What IAM has to allow to read one.
 pub fn permissions_to_read(store: &Store, place: &Place, stack: &str) -> Vec<Statement> {
-    vec![
+    let read = [
         Statement::allow("ReadState", &[GET], [store.objects(place, Some(stack))]),
         // Without it, S3 says of a state that is not there that it may not be read.
         Statement::allow("TellMissingFromDenied", &[LIST], [place.bucket(&store.bucket)]),
-    ]
+    ];
+    read.into_iter().chain(store.permission_to_decrypt(place)).collect()
 }
 
 /// One state.
@@ -43,15 +53,19 @@ pub struct Listed {
     /// None: it is no state that could be read.
     #[serde(flatten)]
     pub header: Option<Header>,
-    pub locked: bool,
+    /// Who holds it now.
+    pub locks: Vec<Lock>,
+    #[serde(skip)]
+    has_lockfile: bool,
 }
 
 /// In the order of workspaces and stacks.
-pub async fn list(store: &Store) -> Result<Vec<Listed>> {
+pub async fn list(target: &Target, store: &Store) -> Result<Vec<Listed>> {
     let mut found = found(store).await?;
     found.sort_by(|a, b| (&a.workspace, &a.stack).cmp(&(&b.workspace, &b.stack)));
     let read = |state: Listed| async move {
-        Ok::<_, Error>(Listed { header: header(store, &state.key, None).await?, ..state })
+        let (header, locks) = tokio::try_join!(header(store, &state.key, None), locks(target, store, &state))?;
+        Ok::<_, Error>(Listed { header, locks, ..state })
     };
     stream::iter(found).map(read).buffered(CONCURRENCY).try_collect().await
 }
@@ -84,14 +98,34 @@ async fn found(store: &Store) -> Result<Vec<Listed>> {
                 bytes: object.size().and_then(|size| size.try_into().ok()).unwrap_or_default(),
                 modified_at: moment(object.last_modified()),
                 header: None,
-                locked: false,
+                locks: Vec::new(),
+                has_lockfile: false,
             });
         }
     }
     for state in &mut states {
-        state.locked = locks.contains(&state.key);
+        state.has_lockfile = locks.contains(&state.key);
     }
     Ok(states)
+}
+
+/// A lockfile is listed beside its state; a lock table has to be asked.
+async fn locks(target: &Target, store: &Store, state: &Listed) -> Result<Vec<Lock>> {
+    let at = StateAt { bucket: store.bucket.clone(), key: state.key.clone() };
+    let lockfile = async {
+        match state.has_lockfile {
+            true => lock::lockfile(target, &at, store.backend.as_deref()).await,
+            false => Ok(None),
+        }
+    };
+    let item = async {
+        match &store.lock_table {
+            Some(table) => lock::item(target, table, &at).await,
+            None => Ok(None),
+        }
+    };
+    let (lockfile, item) = tokio::try_join!(lockfile, item)?;
+    Ok(Lock::both(lockfile, item))
 }
 
 /// Workspace and stack of `PREFIX/WORKSPACE/STACK.tfstate`.

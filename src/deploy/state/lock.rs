@@ -1,6 +1,8 @@
 //! The lock of a state: who holds it, by the lockfile beside the state, the item in the lock table, or both, and how
 //! it is given back (Terraform documentation, "Backend type: s3", State Locking).
 
+use std::path::Path;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use crate::target::{Change, Target};
 
 const GET: &str = "s3:GetObject";
 const DELETE: &str = "s3:DeleteObject";
-const GET_ITEM: &str = "dynamodb:GetItem";
+pub(super) const GET_ITEM: &str = "dynamodb:GetItem";
 const DELETE_ITEM: &str = "dynamodb:DeleteItem";
 /// The key and the attribute that Terraform locks by.
 const LOCK_ID: &str = "LockID";
@@ -90,7 +92,7 @@ impl Lock {
     }
 
     /// One that is held in both places is one.
-    fn both(lockfile: Option<Lock>, item: Option<Lock>) -> Vec<Lock> {
+    pub(super) fn both(lockfile: Option<Lock>, item: Option<Lock>) -> Vec<Lock> {
         match (lockfile, item) {
             (Some(mut lock), Some(item)) if lock.id.is_some() && lock.id == item.id => {
                 lock.held.extend(item.held);
@@ -105,7 +107,7 @@ impl Lock {
 pub async fn read(target: &Target, state: &StateAt, backend: &BackendFile) -> Result<Vec<Lock>> {
     let lockfile = async {
         match backend.is_on("use_lockfile") {
-            true => lockfile(target, state, backend).await,
+            true => lockfile(target, state, Some(&backend.path)).await,
             false => Ok(None),
         }
     };
@@ -119,13 +121,14 @@ pub async fn read(target: &Target, state: &StateAt, backend: &BackendFile) -> Re
     Ok(Lock::both(lockfile, item))
 }
 
-async fn lockfile(target: &Target, state: &StateAt, backend: &BackendFile) -> Result<Option<Lock>> {
+/// What the lockfile beside the state says.
+pub(super) async fn lockfile(target: &Target, state: &StateAt, backend: Option<&Path>) -> Result<Option<Lock>> {
     let (bucket, key) = (state.bucket.clone(), format!("{}.tflock", state.key));
     let get = target.s3().get_object().bucket(&bucket).key(&key);
     let answer = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
     match answer.as_ref().err().and_then(code) {
         Some("NoSuchKey") => return Ok(None),
-        Some("NoSuchBucket") => return Err(no_bucket(&bucket, target.name(), Some(&backend.path))),
+        Some("NoSuchBucket") => return Err(no_bucket(&bucket, target.name(), backend)),
         _ => {}
     }
     let object = answer.or_needs(&format!("read {key}"), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
@@ -135,7 +138,8 @@ async fn lockfile(target: &Target, state: &StateAt, backend: &BackendFile) -> Re
     Ok(Some(Lock::of(&String::from_utf8_lossy(&bytes), Held::Lockfile { bucket, key, etag })))
 }
 
-async fn item(target: &Target, table: &str, state: &StateAt) -> Result<Option<Lock>> {
+/// What the lock table says.
+pub(super) async fn item(target: &Target, table: &str, state: &StateAt) -> Result<Option<Lock>> {
     let lock_id = format!("{}/{}", state.bucket, state.key);
     let get = target.dynamodb().get_item().table_name(table).consistent_read(true);
     let answer = get.key(LOCK_ID, AttributeValue::S(lock_id.clone())).send().await;
@@ -215,14 +219,13 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
     }
 }
 
-/// To look at a lock and to give it back; the rest is what Terraform's backend asks for before that, which looks for
-/// the state of the default workspace when it is initialised.
+/// To look at a lock and to give it back; the rest is what Terraform's backend asks for before that.
 pub fn permissions_to_unlock(place: &Place, root: &Root) -> Vec<Statement> {
     let Root { state, backend, .. } = root;
     let object = |key: &str| place.object(&state.bucket, key);
     let mut statements = vec![
         Statement::allow("FindTheState", &["s3:ListBucket"], [place.bucket(&state.bucket)]),
-        Statement::allow("LookForTheDefaultState", &[GET], [object(&format!("{}.tfstate", root.stack))]),
+        Statement::allow("LookAtTheState", &[GET], [object(&state.key)]),
     ];
     if backend.is_on("use_lockfile") {
         let lockfile = object(&format!("{}.tflock", state.key));

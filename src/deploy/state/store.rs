@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 use crate::aws::{Explain, code};
 use crate::deploy::backend::BackendFile;
+use crate::deploy::bootstrap::key_arn;
 use crate::error::{Error, Result};
-use crate::policy::Place;
+use crate::policy::{Place, Statement};
 use crate::target::Target;
 
 pub const LIST: &str = "s3:ListBucket";
@@ -32,7 +33,8 @@ pub struct Store {
     pub lock_table: Option<String>,
     /// `kms_key_id`
     pub kms_key: Option<String>,
-    backend: Option<PathBuf>,
+    /// The file that says so. None: the bucket is by configuration or the name that bootstrap gives it.
+    pub(super) backend: Option<PathBuf>,
 }
 
 impl Store {
@@ -79,6 +81,12 @@ impl Store {
             Some(stack) => place.object(&self.bucket, &self.key(stack)),
             None => place.objects(&self.bucket, &format!("{}/", self.prefix)),
         }
+    }
+
+    /// What is needed besides where a key of the customer's encrypts the states.
+    pub fn permission_to_decrypt(&self, place: &Place) -> Option<Statement> {
+        let key = self.kms_key.as_ref()?;
+        Some(Statement::allow("DecryptStates", &["kms:Decrypt"], [key_arn(key, place)]))
     }
 
     pub fn no_bucket(&self) -> Error {

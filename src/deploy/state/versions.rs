@@ -17,10 +17,11 @@ use crate::policy::{Place, Statement};
 const NAMED: usize = 10;
 
 pub fn permissions_to_see_versions(store: &Store, place: &Place, stack: &str) -> Vec<Statement> {
-    vec![
+    let read = [
         Statement::allow("ListVersions", &[LIST_VERSIONS], [place.bucket(&store.bucket)]),
         Statement::allow("ReadVersions", &[GET_VERSION], [store.objects(place, Some(stack))]),
-    ]
+    ];
+    read.into_iter().chain(store.permission_to_decrypt(place)).collect()
 }
 
 /// One version of a state, or its deletion (Amazon S3 User Guide, "Working with delete markers").

@@ -84,8 +84,8 @@ impl Terraform {
     /// none is made.
     pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
-        let (terraform, _) = Terraform::opened(ctx, target, root).await?;
-        terraform.ensure_initialised(Select::AsNamed).await?;
+        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
+        terraform.ensure_initialised(if has_state { Select::OrCreate } else { Select::AsNamed }).await?;
         Ok(terraform)
     }
 
@@ -123,16 +123,13 @@ impl Terraform {
         Ok((terraform, has_state))
     }
 
-    fn command(&self, arguments: &[String]) -> Command {
+    fn command(&self, arguments: &[String], workspace: Option<&str>) -> Command {
         let mut command = Command::new(&self.binary.program);
         for name in &self.unset {
             command.env_remove(name);
         }
         command.args(arguments).current_dir(&self.root.folder).envs(self.variables.iter().map(|(k, v)| (k, v)));
-        // Else it reads the state of the workspace "default", which lies where no role of an environment may look.
-        if arguments.first().is_some_and(|verb| verb == "init") {
-            command.env("TF_WORKSPACE", &self.root.environment);
-        }
+        command.envs(workspace.map(|workspace| ("TF_WORKSPACE", workspace)));
         command
     }
 
@@ -143,19 +140,33 @@ impl Terraform {
     }
 
     /// Runs to the end, and hands over what is said.
-    async fn started(&self, arguments: &[String], hear: impl FnMut(Stream, &str)) -> Result<Ended> {
+    async fn started(
+        &self,
+        arguments: &[String],
+        workspace: Option<&str>,
+        hear: impl FnMut(Stream, &str),
+    ) -> Result<Ended> {
         let turn = self.turn().await?;
-        let mut command = self.command(arguments);
+        let mut command = self.command(arguments, workspace);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await
+        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
+        match heard.status.success() && has_no_room(&self.root) {
+            true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
+            false => Ok(heard),
+        }
     }
 
     /// Runs a command whose output is text, and gives its stdout.
     pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
+        self.run_in(None, arguments, doing).await
+    }
+
+    /// The same in a workspace that need not be the selected one.
+    pub(super) async fn run_in(&self, workspace: Option<&str>, arguments: &[String], doing: &str) -> Result<String> {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(arguments, |stream, line| match stream {
+            .started(arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -172,7 +183,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(arguments, |stream, line| match (stream, Event::read(line)) {
+            .started(arguments, None, |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
@@ -226,7 +237,8 @@ fn is_misleading(name: &str) -> bool {
 /// A variable of the stack that the shell sets is not in the repository, and what it does is in the plan all the same.
 fn note_variables(ctx: &Ctx, source: &Source) {
     let set = ctx.variable_names().filter_map(|name| name.strip_prefix(VARIABLE));
-    let set: Vec<&str> = set.filter(|name| source.variables.contains_key(*name) && !PLACE.contains(name)).collect();
+    let mut set: Vec<&str> = set.filter(|name| source.variables.contains_key(*name) && !PLACE.contains(name)).collect();
+    set.sort_unstable();
     if !set.is_empty() {
         let names: Vec<String> = set.iter().map(|name| format!("{VARIABLE}{name}")).collect();
         ctx.progress.note(&format!("note: the shell sets variables of the stack: {}", names.join(", ")));
@@ -244,6 +256,7 @@ fn full(doing: &str, said: &Said, root: &Root) -> Error {
         .caused_by(format!("no space left on device: {}", root.data_dir.display()))
         .details(said.last())
         .hint("free some room, or point CLAIMCTL_HOME at another disk")
+        .hint(format!("what is still to do: claimctl plan {} --env {}", root.stack, root.environment))
 }
 
 fn silent(program: &str, said: &Said) -> Error {

@@ -45,7 +45,8 @@ impl Said {
 
     /// The end of what was not JSON.
     pub fn last(&self) -> impl Iterator<Item = &String> {
-        self.other.iter().skip(self.other.len().saturating_sub(LAST_LINES))
+        let lines = || self.other.iter().filter(|line| !line.trim().is_empty());
+        lines().skip(lines().count().saturating_sub(LAST_LINES))
     }
 
     pub fn is_about_a_lock(&self) -> bool {
@@ -69,6 +70,9 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     if says(&["Saved plan is stale"]) {
         let hint = format!("plan again: claimctl plan {} --env {environment}", root.stack);
         return (Kind::Refused, vec![hint]);
+    }
+    if says(&["does not have the expected content"]) {
+        return (Kind::Refused, of_another_checksum(text, root));
     }
     if says(&["account ID not allowed", "is selected, but the variables"]) {
         return (Kind::Refused, vec![format!("what is meant and what is there: claimctl env show {environment}")]);
@@ -112,6 +116,30 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     (Kind::Unexpected, vec![again])
 }
 
+/// The lock table keeps a checksum of the state, and what is in the bucket has another one, or is not there at all.
+fn of_another_checksum(text: &str, root: &Root) -> Vec<String> {
+    let versions = format!("claimctl state versions {}", root.typed());
+    let calculated = text.lines().find_map(|line| line.trim_matches(FRAME).strip_prefix("Calculated checksum:"));
+    if calculated.is_some_and(|checksum| checksum.trim().is_empty()) {
+        return vec![
+            format!("the state was deleted, and the lock table still has its checksum; its versions: {versions}"),
+            format!("bring one back, table and all: {}", root.restored_by()),
+        ];
+    }
+    let table = root.backend.get("dynamodb_table").unwrap_or_else(|| "TABLE".to_owned());
+    let key = format!("{{\"LockID\":{{\"S\":\"{}/{}-md5\"}}}}", root.state.bucket, root.state.key);
+    vec![
+        format!("the state was replaced without the lock table; which version is the current one: {versions}"),
+        format!(
+            "where it is the right one, or to restore another, remove the table's checksum first: \
+             aws dynamodb delete-item --table-name {table} --key '{key}'"
+        ),
+    ]
+}
+
+/// What Terraform frames its messages with.
+const FRAME: fn(char) -> bool = |c| c.is_whitespace() || c == '│';
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +170,23 @@ mod tests {
             assert_eq!(error.said()[0], summary);
             assert!(!error.hints().is_empty());
         }
+    }
+
+    #[test]
+    fn a_checksum_of_another_state_is_told_with_what_to_do() {
+        let detail = |calculated: &str| {
+            format!(
+                "state data in S3 does not have the expected content.\n\n│ Calculated checksum: {calculated}\nStored: 1"
+            )
+        };
+        let gone = said("Failed to load state", &detail("")).failure("plan it", &root());
+        assert_eq!(gone.kind(), Kind::Refused);
+        assert!(
+            gone.hints()[1].ends_with("claimctl state restore claim-check VERSION --env dev"),
+            "{:?}",
+            gone.hints()
+        );
+        let other = said("Failed to load state", &detail("8989d411620356946bc7615483dcb3da")).failure("x", &root());
+        assert!(other.hints()[1].contains("state/claim-check/dev/claim-check.tfstate-md5"), "{:?}", other.hints());
     }
 }

@@ -50,11 +50,8 @@ pub fn check_state(root: &Root, is_there: bool) -> Result<()> {
             let error = Error::refused(gone);
             let error = match Some(before) == here {
                 true => error
-                    .hint(format!("its versions: claimctl state versions {} --env {}", root.stack, root.environment))
-                    .hint(format!(
-                        "bring one back: claimctl state restore {} VERSION --env {}",
-                        root.stack, root.environment
-                    )),
+                    .hint(format!("its versions: claimctl state versions {}", root.typed()))
+                    .hint(format!("bring one back: {}", root.restored_by())),
                 false => error.hint(format!(
                     "it was last seen at s3://{}/{}: move it, or name that bucket in {}",
                     before.bucket,
@@ -110,7 +107,11 @@ impl Terraform {
         if self.path_style {
             init.push("-backend-config=use_path_style=true".into());
         }
-        self.run(&init, &format!("initialise {}", root.name())).await.map_err(|error| self.or_new(error))?;
+        // Outside of it, init reads the state of the workspace "default", which lies where no role of an environment may
+        // look.
+        let workspace = (select == Select::OrCreate).then_some(root.environment.as_str());
+        let initialised = self.run_in(workspace, &init, &format!("initialise {}", root.name())).await;
+        initialised.map_err(|error| self.or_new(error))?;
         match select {
             Select::OrCreate => {
                 let select = ["workspace", "select", "-no-color", "-or-create=true", &root.environment];

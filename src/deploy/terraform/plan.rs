@@ -18,7 +18,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::progress::Unit;
 use crate::target::Target;
 
-/// A plan that a killed run left behind is nobody's after this time.
+/// A plan or a state that a killed run left behind is nobody's after this time.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,7 +176,8 @@ impl Terraform {
         Ok(())
     }
 
-    fn remove_abandoned(&self) {
+    /// What holds secrets and was left by a run that was killed.
+    pub(super) fn remove_abandoned(&self) {
         let Ok(entries) = std::fs::read_dir(&self.root.data_dir) else { return };
         let is_old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > ABANDONED_AFTER);
         for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {

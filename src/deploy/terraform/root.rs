@@ -88,6 +88,11 @@ impl Root {
         format!("{} --env {}", self.stack, self.environment)
     }
 
+    /// The command that brings an older state back.
+    pub fn restored_by(&self) -> String {
+        format!("claimctl state restore {} VERSION --env {}", self.stack, self.environment)
+    }
+
     /// The stack and where it is, as the operator would say it.
     pub fn name(&self) -> String {
         format!("{} in {}", self.stack, self.environment)

@@ -17,6 +17,7 @@ impl Terraform {
 
     /// Another one, by its content.
     pub async fn told_state(&self, state: &[u8]) -> Result<Told> {
+        self.remove_abandoned();
         // It holds secrets, and goes with the folder, whatever comes of it.
         let folder = private_folder(&self.root)?;
         let path = folder.path().join("terraform.tfstate");

@@ -94,9 +94,9 @@ pub async fn look(
     let looking = inspect::inspect(&order.letters, order.preflight.as_deref(), &wanted, cancel, progress, each);
     let (looked, plan) = tokio::join!(looking, keep(judged, Keeper { order, memory, unmarked, plan: Plan::default() }));
     let mut plan = plan?;
-    let (Look { seen, complete, cost, not_released, .. }, _) = looked?;
+    let (Look { seen, complete, cost, given_back, .. }, _) = looked?;
     (plan.seen, plan.complete) = (seen, complete);
-    (plan.receives, plan.not_released) = (cost.receives, not_released.len() as u64);
+    (plan.receives, plan.not_released) = (cost.receives, given_back.not_released.len() as u64);
     Ok(plan)
 }
 

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::journal::{Outcome, State};
 use crate::queue::deletes::Left;
 use crate::queue::look::Counts;
-use crate::queue::{NotReleased, Returned, receive};
+use crate::queue::{Returned, receive};
 
 /// Letters that a list names; the journal has all of them.
 const LISTED: usize = 100;
@@ -90,10 +90,8 @@ pub struct Report {
     pub open: Vec<String>,
     /// New ids of those that came back.
     pub returns: Vec<String>,
-    pub released: u64,
-    /// Letters that were visible again, or gone, before they could be released.
-    pub already_visible: u64,
-    pub not_released: Vec<NotReleased>,
+    #[serde(flatten)]
+    pub given_back: Returned,
     pub ended: Ended,
     /// The counts of SQS, which are approximate. None: they could not be read.
     pub before: Counts,
@@ -187,9 +185,9 @@ impl Report {
     }
 
     pub(super) fn set_returned(&mut self, returned: Returned) {
-        self.released += returned.released;
-        self.already_visible += returned.already;
-        self.not_released.extend(returned.not_released);
+        self.given_back.released += returned.released;
+        self.given_back.already_visible += returned.already_visible;
+        self.given_back.not_released.extend(returned.not_released);
     }
 
     pub(super) fn finish(&mut self, elapsed: Duration) {
@@ -264,7 +262,7 @@ impl Report {
         let partial = self.is_open()
             || self.is_elsewhere()
             || self.undone() + self.quarantined + self.returned > 0
-            || !self.not_released.is_empty()
+            || !self.given_back.not_released.is_empty()
             || matches!(self.ended, Ended::Cap | Ended::Unanswered | Ended::Stopped);
         match self.kind {
             // What was done before the error is worth more than the error's own code.

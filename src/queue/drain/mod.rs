@@ -86,7 +86,7 @@ async fn drain(
     report.not_deleted = drain.deletes.unsettled();
     report.before = Counts::from(&before);
     report.set_ended(finished.ended, drain.stopped);
-    report.set_returned(finished.returned);
+    report.given_back = finished.returned;
     // The counts are a help, and what was done is told without them too.
     report.after = depth::read(&order.queue.sqs, &order.queue.url).await.ok().map(|depth| Counts::from(&depth));
     Ok(report)

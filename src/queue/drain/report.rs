@@ -13,7 +13,7 @@ use crate::journal::Outcome;
 use crate::queue::deletes::Left;
 use crate::queue::depth::QueueDepth;
 use crate::queue::drained::{Appender, Existing};
-use crate::queue::held::{NotReleased, Returned};
+use crate::queue::held::Returned;
 use crate::queue::look::Counts;
 use crate::queue::receive;
 
@@ -63,11 +63,8 @@ pub struct Report {
     pub kept: u64,
     /// Messages that `--where` could not be decided for; they stay in the queue.
     pub undecided: Vec<Left>,
-    /// Messages made visible again.
-    pub released: u64,
-    /// Messages that were visible again, or gone, before they could be released.
-    pub already_visible: u64,
-    pub not_released: Vec<NotReleased>,
+    #[serde(flatten)]
+    pub given_back: Returned,
     pub ended: Ended,
     /// The counts of SQS, which are approximate. None: they could not be read.
     pub before: Counts,
@@ -146,12 +143,6 @@ impl Report {
         self.messages_per_second = settled as f64 / self.elapsed_seconds.max(f64::EPSILON);
     }
 
-    pub(super) fn set_returned(&mut self, returned: Returned) {
-        self.released = returned.released;
-        self.already_visible = returned.already;
-        self.not_released = returned.not_released;
-    }
-
     /// How the journal names the end.
     pub(super) fn outcome(&self) -> Outcome {
         match (self.ended, self.exit()) {
@@ -177,7 +168,7 @@ impl Report {
     pub fn exit(&self) -> Exit {
         let partial = !self.not_deleted.is_empty()
             || !self.undecided.is_empty()
-            || !self.not_released.is_empty()
+            || !self.given_back.not_released.is_empty()
             || matches!(self.ended, Ended::Cap | Ended::Unanswered);
         match self.kind {
             Some(kind) => Error::new(kind, "").exit(),

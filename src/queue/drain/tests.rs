@@ -101,7 +101,7 @@ async fn what_cannot_be_deleted_is_named_given_back_and_not_written_again() {
     let here = Here::new();
     let report = here.drain(&all(&fake)).await;
     assert_eq!((report.drained, report.deleted, report.exit()), (25, 0, Exit::Partial));
-    assert_eq!((report.not_deleted.len(), report.released, fake.visible()), (25, 25, 25));
+    assert_eq!((report.not_deleted.len(), report.given_back.released, fake.visible()), (25, 25, 25));
     assert_eq!(report.not_deleted[0].why, "InternalError");
 
     fake.change(|state| state.delete_entries_fail = (0, ""));
@@ -151,7 +151,7 @@ async fn what_is_kept_is_given_back() {
     let here = Here::new();
     let keep = Order { keep: true, ..all(&fake) };
     let report = here.drain(&keep).await;
-    assert_eq!((report.drained, report.kept, report.released, report.deleted), (45, 45, 45, 0));
+    assert_eq!((report.drained, report.kept, report.given_back.released, report.deleted), (45, 45, 45, 0));
     assert_eq!((here.ids().len(), fake.visible(), fake.change(|state| state.deletes)), (45, 45, 0));
     assert_eq!(here.drain(&keep).await.drained, 0);
     assert_eq!(here.ids().len(), 45);

@@ -104,7 +104,7 @@ async fn what_is_no_longer_held_is_no_failure() {
     let mut receiver = Receiver::new(fake.queue(), all(HIDDEN), &cancel);
     ids(&mut receiver).await;
     let returned = receiver.finish().await.returned;
-    assert_eq!((returned.released, returned.already, returned.not_released.len()), (0, 12, 0));
+    assert_eq!((returned.released, returned.already_visible, returned.not_released.len()), (0, 12, 0));
 }
 
 #[tokio::test]

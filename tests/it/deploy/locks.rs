@@ -259,7 +259,7 @@ fn the_printed_policy_is_enough_to_unlock_and_no_action_of_it_is_too_much() {
         let run = unlock_as(&format!("less-{number}"), less);
         match sid.as_str() {
             // Terraform's own look.
-            "LookForTheDefaultState" => drop(run.exits(6).says("small.tfstate")),
+            "LookAtTheState" => drop(run.exits(6).says("small.tfstate")),
             _ => drop(run.exits(6).says(&format!("needed: {action} on arn:aws:"))),
         }
     }

@@ -45,7 +45,7 @@ fn a_state_that_is_gone_or_elsewhere_is_told() {
     let plan = "plan claim-check --env dev --artifact deployed";
     let key = "claim-check/dev/claim-check.tfstate";
     wait_for(site.s3().delete_object().bucket(STATE).key(key).send()).unwrap();
-    site.run(plan).fails_with(4, "the state of claim-check in dev is gone").says("list-object-versions");
+    site.run(plan).fails_with(4, "the state of claim-check in dev is gone").says("claimctl state versions claim-check");
 
     let backend = site.project.read("terraform/backends/dev.s3.tfbackend");
     let moved =
@@ -74,7 +74,9 @@ fn a_state_that_could_not_be_saved_comes_first() {
     let file = "terraform/stacks/claim-check/errored.tfstate";
     site.project.write(file, "{}");
     let plan = format!("plan claim-check --env dev --artifact {}", site.zip("one").display());
-    site.run(&plan).fails_with(4, "could not save its state").says("state push").says("rm ");
+    site.run(&plan)
+        .fails_with(4, "could not save its state")
+        .says("claimctl state restore claim-check --env dev --file");
     std::fs::remove_file(site.project.path().join(file)).unwrap();
     site.run(&plan).exits(0);
 }

@@ -4,7 +4,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{DeadLetterConfig, FunctionCode, Runtime};
 use serde_json::json;
 
-use super::{ACCOUNT, TOML, assume, each_is_needed, queues, run_as, with_batches};
+use super::{ACCOUNT, TOML, assume, each_is_needed, queues, run_as, stack, with_batches};
 use crate::server::Server;
 use crate::world::{artifact, wait_for};
 
@@ -74,7 +74,7 @@ fn the_printed_policy_is_enough_to_replay_and_who_may_not_delete_sends_nothing()
     let server = Server::enforcing();
     let project = server.project(TOML);
     queues(&server);
-    super::stack(&server);
+    stack(&server);
     let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
     let url = |name: &str| wait_for(sqs.get_queue_url().queue_name(name).send()).unwrap().queue_url.unwrap();
     let object =
@@ -136,4 +136,31 @@ fn the_printed_policy_is_enough_to_pause() {
 #[test]
 fn the_printed_policy_is_enough_to_resume() {
     is_enough_to("resume", false, "Enabled");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_inspect_dead_letters() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    stack(&server);
+    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("k");
+    wait_for(put.send()).unwrap();
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("dead").send()).unwrap().queue_url.unwrap();
+    let body = json!({"Records": [{"s3": {"bucket": {"name": "payloads-of-a-test"}, "object": {"key": "k"}}}]});
+    wait_for(sqs.send_message().queue_url(url).message_body(body.to_string()).send()).unwrap();
+    let line = "dlq inspect dead --table records --env dev";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let role = assume(&server, "enough", &with_batches(&policy));
+    run_as(&role, &project, line).exits(0).says("1 letter, send").says("given back: 1 letter");
+    let but = [
+        ("LookIntoQueue", "sqs:ChangeMessageVisibility", 3),
+        // Without an answer the letter stays undetermined, which is told and is no reason to stop.
+        ("LookAtPayloads", "s3:GetObject", 3),
+        // Only a claim with a version id needs it, and only an object that is gone the right to list.
+        ("LookAtPayloads", "s3:GetObjectVersion", 0),
+        ("TellMissingFromForbidden", "s3:ListBucket", 0),
+    ];
+    each_is_needed(&server, &project, &policy, line, &but);
 }

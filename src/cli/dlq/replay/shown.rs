@@ -14,6 +14,7 @@ use crate::output::units::duration;
 use crate::output::{self, Page, Table};
 use crate::queue::deletes::Left;
 use crate::queue::depth::QueueDepth;
+use crate::queue::look::Counts;
 
 /// Letters that a sentence names; the JSON form has more.
 const NAMED: usize = 5;
@@ -130,17 +131,6 @@ impl Shown {
         Some(format!("canary {}: {fate}{before}", canary.message_ids.join(", ")))
     }
 
-    fn counts(&self) -> String {
-        match &self.report.after {
-            None => "what is still in the queue is unknown: its counts cannot be read".to_owned(),
-            Some(after) if after.total() == 0 => "nothing is left in the queue".to_owned(),
-            Some(after) => format!(
-                "still in the queue: about {} visible, {} in flight, {} delayed",
-                after.visible, after.in_flight, after.delayed
-            ),
-        }
-    }
-
     fn rehearsal_page(&self, plan: &Plan) -> Page {
         let report = &self.report;
         let mut table = Table::new([">LETTERS", "VERDICT", "EXAMPLE", "WHY"]);
@@ -197,7 +187,7 @@ impl output::Report for Shown {
                 format!("{} without room for the mark of a replay: the journal counts them", report.unmarked)
             })
             .line_if(report.to_do > 0, || format!("{} fit to be sent, and not sent", report.to_do))
-            .line(self.counts())
+            .line(Counts::left(report.after))
             .line_if(report.is_elsewhere(), || {
                 format!(
                     "about {} in flight before it began: held by another consumer, or by a command that was killed; \
@@ -207,7 +197,7 @@ impl output::Report for Shown {
             })
             .line_if(!report.not_deleted.is_empty(), || some_of("settled, and not deleted", &report.not_deleted))
             .line_if(!report.failures.is_empty(), || some_of("not sent", &report.failures));
-        page.lines(report.not_released.iter().map(ToString::to_string))
+        page.lines(report.given_back.not_released.iter().map(ToString::to_string))
             .hints(&report.hints)
             .lines(self.next.iter().map(|next| format!("to go on: {next}")))
     }

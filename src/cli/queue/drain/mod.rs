@@ -14,14 +14,14 @@ use crate::error::{Error, Result};
 use crate::function::mapping;
 use crate::function::pause::Pauser;
 use crate::journal::{Journal, Start};
-use crate::output::units::{count, parse_bytes};
+use crate::output::units::count;
 use crate::output::{Outcome, report};
 use crate::policy::{Place, PolicyArgs, policy};
 use crate::queue::depth::{self, QueueDepth};
 use crate::queue::drain::report::Report;
 use crate::queue::drain::run::Destination;
 use crate::queue::drain::{self, Order};
-use crate::queue::drained::Appender;
+use crate::queue::drained::{Appender, parse_rotate_size};
 use crate::queue::look;
 use crate::queue::named::NamedQueue;
 use crate::queue::receive::{HIDDEN_DEFAULT, parse_visibility};
@@ -53,8 +53,8 @@ pub struct Args {
     /// Wait until nothing is left: not visible, not in flight, not delayed
     #[arg(long, conflicts_with_all = ["keep", "limit", "expression", "ids", "older_than"])]
     until_empty: bool,
-    /// Go on in a next file (FILE.0002 …) when one would be larger than this
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    /// Go on in a next file (FILE.0002 …) when one would be larger than this; 64KiB or more
+    #[arg(long, value_name = "SIZE", value_parser = parse_rotate_size)]
     rotate_size: Option<u64>,
     /// How long received messages are hidden from other consumers at a time; extended as long as it takes
     #[arg(long, value_name = "DURATION", default_value = HIDDEN_DEFAULT, value_parser = parse_visibility)]

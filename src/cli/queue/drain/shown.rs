@@ -9,6 +9,7 @@ use crate::output::units::{bytes, count, duration};
 use crate::output::{self, Page};
 use crate::queue::deletes::Left;
 use crate::queue::drain::report::{Ended, Report};
+use crate::queue::look::Counts;
 
 /// Messages that a sentence names; the JSON form has all of them.
 const NAMED: usize = 5;
@@ -64,27 +65,9 @@ impl Shown {
         }
     }
 
-    fn what_is_left(&self) -> String {
-        match &self.report.after {
-            None => "what is still in the queue is unknown: its counts cannot be read".to_owned(),
-            Some(after) if after.total() == 0 => "nothing is left in the queue".to_owned(),
-            Some(after) => format!(
-                "still in the queue: about {} visible, {} in flight, {} delayed",
-                after.visible, after.in_flight, after.delayed
-            ),
-        }
-    }
-
     fn given_back(&self) -> Option<String> {
-        let Report { released, already_visible, .. } = &self.report;
-        match (released, already_visible) {
-            (0, 0) => None,
-            (released, 0) => Some(format!("given back: {}", count(*released, "message"))),
-            (released, already) => Some(format!(
-                "given back: {}; visible again or gone before that: {already}",
-                count(*released, "message")
-            )),
-        }
+        let given_back = &self.report.given_back;
+        (given_back.released + given_back.already_visible > 0).then(|| given_back.sentence("message"))
     }
 
     fn rehearsal(&self) -> Page {
@@ -111,10 +94,10 @@ impl output::Report for Shown {
         let page = page.lines(self.why_it_ended()).lines(self.given_back());
         let report = &self.report;
         let page = page
-            .line(self.what_is_left())
+            .line(Counts::left(report.after))
             .line_if(!report.not_deleted.is_empty(), || some_of("in the file, and not deleted", &report.not_deleted))
             .line_if(!report.undecided.is_empty(), || some_of("left, because --where failed", &report.undecided));
-        page.lines(report.not_released.iter().map(ToString::to_string))
+        page.lines(report.given_back.not_released.iter().map(ToString::to_string))
             .lines(self.resumed.iter().map(|function| format!("resumed: function {function}")))
             .lines(report.error.iter().map(|error| format!("error: {error}")))
             .hints(&report.hints)

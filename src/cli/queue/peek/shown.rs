@@ -97,8 +97,8 @@ impl Peek {
             Some((queue, None)) => said.push(format!("whether {queue} grew is unknown: its counts cannot be read")),
             _ => {}
         }
-        said.push(self.given_back());
-        said.extend(self.look.not_released.iter().map(ToString::to_string));
+        said.push(self.look.given_back.sentence("message"));
+        said.extend(self.look.given_back.not_released.iter().map(ToString::to_string));
         said
     }
 
@@ -115,15 +115,6 @@ impl Peek {
             Ended::Heads => Some("FIFO: only the heads of message groups can be seen; the rest waits behind them"),
             Ended::Unanswered => Some("the counts promise more than the queue gave: not all may have been seen"),
             Ended::Interrupted => Some("interrupted: there may be more"),
-        }
-    }
-
-    fn given_back(&self) -> String {
-        match (self.look.released, self.look.already_visible) {
-            (released, 0) => format!("given back: {}", count(released, "message")),
-            (released, already) => {
-                format!("given back: {}; visible again or gone before that: {already}", count(released, "message"))
-            }
         }
     }
 
@@ -178,7 +169,7 @@ impl Report for Peek {
     fn exit(&self) -> Exit {
         let wants_the_end = self.all || self.selects;
         let stopped_short = wants_the_end && matches!(self.look.ended, Ended::Cap | Ended::Unanswered);
-        let is_partial = stopped_short || !self.missing.is_empty() || !self.look.not_released.is_empty();
+        let is_partial = stopped_short || !self.missing.is_empty() || !self.look.given_back.not_released.is_empty();
         if is_partial { Exit::Partial } else { Exit::Done }
     }
 }
