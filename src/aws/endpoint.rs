@@ -12,7 +12,7 @@ pub fn check(endpoint: &str) -> Result<()> {
 }
 
 /// Variables by which the SDKs send the calls of one service elsewhere (AWS SDKs and Tools Reference Guide,
-/// "Service-specific endpoints"), in their order. claimctl does not: the account is checked at one place, for all calls.
+/// "Service-specific endpoints"), in their order. claimctl does not: the account is checked at one place for all calls.
 pub fn of_one_service<'a>(variables: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut found: Vec<_> = variables.filter(|name| name.starts_with("AWS_ENDPOINT_URL_")).collect();
     found.sort_unstable();

@@ -39,14 +39,17 @@ pub struct Args {
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let planned = plan(args, ctx, target).await;
-    if let Some(file) = &args.markdown {
-        let text = match &planned {
-            Ok(plans) => plans.markdown(),
-            Err(error) => markdown::of_failure(target.name(), error),
-        };
-        markdown::write(&ctx.working_directory.join(file), &text)?;
-    }
-    report(planned?)
+    let written = match (&args.markdown, &planned) {
+        (None, _) => Ok(()),
+        (Some(file), Ok(plans)) => markdown::write(&ctx.working_directory.join(file), &plans.markdown()),
+        (Some(file), Err(error)) => {
+            markdown::write(&ctx.working_directory.join(file), &markdown::of_failure(target.name(), error))
+        }
+    };
+    // Why there is no plan matters more than that it could not be written down.
+    let planned = planned?;
+    written?;
+    report(planned)
 }
 
 async fn plan(args: &Args, ctx: &Ctx, target: &Target) -> Result<Plans> {

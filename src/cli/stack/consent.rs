@@ -52,6 +52,7 @@ impl ConsentArgs {
             }
         };
         let root = &terraform.root;
+        terraform::check_made(root, summary)?;
         let naming = |addresses: &[&str]| {
             let addresses = self.allow_destroy.iter().map(String::as_str).chain(addresses.iter().copied());
             let named = addresses.flat_map(|address| ["--allow-destroy".to_owned(), address.to_owned()]);

@@ -53,6 +53,8 @@ struct Resource {
     address: String,
     id: String,
     standing: Standing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Failure>,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,7 +62,6 @@ struct Import {
     stack: String,
     environment: String,
     resources: Vec<Resource>,
-    failed: Option<Failure>,
     next: String,
 }
 
@@ -71,12 +72,12 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         address: address.to_owned(),
         id: id.to_owned(),
         standing: if args.dry_run { Standing::Planned } else { Standing::NotBegun },
+        failed: None,
     };
     let mut import = Import {
         stack: args.stack.clone(),
         environment: target.name().to_owned(),
         resources: pairs.iter().map(resource).collect(),
-        failed: None,
         next: format!("claimctl deploy {}", terraform.root.typed()),
     };
     if args.dry_run {
@@ -84,17 +85,21 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let agreed = ask(args, ctx, target, &import.resources).await?;
     let digests = terraform.any_artifacts(ctx, target, &args.variables).await?.digests;
-    for (at, resource) in import.resources.iter_mut().enumerate() {
+    let alone = import.resources.len() == 1;
+    for resource in &mut import.resources {
         let what = (resource.address.as_str(), resource.id.as_str());
-        match terraform.import(target, &digests, &args.variables, what, &agreed).await {
-            Ok(Imported::New) => resource.standing = Standing::Imported,
-            Ok(Imported::Already) => resource.standing = Standing::Already,
-            Err(error) if at == 0 => return Err(error),
+        let imported = terraform.import(target, &digests, &args.variables, what, &agreed).await;
+        resource.standing = match imported {
+            Ok(Imported::New) => Standing::Imported,
+            Ok(Imported::Already) => Standing::Already,
+            Err(error) if alone => return Err(error),
             Err(error) => {
-                resource.standing = Standing::Failed;
-                import.failed = Some(Failure::of(&error));
-                break;
+                resource.failed = Some(Failure::of(&error));
+                Standing::Failed
             }
+        };
+        if ctx.cancel.is_cancelled() {
+            break;
         }
     }
     let is_left = |resource: &Resource| matches!(resource.standing, Standing::Failed | Standing::NotBegun);
@@ -144,7 +149,7 @@ impl Report for Import {
             table.row([resource.address.clone(), resource.id.clone(), resource.standing.words().to_owned()]);
         }
         let mut page = Page::new().table(table);
-        if let Some(failed) = &self.failed {
+        for failed in self.resources.iter().filter_map(|resource| resource.failed.as_ref()) {
             page = page.line(failed.says());
         }
         let planned = self.resources.iter().all(|resource| resource.standing == Standing::Planned);
@@ -159,6 +164,11 @@ impl Report for Import {
     }
 
     fn exit(&self) -> Exit {
-        if self.failed.is_some() { Exit::Partial } else { Exit::Done }
+        let failed: Vec<&Failure> = self.resources.iter().filter_map(|resource| resource.failed.as_ref()).collect();
+        match failed.first() {
+            Some(first) if failed.len() == self.resources.len() => first.exit,
+            Some(_) => Exit::Partial,
+            None => Exit::Done,
+        }
     }
 }

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::context::Ctx;
 use crate::deploy::state::{self, Life, Lock};
-use crate::deploy::terraform::{Root, Terraform, since};
+use crate::deploy::terraform::{self, Made, Root, Terraform, import_command, since};
 use crate::error::{Error, Result};
+use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Table, report, say};
 use crate::policy::{Place, PolicyArgs, policy};
 use crate::target::{Change, Intent, Target, TargetArgs};
@@ -58,7 +59,9 @@ struct Unlocking {
     locks: Vec<Found>,
     /// The locks that are there in the end.
     left: Vec<Lock>,
-    #[serde(skip)]
+    /// What the last run on this machine has made and the state may not know.
+    made: Vec<Made>,
+    /// The command to go on with.
     next: String,
 }
 
@@ -78,6 +81,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     target.guard(ctx).await?;
     let locks = state::locks(target, &root.state, &root.backend).await?;
     let found = locks.iter().map(|lock| Found::of(lock, &root, &target.config.terraform.binary)).collect();
+    let made = terraform::made(&root);
     let mut unlocking = Unlocking {
         stack: args.stack.clone(),
         environment: target.name().to_owned(),
@@ -85,7 +89,11 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         standing: if locks.is_empty() { Standing::NotLocked } else { Standing::Locked },
         locks: found,
         left: locks,
-        next: format!("claimctl plan {}", root.typed()),
+        next: match &made[..] {
+            [] => format!("claimctl plan {}", root.typed()),
+            made => import_command(&root, made),
+        },
+        made,
     };
     if unlocking.standing == Standing::NotLocked {
         return report(unlocking);
@@ -170,8 +178,12 @@ impl Report for Unlocking {
             Standing::Unlocked => {
                 let held = self.left.iter().flat_map(|lock| &lock.held);
                 let page = self.table().line(format!("{name}: the lock was given back"));
-                page.lines(held.map(|held| format!("there is another lock: {}", held.place())))
-                    .line(format!("what the dead run has left undone: {}", self.next))
+                page.lines(held.map(|held| format!("there is another lock: {}", held.place()))).line(
+                    match self.made.len() as u64 {
+                        0 => format!("what the dead run has left undone: {}", self.next),
+                        made => format!("it has made {}; take it in: {}", count(made, "resource"), self.next),
+                    },
+                )
             }
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::driver::Terraform;
 use super::events::{Event, Hook};
 use super::init;
+use super::made::Making;
 use super::plan::{Mode, Planned};
 use crate::deploy::versions::Held;
 use crate::error::{Error, Result};
@@ -49,13 +50,23 @@ impl Terraform {
         let doing = if planned.mode() == Mode::Destroy { "destroying" } else { "deploying" };
         self.progress.start(&format!("{doing} {}", self.root.name()), Some(total), Unit::Items);
         let mut done = Vec::new();
-        let heard = self.stream(&arguments, |event| self.hear(&event, &mut done)).await;
+        let mut making = Making::of(&self.root);
+        let heard = self.stream(&arguments, |event| {
+            making.hear(&event);
+            self.hear(&event, &mut done);
+        });
+        let heard = heard.await;
         self.progress.finish();
         if let Err(error) = planned.file.remove() {
             self.progress
                 .note(&format!("note: remove the plan yourself, it holds secrets: {}", error.chain().join(": ")));
         }
         let (ended, said) = heard?;
+        // Whoever ends by itself has saved its state, or left it in a file.
+        if let Err(error) = making.end(ended.status.code().is_some()) {
+            let why = error.chain().join(": ");
+            self.progress.note(&format!("note: what was made could not be noted for the case of a kill: {why}"));
+        }
         self.note_warnings(&said);
         init::note_state(&self.root)?;
         let name = self.root.name();

@@ -34,6 +34,10 @@ pub struct Hook {
     action: String,
     #[serde(default)]
     pub elapsed_seconds: f64,
+    #[serde(default)]
+    id_key: String,
+    #[serde(default)]
+    id_value: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +99,11 @@ impl Hook {
             "read" => "read",
             other => other,
         }
+    }
+
+    /// The `id` of what was created.
+    pub fn created_id(&self) -> Option<&str> {
+        (self.action == "create" && self.id_key == "id" && !self.id_value.is_empty()).then_some(&self.id_value)
     }
 
     /// Data sources are read, and change nothing.

@@ -1,6 +1,7 @@
 //! What exists without being in the state, as after a run that was killed: how it is taken in.
 
 use super::events::Diagnostic;
+use super::made::Made;
 use super::root::Root;
 use crate::changes::quoted;
 
@@ -26,27 +27,34 @@ pub fn hints<'a>(errors: impl Iterator<Item = &'a Diagnostic>, root: &Root) -> V
             continue;
         };
         match id(kind(address), &text) {
-            Some(id) => known.push(format!("{} {}", quoted(address), quoted(id))),
+            Some(id) => known.push(Made { address: address.to_owned(), id: id.to_owned() }),
             None => unknown.push(address),
         }
     }
-    let import = format!("claimctl state import {}", root.typed());
     let known = (!known.is_empty()).then(|| {
         let what = "what exists without being in the state was left by a run that was killed, or is somebody else's";
-        format!("{what}; where it is this stack's, take it in: {import} {}", known.join(" "))
+        format!("{what}; where it is this stack's, take it in: {}", import(root, &known))
     });
     let unknown = unknown.into_iter().map(|address| {
         let (kind, address) = (kind(address), quoted(address));
         format!(
-            "{address} exists without being in the state: take it in with {import} {address} ID \
-             (what its ID is: the provider's documentation of {kind}, Import)"
+            "{address} exists without being in the state: take it in with claimctl state import {} {address} ID \
+             (what its ID is: the provider's documentation of {kind}, Import)",
+            root.typed()
         )
     });
     known.into_iter().chain(unknown).collect()
 }
 
+/// One command for all of them.
+pub fn import(root: &Root, made: &[Made]) -> String {
+    let pairs: Vec<String> =
+        made.iter().map(|made| format!("{} {}", quoted(&made.address), quoted(&made.id))).collect();
+    format!("claimctl state import {} {}", root.typed(), pairs.join(" "))
+}
+
 /// The type of the resource at an address: `module.a["b.c"].aws_sqs_queue.d[0]` is an `aws_sqs_queue`.
-fn kind(address: &str) -> &str {
+pub fn kind(address: &str) -> &str {
     let mut rest = address;
     while let Some(module) = rest.strip_prefix("module.") {
         let end = match module.find(['.', '[']) {

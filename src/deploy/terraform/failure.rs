@@ -108,6 +108,11 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
         let file = root.values();
         return (Kind::Usage, vec![format!("set it in {}, or with --var NAME=VALUE", file.display())]);
     }
+    if says(&["dependency lock file"]) && says(&["read-only file system", "permission denied"]) {
+        let hint =
+            format!("Terraform keeps .terraform.lock.hcl in {}: make that folder writable", root.folder.display());
+        return (Kind::Usage, vec![hint]);
+    }
     if says(&["Failed to query available provider packages", "Failed to install provider"]) {
         let hint = "providers come from their registry or a mirror of it: check the network and TF_CLI_CONFIG_FILE";
         return (Kind::Unreachable, vec![hint.to_owned()]);
@@ -159,6 +164,7 @@ mod tests {
             ("Saved plan is stale", "", Kind::Refused),
             ("creating queue", "api error AccessDenied: no", Kind::Denied),
             ("No value for required variable", "", Kind::Usage),
+            ("Failed to update dependency lock file", "open ./x: read-only file system.", Kind::Usage),
             ("refreshing state", "in S3 bucket \"b\": api error KMS.KMSInvalidStateException: gone", Kind::Denied),
             ("refreshing state", "S3 bucket \"b\" does not exist.", Kind::NotFound),
             ("refreshing state", "in S3 bucket \"b\": InternalError", Kind::Unexpected),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::driver::Terraform;
+use super::made;
 use super::variables;
 use crate::error::{Error, Result};
 use crate::target::{Change, Target};
@@ -31,14 +32,22 @@ impl Terraform {
         // An ID may begin with a dash.
         arguments.extend(["--", address, id].map(str::to_owned));
         let doing = format!("import {id} as {address} into {}", self.root.name());
-        match self.run(&arguments, &doing).await {
+        let imported = match self.run(&arguments, &doing).await {
             Ok(_) => Ok(Imported::New),
-            Err(error) if is_there(&error) => Ok(Imported::Already),
+            Err(error) if says(&error, "Resource already managed by Terraform") => Ok(Imported::Already),
             Err(error) => Err(error),
+        };
+        let is_settled = match &imported {
+            Ok(_) => true,
+            Err(error) => says(error, "Cannot import non-existent"),
+        };
+        if is_settled {
+            made::forget(&self.root, address)?;
         }
+        imported
     }
 }
 
-fn is_there(error: &Error) -> bool {
-    error.said().iter().any(|line| line.contains("Resource already managed by Terraform"))
+fn says(error: &Error, words: &str) -> bool {
+    error.said().iter().any(|line| line.contains(words))
 }

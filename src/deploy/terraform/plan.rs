@@ -102,7 +102,7 @@ impl Terraform {
         self.note_warnings(&said);
         // 2: there is something to do (Terraform documentation, "terraform plan", -detailed-exitcode).
         let is_empty = ended.status.code() == Some(0);
-        let summary = match is_empty {
+        let summary = match is_empty && !seen.is_empty() {
             // Asking for the plan would start the provider once more.
             true => Summary {
                 unchanged: seen.iter().filter(|address| !is_data(address)).count() as u64,

@@ -23,6 +23,9 @@ fn a_stack_is_deployed_settles_changes_and_is_known_by_its_names() {
     assert!(keys.len() == 1 && keys[0].starts_with("functions/claim-recorder/"), "{keys:?}");
     site.deploy("one", "").exits(0).says("nothing to do");
     site.run("deploy claim-check --env dev --yes --artifact deployed").exits(0).says("nothing to do");
+    site.run("plan claim-check --env dev --artifact deployed -- -refresh=false")
+        .exits(0)
+        .says("nothing to do, 28 unchanged");
 
     let plan = site.zip("two");
     let plan = site.plan(&format!("--artifact {}", plan.display()));

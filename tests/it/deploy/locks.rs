@@ -59,8 +59,16 @@ fn following_what_is_typed_out_a_killed_deployment_comes_to_its_end() {
     assert!(!site.is_locked(stack));
     site.run(&format!("{unlock} --yes")).exits(0).says("left-by-dead in dev is not locked");
 
-    let exists = site.run(deploy).says("it already exists");
-    let import = exists.after("take it in: ");
+    // Made before the kill, or when it came: the first are known, of the others AWS says that they exist.
+    let exists = site.run(deploy);
+    let exists = match exists.code {
+        4 => {
+            site.types(&format!("{} --yes", exists.after("take it in: "))).exits(0);
+            site.run(deploy)
+        }
+        _ => exists,
+    };
+    let import = exists.says("it already exists").after("take it in: ");
     site.types(&import).fails_with(4, "No terminal to ask on");
     site.types(&format!("{import} --dry-run")).exits(0).says("would be imported").says("nothing was changed");
     let imported = site.types(&format!("{import} --yes")).exits(0).says("imported");
@@ -97,6 +105,40 @@ fn a_run_that_is_at_work_here_keeps_its_lock() {
     site.root.cloud.plant(&json!([]));
     finish(child, stack.to_owned()).exits(0);
     assert!(!site.is_locked(stack));
+}
+
+#[test]
+fn what_a_killed_run_has_made_is_known_and_not_made_a_second_time() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let (stack, deploy) = ("keyed", "deploy keyed --env dev --yes");
+    let key = "resource \"aws_kms_key\" \"claims\" {\n  description = \"claims\"\n}\n";
+    site.project.write("terraform/stacks/keyed/key.tf", key);
+    let child = held(&site, stack);
+    // A key has no name: another one can be made at any time.
+    eventually("the key", || {
+        std::fs::read_to_string(site.data(stack).join("applying.jsonl"))
+            .ok()?
+            .contains("aws_kms_key.claims")
+            .then_some(())
+    });
+    rustix::process::kill_process(terraform_of(&child).unwrap(), Signal::KILL).unwrap();
+    finish(child, stack.to_owned()).says("Terraform was killed");
+    site.root.cloud.plant(&json!([]));
+    let unlocked = site.run("state unlock keyed --env dev --yes").exits(0).says("; take it in: ");
+    let again = site.run(deploy).fails_with(4, "that a killed run has made would be made a second time");
+    let import = again.after("take it in: ");
+    assert_eq!(import, unlocked.after("; take it in: "));
+    assert!(import.contains(" aws_kms_key.claims "), "{import}");
+    site.types(&format!("{import} --yes")).exits(0);
+    let exists = site.run(deploy);
+    if exists.code != 0 {
+        site.types(&format!("{} --yes", exists.after("take it in: "))).exits(0);
+        site.run(deploy).exits(0);
+    }
+    site.run(deploy).exits(0).says("nothing to do, 6 unchanged");
+    assert_eq!((site.root.cloud.all("aws_kms_key").len(), site.of_small(stack)), (1, 5));
+    assert!(!site.data(stack).join("applying.jsonl").exists());
 }
 
 /// A lock of somebody else's, put where Terraform would.
