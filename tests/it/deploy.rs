@@ -12,6 +12,7 @@ mod locks;
 mod many;
 mod plan;
 mod refusals;
+mod restore;
 mod site;
 mod state;
 mod surfaces;

@@ -7,7 +7,7 @@ use crate::deploy::terraform::{Imported, Terraform};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::output::units::count;
-use crate::output::{Failure, Outcome, Page, Report, Table, report};
+use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
 use crate::target::{Change, Intent, Target, TargetArgs};
 
 /// Take what exists into the state of a stack
@@ -83,6 +83,9 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     if args.dry_run {
         return report(import);
     }
+    if (!ctx.manners.yes || target.is_protected()) && args.confirm.is_none() {
+        say(import.table().render(&ctx.terminal).trim_end());
+    }
     let agreed = ask(args, ctx, target, &import.resources).await?;
     let digests = terraform.any_artifacts(ctx, target, &args.variables).await?.digests;
     let alone = import.resources.len() == 1;
@@ -142,13 +145,19 @@ impl Standing {
     }
 }
 
-impl Report for Import {
-    fn page(&self) -> Page {
+impl Import {
+    fn table(&self) -> Page {
         let mut table = Table::new(["RESOURCE", "ID", "IS"]);
         for resource in &self.resources {
             table.row([resource.address.clone(), resource.id.clone(), resource.standing.words().to_owned()]);
         }
-        let mut page = Page::new().table(table);
+        Page::new().table(table)
+    }
+}
+
+impl Report for Import {
+    fn page(&self) -> Page {
+        let mut page = self.table();
         for failed in self.resources.iter().filter_map(|resource| resource.failed.as_ref()) {
             page = page.line(failed.says());
         }

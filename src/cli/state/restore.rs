@@ -8,7 +8,7 @@ use super::shown;
 use crate::context::Ctx;
 use crate::deploy::state::{self, Content, Difference, Header, Restoration, Store};
 use crate::deploy::terraform::{ERRORED, Root, Terraform};
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, IoContext, Kind, Result};
 use crate::output::{Outcome, Page, Report, report, say};
 use crate::target::{Change, Intent, Target, TargetArgs};
 
@@ -113,11 +113,10 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     restored.difference = match before.filter(|_| !restoration.replaces_nothing()) {
         Some(before) => {
             let opened = terraform.insert(Terraform::open_for_repair(ctx, target, &args.stack).await?);
-            let now = opened.told_state(before.content.bytes()).await?;
-            Difference::between(now, opened.told_state(restoration.content.bytes()).await?)
+            compare(ctx, opened, &before.content, &restoration.content).await?
         }
         // Nothing is to be compared, and so no Terraform is asked, which would make a state where none is.
-        None => Difference::of_all(restoration.content.resources()),
+        None => Difference::by_resource(None, &restoration.content),
     };
     restored.standing = Standing::Planned;
     check_kept(args, &store, &restored, &restoration)?;
@@ -140,6 +139,23 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     report(restored)
 }
 
+/// A state that Terraform cannot tell, as one of another version of a provider, can be restored all the same.
+async fn compare(ctx: &Ctx, terraform: &Terraform, now: &Content, then: &Content) -> Result<Difference> {
+    let told = async {
+        let now = terraform.told_state(now.bytes()).await?;
+        Ok::<_, Error>(Difference::between(now, terraform.told_state(then.bytes()).await?))
+    };
+    match told.await {
+        Err(error) if error.kind() != Kind::Interrupted => {
+            let why = error.said().iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+            let why = error.chain().into_iter().chain(why.map(str::to_owned)).collect::<Vec<_>>().join(" ");
+            ctx.progress.note(&format!("note: what differs within resources cannot be told: {why}"));
+            Ok(Difference::by_resource(Some(now), then))
+        }
+        told => told,
+    }
+}
+
 async fn source(args: &Args, ctx: &Ctx, store: &Store) -> Result<(From, Content)> {
     match (&args.version, &args.file) {
         (Some(typed), _) => {
@@ -150,14 +166,16 @@ async fn source(args: &Args, ctx: &Ctx, store: &Store) -> Result<(From, Content)
         (None, Some(file)) => {
             let path = ctx.working_directory.join(file);
             let bytes = std::fs::read(&path).on("read", file).map_err(|error| error.hint(HOW_TO_PULL))?;
-            let content = Content::parse(bytes, &file.display().to_string())?;
+            let content =
+                Content::parse(bytes, &file.display().to_string()).map_err(|error| error.hint(HOW_TO_PULL))?;
             Ok((From { version_id: None, file: Some(file.clone()), header: content.header.clone() }, content))
         }
         (None, None) => Err(Error::usage("neither a version nor a file is named").hint(HOW_TO_PULL)),
     }
 }
 
-const HOW_TO_PULL: &str = "a version: claimctl state versions STACK; a file: what claimctl state pull --to FILE wrote";
+const HOW_TO_PULL: &str = "a file is what claimctl state pull --to FILE writes, or Terraform's errored.tfstate; for \
+                           what is in the bucket, name a version: claimctl state versions";
 
 /// The file, where it is what Terraform left beside the root because it could not save it.
 fn errored(file: &Path, root: &Root) -> Option<PathBuf> {

@@ -111,7 +111,7 @@ fn in_use(spec: &Spec, obstacles: &[String]) -> Error {
     if more > 0 {
         error = error.hint(format!("and {more} more"));
     }
-    error.hint("destroy the stacks first (terraform destroy), then run this again")
+    error.hint("destroy the stacks first (claimctl destroy), then run this again")
 }
 
 /// Counts the versions and delete markers of a bucket, and says what its current objects stand against.
@@ -143,7 +143,7 @@ async fn obstacle(s3: &Client, wanted: &Wanted, key: &str) -> Result<Option<Stri
         return Ok(None);
     }
     if key.ends_with(".tflock") {
-        return Ok(Some(format!("{key}: Terraform is at work, or was killed (terraform force-unlock)")));
+        return Ok(Some(format!("{key}: Terraform is at work, or was killed (claimctl state unlock)")));
     }
     let answer = s3.get_object().bucket(&wanted.name).key(key).send().await;
     if answer.as_ref().err().and_then(code) == Some("NoSuchKey") {
@@ -181,7 +181,7 @@ async fn locks(target: &Target, wanted: &super::table::Wanted) -> Result<Vec<Str
         let page = page.or_needs(&format!("look for locks in {}", wanted.name), SCAN, &wanted.arn)?;
         for item in page.items().iter().filter(|item| item.contains_key("Info")) {
             let id = item.get("LockID").and_then(|id| id.as_s().ok()).map_or("?", String::as_str);
-            held.push(format!("{id}: locked (terraform force-unlock)"));
+            held.push(format!("{id}: locked (claimctl state unlock)"));
         }
     }
     Ok(held)

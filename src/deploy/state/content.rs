@@ -1,6 +1,8 @@
 //! What a state says of itself (Terraform documentation, "State", format version 4), read from its text: its numbers
 //! are kept digit by digit, which a parsed document would not do.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -53,11 +55,7 @@ pub struct Content {
 impl Content {
     /// `from` names the file or the version, for the error.
     pub fn parse(bytes: Vec<u8>, from: &str) -> Result<Content> {
-        let not_a_state = |why: String| {
-            Error::usage(format!("{from} is not a Terraform state"))
-                .caused_by(why)
-                .hint("a state is what claimctl state pull writes, or Terraform's errored.tfstate")
-        };
+        let not_a_state = |why: String| Error::usage(format!("{from} is not a Terraform state")).caused_by(why);
         let text = String::from_utf8(bytes).map_err(|error| not_a_state(error.to_string()))?;
         serde_json::from_str::<IgnoredAny>(&text).map_err(|error| not_a_state(error.to_string()))?;
         let Some(header) = Header::read(text.as_bytes()) else {
@@ -96,14 +94,20 @@ impl Content {
         })
     }
 
-    /// The managed resources that it lists, address and type of each instance; what cannot be read is left out.
-    pub fn resources(&self) -> Vec<(String, String)> {
+    /// Each instance of the managed resources that it lists, by its address. It holds secrets.
+    pub fn instances(&self) -> BTreeMap<String, Instance> {
         let listed = member(&self.text, "resources").and_then(|text| serde_json::from_str::<Vec<Listed>>(text).ok());
         let managed = listed.into_iter().flatten().filter(|resource| resource.mode == "managed");
-        let mut named: Vec<_> = managed.flat_map(|resource| resource.named()).collect();
-        named.sort();
-        named
+        managed.flat_map(Listed::instances).collect()
     }
+}
+
+/// One instance of a resource, as the state has it.
+#[derive(Debug, PartialEq)]
+pub struct Instance {
+    /// The resource's type.
+    pub kind: String,
+    content: Value,
 }
 
 /// A resource as a state lists it.
@@ -114,21 +118,19 @@ struct Listed {
     #[serde(rename = "type")]
     kind: String,
     name: String,
-    instances: Vec<Instance>,
-}
-
-#[derive(Deserialize)]
-struct Instance {
-    /// Of `for_each` a string, of `count` a number.
-    index_key: Option<Value>,
+    instances: Vec<Value>,
 }
 
 impl Listed {
-    fn named(self) -> Vec<(String, String)> {
+    fn instances(self) -> impl Iterator<Item = (String, Instance)> {
         let module = self.module.map(|module| format!("{module}.")).unwrap_or_default();
         let name = format!("{module}{}.{}", self.kind, self.name);
-        let address = |instance: Instance| instance.index_key.map_or(name.clone(), |key| format!("{name}[{key}]"));
-        self.instances.into_iter().map(|instance| (address(instance), self.kind.clone())).collect()
+        self.instances.into_iter().map(move |content| {
+            // Of `for_each` a string, of `count` a number.
+            let key = content.get("index_key").map_or_else(String::new, |key| format!("[{key}]"));
+            let deposed = content["deposed"].as_str().map_or_else(String::new, |key| format!(" (deposed {key})"));
+            (format!("{name}{key}{deposed}"), Instance { kind: self.kind.clone(), content })
+        })
     }
 }
 
@@ -226,7 +228,7 @@ mod tests {
             assert!(!content(STATE).holds_the_same(&content(&STATE.replace(from, to))), "{from}");
         }
         assert!(!content(STATE).is_empty());
-        assert_eq!(content(STATE).resources(), [("module.m.t.n[\"k\"]".to_owned(), "t".to_owned())]);
+        assert_eq!(content(STATE).instances()["module.m.t.n[\"k\"]"].kind, "t");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::content::Content;
 use super::told::{Output, Resource, Told};
 use crate::deploy::terraform::{Attribute, attributes};
 
@@ -72,10 +73,21 @@ impl Difference {
         difference
     }
 
-    /// Where there was nothing before: everything is added.
-    pub fn of_all(resources: Vec<(String, String)>) -> Difference {
-        let added = resources.into_iter().map(|(address, kind)| Differs::whole(address, kind, How::Added));
-        Difference { resources: added.collect(), ..Difference::default() }
+    /// Where Terraform cannot tell them: by resource only, because what within is a secret is not known.
+    pub fn by_resource(old: Option<&Content>, new: &Content) -> Difference {
+        let mut difference = Difference::default();
+        let mut old = old.map(Content::instances).unwrap_or_default();
+        for (address, instance) in new.instances() {
+            match old.remove(&address) {
+                Some(before) if before == instance => difference.unchanged += 1,
+                Some(_) => difference.resources.push(Differs::whole(address, instance.kind, How::Changed)),
+                None => difference.resources.push(Differs::whole(address, instance.kind, How::Added)),
+            }
+        }
+        let removed = old.into_iter().map(|(address, instance)| Differs::whole(address, instance.kind, How::Removed));
+        difference.resources.extend(removed);
+        difference.resources.sort_by(|a, b| a.address.cmp(&b.address));
+        difference
     }
 
     pub fn is_empty(&self) -> bool {
@@ -169,6 +181,28 @@ mod tests {
         let outputs: Vec<&str> = difference.outputs.iter().map(|output| output.path.as_str()).collect();
         assert_eq!(outputs, ["o.url", "secret"]);
         assert!(!serde_json::to_string(&difference).unwrap().contains("hunter"));
+    }
+
+    #[test]
+    fn without_terraform_resources_are_compared_as_a_whole() {
+        let state = |resources: Value| {
+            let state =
+                json!({"version": 4, "terraform_version": "1", "serial": 1, "lineage": "l", "resources": resources});
+            Content::parse(state.to_string().into_bytes(), "it").unwrap()
+        };
+        let resource = |name: &str, secret: &str| json!({"mode": "managed", "type": "t", "name": name, "instances": [{"attributes": {"s": secret}}]});
+        let old = state(json!([resource("a", "x"), resource("b", "x"), resource("c", "x")]));
+        let new = state(json!([resource("b", "x"), resource("c", "y"), resource("d", "x")]));
+        let told = |difference: Difference| {
+            let told = difference.resources.iter().map(|one| format!("{} {}", one.how.name(), one.address));
+            (told.collect::<Vec<_>>(), difference.unchanged)
+        };
+        let (all, unchanged) = told(Difference::by_resource(Some(&old), &new));
+        assert_eq!(
+            (all.as_slice(), unchanged),
+            (["removed t.a", "changed t.c", "added t.d"].map(str::to_owned).as_slice(), 1)
+        );
+        assert_eq!(told(Difference::by_resource(None, &old)).0, ["added t.a", "added t.b", "added t.c"]);
     }
 
     #[test]

@@ -77,11 +77,11 @@ impl Restoration {
 pub async fn current(store: &Store, stack: &str) -> Result<Option<Before>> {
     let key = store.key(stack);
     let Some(read) = store.read(&key, None, None).await? else { return Ok(None) };
-    let content = Content::parse(read.bytes, &store.url(&key)).map_err(|error| {
-        error.hint(format!(
-            "Terraform cannot read it either; out of the way, it stays as a version: aws s3 rm {}",
-            store.url(&key)
-        ))
+    let url = store.url(&key);
+    let content = Content::parse(read.bytes, &url).map_err(|error| {
+        Error::refused(format!("what is there as the state of {stack} in {} cannot be read", store.environment))
+            .caused_by(error)
+            .hint(format!("Terraform cannot read it either; out of the way, it stays as a version: aws s3 rm {url}"))
     })?;
     let version_id = read.version_id.filter(|id| id != "null");
     Ok(Some(Before { content, version_id, modified_at: read.modified_at }))

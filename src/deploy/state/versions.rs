@@ -184,12 +184,12 @@ fn matching(versions: &[Version], is_meant: impl Fn(&Version) -> bool) -> Vec<us
 /// What a version holds.
 pub async fn content(store: &Store, stack: &str, version: &Version) -> Result<Content> {
     let key = store.key(stack);
-    let read = store.read(&key, Some(&version.version_id), None).await?;
-    let read = read.ok_or_else(|| {
-        Error::not_found(format!("version {} of {} is gone since", version.version_id, store.url(&key)))
-            .hint(format!("see which there are: claimctl state versions {stack} --env {}", store.environment))
+    let others = || format!("choose another one: claimctl state versions {stack} --env {}", store.environment);
+    let read = store.read(&key, Some(&version.version_id), None).await?.ok_or_else(|| {
+        let gone = format!("version {} of {} is gone since", version.version_id, store.url(&key));
+        Error::not_found(gone).hint(others())
     })?;
-    Content::parse(read.bytes, &version.name())
+    Content::parse(read.bytes, &version.name()).map_err(|error| error.hint(others()))
 }
 
 /// There is nothing under this name, not even a deletion.

@@ -74,6 +74,10 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     if says(&["does not have the expected content"]) {
         return (Kind::Refused, of_another_checksum(text, root));
     }
+    if says(&["cannot import state with", "cannot overwrite existing state with serial"]) {
+        let hint = format!("it was changed meanwhile; what it is now: claimctl state versions {}", root.typed());
+        return (Kind::Refused, vec![hint]);
+    }
     if says(&["account ID not allowed", "is selected, but the variables"]) {
         return (Kind::Refused, vec![format!("what is meant and what is there: claimctl env show {environment}")]);
     }
@@ -162,6 +166,7 @@ mod tests {
     fn the_kind_follows_from_what_was_said_and_the_words_are_kept() {
         for (summary, detail, kind) in [
             ("Saved plan is stale", "", Kind::Refused),
+            ("cannot import state with serial 3 over newer state with serial 5", "", Kind::Refused),
             ("creating queue", "api error AccessDenied: no", Kind::Denied),
             ("No value for required variable", "", Kind::Usage),
             ("Failed to update dependency lock file", "open ./x: read-only file system.", Kind::Usage),
