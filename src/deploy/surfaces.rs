@@ -25,6 +25,8 @@ const CONCURRENCY: usize = 32;
 #[derive(Debug, Default)]
 pub struct Look {
     pub surfaces: Surfaces,
+    /// Stacks that are not deployed, or expose nothing.
+    nameless: Vec<String>,
     /// Stacks that are not deployed or may not be looked at: S3 answers both alike to who may not list the bucket
     /// (Amazon S3 API Reference, GetObject, permissions).
     hidden: Vec<String>,
@@ -40,14 +42,14 @@ impl Look {
         Look { surfaces, ..Look::default() }
     }
 
+    /// Nothing could be asked for.
     pub fn nothing(why: Error) -> Look {
         Look { broken: vec![why], ..Look::default() }
     }
 
     /// Whether a stack was looked at and exposes nothing.
     pub fn lacks(&self, stack: &str) -> bool {
-        let is_known = self.surfaces.0.iter().any(|surface| surface.stack == stack);
-        !is_known && !self.is_broken() && !self.hidden.iter().any(|hidden| hidden == stack)
+        self.nameless.iter().any(|nameless| nameless == stack)
     }
 
     /// Whether there may be more than is known. A stack that is only hidden is most likely not deployed.
@@ -110,7 +112,7 @@ pub async fn read(target: &Target, environment: &str) -> Result<Look> {
     for (stack, answer) in stacks.into_iter().zip(answers) {
         match answer {
             Ok(Answer::Found(surface)) => look.surfaces.0.push(surface),
-            Ok(Answer::None) => {}
+            Ok(Answer::None) => look.nameless.push(stack),
             Ok(Answer::Hidden) => look.hidden.push(stack),
             Err(error) => look.broken.push(error),
         }
