@@ -127,8 +127,7 @@ impl Found {
 impl Unlocking {
     /// The lock that is meant.
     fn chosen(&self, id: Option<&str>, root: &Root) -> Result<usize> {
-        let ids: Vec<&str> =
-            self.locks.iter().map(|found| found.lock.id.as_deref().unwrap_or("(unreadable)")).collect();
+        let ids: Vec<&str> = self.locks.iter().filter_map(|found| found.lock.id.as_deref()).collect();
         let one_of = |error: Error| {
             ids.iter().fold(error, |error, id| error.hint(format!("claimctl state unlock {} {id}", root.typed())))
         };
@@ -136,7 +135,11 @@ impl Unlocking {
             (Some(id), locks) => locks.iter().position(|found| found.lock.id.as_deref() == Some(id)).ok_or_else(|| {
                 one_of(
                     Error::refused(format!("{} is not locked by {id} any more, so nothing was done", root.name()))
-                        .caused_by(format!("it is locked by {}", ids.join(" and "))),
+                        .caused_by(match ids.is_empty() {
+                            true => "the lock that is there cannot be read".to_owned(),
+                            false => format!("it is locked by {}", ids.join(" and ")),
+                        })
+                        .hint(format!("who holds it: claimctl state unlock {} --dry-run", root.typed())),
                 )
             }),
             (None, [_]) => Ok(0),

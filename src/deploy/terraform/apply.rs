@@ -62,8 +62,8 @@ impl Terraform {
                 .note(&format!("note: remove the plan yourself, it holds secrets: {}", error.chain().join(": ")));
         }
         let (ended, said) = heard?;
-        // Whoever ends by itself has saved its state, or left it in a file.
-        if let Err(error) = making.end(ended.status.code().is_some()) {
+        // Whoever ends by itself has saved its state, or left it in a file. A crash has another code.
+        if let Err(error) = making.end(matches!(ended.status.code(), Some(0 | 1))) {
             let why = error.chain().join(": ");
             self.progress.note(&format!("note: what was made could not be noted for the case of a kill: {why}"));
         }

@@ -22,7 +22,8 @@ pub fn explain(said: &Said, root: &Root, program: &str) -> Error {
     let info = info(&text);
     let Some(id) = info.get("ID") else {
         // The lock could not be asked for: that is no lock of somebody else's.
-        return said.failure("lock the state", root);
+        let look = format!("whether somebody holds it: claimctl state unlock {} --dry-run", root.typed());
+        return said.failure("lock the state", root).hint(look);
     };
     let get = |field| info.get(field).copied().unwrap_or("unknown");
     let operation = get("Operation").trim_start_matches("OperationType").to_lowercase();

@@ -228,10 +228,13 @@ fn a_lock_that_cannot_be_read_is_shown_as_such() {
             .exits(0)
             .says("unreadable")
             .says("whether it is at work cannot be told");
+        site.run(&format!("{UNLOCK} {ONE} --yes")).fails_with(4, "is not locked by").says("cannot be read");
         site.run(&format!("{UNLOCK} --yes")).exits(0);
         assert_eq!(locks.there(), (false, false), "{broken:?}");
     }
+    locks.lockfile("{\"ID\": ");
     locks.item(None);
+    site.run("plan small --env dev").says(&format!("claimctl {UNLOCK} --dry-run"));
     site.run(&format!("{UNLOCK} --yes")).exits(0);
     assert_eq!(locks.there(), (false, false));
 }
