@@ -132,6 +132,8 @@ impl Terraform {
         Ok((terraform, has_state))
     }
 
+    /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
+    /// `default` for a moment.
     fn command(&self, arguments: &[String], workspace: Option<&str>) -> Command {
         let mut command = Command::new(&self.binary.program);
         for name in &self.unset {
@@ -167,10 +169,10 @@ impl Terraform {
 
     /// Runs a command whose output is text, and gives its stdout.
     pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
-        self.run_in(None, arguments, doing).await
+        self.run_in(Some(&self.root.environment), arguments, doing).await
     }
 
-    /// The same in a workspace that need not be the selected one.
+    /// The same in a workspace, or in the one that is selected.
     pub(super) async fn run_in(&self, workspace: Option<&str>, arguments: &[String], doing: &str) -> Result<String> {
         let mut said = Said::default();
         let mut stdout = String::new();
@@ -192,7 +194,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(arguments, None, |stream, line| match (stream, Event::read(line)) {
+            .started(arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {

@@ -115,7 +115,9 @@ impl Terraform {
         match select {
             Select::OrCreate => {
                 let select = ["workspace", "select", "-no-color", "-or-create=true", &root.environment];
-                self.run(&select.map(str::to_owned), &format!("select the workspace of {}", root.name())).await?;
+                // Terraform selects none while one is named to it.
+                let doing = format!("select the workspace of {}", root.name());
+                self.run_in(None, &select.map(str::to_owned), &doing).await?;
             }
             // What Terraform itself notes.
             Select::AsNamed => std::fs::write(&selection, &root.environment).on("write", &selection)?,
