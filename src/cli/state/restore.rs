@@ -123,15 +123,20 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     if args.dry_run {
         return report(restored);
     }
+    let checksum = match before {
+        None => state::checksum(target, &store, &args.stack).await?,
+        Some(_) => None,
+    };
     let agreed = ask(args, ctx, target, &restored).await?;
-    if before.is_none() && state::forget_checksum(target, &store, &args.stack, &agreed).await? {
-        ctx.progress.note("note: the checksum that the lock table kept of the deleted state is removed");
-    }
     let terraform = match terraform {
         Some(terraform) => terraform,
         None => Terraform::open_for_repair(ctx, target, &args.stack).await?,
     };
     restoration.check_unmoved(&store, &args.stack).await?;
+    if let Some(checksum) = &checksum {
+        state::forget_checksum(target, &store, &args.stack, checksum, &agreed).await?;
+        ctx.progress.note("note: the checksum that the lock table kept of the deleted state is removed");
+    }
     terraform.push_state(&restoration.content.under(restoration.serial), &agreed).await?;
     restored.standing = Standing::Restored;
     restored.now = state::header_now(&store, &args.stack).await?;

@@ -13,7 +13,7 @@ mod store;
 mod told;
 mod versions;
 
-pub use checksum::forget as forget_checksum;
+pub use checksum::{forget as forget_checksum, read as checksum};
 pub use content::{Content, Header};
 pub use difference::{Difference, Differs, How};
 pub use life::{Life, Workplace};

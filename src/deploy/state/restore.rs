@@ -35,7 +35,8 @@ impl Restoration {
                 if header.lineage != content.header.lineage {
                     return Err(another(store, stack, header, &content));
                 }
-                header.serial.max(content.header.serial).saturating_add(1)
+                // The next one, and no later: Terraform then refuses it where another run has written meanwhile.
+                header.serial.saturating_add(1)
             }
             // An empty state is as good as none: Terraform makes one for every new workspace.
             None => last_known(store, stack, &content).await?,
@@ -59,11 +60,10 @@ impl Restoration {
     /// Fails where somebody changed the state since it was looked at.
     pub async fn check_unmoved(&self, store: &Store, stack: &str) -> Result<()> {
         let now = current(store, stack).await?;
-        let header = |before: &Option<Before>| before.as_ref().map(|before| before.content.header.clone());
         let is_as_before = match (&now, self.replaces_nothing()) {
             (None, true) => true,
             (Some(now), true) => now.content.is_empty(),
-            _ => header(&now) == header(&self.before),
+            _ => now.map(|now| now.content) == self.before.as_ref().map(|before| before.content.clone()),
         };
         if is_as_before {
             return Ok(());
