@@ -22,7 +22,8 @@ pub async fn read(target: &Target, store: &Store, stack: &str) -> Result<Option<
     let Some(table) = &store.lock_table else { return Ok(None) };
     let get = target.dynamodb().get_item().table_name(table).key("LockID", id(store, stack)).consistent_read(true);
     let resource = Place::of(target).await?.arn("dynamodb", &format!("table/{table}"));
-    let answer = get.send().await.or_needs(&format!("read the checksum of the state from {table}"), GET_ITEM, &resource)?;
+    let answer =
+        get.send().await.or_needs(&format!("read the checksum of the state from {table}"), GET_ITEM, &resource)?;
     let digest = answer.item.as_ref().and_then(|item| item.get(DIGEST)?.as_s().ok());
     Ok(digest.cloned().map(Checksum))
 }
