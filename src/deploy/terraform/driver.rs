@@ -9,13 +9,15 @@ use aws_credential_types::provider::ProvideCredentials;
 use tokio::process::Command;
 
 use super::binary::Binary;
+use super::errored::ERRORED;
 use super::events::{Diagnostic, Event};
 use super::failure::Said;
 use super::init::Select;
-use super::root::{ERRORED, Root};
+use super::root::Root;
 use super::source::Source;
+use super::state::Found;
 use super::variables::PLACE;
-use super::{init, locked, state};
+use super::{errored, init, locked, state};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
 use crate::context::Ctx;
@@ -84,17 +86,18 @@ impl Terraform {
     /// none is made.
     pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
-        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
-        terraform.ensure_initialised(if has_state { Select::OrCreate } else { Select::AsNamed }).await?;
+        let (terraform, found) = Terraform::opened(ctx, target, root).await?;
+        terraform.ensure_initialised(if found.is_some() { Select::OrCreate } else { Select::AsNamed }).await?;
         Ok(terraform)
     }
 
     /// With a state that may be worked on, and whether there is one.
     async fn checked(ctx: &Ctx, target: &Target, stack: &str) -> Result<(Terraform, bool)> {
         let root = Root::find(&ctx.paths, target, stack)?;
-        check_errored(&root)?;
-        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
-        init::check_state(&terraform.root, has_state)?;
+        errored::check(&root)?;
+        let (terraform, found) = Terraform::opened(ctx, target, root).await?;
+        init::check_state(&terraform.root, found.as_ref())?;
+        let has_state = found.is_some();
         // Another machine may have seen it, and this one is about to begin it anew.
         if !has_state && state::was_deleted(target, &terraform.root).await {
             let root = &terraform.root;
@@ -107,17 +110,17 @@ impl Terraform {
         Ok((terraform, has_state))
     }
 
-    /// And whether there is a state.
-    async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, bool)> {
+    /// And the state that is there.
+    async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, Option<Found>)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
         note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
         let (guarded, binary, found) =
-            tokio::join!(target.guard(ctx), Binary::find(&target.config), state::is_there(target, &root));
+            tokio::join!(target.guard(ctx), Binary::find(&target.config), state::look(target, &root));
         guarded?;
         let binary = binary?;
-        let has_state = found?;
+        let found = found?;
         let unset = ctx.variable_names().filter(|name| is_misleading(name)).map(str::to_owned).collect();
         let terraform = Terraform {
             variables: variables(target, &root).await?,
@@ -129,9 +132,11 @@ impl Terraform {
             binary,
             unset,
         };
-        Ok((terraform, has_state))
+        Ok((terraform, found))
     }
 
+    /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
+    /// `default` for a moment.
     fn command(&self, arguments: &[String], workspace: Option<&str>) -> Command {
         let mut command = Command::new(&self.binary.program);
         for name in &self.unset {
@@ -153,24 +158,46 @@ impl Terraform {
         &self,
         arguments: &[String],
         workspace: Option<&str>,
-        hear: impl FnMut(Stream, &str),
+        mut hear: impl FnMut(Stream, &str),
     ) -> Result<Ended> {
         let turn = self.turn().await?;
         let mut command = self.command(arguments, workspace);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
+        let mut has_errored = false;
+        let hear = |stream, line: &str| {
+            has_errored |= line.contains(ERRORED);
+            hear(stream, line);
+        };
         let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
+        if has_errored && !heard.status.success() {
+            self.take_errored();
+        }
         match heard.status.success() && has_no_room(&self.root) {
             true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
             false => Ok(heard),
         }
     }
 
-    /// Runs a command whose output is text, and gives its stdout.
-    pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
-        self.run_in(None, arguments, doing).await
+    /// The turn is still ours: what lies there is of this run.
+    fn take_errored(&self) {
+        self.progress.note(&match errored::take(&self.root) {
+            Ok(None) => return,
+            Ok(Some(file)) => format!(
+                "note: the state is not saved yet; save it: {}",
+                errored::saved_by(&self.root.stack, &self.root.environment, &file)
+            ),
+            Err(error) => {
+                format!("note: a state that could not be saved stays where it is: {}", error.chain().join(": "))
+            }
+        });
     }
 
-    /// The same in a workspace that need not be the selected one.
+    /// Runs a command whose output is text, and gives its stdout.
+    pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
+        self.run_in(Some(&self.root.environment), arguments, doing).await
+    }
+
+    /// The same in a workspace, or in the one that is selected.
     pub(super) async fn run_in(&self, workspace: Option<&str>, arguments: &[String], doing: &str) -> Result<String> {
         let mut said = Said::default();
         let mut stdout = String::new();
@@ -192,7 +219,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(arguments, None, |stream, line| match (stream, Event::read(line)) {
+            .started(arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
@@ -303,22 +330,6 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
         .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
         None => Ok(()),
     }
-}
-
-/// A state that Terraform could not save lies beside the root, and has to be saved before anything else.
-fn check_errored(root: &Root) -> Result<()> {
-    let file = root.folder.join(ERRORED);
-    if !file.exists() {
-        return Ok(());
-    }
-    Err(Error::refused(format!("an apply of {} could not save its state, which is in {}", root.stack, file.display()))
-        .hint(format!(
-            "save it in the environment of that apply: claimctl state restore {} --env {} --file {}",
-            root.stack,
-            root.environment,
-            file.display()
-        ))
-        .hint("it is removed once its content is in the state"))
 }
 
 /// What Terraform, its backend and the provider are started with: the credentials that the guard has seen.
