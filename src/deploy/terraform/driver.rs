@@ -211,14 +211,14 @@ impl Terraform {
         }
     }
 
-    /// Whether a run did what it should; exit code 2 of `-detailed-exitcode` counts as well.
+    /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     pub fn check(&self, ended: &Ended, said: &Said, doing: &str) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
         }
         match ended.status.code() {
-            Some(0 | 2) => Ok(()),
+            Some(0) => Ok(()),
             _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
