@@ -144,18 +144,18 @@ impl Terraform {
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
-    async fn turn(&self) -> Result<lock::Lock> {
+    pub(super) async fn turn(&self) -> Result<lock::Lock> {
         lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
+        turn: lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
         hear: impl FnMut(Stream, &str),
     ) -> Result<Ended> {
-        let turn = self.turn().await?;
         let mut command = self.command(arguments, workspace);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
         let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
@@ -175,7 +175,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(arguments, workspace, |stream, line| match stream {
+            .started(self.turn().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -188,11 +188,21 @@ impl Terraform {
     }
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
-    pub async fn stream(&self, arguments: &[String], mut hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+        self.stream_in(self.turn().await?, arguments, hear).await
+    }
+
+    /// The same for whom it matters whether it was started at all.
+    pub(super) async fn stream_in(
+        &self,
+        turn: lock::Lock,
+        arguments: &[String],
+        mut hear: impl FnMut(Event),
+    ) -> Result<(Ended, Said)> {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(arguments, None, |stream, line| match (stream, Event::read(line)) {
+            .started(turn, arguments, None, |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
