@@ -149,18 +149,18 @@ impl Terraform {
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
-    async fn turn(&self) -> Result<lock::Lock> {
+    pub(super) async fn turn(&self) -> Result<lock::Lock> {
         lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
+        turn: lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
         mut hear: impl FnMut(Stream, &str),
     ) -> Result<Ended> {
-        let turn = self.turn().await?;
         let mut command = self.command(arguments, workspace);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
         let mut has_errored = false;
@@ -202,7 +202,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(arguments, workspace, |stream, line| match stream {
+            .started(self.turn().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -215,11 +215,21 @@ impl Terraform {
     }
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
-    pub async fn stream(&self, arguments: &[String], mut hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+        self.stream_in(self.turn().await?, arguments, hear).await
+    }
+
+    /// The same for whom it matters whether it was started at all.
+    pub(super) async fn stream_in(
+        &self,
+        turn: lock::Lock,
+        arguments: &[String],
+        mut hear: impl FnMut(Event),
+    ) -> Result<(Ended, Said)> {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
+            .started(turn, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
@@ -238,14 +248,14 @@ impl Terraform {
         }
     }
 
-    /// Whether a run did what it should; exit code 2 of `-detailed-exitcode` counts as well.
+    /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     pub fn check(&self, ended: &Ended, said: &Said, doing: &str) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
         }
         match ended.status.code() {
-            Some(0 | 2) => Ok(()),
+            Some(0) => Ok(()),
             _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
