@@ -10,6 +10,7 @@ mod interrupted;
 mod killed;
 mod locks;
 mod many;
+mod places;
 mod plan;
 mod refusals;
 mod restore;

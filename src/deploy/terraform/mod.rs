@@ -25,6 +25,7 @@ mod source;
 mod state;
 mod stored;
 mod summary;
+mod surroundings;
 mod variables;
 
 pub use apply::{Applied, Done};

@@ -9,7 +9,7 @@ use crate::server::Server;
 use crate::world::wait_for;
 
 /// A `terraform` that does what the real one cannot be made to do, and hands on the rest.
-fn fake(site: &Site<'_>, script: &str) {
+pub(super) fn fake(site: &Site<'_>, script: &str) {
     let path = site.project.path().join("fake-terraform");
     std::fs::write(&path, format!("#!/bin/bash\n{script}\nexec terraform \"$@\"\n")).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

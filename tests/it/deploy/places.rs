@@ -1,0 +1,50 @@
+//! Where a deployment goes and as whom: nothing but claimctl.toml and the checked credentials decide it.
+
+use super::bad_input::fake;
+use super::site::Site;
+use crate::run::Running;
+use crate::server::Server;
+
+#[test]
+fn terraform_has_the_credentials_of_the_moment_and_no_endpoint_of_the_shell() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    fake(&site, "echo \"$1 ${AWS_SESSION_TOKEN-none} ${AWS_S3_ENDPOINT-none} ${TF_AWS_SQS_ENDPOINT-none}\" >> said");
+    let said = site.project.path().join("terraform/stacks/claim-check/said");
+    // Its credentials are other ones each time.
+    let helper = r#"printf '{"Version":1,"AccessKeyId":"111111111111","SecretAccessKey":"x","SessionToken":"t%s","Expiration":"%s"}' $(date +%N) $(cat ends)"#;
+    site.project.write("helper.sh", helper);
+    site.project.write("aws", "[default]\ncredential_process = sh helper.sh\n");
+    let deploy = |ends: &str| {
+        site.project.write("ends", ends);
+        let _ = std::fs::remove_file(&said);
+        let line = format!("deploy claim-check --env dev --yes --artifact {}", site.zip("one").display());
+        let mut command = site.claimctl(&line);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env("AWS_CONFIG_FILE", site.project.path().join("aws"));
+        command.env("AWS_S3_ENDPOINT", "http://127.0.0.1:1").env("TF_AWS_SQS_ENDPOINT", "http://127.0.0.1:1").run()
+    };
+    let verbs = || {
+        let said = std::fs::read_to_string(&said).unwrap();
+        let verbs = said.lines().map(|line| line.split(' ').next().unwrap().to_owned());
+        verbs.filter(|verb| ["plan", "apply"].contains(&verb.as_str())).collect::<Vec<_>>()
+    };
+    let in_four_minutes = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(4);
+    deploy(&in_four_minutes.strftime("%FT%TZ").to_string())
+        .fails_with(6, "the credentials expire within five minutes")
+        .says("sign in again");
+    assert_eq!(verbs(), ["plan"]);
+    assert!(site.root.cloud.is_empty());
+
+    deploy("2099-01-01T00:00:00Z").exits(0);
+    assert_eq!(verbs(), ["plan", "apply"]);
+    let said = std::fs::read_to_string(&said).unwrap();
+    let mut tokens: Vec<&str> =
+        said.lines().filter_map(|line| line.strip_suffix(" none none")?.split(' ').nth(1)).collect();
+    assert_eq!(tokens.len(), said.lines().count(), "{said}");
+    tokens.retain(|token| *token != "none");
+    let started = tokens.len();
+    tokens.sort_unstable();
+    tokens.dedup();
+    assert!(started >= 3 && tokens.len() == started, "{said}");
+}
