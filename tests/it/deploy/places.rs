@@ -48,3 +48,19 @@ fn terraform_has_the_credentials_of_the_moment_and_no_endpoint_of_the_shell() {
     tokens.dedup();
     assert!(started >= 3 && tokens.len() == started, "{said}");
 }
+
+#[test]
+fn a_refresh_keeps_the_artifact_that_is_deployed_and_makes_none_up() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    for verb in ["deploy", "plan"] {
+        let run = site.run(&format!("{verb} claim-check --env dev --refresh-only"));
+        run.fails_with(5, "no artifact of claim-recorder is deployed").says("--artifact sha256:HEX");
+    }
+    site.deploy("one", "").exits(0);
+    let deployed = site.state()["outputs"]["claimctl"]["value"]["functions"].clone();
+    site.root.cloud.change("aws_sqs_queue", "claims.json", "visibility_timeout_seconds", 7);
+    site.run("deploy claim-check --env dev --refresh-only --yes").exits(0);
+    assert_eq!(site.state()["outputs"]["claimctl"]["value"]["functions"], deployed);
+    assert!(!site.state().to_string().contains(&"0".repeat(64)));
+}
