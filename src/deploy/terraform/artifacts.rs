@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::driver::Terraform;
 use super::plan::Mode;
 use super::saved::Deployed;
-use super::source::{self, Handler};
+use super::source::Handler;
 use super::variables;
 use crate::artifact::{self, Package, Repository};
 use crate::config::Architecture;
@@ -108,7 +108,8 @@ impl Terraform {
                 }
             };
             artifacts.digests.insert(wanted.variable.clone(), digest.clone());
-            artifacts.deployed.push(Deployed { handler, digest });
+            let bucket = self.artifact_bucket(target, typed).await?;
+            artifacts.deployed.push(Deployed { handler, digest, bucket });
         }
         Ok(artifacts)
     }
@@ -161,19 +162,19 @@ impl Terraform {
 
     /// Puts what is on this machine into the artifact bucket, and makes sure that everything else is there.
     pub async fn publish(&self, target: &Target, artifacts: &Artifacts, _agreed: &Change) -> Result<()> {
-        let (s3, bucket) = (target.s3(), self.artifact_bucket(target).await?);
-        for Deployed { handler, digest } in &artifacts.deployed {
+        let s3 = target.s3();
+        for Deployed { handler, digest, bucket } in &artifacts.deployed {
             let key = key(handler, digest);
-            if artifact::is_published(&s3, &bucket, &key).await? {
+            if artifact::is_published(&s3, bucket, &key).await? {
                 continue;
             }
-            let Some(zip) = artifacts.zips.get(digest) else { return Err(unpublished(handler, digest, &bucket)) };
+            let Some(zip) = artifacts.zips.get(digest) else { return Err(unpublished(handler, digest, bucket)) };
             let package = Package::read(zip)?;
             if format!("sha256:{}", package.digest) != *digest {
                 return Err(Error::refused(format!("{} changed since it was planned", zip.display()))
                     .hint("run the same command again"));
             }
-            artifact::publish(&s3, &bucket, &key, package).await?;
+            artifact::publish(&s3, bucket, &key, package).await?;
             self.progress.note(&format!("published {handler} as {bucket}/{key}"));
         }
         Ok(())
@@ -181,20 +182,18 @@ impl Terraform {
 
     /// Refuses what names an artifact that nobody has: Terraform would find out half-way.
     pub async fn check_artifacts(&self, target: &Target, artifacts: &Artifacts) -> Result<()> {
-        let (s3, bucket) = (target.s3(), self.artifact_bucket(target).await?);
-        for Deployed { handler, digest } in &artifacts.deployed {
+        let s3 = target.s3();
+        for Deployed { handler, digest, bucket } in &artifacts.deployed {
             let here = artifacts.zips.contains_key(digest);
-            if !here && !artifact::is_published(&s3, &bucket, &key(handler, digest)).await? {
-                return Err(unpublished(handler, digest, &bucket));
+            if !here && !artifact::is_published(&s3, bucket, &key(handler, digest)).await? {
+                return Err(unpublished(handler, digest, bucket));
             }
         }
         Ok(())
     }
 
-    async fn artifact_bucket(&self, target: &Target) -> Result<String> {
-        let file = self.root.values();
-        let set = if file.is_file() { source::read_values(&file)? } else { BTreeMap::new() };
-        if let Some(bucket) = set.get("artifact_bucket").cloned().flatten() {
+    async fn artifact_bucket(&self, target: &Target, typed: &[String]) -> Result<String> {
+        if let Some(bucket) = variables::value(&self.root, &self.source, typed, "artifact_bucket")? {
             return Ok(bucket);
         }
         let account = match target.expected_account() {

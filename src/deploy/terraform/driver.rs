@@ -14,7 +14,7 @@ use super::init::Select;
 use super::root::{ERRORED, Root};
 use super::source::Source;
 use super::surroundings::{self, Surroundings};
-use super::{init, locked, state};
+use super::{init, locked, state, variables};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
 use crate::context::Ctx;
@@ -83,6 +83,7 @@ impl Terraform {
     async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, bool)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
+        variables::check_unheard(&root, &source, ctx.variable_names())?;
         surroundings::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
         let (guarded, binary, found) =

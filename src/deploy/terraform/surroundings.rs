@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::root::Root;
 use super::source::Source;
-use super::variables::PLACE;
+use super::variables::{PLACE, VARIABLE};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::target::Target;
@@ -32,9 +32,6 @@ const MISLEADING: [&str; 11] = [
 
 /// The same by what their names begin with: of each verb, and of each service.
 const MISLEADING_KINDS: [&str; 2] = ["TF_CLI_ARGS", "AWS_ENDPOINT_URL"];
-
-/// What begins the names of variables of a root (Terraform documentation, "Environment Variables", TF_VAR_name).
-const VARIABLE: &str = "TF_VAR_";
 
 /// Leaves out `endpoint_url` and `services` of `~/.aws/config`, and all of the variables (AWS SDKs and Tools Reference
 /// Guide, "Service-specific endpoints").

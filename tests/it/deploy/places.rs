@@ -1,9 +1,10 @@
 //! Where a deployment goes and as whom: nothing but claimctl.toml and the checked credentials decide it.
 
 use super::bad_input::fake;
-use super::site::Site;
+use super::site::{ARTIFACTS, Site};
 use crate::run::Running;
 use crate::server::Server;
+use crate::world::wait_for;
 
 #[test]
 fn terraform_has_the_credentials_of_the_moment_and_no_endpoint_of_the_shell() {
@@ -63,4 +64,58 @@ fn a_refresh_keeps_the_artifact_that_is_deployed_and_makes_none_up() {
     site.run("deploy claim-check --env dev --refresh-only --yes").exits(0);
     assert_eq!(site.state()["outputs"]["claimctl"]["value"]["functions"], deployed);
     assert!(!site.state().to_string().contains(&"0".repeat(64)));
+}
+
+#[test]
+fn what_decides_where_a_stack_lands_is_heard_by_claimctl_or_refused() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let plan = format!("plan claim-check --env dev --artifact {}", site.zip("one").display());
+    let refused = |path: &str, content: &str, says: &str| {
+        let before = site.project.path().join(path).exists().then(|| site.project.read(path));
+        site.project.write(path, content);
+        site.run(&plan).fails_with(4, says).says(path);
+        match before {
+            Some(before) => site.project.write(path, &before),
+            None => std::fs::remove_file(site.project.path().join(path)).unwrap(),
+        };
+    };
+    let values = "terraform/environments/dev.tfvars";
+    refused(values, "account = 222222222222\n", "account is 111111111111 in claimctl.toml and no plain string");
+    refused(values, "project = null\n", "project is claim-check in claimctl.toml and no plain string");
+    let stack = "terraform/stacks/claim-check";
+    refused(&format!("{stack}/a.auto.tfvars"), "account = \"222222222222\"\n", "account is set by");
+    refused(&format!("{stack}/terraform.tfvars.json"), "{\"architecture\": \"x86_64\"}", "architecture is set by");
+    let variable = "variable \"account\" {\n  default = \"222222222222\"\n}\n";
+    refused(&format!("{stack}/x_override.tf"), variable, "is a kind of file that claimctl does not read");
+    let mut shell = site.claimctl(&plan);
+    shell.env("TF_VAR_architecture", "x86_64").run().fails_with(4, "architecture is set by the shell's TF_VAR_archi");
+    site.run(&plan).exits(0);
+}
+
+#[test]
+fn an_artifact_is_published_where_the_stack_looks_for_it() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    for bucket in ["artifacts-of-ours", "artifacts-of-a-plan"] {
+        wait_for(site.s3().create_bucket().bucket(bucket).create_bucket_configuration(place()).send()).unwrap();
+    }
+    let keys = |bucket: &str| {
+        let list = wait_for(site.s3().list_objects_v2().bucket(bucket).send()).unwrap();
+        list.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    site.deploy("one", "--var artifact_bucket=artifacts-of-ours").exits(0);
+    let key = keys("artifacts-of-ours").pop().unwrap();
+    assert!(site.state().to_string().contains(&format!("\"s3_key\":\"{key}\"")) && keys(ARTIFACTS).is_empty());
+    assert!(site.state().to_string().contains("\"s3_bucket\":\"artifacts-of-ours\""));
+
+    let two = site.zip("two");
+    let plan = "--plan-file kept --var artifact_bucket=artifacts-of-a-plan";
+    site.run(&format!("plan claim-check --env dev --artifact {} {plan}", two.display())).exits(0);
+    site.run(&format!("deploy claim-check --env dev --yes --plan-file kept --artifact {}", two.display())).exits(0);
+    assert_eq!((keys("artifacts-of-a-plan").len(), keys(ARTIFACTS).len()), (1, 0));
+}
+
+fn place() -> aws_sdk_s3::types::CreateBucketConfiguration {
+    aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("us-west-1".into()).build()
 }
