@@ -28,10 +28,11 @@ mod source;
 mod state;
 mod stored;
 mod summary;
+mod surroundings;
 mod variables;
 
 pub use apply::{Applied, Done};
-pub use artifacts::{Artifacts, From};
+pub use artifacts::{ArtifactFrom, Artifacts};
 pub use difference::{Attribute, Leaf, attributes, leaves};
 pub use driver::Terraform;
 pub use emptying::Emptied;
