@@ -121,7 +121,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     // Nobody looks at what is there now: it has to be the lock that was looked at before.
     let is_asked = if target.is_protected() { args.confirm.is_none() } else { !ctx.manners.yes };
-    if !is_asked && args.lock_id.is_none() && *life != Life::Dead {
+    if !is_asked && args.lock_id.is_none() && !matches!(life, Life::Dead { .. }) {
         let message = format!("which lock of {} is meant has to be said, where nobody is asked", root.name());
         return Err(Error::refused(message)
             .caused_by(life.sentence())
@@ -190,7 +190,7 @@ impl Unlocking {
     fn ended(&self, page: Page) -> Page {
         let held = self.left.iter().flat_map(|lock| &lock.held);
         let page = page.lines(held.map(|held| format!("there is another lock: {}", held.place())));
-        let is_ours = self.gave.is_some_and(|gave| self.locks[gave].life == Life::Dead);
+        let is_ours = self.gave.is_some_and(|gave| matches!(self.locks[gave].life, Life::Dead { .. }));
         page.line(match (self.made.len() as u64, is_ours) {
             (0, true) => format!("what the dead run has left undone: {}", self.next),
             (0, false) => format!("what there is to do: {}", self.next),

@@ -11,6 +11,7 @@ mod processes;
 mod restore;
 mod store;
 mod told;
+pub mod turns;
 mod versions;
 
 pub use checksum::forget as forget_checksum;

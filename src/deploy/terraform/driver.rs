@@ -19,6 +19,7 @@ use super::{init, locked, state};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
 use crate::context::Ctx;
+use crate::deploy::state::turns;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::create_private;
 use crate::lock;
@@ -158,7 +159,13 @@ impl Terraform {
     ) -> Result<Ended> {
         let mut command = self.command(arguments, workspace);
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
+        let (running, noted) = (self.root.running(), turn.share().on("share the lock in", &self.root.data_dir)?);
+        turns::begin(&running, &noted);
+        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
+        // Not by a signal, and not by a crash.
+        let by_itself = |ended: &Ended| matches!(ended.status.code(), Some(0..=2));
+        turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
+        let heard = heard?;
         match heard.status.success() && has_no_room(&self.root) {
             true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
             false => Ok(heard),
