@@ -152,7 +152,7 @@ impl Terraform {
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
-        turn: lock::Lock,
+        turn: &lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
         hear: impl FnMut(Stream, &str),
@@ -182,7 +182,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(self.turn().await?, arguments, workspace, |stream, line| match stream {
+            .started(&self.turn().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -196,13 +196,13 @@ impl Terraform {
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
     pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
-        self.stream_in(self.turn().await?, arguments, hear).await
+        self.stream_in(&self.turn().await?, arguments, hear).await
     }
 
-    /// The same for whom it matters whether it was started at all.
+    /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
     pub(super) async fn stream_in(
         &self,
-        turn: lock::Lock,
+        turn: &lock::Lock,
         arguments: &[String],
         mut hear: impl FnMut(Event),
     ) -> Result<(Ended, Said)> {
