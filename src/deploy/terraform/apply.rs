@@ -42,6 +42,7 @@ pub struct Done {
 impl Terraform {
     /// Applies the plan and removes it once that has begun: whatever comes of it, it cannot be applied again.
     pub async fn apply(&self, planned: &Planned, parallelism: Option<u16>, _agreed: &Change) -> Result<Applied> {
+        self.surroundings.check_that_they_last().await?;
         let mut arguments: Vec<String> = ["apply", "-json", "-input=false"].map(str::to_owned).into();
         arguments.extend(parallelism.map(|number| format!("-parallelism={number}")));
         arguments.push(planned.file.path.display().to_string());

@@ -1,4 +1,4 @@
-//! A look at where the state is kept, before Terraform is started: a wrong place is told by us, and at once.
+//! Looks at the state where it is kept, without Terraform: a wrong place is told by us, and at once.
 
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
@@ -6,14 +6,43 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::root::Root;
 use crate::aws::{Explain, code};
-use crate::deploy::state::no_bucket;
-use crate::error::{Kind, Result};
+use crate::deploy::state::{Content, Header, no_bucket};
+use crate::error::{Error, Kind, Result};
 use crate::target::Target;
 
 const LIST: &str = "s3:ListBucket";
+const GET: &str = "s3:GetObject";
 
-/// Whether there is a state.
-pub async fn is_there(target: &Target, root: &Root) -> Result<bool> {
+/// So much of a state is read: one that is empty is shorter.
+const FIRST_BYTES: u64 = 1024;
+
+/// A state that is there.
+pub struct Found {
+    /// None: it is not what claimctl reads, or may not be read, which Terraform will tell.
+    pub header: Option<Header>,
+    /// Whether it lists nothing at all.
+    pub is_empty: bool,
+}
+
+/// None: there is no state.
+pub async fn look(target: &Target, root: &Root) -> Result<Option<Found>> {
+    let (is_there, found) = tokio::join!(is_there(target, root), beginning(target, root));
+    Ok(is_there?.then_some(found))
+}
+
+async fn beginning(target: &Target, root: &Root) -> Found {
+    let get = target.s3().get_object().bucket(&root.state.bucket).key(&root.state.key);
+    let get = get.range(format!("bytes=0-{}", FIRST_BYTES - 1));
+    let get = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned));
+    let read = async { Some(get.send().await.ok()?.body.collect().await.ok()?.into_bytes().to_vec()) };
+    let bytes = read.await.unwrap_or_default();
+    let header = Header::read(&bytes);
+    let is_whole = (bytes.len() as u64) < FIRST_BYTES;
+    let is_empty = is_whole && Content::parse(bytes, &root.state.key).is_ok_and(|content| content.is_empty());
+    Found { header, is_empty }
+}
+
+async fn is_there(target: &Target, root: &Root) -> Result<bool> {
     let bucket = &root.state.bucket;
     let list = target.s3().list_objects_v2().bucket(bucket).prefix(&root.state.key).max_keys(2);
     let answer = list.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
@@ -30,6 +59,17 @@ pub async fn is_there(target: &Target, root: &Root) -> Result<bool> {
         _ => error,
     })?;
     Ok(found.contents().iter().any(|object| object.key() == Some(&root.state.key)))
+}
+
+/// As it is now.
+pub async fn read(target: &Target, root: &Root) -> Result<Vec<u8>> {
+    let (bucket, key) = (&root.state.bucket, &root.state.key);
+    let get = target.s3().get_object().bucket(bucket).key(key);
+    let get = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
+    let object =
+        get.or_needs(&format!("read the state of {}", root.name()), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
+    let broken = |error| Error::new(Kind::Unreachable, "the state broke off while it was read").caused_by(error);
+    Ok(object.body.collect().await.map_err(broken)?.to_vec())
 }
 
 /// Whether there was one and it was deleted, as far as S3 tells (Amazon S3 User Guide, "Working with delete markers").
