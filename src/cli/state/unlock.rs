@@ -65,7 +65,7 @@ struct Unlocking {
     gave: Option<usize>,
     /// The locks that are there in the end.
     left: Vec<Lock>,
-    /// What the last run on this machine has made and the state may not know.
+    /// What runs on this machine have made and the state may not know.
     made: Vec<Made>,
     /// The command to go on with.
     next: String,
@@ -121,7 +121,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     // Nobody looks at what is there now: it has to be the lock that was looked at before.
     let is_asked = if target.is_protected() { args.confirm.is_none() } else { !ctx.manners.yes };
-    if !is_asked && args.lock_id.is_none() && *life != Life::Dead {
+    if !is_asked && args.lock_id.is_none() && !matches!(life, Life::Dead { .. }) {
         let message = format!("which lock of {} is meant has to be said, where nobody is asked", root.name());
         return Err(Error::refused(message)
             .caused_by(life.sentence())
@@ -186,17 +186,17 @@ impl Unlocking {
         }
     }
 
-    /// With what is there yet, and what to do now. Notes on this machine are of the dead run where it was of this one.
+    /// With what is there yet, and what to do now.
     fn ended(&self, page: Page) -> Page {
         let held = self.left.iter().flat_map(|lock| &lock.held);
         let page = page.lines(held.map(|held| format!("there is another lock: {}", held.place())));
-        let is_ours = self.gave.is_some_and(|gave| self.locks[gave].life == Life::Dead);
-        page.line(match (self.made.len() as u64, is_ours) {
+        let has_died = self.gave.is_some_and(|gave| matches!(self.locks[gave].life, Life::Dead { .. }));
+        page.line(match (self.made.len() as u64, has_died) {
             (0, true) => format!("what the dead run has left undone: {}", self.next),
             (0, false) => format!("what there is to do: {}", self.next),
-            (made, is_ours) => {
-                let who = if is_ours { "it" } else { "the last deployment from here, which did not end well," };
-                format!("{who} has made {}; take it in: {}", count(made, "resource"), self.next)
+            (made, _) => {
+                let made = count(made, "resource");
+                format!("made from here by runs that did not come to their end: {made}; take it in: {}", self.next)
             }
         })
     }

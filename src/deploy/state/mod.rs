@@ -12,6 +12,7 @@ mod processes;
 mod restore;
 mod store;
 mod told;
+pub mod turns;
 mod versions;
 
 pub use checksum::{forget as forget_checksum, read as checksum};

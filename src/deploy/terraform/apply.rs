@@ -53,7 +53,7 @@ impl Terraform {
         self.progress.start(&format!("{doing} {}", self.root.name()), Some(total), Unit::Items);
         let mut done = Vec::new();
         let mut making = Making::of(&self.root);
-        let heard = self.stream_in(turn, &arguments, |event| {
+        let heard = self.stream_in(&turn, &arguments, |event| {
             making.hear(&event);
             self.hear(&event, &mut done);
         });
@@ -69,6 +69,7 @@ impl Terraform {
             let why = error.chain().join(": ");
             self.progress.note(&format!("note: what was made could not be noted for the case of a kill: {why}"));
         }
+        drop(turn);
         self.note_warnings(&said);
         init::note_state(&self.root)?;
         let name = self.root.name();

@@ -20,6 +20,7 @@ use super::{errored, init, locked, state, variables};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
 use crate::context::Ctx;
+use crate::deploy::state::turns;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::create_private;
 use crate::lock;
@@ -126,19 +127,25 @@ impl Terraform {
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
-        turn: lock::Lock,
+        turn: &lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
         mut hear: impl FnMut(Stream, &str),
     ) -> Result<Ended> {
         let mut command = self.command(arguments, workspace).await?;
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
+        let (running, noted) = (self.root.running(), turn.share().on("share the lock in", &self.root.data_dir)?);
         let mut has_errored = false;
         let hear = |stream, line: &str| {
             has_errored |= line.contains(ERRORED);
             hear(stream, line);
         };
-        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
+        turns::begin(&running, &noted);
+        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
+        // Not by a signal, and not by a crash.
+        let by_itself = |ended: &Ended| matches!(ended.status.code(), Some(0..=2));
+        turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
+        let heard = heard?;
         if has_errored && !heard.status.success() {
             self.take_errored();
         }
@@ -172,7 +179,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(self.turn().await?, arguments, workspace, |stream, line| match stream {
+            .started(&self.turn().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -186,13 +193,13 @@ impl Terraform {
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
     pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
-        self.stream_in(self.turn().await?, arguments, hear).await
+        self.stream_in(&self.turn().await?, arguments, hear).await
     }
 
-    /// The same for whom it matters whether it was started at all.
+    /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
     pub(super) async fn stream_in(
         &self,
-        turn: lock::Lock,
+        turn: &lock::Lock,
         arguments: &[String],
         mut hear: impl FnMut(Event),
     ) -> Result<(Ended, Said)> {

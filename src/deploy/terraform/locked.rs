@@ -50,7 +50,7 @@ pub fn explain(said: &Said, root: &Root, program: &str) -> Error {
     let wait = "wait for them, and run the same command again; to wait here: -- -lock-timeout=10m";
     match life {
         Life::Alive { .. } => error.hint(wait),
-        Life::Dead => error.hint(format!("give the lock back: {unlock}")),
+        Life::Dead { .. } => error.hint(format!("give the lock back: {unlock}")),
         Life::Elsewhere | Life::Unknown { .. } => {
             error.hint(wait).hint(format!("only where that run has died, give the lock back: {unlock}"))
         }
@@ -109,11 +109,21 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_died_on_this_machine_need_not_be_waited_for() {
+    fn a_machine_of_the_same_name_does_not_make_a_run_dead() {
         let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
         let here = SAID.replace("elsewhere", host.trim());
         let error = explain(&said(&here), &root(), "terraform");
-        assert!(error.hints()[0].starts_with("that run has died"), "{:?}", error.hints());
+        let hints = error.hints().join("\n");
+        assert!(hints.starts_with("whether it is at work cannot be told"), "{hints}");
+        assert!(hints.contains("only where that run has died, give the lock back: "), "{hints}");
+    }
+
+    #[test]
+    fn a_lock_that_terraform_cannot_read_is_one_all_the_same() {
+        let error =
+            explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), "terraform");
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(error.hints()[0].ends_with("claimctl state unlock claim-check --env dev --dry-run"));
     }
 
     #[test]

@@ -124,6 +124,8 @@ fn what_a_killed_run_has_made_is_known_and_not_made_a_second_time() {
     finish(child, stack.to_owned()).says("Terraform was killed");
     site.root.cloud.plant(&json!([]));
     let unlocked = site.run("state unlock keyed --env dev --yes").exits(0).says("; take it in: ");
+    // A deployment of something else does not make it forgotten.
+    site.run(&format!("{deploy} --target aws_cloudwatch_log_group.claims"));
     let again = site.run(deploy).fails_with(4, "that a killed run has made would be made a second time");
     let import = again.after("take it in: ");
     assert_eq!(import, unlocked.after("; take it in: "));
@@ -268,8 +270,13 @@ fn what_cannot_be_imported_is_told() {
     site.run("state unlock smal --env dev").fails_with(5, "there is no stack").says("did you mean small?");
     site.run("state unlock small").fails_with(5, "nothing says where environment local keeps its state");
 
-    // One of two: what is done is told, and what is left.
+    // Another one at the same address is not taken for it.
     site.run(&format!("{DEPLOY} --target aws_cloudwatch_log_group.claims")).exits(0);
+    import("aws_cloudwatch_log_group.claims small").exits(0).says("in the state already");
+    import("aws_cloudwatch_log_group.claims other")
+        .fails_with(4, "has another aws_cloudwatch_log_group.claims already");
+
+    // One of two: what is done is told, and what is left.
     let key = format!("{STACK}.one");
     site.root.cloud.plant(&json!([{"type": "aws_dynamodb_table", "on": "read", "error": "Throttling: later"}]));
     let partial = import(&format!("aws_cloudwatch_log_group.claims small aws_dynamodb_table.claims {key}"));
