@@ -46,13 +46,9 @@ pub fn check_state(root: &Root, is_there: bool) -> Result<()> {
     let here = Some(&root.state);
     match (&notes.state, is_there) {
         (Some(before), false) => {
-            let gone = format!("the state of {} is gone: s3://{}/{}", root.name(), root.state.bucket, root.state.key);
-            let error = Error::refused(gone);
             let error = match Some(before) == here {
-                true => error
-                    .hint(format!("its versions: claimctl state versions {}", root.typed()))
-                    .hint(format!("bring one back: {}", root.restored_by())),
-                false => error.hint(format!(
+                true => gone(root),
+                false => lost(root).hint(format!(
                     "it was last seen at s3://{}/{}: move it, or name that bucket in {}",
                     before.bucket,
                     before.key,
@@ -67,6 +63,17 @@ pub fn check_state(root: &Root, is_there: bool) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// What was deployed is there, and nothing says what it was.
+pub fn gone(root: &Root) -> Error {
+    lost(root)
+        .hint(format!("its versions: claimctl state versions {}", root.typed()))
+        .hint(format!("bring one back: {}", root.restored_by()))
+}
+
+fn lost(root: &Root) -> Error {
+    Error::refused(format!("the state of {} is gone: s3://{}/{}", root.name(), root.state.bucket, root.state.key))
 }
 
 /// After a change: there is a state from now on.
