@@ -83,6 +83,7 @@ impl Terraform {
     async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, bool)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
+        ctx.changes.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
         surroundings::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
