@@ -145,14 +145,12 @@ impl StackPlan {
 fn table(changes: &[Change]) -> Table {
     let mut table = Table::new(["ACTION", "RESOURCE", "ATTRIBUTE", "NOW", "THEN"]);
     for change in changes {
-        let mut first = [change.action.name().to_owned(), change.address.clone()];
         let [path, now, then] = match (&change.from, &change.reason) {
             (Some(from), _) => [format!("(from {from})"), String::new(), String::new()],
             (None, Some(reason)) if change.attributes.is_empty() => [why(reason), String::new(), String::new()],
             _ => change.attributes.first().map(cells).unwrap_or_default(),
         };
-        let [action, address] = std::mem::take(&mut first);
-        table.row([action, address, path, now, then]);
+        table.row([change.action.name().to_owned(), change.address.clone(), path, now, then]);
         for attribute in change.attributes.iter().skip(1) {
             let [path, now, then] = cells(attribute);
             table.row([String::new(), String::new(), path, now, then]);

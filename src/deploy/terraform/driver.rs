@@ -99,6 +99,7 @@ impl Terraform {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
         check_backend(&root, &source)?;
+        ctx.changes.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
         surroundings::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;

@@ -117,7 +117,7 @@ impl Terraform {
             artifacts: wish.artifacts.clone(),
             mode: wish.mode,
             is_empty,
-            arguments: redact_arguments(&wish.arguments),
+            arguments: redact_arguments(&wish.arguments, &self.source.sensitive),
             ..Sidecar::new(&self.root, &target.region, target.expected_account(), &self.binary.version)
         };
         Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary })

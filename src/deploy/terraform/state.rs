@@ -11,6 +11,7 @@ use crate::aws::{Explain, code};
 use crate::deploy::state::{Content, Header, no_bucket};
 use crate::deploy::surfaces::surface_key;
 use crate::error::{Error, Kind, Result};
+use crate::policy::bucket_arn;
 use crate::target::Target;
 
 const LIST: &str = "s3:ListBucket";
@@ -53,7 +54,7 @@ async fn is_there(target: &Target, root: &Root) -> Result<bool> {
     if is_missing {
         return Err(no_bucket(bucket, &root.environment, Some(&root.backend.path)));
     }
-    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"));
+    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &bucket_arn(&target.region, bucket));
     let found = found.map_err(|error| match error.kind() {
         Kind::Denied => error.hint(format!(
             "or the bucket is of another account, of which S3 says the same: it is named in {}",
