@@ -114,7 +114,7 @@ impl Terraform {
     async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, Option<Found>)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
-        check_backend(&root, &source)?;
+        source.check_backend(&root.folder)?;
         note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
         let (guarded, binary, found) =
@@ -330,15 +330,6 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
         ))
         .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
         None => Ok(()),
-    }
-}
-
-/// Without it, Terraform takes no notice of the backend file but for a warning, and keeps the state beside the root.
-fn check_backend(root: &Root, source: &Source) -> Result<()> {
-    match source.has_backend {
-        true => Ok(()),
-        false => Err(Error::usage(format!("{} does not say that its state is kept in S3", root.folder.display()))
-            .hint("add to its files: terraform { backend \"s3\" {} }")),
     }
 }
 
