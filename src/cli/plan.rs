@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::stack::{PlanArgs, StackArgs, StackPlan, markdown};
 use crate::context::Ctx;
-use crate::deploy::terraform::{From, Mode, Terraform, Wish};
+use crate::deploy::terraform::{ArtifactFrom, Mode, Terraform, Wish};
 use crate::error::{Error, Result};
 use crate::output::{Outcome, Page, Report, report};
 use crate::target::{Target, TargetArgs};
@@ -26,8 +26,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
-    #[arg(long, value_name = "ARTIFACT", value_parser = From::parse)]
-    artifact: Option<From>,
+    #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]
+    artifact: Option<ArtifactFrom>,
     /// Only bring the state up to what is there
     #[arg(long)]
     refresh_only: bool,
@@ -63,21 +63,13 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Target) -> Result<Plans> {
     for stack in stacks {
         let terraform = Terraform::open(ctx, target, &stack).await?;
         let mut wish = args.plan.wish()?;
-        let artifacts = match args.refresh_only {
-            true => terraform.any_artifacts(ctx, target, &wish.variables).await?,
-            false => {
-                let from = args.artifact.clone().unwrap_or(From::Build);
-                let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
-                terraform.check_artifacts(target, &artifacts).await?;
-                artifacts
-            }
-        };
-        wish = Wish {
-            mode: if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy },
-            digests: artifacts.digests,
-            artifacts: artifacts.deployed,
-            ..wish
-        };
+        let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
+        let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));
+        let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
+        if mode == Mode::Deploy {
+            terraform.check_artifacts(target, &artifacts).await?;
+        }
+        wish = Wish { mode, digests: artifacts.digests, artifacts: artifacts.deployed, ..wish };
         let planned = terraform.plan(target, &wish).await?;
         if let Some(file) = &args.plan_file {
             planned.file.keep(&ctx.working_directory.join(file))?;

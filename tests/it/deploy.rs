@@ -11,6 +11,7 @@ mod interrupted;
 mod killed;
 mod locks;
 mod many;
+mod places;
 mod plan;
 mod refusals;
 mod restore;

@@ -58,8 +58,8 @@ impl ConsentArgs {
             let named = addresses.flat_map(|address| ["--allow-destroy".to_owned(), address.to_owned()]);
             typed.command(ctx, &root.stack, &[named.collect(), flag("--confirm", self.confirm.as_ref())].concat())
         };
-        let (is_protected, allowed) = (target.is_protected(), &self.allow_destroy);
-        terraform::check_holdings(root, is_protected, &holdings, &summary.changes, allowed, naming)?;
+        terraform.check_protection(planned)?;
+        terraform::check_holdings(target.is_protected(), &holdings, &self.allow_destroy, naming)?;
         let is_asked = !ctx.manners.yes || target.is_protected();
         if is_asked && self.confirm.is_none() {
             let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };
@@ -79,8 +79,7 @@ impl ConsentArgs {
 fn lost(holdings: &[Holding]) -> Page {
     let mut table = Table::new(["WILL BE LOST", "NAME", "HOLDS"]);
     for holding in holdings {
-        let holds = holding.holds.clone().unwrap_or_else(|| "nothing".to_owned());
-        table.row([holding.address.clone(), holding.name.clone(), holds]);
+        table.row([holding.address.clone(), holding.name.clone(), holding.holds.to_string()]);
     }
     Page::new().table(table)
 }

@@ -12,6 +12,7 @@ mod processes;
 mod restore;
 mod store;
 mod told;
+pub mod turns;
 mod versions;
 
 pub use checksum::{forget as forget_checksum, read as checksum};
@@ -19,7 +20,7 @@ pub use content::{Content, Header};
 pub use difference::{Difference, Differs, How};
 pub use life::{Life, Workplace};
 pub use list::{Listed, list, permissions_to_list, permissions_to_read};
-pub use lock::{Held, Lock, permissions_to_unlock, read as locks, unlock};
+pub use lock::{GivenBack, Held, Lock, permissions_to_unlock, read as locks, unlock};
 pub use owner::Owner;
 pub use restore::{Before, Restoration, current, header_now};
 pub use store::{Store, no_bucket, state_key};

@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use aws_credential_types::provider::ProvideCredentials;
 use tokio::process::Command;
 
 use super::binary::Binary;
@@ -16,42 +15,17 @@ use super::init::Select;
 use super::root::Root;
 use super::source::Source;
 use super::state::Found;
-use super::variables::PLACE;
-use super::{errored, init, locked, state};
+use super::surroundings::{self, Surroundings};
+use super::{errored, init, locked, state, variables};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
 use crate::context::Ctx;
+use crate::deploy::state::turns;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::create_private;
 use crate::lock;
 use crate::progress::Progress;
 use crate::target::Target;
-
-/// Variables of the shell that would change what Terraform does, or where.
-const MISLEADING: [&str; 7] = [
-    "TF_INPUT",
-    "TF_DATA_DIR",
-    "TF_WORKSPACE",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-];
-
-/// The same by what their names begin with: of each verb, and of each service.
-const MISLEADING_KINDS: [&str; 2] = ["TF_CLI_ARGS", "AWS_ENDPOINT_URL"];
-
-/// What begins the names of variables of a root (Terraform documentation, "Environment Variables", TF_VAR_name).
-const VARIABLE: &str = "TF_VAR_";
-
-/// Terraform's backend reads only those of a service, providers the first one.
-const ENDPOINTS: [&str; 5] = [
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_ENDPOINT_URL_IAM",
-    "AWS_ENDPOINT_URL_DYNAMODB",
-];
 
 pub struct Terraform {
     pub root: Root,
@@ -60,8 +34,7 @@ pub struct Terraform {
     pub(super) path_style: bool,
     pub(super) progress: Arc<dyn Progress>,
     pub(super) cancel: Cancel,
-    variables: Vec<(&'static str, String)>,
-    unset: Vec<String>,
+    pub(super) surroundings: Surroundings,
 }
 
 impl Terraform {
@@ -115,61 +88,64 @@ impl Terraform {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
         source.check_backend(&root.folder)?;
-        note_variables(ctx, &source);
+        variables::check_unheard(&root, &source, ctx.variable_names())?;
+        surroundings::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
         let (guarded, binary, found) =
             tokio::join!(target.guard(ctx), Binary::find(&target.config), state::look(target, &root));
         guarded?;
         let binary = binary?;
         let found = found?;
-        let unset = ctx.variable_names().filter(|name| is_misleading(name)).map(str::to_owned).collect();
         let terraform = Terraform {
-            variables: variables(target, &root).await?,
+            surroundings: Surroundings::of(ctx, target, &root),
             path_style: target.endpoint.is_some(),
             progress: ctx.progress.clone(),
             cancel: ctx.cancel.clone(),
             root,
             source,
             binary,
-            unset,
         };
         Ok((terraform, found))
     }
 
     /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
     /// `default` for a moment.
-    fn command(&self, arguments: &[String], workspace: Option<&str>) -> Command {
+    async fn command(&self, arguments: &[String], workspace: Option<&str>) -> Result<Command> {
         let mut command = Command::new(&self.binary.program);
-        for name in &self.unset {
-            command.env_remove(name);
-        }
-        command.args(arguments).current_dir(&self.root.folder).envs(self.variables.iter().map(|(k, v)| (k, v)));
+        command.args(arguments).current_dir(&self.root.folder);
+        self.surroundings.surround(&mut command).await?;
         command.envs(workspace.map(|workspace| ("TF_WORKSPACE", workspace)));
-        command
+        Ok(command)
     }
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
-    async fn turn(&self) -> Result<lock::Lock> {
+    pub(super) async fn turn(&self) -> Result<lock::Lock> {
         lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
+        turn: &lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
         mut hear: impl FnMut(Stream, &str),
     ) -> Result<Ended> {
-        let turn = self.turn().await?;
-        let mut command = self.command(arguments, workspace);
+        let mut command = self.command(arguments, workspace).await?;
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
+        let (running, noted) = (self.root.running(), turn.share().on("share the lock in", &self.root.data_dir)?);
         let mut has_errored = false;
         let hear = |stream, line: &str| {
             has_errored |= line.contains(ERRORED);
             hear(stream, line);
         };
-        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
+        turns::begin(&running, &noted);
+        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
+        // Not by a signal, and not by a crash.
+        let by_itself = |ended: &Ended| matches!(ended.status.code(), Some(0..=2));
+        turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
+        let heard = heard?;
         if has_errored && !heard.status.success() {
             self.take_errored();
         }
@@ -203,7 +179,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(arguments, workspace, |stream, line| match stream {
+            .started(&self.turn().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -216,11 +192,21 @@ impl Terraform {
     }
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
-    pub async fn stream(&self, arguments: &[String], mut hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+        self.stream_in(&self.turn().await?, arguments, hear).await
+    }
+
+    /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
+    pub(super) async fn stream_in(
+        &self,
+        turn: &lock::Lock,
+        arguments: &[String],
+        mut hear: impl FnMut(Event),
+    ) -> Result<(Ended, Said)> {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
+            .started(turn, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
@@ -239,14 +225,14 @@ impl Terraform {
         }
     }
 
-    /// Whether a run did what it should; exit code 2 of `-detailed-exitcode` counts as well.
+    /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     pub fn check(&self, ended: &Ended, said: &Said, doing: &str) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
         }
         match ended.status.code() {
-            Some(0 | 2) => Ok(()),
+            Some(0) => Ok(()),
             _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
@@ -262,23 +248,6 @@ impl Terraform {
         for warning in said.warnings().filter(|warning| !is_expected(warning)) {
             self.progress.note(&format!("note: Terraform warns: {}", warning.lines().join(" ")));
         }
-    }
-}
-
-fn is_misleading(name: &str) -> bool {
-    MISLEADING.contains(&name)
-        || MISLEADING_KINDS.iter().any(|kind| name.starts_with(kind))
-        || name.strip_prefix(VARIABLE).is_some_and(|variable| PLACE.contains(&variable))
-}
-
-/// A variable of the stack that the shell sets is not in the repository, and what it does is in the plan all the same.
-fn note_variables(ctx: &Ctx, source: &Source) {
-    let set = ctx.variable_names().filter_map(|name| name.strip_prefix(VARIABLE));
-    let mut set: Vec<&str> = set.filter(|name| source.variables.contains_key(*name) && !PLACE.contains(name)).collect();
-    set.sort_unstable();
-    if !set.is_empty() {
-        let names: Vec<String> = set.iter().map(|name| format!("{VARIABLE}{name}")).collect();
-        ctx.progress.note(&format!("note: the shell sets variables of the stack: {}", names.join(", ")));
     }
 }
 
@@ -330,51 +299,5 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
         ))
         .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
         None => Ok(()),
-    }
-}
-
-/// What Terraform, its backend and the provider are started with: the credentials that the guard has seen.
-async fn variables(target: &Target, root: &Root) -> Result<Vec<(&'static str, String)>> {
-    let mut variables = vec![
-        ("TF_DATA_DIR", root.data_dir.display().to_string()),
-        ("TF_IN_AUTOMATION", "1".to_owned()),
-        ("TF_INPUT", "0".to_owned()),
-        ("CHECKPOINT_DISABLE", "1".to_owned()),
-        ("AWS_REGION", target.region.clone()),
-        ("AWS_DEFAULT_REGION", target.region.clone()),
-    ];
-    if let Some(endpoint) = &target.endpoint {
-        variables.extend(ENDPOINTS.map(|name| (name, endpoint.clone())));
-    }
-    let Some(provider) = target.sdk().credentials_provider() else { return Ok(variables) };
-    let credentials = provider.provide_credentials().await.map_err(|error| {
-        Error::denied("no usable AWS credentials for Terraform").caused_by(error).hint("sign in, or choose a profile")
-    })?;
-    variables.push(("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()));
-    variables.push(("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key().to_owned()));
-    variables.extend(credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
-    Ok(variables)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_misleading;
-
-    #[test]
-    fn nothing_of_the_shell_leads_terraform_elsewhere() {
-        for name in [
-            "AWS_ENDPOINT_URL",
-            "AWS_ENDPOINT_URL_SQS",
-            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-            "AWS_PROFILE",
-            "TF_CLI_ARGS",
-            "TF_CLI_ARGS_plan",
-            "TF_VAR_account",
-        ] {
-            assert!(is_misleading(name), "{name}");
-        }
-        for name in ["PATH", "TF_CLI_CONFIG_FILE", "AWS_CA_BUNDLE", "TF_VAR_timeout"] {
-            assert!(!is_misleading(name), "{name}");
-        }
     }
 }

@@ -94,10 +94,12 @@ impl Terraform {
         let heard = heard.await;
         self.progress.finish();
         let (ended, said) = heard?;
-        self.check(&ended, &said, &doing)?;
+        // There is something to do (Terraform documentation, "terraform plan", -detailed-exitcode).
+        let is_empty = ended.status.code() != Some(2);
+        if is_empty || ended.interrupted {
+            self.check(&ended, &said, &doing)?;
+        }
         self.note_warnings(&said);
-        // 2: there is something to do (Terraform documentation, "terraform plan", -detailed-exitcode).
-        let is_empty = ended.status.code() == Some(0);
         let summary = match is_empty && !seen.is_empty() {
             // Asking for the plan would start the provider once more.
             true => Summary {

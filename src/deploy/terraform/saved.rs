@@ -48,12 +48,13 @@ pub struct Sidecar {
     pub arguments: Vec<String>,
 }
 
-/// An artifact by handler and digest.
+/// An artifact by handler and digest, and where it is published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployed {
     pub handler: String,
     /// `sha256:HEX`
     pub digest: String,
+    pub bucket: String,
 }
 
 /// A plan of Terraform's in a file.

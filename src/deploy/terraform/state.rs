@@ -1,4 +1,4 @@
-//! A look at where the state is kept, before Terraform is started: a wrong place is told by us, and at once.
+//! Looks at the state where it is kept, without Terraform: a wrong place is told by us, and at once.
 
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
@@ -7,10 +7,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use super::root::Root;
 use crate::aws::{Explain, code};
 use crate::deploy::state::{Content, Header, no_bucket};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::target::Target;
 
 const LIST: &str = "s3:ListBucket";
+const GET: &str = "s3:GetObject";
 
 /// So much of a state is read: one that is empty is shorter.
 const FIRST_BYTES: u64 = 1024;
@@ -58,6 +59,17 @@ async fn is_there(target: &Target, root: &Root) -> Result<bool> {
         _ => error,
     })?;
     Ok(found.contents().iter().any(|object| object.key() == Some(&root.state.key)))
+}
+
+/// As it is now.
+pub async fn read(target: &Target, root: &Root) -> Result<Vec<u8>> {
+    let (bucket, key) = (&root.state.bucket, &root.state.key);
+    let get = target.s3().get_object().bucket(bucket).key(key);
+    let get = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
+    let object =
+        get.or_needs(&format!("read the state of {}", root.name()), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
+    let broken = |error| Error::new(Kind::Unreachable, "the state broke off while it was read").caused_by(error);
+    Ok(object.body.collect().await.map_err(broken)?.to_vec())
 }
 
 /// Whether there was one and it was deleted, as far as S3 tells (Amazon S3 User Guide, "Working with delete markers").

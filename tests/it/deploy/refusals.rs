@@ -95,9 +95,22 @@ fn what_is_protected_from_deletion_stays_until_that_is_switched_off() {
     site.deploy("one", "--var deletion_protection=true").exits(0);
     let destroy = "destroy claim-check --env dev --yes --allow-destroy module.key[0].aws_kms_key.this";
     let refused = site.run(destroy).fails_with(4, "is protected from deletion, so nothing was done");
-    refused.says("claimctl deploy claim-check --env dev --var deletion_protection=false");
     assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 1);
-    site.deploy("one", "--var deletion_protection=false").exits(0);
+
+    // A replacement cannot switch it off on its way.
+    let stack = "terraform/stacks/claim-check/main.tf";
+    let before = site.project.read(stack);
+    let other = before.replacen("partition_key       = \"claim_id\"", "partition_key       = \"other_id\"", 1);
+    assert_ne!(other, before);
+    site.project.write(stack, &other);
+    let replaced = site.deploy("one", "--var deletion_protection=false");
+    let replaced = replaced.fails_with(4, "is protected from deletion").says("undo the change in claim-check");
+    site.project.write(stack, &before);
+    assert_eq!(replaced.after("switch it off: "), refused.after("switch it off first: "));
+
+    // What runs stays as it is: nothing is built.
+    let off = format!("{} --yes", refused.after("switch it off first: "));
+    site.types(&off).exits(0).says("claim-check: deployed, 1 change");
     site.run(destroy).exits(0);
     assert!(site.root.cloud.all("aws_dynamodb_table").is_empty());
 }
