@@ -98,7 +98,7 @@ impl Terraform {
     async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, Option<Found>)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
-        check_backend(&root, &source)?;
+        source.check_backend(&root.folder)?;
         ctx.changes.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
         surroundings::note_variables(ctx, &source);
@@ -311,14 +311,5 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
         ))
         .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
         None => Ok(()),
-    }
-}
-
-/// Without it, Terraform takes no notice of the backend file but for a warning, and keeps the state beside the root.
-fn check_backend(root: &Root, source: &Source) -> Result<()> {
-    match source.has_backend {
-        true => Ok(()),
-        false => Err(Error::usage(format!("{} does not say that its state is kept in S3", root.folder.display()))
-            .hint("add to its files: terraform { backend \"s3\" {} }")),
     }
 }
