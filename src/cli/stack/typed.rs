@@ -1,7 +1,7 @@
 //! What was typed, put together again for one stack: the command that an operator is told to type next.
 
 use super::PlanArgs;
-use crate::changes::{command_line, redact_arguments};
+use crate::changes::command_line;
 use crate::context::Ctx;
 use crate::target::TargetArgs;
 
@@ -20,9 +20,8 @@ impl Typed<'_> {
         let begin = ["claimctl", self.verb, stack].map(str::to_owned).to_vec();
         let yes = ctx.manners.yes.then(|| "--yes".to_owned()).into_iter().collect();
         let target = self.target.words(ctx);
-        command_line(&redact_arguments(
-            &[begin, target, yes, self.flags.clone(), more.to_vec(), self.plan.arguments()].concat(),
-        ))
+        let typed = [begin, target, yes, self.flags.clone(), more.to_vec(), self.plan.arguments()].concat();
+        command_line(&ctx.changes.redacted(&typed))
     }
 }
 

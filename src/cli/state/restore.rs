@@ -179,17 +179,22 @@ async fn source(args: &Args, ctx: &Ctx, store: &Store) -> Result<(From, Content)
         }
         (None, Some(file)) => {
             let path = ctx.working_directory.join(file);
-            let bytes = std::fs::read(&path).on("read", file).map_err(|error| error.hint(HOW_TO_PULL))?;
-            let content =
-                Content::parse(bytes, &file.display().to_string()).map_err(|error| error.hint(HOW_TO_PULL))?;
+            let bytes = std::fs::read(&path).on("read", file).map_err(|error| error.hint(how_to_pull(args, store)))?;
+            let content = Content::parse(bytes, &file.display().to_string())
+                .map_err(|error| error.hint(how_to_pull(args, store)))?;
             Ok((From { version_id: None, file: Some(file.clone()), header: content.header.clone() }, content))
         }
-        (None, None) => Err(Error::usage("neither a version nor a file is named").hint(HOW_TO_PULL)),
+        (None, None) => Err(Error::usage("neither a version nor a file is named").hint(how_to_pull(args, store))),
     }
 }
 
-const HOW_TO_PULL: &str = "a file is what claimctl state pull --to FILE writes, or Terraform's errored.tfstate; for \
-                           what is in the bucket, name a version: claimctl state versions";
+fn how_to_pull(args: &Args, store: &Store) -> String {
+    format!(
+        "a file is what claimctl state pull --to FILE writes, or Terraform's errored.tfstate; for what is in the bucket, \
+         name a version: claimctl state versions {} --env {}",
+        args.stack, store.environment
+    )
+}
 
 /// Removes the file, where it still holds what is in the state now.
 fn remove(file: Option<PathBuf>, content: &Content) -> Result<Option<PathBuf>> {

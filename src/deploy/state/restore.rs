@@ -6,7 +6,12 @@ use super::content::{Content, Header};
 use super::list;
 use super::store::Store;
 use super::versions::{self, looked_into};
+use crate::changes::quoted;
 use crate::error::{Error, Result};
+
+/// What was written before the bucket kept versions stays under this id (Amazon S3 User Guide, "How S3 Versioning
+/// works").
+const NULL: &str = "null";
 
 /// What would be done.
 pub struct Restoration {
@@ -30,7 +35,13 @@ pub struct Before {
 impl Restoration {
     /// Looks at what is there. Refused where that is of another lineage.
     pub async fn plan(store: &Store, stack: &str, content: Content) -> Result<Restoration> {
-        let before = current(store, stack).await?;
+        let mut before = current(store, stack).await?;
+        let unnamed = before.as_mut().filter(|before| before.version_id.is_none() && !before.content.is_empty());
+        if let Some(before) = unnamed
+            && store.keeps_versions().await?
+        {
+            before.version_id = Some(NULL.to_owned());
+        }
         let (serial, is_of_lineage) = match before.as_ref().filter(|before| !before.content.is_empty()) {
             Some(before) => {
                 let header = &before.content.header;
@@ -85,13 +96,27 @@ pub async fn current(store: &Store, stack: &str) -> Result<Option<Before>> {
     let key = store.key(stack);
     let Some(read) = store.read(&key, None, None).await? else { return Ok(None) };
     let url = store.url(&key);
-    let content = Content::parse(read.bytes, &url).map_err(|error| {
-        Error::refused(format!("what is there as the state of {stack} in {} cannot be read", store.environment))
-            .caused_by(error)
-            .hint(format!("Terraform cannot read it either; out of the way, it stays as a version: aws s3 rm {url}"))
-    })?;
-    let version_id = read.version_id.filter(|id| id != "null");
+    let version_id = read.version_id.filter(|id| id != NULL);
+    let content = Content::parse(read.bytes, &url)
+        .map_err(|error| unreadable(store, stack, version_id.as_deref()).caused_by(error))?;
     Ok(Some(Before { content, version_id, modified_at: read.modified_at }))
+}
+
+fn unreadable(store: &Store, stack: &str, version_id: Option<&str>) -> Error {
+    let environment = &store.environment;
+    let region = store.s3.config().region().map(|region| format!(" --region {region}")).unwrap_or_default();
+    let remove = format!("aws s3 rm {}{region}", quoted(&store.url(&store.key(stack))));
+    let error = Error::refused(format!("what is there as the state of {stack} in {environment} cannot be read"));
+    match version_id {
+        Some(id) => error.hint(format!(
+            "Terraform cannot read it either; take it out of the way, and as far as claimctl can tell it stays as version \
+             {}: {remove}",
+            quoted(id)
+        )),
+        None => error
+            .hint(format!("keep it, because no version of it stays: claimctl state pull {stack} --env {environment} --to FILE"))
+            .hint(format!("then take it out of the way: {remove}")),
+    }
 }
 
 /// Where nothing is there, the versions know the lineage, and how far it came. Whether they do.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::types::BucketVersioningStatus;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
@@ -10,12 +11,13 @@ use crate::aws::{Explain, code};
 use crate::deploy::backend::BackendFile;
 use crate::deploy::bootstrap::key_arn;
 use crate::error::{Error, Result};
-use crate::policy::{Place, Statement};
+use crate::policy::{Place, Statement, bucket_arn};
 use crate::target::Target;
 
 pub const LIST: &str = "s3:ListBucket";
 pub const GET: &str = "s3:GetObject";
 pub const GET_VERSION: &str = "s3:GetObjectVersion";
+const GET_VERSIONING: &str = "s3:GetBucketVersioning";
 /// What the keys of states end with.
 pub const SUFFIX: &str = ".tfstate";
 
@@ -24,6 +26,7 @@ pub const SUFFIX: &str = ".tfstate";
 pub struct Store {
     pub s3: Client,
     pub environment: String,
+    pub region: String,
     pub bucket: String,
     /// What the keys of all workspaces but `default` begin with: `workspace_key_prefix`.
     pub prefix: String,
@@ -52,6 +55,7 @@ impl Store {
         };
         Ok(Store {
             s3: target.s3(),
+            region: target.region.clone(),
             bucket: state_bucket(target, &environment).await?,
             prefix,
             owner: target.expected_account().map(str::to_owned),
@@ -72,7 +76,7 @@ impl Store {
     }
 
     pub fn arn(&self) -> String {
-        format!("arn:aws:s3:::{}", self.bucket)
+        bucket_arn(&self.region, &self.bucket)
     }
 
     /// The ARN of the states, or of one of them.
@@ -118,6 +122,16 @@ impl Store {
                 .hint("run the same command again")
         })?;
         Ok(Some(Read { bytes: body.into_bytes().to_vec(), version_id, modified_at }))
+    }
+}
+
+impl Store {
+    /// Whether what is written now leaves what it replaces as a version.
+    pub async fn keeps_versions(&self) -> Result<bool> {
+        let get = self.s3.get_bucket_versioning().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone());
+        let doing = format!("see whether {} keeps versions", self.bucket);
+        let answer = get.send().await.or_needs(&doing, GET_VERSIONING, &self.arn())?;
+        Ok(answer.status() == Some(&BucketVersioningStatus::Enabled))
     }
 }
 
