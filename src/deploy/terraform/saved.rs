@@ -120,6 +120,11 @@ impl PlanFile {
         Ok(PlanFile { path: copy, sidecar, kept: Some(path.to_owned()), _folder: folder })
     }
 
+    /// Whether it is the operator's, and not of this run.
+    pub fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// What to do about a plan that is of no use.
     pub fn again(&self) -> String {
         match &self.kept {
@@ -201,8 +206,9 @@ fn beside(path: &Path) -> PathBuf {
 
 /// How a plan is made that cannot be read, or belongs elsewhere.
 pub fn again(root: &Root, path: &Path) -> String {
-    let Root { stack, environment, .. } = root;
-    format!("make a new one: claimctl plan {stack} --env {environment} --plan-file {}", path.display())
+    let path = path.display().to_string();
+    let plan = ["claimctl", "plan", &root.stack, "--env", &root.environment, "--plan-file", &path];
+    format!("make a new one: {}", command_line(&plan))
 }
 
 #[cfg(test)]
@@ -269,6 +275,8 @@ mod tests {
         refused(&root(), "us-east-1", ACCOUNT, "region");
         let state = StateAt { bucket: "other".into(), ..root().state };
         refused(&Root { state, ..root() }, REGION, ACCOUNT, "state bucket");
+        let error = PlanFile::read(Path::new("no such/plan"), &root(), REGION, ACCOUNT).unwrap_err();
+        assert_eq!(error.hints(), ["make a new one: claimctl plan claim-check --env dev --plan-file 'no such/plan'"]);
         std::fs::write(&path, "a plam").unwrap();
         refused(&root(), REGION, ACCOUNT, "is not the plan that was made");
     }
