@@ -11,6 +11,8 @@ use crate::error::{Error, Kind};
 
 const SIGN_IN: &str = "sign in (aws sso login), choose a profile (--profile), or set AWS_ACCESS_KEY_ID and its secret";
 
+const KEY: &str = "the KMS key that it says has to be allowed: in the caller's policy, and in the key's own";
+
 /// Turns the SDK's error into one of ours. `doing` reads like "list queues" and is the first thing the user sees.
 pub trait Explain<T> {
     fn or_explain(self, doing: &str) -> Result<T, Error>;
@@ -29,7 +31,7 @@ where
 
     fn or_needs(self, doing: &str, action: &str, resource: &str) -> Result<T, Error> {
         self.map_err(|error| {
-            let denied = is_denied(&error);
+            let denied = is_denied(&error) && !is_denied_a_key(&error);
             let explained = explain(error, doing);
             if !denied {
                 return explained;
@@ -49,6 +51,12 @@ fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool
         },
         _ => false,
     }
+}
+
+/// Whether the caller may do this, but not use the KMS key that it takes: the service says so in words alone.
+pub fn is_denied_a_key<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    is_denied(error)
+        && error.as_service_error().and_then(ProvideErrorMetadata::message).is_some_and(|said| said.contains("kms:"))
 }
 
 /// The service's own code of an error it answered with, such as `NoSuchBucket`.
@@ -108,6 +116,7 @@ where
             let kind = kind_of(&code, status);
             let hint = match is_unknown_call(&error) {
                 true => Some("is this endpoint an AWS service? check --endpoint-url and AWS_ENDPOINT_URL"),
+                false if is_denied_a_key(&error) => Some(KEY),
                 false => hint_for(&code, kind),
             };
             let code = if code.is_empty() { format!("HTTP {status}") } else { code };

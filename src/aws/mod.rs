@@ -7,5 +7,5 @@ mod failure;
 mod session;
 
 pub use client::{Credentials, DoubtIsFinal, RefusedIsFinal, Service, service};
-pub use failure::{Explain, code, is_unknown_call, may_have_arrived};
+pub use failure::{Explain, code, is_denied_a_key, is_unknown_call, may_have_arrived};
 pub use session::Sessions;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Typed, Way, Work, each, flag};
 use crate::context::Ctx;
-use crate::deploy::terraform::{From, Mode, Terraform, Wish};
+use crate::deploy::terraform::{ArtifactFrom, Mode, Terraform, Wish};
 use crate::error::{Error, Result};
 use crate::output::{Outcome, report};
 use crate::target::{Target, TargetArgs};
@@ -20,8 +20,8 @@ pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,
     /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
-    #[arg(long, value_name = "ARTIFACT", value_parser = From::parse)]
-    artifact: Option<From>,
+    #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]
+    artifact: Option<ArtifactFrom>,
     /// Apply this plan of claimctl plan, and remove it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["refresh_only", "targets", "variables", "extra"])]
     plan_file: Option<PathBuf>,
@@ -66,19 +66,10 @@ async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str, typed: &Ty
         }
         None => {
             let mut wish = args.plan.wish()?;
-            let artifacts = match (args.refresh_only, &args.artifact) {
-                (true, _) => terraform.any_artifacts(ctx, target, &wish.variables).await?,
-                (false, from) => {
-                    let from = from.clone().unwrap_or(From::Build);
-                    terraform.artifacts(ctx, target, &from, &wish.variables).await?
-                }
-            };
-            wish = Wish {
-                mode: if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy },
-                digests: artifacts.digests.clone(),
-                artifacts: artifacts.deployed.clone(),
-                ..wish
-            };
+            let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
+            let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));
+            let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
+            wish = Wish { mode, digests: artifacts.digests.clone(), artifacts: artifacts.deployed.clone(), ..wish };
             (terraform.plan(target, &wish).await?, artifacts)
         }
     };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::stack::{PlanArgs, StackArgs, StackPlan, Typed, flag, markdown};
 use crate::context::Ctx;
-use crate::deploy::terraform::{From, Mode, Summary, Terraform, Wish};
+use crate::deploy::terraform::{ArtifactFrom, Mode, Summary, Terraform, Wish};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::output::{Failure, Outcome, Page, Report, report};
@@ -27,8 +27,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
-    #[arg(long, value_name = "ARTIFACT", value_parser = From::parse)]
-    artifact: Option<From>,
+    #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]
+    artifact: Option<ArtifactFrom>,
     /// Only bring the state up to what is there
     #[arg(long)]
     refresh_only: bool,
@@ -90,22 +90,14 @@ async fn plan_one(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Resul
     }
     let terraform = Terraform::open(ctx, target, stack).await?;
     let mut wish = args.plan.wish()?;
-    let artifacts = match args.refresh_only {
-        true => terraform.any_artifacts(ctx, target, &wish.variables).await?,
-        false => {
-            let from = args.artifact.clone().unwrap_or(From::Build);
-            let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
-            terraform.check_artifacts(target, &artifacts).await?;
-            artifacts
-        }
-    };
+    let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
+    let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));
+    let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
+    if mode == Mode::Deploy {
+        terraform.check_artifacts(target, &artifacts).await?;
+    }
     let zip = artifacts.zip().map(|zip| zip.strip_prefix(&ctx.working_directory).unwrap_or(zip).display().to_string());
-    wish = Wish {
-        mode: if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy },
-        digests: artifacts.digests,
-        artifacts: artifacts.deployed,
-        ..wish
-    };
+    wish = Wish { mode, digests: artifacts.digests, artifacts: artifacts.deployed, ..wish };
     let planned = terraform.plan(target, &wish).await?;
     let Some(file) = &args.plan_file else { return Ok((planned.summary, None)) };
     planned.file.keep(&ctx.working_directory.join(file))?;

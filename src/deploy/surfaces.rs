@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::state::Store;
 use super::terraform::stacks;
-use crate::aws::{Explain, code};
+use crate::aws::{Explain, code, is_denied_a_key};
 use crate::error::{Error, Kind, Result};
 use crate::surface::{Surface, Surfaces};
 use crate::target::Target;
@@ -100,7 +100,7 @@ enum Answer<T> {
 
 /// Reads what every stack exposes. Where there is no state bucket, nothing is deployed.
 pub async fn read(target: &Target, environment: &str) -> Result<Look> {
-    let at = At { store: Store::of(target).await?, environment };
+    let at = At { store: Store::of(target).await?, target, environment };
     let project = target.config.path.as_deref().and_then(Path::parent);
     let stacks = match project.map(stacks).unwrap_or_default() {
         none if none.is_empty() => at.listed().await?,
@@ -128,6 +128,7 @@ pub fn surface_key(environment: &str, stack: &str) -> String {
 /// Where the surfaces of an environment are.
 struct At<'a> {
     store: Store,
+    target: &'a Target,
     environment: &'a str,
 }
 
@@ -135,7 +136,8 @@ impl At<'_> {
     /// The stacks that have written a surface, for a project without Terraform of its own.
     async fn listed(&self) -> Result<Vec<String>> {
         let prefix = format!("surface/{}/", self.environment);
-        let list = self.store.s3.list_objects_v2().bucket(&self.store.bucket).prefix(&prefix).send().await;
+        let list = self.store.s3.list_objects_v2().bucket(&self.store.bucket).prefix(&prefix);
+        let list = list.set_expected_bucket_owner(self.store.owner.clone()).send().await;
         if list.as_ref().err().and_then(code) == Some("NoSuchBucket") {
             return Ok(Vec::new());
         }
@@ -169,10 +171,11 @@ impl At<'_> {
     }
 
     async fn object(&self, key: &str) -> Result<Answer<Vec<u8>>> {
-        let answer = self.store.s3.get_object().bucket(&self.store.bucket).key(key).send().await;
+        let get = self.store.s3.get_object().bucket(&self.store.bucket).key(key);
+        let answer = get.set_expected_bucket_owner(self.store.owner.clone()).send().await;
         match answer.as_ref().err().and_then(code) {
             Some("NoSuchKey" | "NoSuchBucket") => return Ok(Answer::None),
-            Some("AccessDenied") => return Ok(Answer::Hidden),
+            Some("AccessDenied") if !answer.as_ref().err().is_some_and(is_denied_a_key) => return Ok(Answer::Hidden),
             _ => {}
         }
         let object = answer.or_explain(&format!("read {key} in {}", self.store.bucket))?;
@@ -187,12 +190,16 @@ impl At<'_> {
             .map_err(|error| Error::unexpected("it is not JSON").caused_by(error))
             .and_then(Surface::of)
             .map_err(|error| self.broken(stack, key, "no surface that claimctl reads").caused_by(error))?;
-        match (surface.stack == stack, surface.environment == self.environment) {
-            (true, true) => Ok(surface),
-            _ => Err(self
-                .broken(stack, key, "not its surface")
-                .caused_by(format!("it says stack {} in {}", surface.stack, surface.environment))),
+        let account = self.target.expected_account().unwrap_or(&surface.account);
+        let here = [stack, self.environment, account, &self.target.region];
+        let said = [&surface.stack, &surface.environment, &surface.account, &surface.region];
+        if said.map(String::as_str) == here {
+            return Ok(surface);
         }
+        let Surface { stack: of, environment, account, region, .. } = &surface;
+        Err(self
+            .broken(stack, key, "not its surface")
+            .caused_by(format!("it says stack {of} in {environment}, account {account}, region {region}")))
     }
 
     fn broken(&self, stack: &str, key: &str, is: &str) -> Error {

@@ -5,8 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::driver::Terraform;
+use super::plan::Mode;
 use super::saved::Deployed;
-use super::source::{self, Handler};
+use super::source::Handler;
 use super::variables;
 use crate::artifact::{self, Package, Repository};
 use crate::config::Architecture;
@@ -17,7 +18,7 @@ use crate::target::{Change, Target};
 
 /// Where the artifact of a run comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum From {
+pub enum ArtifactFrom {
     /// The repository: built now.
     Build,
     /// What is deployed already stays.
@@ -37,34 +38,48 @@ pub struct Artifacts {
     zips: BTreeMap<String, PathBuf>,
 }
 
-impl From {
-    pub fn parse(text: &str) -> Result<From, String> {
+impl ArtifactFrom {
+    /// Where none is named. What goes into the state has to be true, also where nothing else is changed.
+    pub fn usual(mode: Mode) -> ArtifactFrom {
+        match mode {
+            Mode::Deploy => ArtifactFrom::Build,
+            Mode::RefreshOnly | Mode::Destroy => ArtifactFrom::Deployed,
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<ArtifactFrom, String> {
         match text.strip_prefix("sha256:") {
             Some(hex) if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) => {
-                Ok(From::Digest(text.to_owned()))
+                Ok(ArtifactFrom::Digest(text.to_owned()))
             }
             Some(_) => Err("a digest is sha256: and 64 lower-case hex digits".to_owned()),
-            None if text == "deployed" => Ok(From::Deployed),
-            None => Ok(From::Zip(PathBuf::from(text))),
+            None if text == "deployed" => Ok(ArtifactFrom::Deployed),
+            None => Ok(ArtifactFrom::Zip(PathBuf::from(text))),
         }
     }
 }
 
 /// As it is typed.
-impl fmt::Display for From {
+impl fmt::Display for ArtifactFrom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            From::Build => Ok(()),
-            From::Deployed => f.write_str("deployed"),
-            From::Digest(digest) => f.write_str(digest),
-            From::Zip(path) => path.display().fmt(f),
+            ArtifactFrom::Build => Ok(()),
+            ArtifactFrom::Deployed => f.write_str("deployed"),
+            ArtifactFrom::Digest(digest) => f.write_str(digest),
+            ArtifactFrom::Zip(path) => path.display().fmt(f),
         }
     }
 }
 
 impl Terraform {
     /// Finds out which artifacts the stack's functions are to run. Nothing is published.
-    pub async fn artifacts(&self, ctx: &Ctx, target: &Target, from: &From, typed: &[String]) -> Result<Artifacts> {
+    pub async fn artifacts(
+        &self,
+        ctx: &Ctx,
+        target: &Target,
+        from: &ArtifactFrom,
+        typed: &[String],
+    ) -> Result<Artifacts> {
         let mut artifacts = Artifacts::default();
         for wanted in &self.source.artifacts {
             // Who names the digest by --var knows what they do.
@@ -73,16 +88,16 @@ impl Terraform {
             }
             let handler = self.handler(&wanted.handler, typed)?;
             let digest = match from {
-                From::Digest(digest) => digest.clone(),
-                From::Deployed => {
+                ArtifactFrom::Digest(digest) => digest.clone(),
+                ArtifactFrom::Deployed => {
                     let surfaces = target.surfaces().await?;
                     self.deployed(surfaces, &handler).map_err(|error| target.unresolved(error))?
                 }
-                From::Zip(path) => {
+                ArtifactFrom::Zip(path) => {
                     let path = ctx.working_directory.join(path);
                     artifacts.take(Package::read(&path)?.digest, path)
                 }
-                From::Build => {
+                ArtifactFrom::Build => {
                     let repository =
                         Repository::find(ctx, &target.config).await.map_err(|error| hinted(error, &handler))?;
                     let (architecture, out) = (self.architecture(typed)?, repository.artifacts());
@@ -93,7 +108,8 @@ impl Terraform {
                 }
             };
             artifacts.digests.insert(wanted.variable.clone(), digest.clone());
-            artifacts.deployed.push(Deployed { handler, digest });
+            let bucket = self.artifact_bucket(target, typed).await?;
+            artifacts.deployed.push(Deployed { handler, digest, bucket });
         }
         Ok(artifacts)
     }
@@ -134,11 +150,11 @@ impl Terraform {
         }
     }
 
-    /// The same where nothing depends on which artifact it is: what is deployed, else one that does not exist.
+    /// The same where nothing is kept of which artifact it is: what is deployed, else one that does not exist.
     pub async fn any_artifacts(&self, ctx: &Ctx, target: &Target, typed: &[String]) -> Result<Artifacts> {
-        match self.artifacts(ctx, target, &From::Deployed, typed).await {
+        match self.artifacts(ctx, target, &ArtifactFrom::Deployed, typed).await {
             Ok(artifacts) => Ok(artifacts),
-            Err(_) => self.artifacts(ctx, target, &From::Digest(nobodys()), typed).await,
+            Err(_) => self.artifacts(ctx, target, &ArtifactFrom::Digest(nobodys()), typed).await,
         }
     }
 
@@ -148,17 +164,17 @@ impl Terraform {
         ctx: &Ctx,
         target: &Target,
         deployed: &[Deployed],
-        named: Option<&From>,
+        named: Option<&ArtifactFrom>,
     ) -> Result<Artifacts> {
         let mut artifacts = Artifacts { deployed: deployed.to_vec(), ..Artifacts::default() };
         let (from, digests): (_, Vec<String>) = match named {
-            None | Some(From::Build) => return Ok(artifacts),
-            Some(from @ From::Digest(digest)) => (from, vec![digest.clone()]),
-            Some(from @ From::Zip(path)) => {
+            None | Some(ArtifactFrom::Build) => return Ok(artifacts),
+            Some(from @ ArtifactFrom::Digest(digest)) => (from, vec![digest.clone()]),
+            Some(from @ ArtifactFrom::Zip(path)) => {
                 let path = ctx.working_directory.join(path);
                 (from, vec![artifacts.take(Package::read(&path)?.digest, path)])
             }
-            Some(from @ From::Deployed) => {
+            Some(from @ ArtifactFrom::Deployed) => {
                 (from, self.artifacts(ctx, target, from, &[]).await?.digests.into_values().collect())
             }
         };
@@ -166,7 +182,7 @@ impl Terraform {
             true => Ok(artifacts),
             false => {
                 Err(Error::refused(format!("--artifact {from} is not what the plan deploys, so nothing was done"))
-                    .details(deployed.iter().map(|Deployed { handler, digest }| format!("{handler}: {digest}")))
+                    .details(deployed.iter().map(|planned| format!("{}: {}", planned.handler, planned.digest)))
                     .hint("bring the artifact that was planned, or plan again"))
             }
         }
@@ -174,19 +190,19 @@ impl Terraform {
 
     /// Puts what is on this machine into the artifact bucket, and makes sure that everything else is there.
     pub async fn publish(&self, target: &Target, artifacts: &Artifacts, _agreed: &Change) -> Result<()> {
-        let (s3, bucket) = (target.s3(), self.artifact_bucket(target).await?);
-        for Deployed { handler, digest } in &artifacts.deployed {
+        let s3 = target.s3();
+        for Deployed { handler, digest, bucket } in &artifacts.deployed {
             let key = key(handler, digest);
-            if artifact::is_published(&s3, &bucket, &key).await? {
+            if artifact::is_published(&s3, bucket, &key).await? {
                 continue;
             }
-            let Some(zip) = artifacts.zips.get(digest) else { return Err(unpublished(handler, digest, &bucket)) };
+            let Some(zip) = artifacts.zips.get(digest) else { return Err(unpublished(handler, digest, bucket)) };
             let package = Package::read(zip)?;
             if format!("sha256:{}", package.digest) != *digest {
                 return Err(Error::refused(format!("{} changed since it was planned", zip.display()))
                     .hint("run the same command again"));
             }
-            artifact::publish(&s3, &bucket, &key, package).await?;
+            artifact::publish(&s3, bucket, &key, package).await?;
             self.progress.note(&format!("published {handler} as {bucket}/{key}"));
         }
         Ok(())
@@ -194,20 +210,18 @@ impl Terraform {
 
     /// Refuses what names an artifact that nobody has: Terraform would find out half-way.
     pub async fn check_artifacts(&self, target: &Target, artifacts: &Artifacts) -> Result<()> {
-        let (s3, bucket) = (target.s3(), self.artifact_bucket(target).await?);
-        for Deployed { handler, digest } in &artifacts.deployed {
+        let s3 = target.s3();
+        for Deployed { handler, digest, bucket } in &artifacts.deployed {
             let here = artifacts.zips.contains_key(digest);
-            if !here && !artifact::is_published(&s3, &bucket, &key(handler, digest)).await? {
-                return Err(unpublished(handler, digest, &bucket));
+            if !here && !artifact::is_published(&s3, bucket, &key(handler, digest)).await? {
+                return Err(unpublished(handler, digest, bucket));
             }
         }
         Ok(())
     }
 
-    async fn artifact_bucket(&self, target: &Target) -> Result<String> {
-        let file = self.root.values();
-        let set = if file.is_file() { source::read_values(&file)? } else { BTreeMap::new() };
-        if let Some(bucket) = set.get("artifact_bucket").cloned().flatten() {
+    async fn artifact_bucket(&self, target: &Target, typed: &[String]) -> Result<String> {
+        if let Some(bucket) = variables::value(&self.root, &self.source, typed, "artifact_bucket")? {
             return Ok(bucket);
         }
         let account = match target.expected_account() {
@@ -264,11 +278,11 @@ mod tests {
     #[test]
     fn an_artifact_is_a_digest_a_zip_or_what_is_deployed() {
         let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(From::parse(&format!("sha256:{hex}")), Ok(From::Digest(format!("sha256:{hex}"))));
-        assert_eq!(From::parse("deployed"), Ok(From::Deployed));
-        assert_eq!(From::parse("a/b.zip"), Ok(From::Zip(PathBuf::from("a/b.zip"))));
+        assert_eq!(ArtifactFrom::parse(&format!("sha256:{hex}")), Ok(ArtifactFrom::Digest(format!("sha256:{hex}"))));
+        assert_eq!(ArtifactFrom::parse("deployed"), Ok(ArtifactFrom::Deployed));
+        assert_eq!(ArtifactFrom::parse("a/b.zip"), Ok(ArtifactFrom::Zip(PathBuf::from("a/b.zip"))));
         for wrong in ["sha256:", "sha256:ABC", &format!("sha256:{}", hex.to_uppercase())] {
-            assert!(From::parse(wrong).is_err(), "{wrong}");
+            assert!(ArtifactFrom::parse(wrong).is_err(), "{wrong}");
         }
         assert_eq!(key("claim-recorder", &format!("sha256:{hex}")), format!("functions/claim-recorder/{hex}.zip"));
     }

@@ -1,7 +1,9 @@
 //! Where a stack's Terraform lies, and where its state and its working data are.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::source;
 use crate::config::Config;
 use crate::context::Paths;
 use crate::deploy::backend::BackendFile;
@@ -13,8 +15,6 @@ use crate::target::Target;
 
 /// Applied once per account, by an administrator, and no part of `--all`.
 pub const GLOBAL: &str = "global";
-/// What Terraform leaves beside the root when it cannot save a state.
-pub const ERRORED: &str = "errored.tfstate";
 
 /// One stack in one environment.
 #[derive(Debug, Clone)]
@@ -68,6 +68,12 @@ impl Root {
     /// The arguments of the environment, in a file that need not be there.
     pub fn values(&self) -> PathBuf {
         self.project.join("terraform/environments").join(format!("{}.tfvars", self.environment))
+    }
+
+    /// What that file sets: strings by name, and None for what is no plain string.
+    pub fn set_values(&self) -> Result<BTreeMap<String, Option<String>>> {
+        let file = self.values();
+        if file.is_file() { source::read_values(&file) } else { Ok(BTreeMap::new()) }
     }
 
     /// Locked for as long as a Terraform that claimctl has started is at work here.

@@ -16,6 +16,8 @@ pub struct Source {
     pub artifacts: Vec<ArtifactOf>,
     /// The addresses of its modules and resources, such as `module.table`, without those within modules.
     addresses: Vec<String>,
+    /// Whether its state is kept where claimctl looks for it.
+    pub has_backend: bool,
     /// Everything that `init` installs or connects to, as text.
     pub installed: String,
 }
@@ -44,7 +46,10 @@ impl Source {
             if !seen.insert(folder.clone()) {
                 continue;
             }
-            for file in files(&folder)? {
+            if folder == root {
+                check_files(&folder)?;
+            }
+            for file in files(&folder, |name| name.ends_with(".tf"))? {
                 let body = parse(&file)?;
                 if folder == root {
                     source.take(&body);
@@ -57,6 +62,16 @@ impl Source {
         Ok(source)
     }
 
+    /// The variables by which claimctl decides what it builds, and where it publishes that.
+    pub fn deciding(&self) -> BTreeSet<&str> {
+        let handlers = self.artifacts.iter().filter_map(|artifact| match &artifact.handler {
+            Handler::Variable(name) => Some(name.as_str()),
+            Handler::Named(_) => None,
+        });
+        let decides = handlers.chain(["architecture", "artifact_bucket"]);
+        decides.filter(|name| self.variables.contains_key(*name)).collect()
+    }
+
     fn take(&mut self, body: &Body) {
         for block in body.get_blocks("variable") {
             let default = block.body.get_attribute("default").and_then(|found| found.value.as_str());
@@ -64,6 +79,8 @@ impl Source {
                 self.variables.insert(name.as_str().to_owned(), default.map(str::to_owned));
             }
         }
+        let mut settings = body.get_blocks("terraform").flat_map(|block| block.body.get_blocks("backend"));
+        self.has_backend |= settings.any(|backend| backend.labels.iter().any(|label| label.as_str() == "s3"));
         self.artifacts.extend(modules(body).filter_map(artifact));
         let labels = |block: &Block| block.labels.iter().map(|label| label.as_str().to_owned()).collect::<Vec<_>>();
         self.addresses.extend(modules(body).map(|module| format!("module.{}", labels(module).join("."))));
@@ -93,13 +110,48 @@ impl Source {
     }
 }
 
-/// The files that Terraform reads in a folder, in the order of their names.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Those whose names are such, in their order.
+fn files(folder: &Path, is_such: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).on("read", folder)?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "tf")).collect();
+    let such = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(&is_such));
+    let mut files: Vec<_> = such.map(|entry| entry.path()).collect();
     files.sort();
     Ok(files)
+}
+
+/// Refuses what Terraform or OpenTofu would read in a root and claimctl does not: variables declared there would be
+/// passed by (Terraform documentation, "Override Files"; OpenTofu documentation, "Files and Directories").
+fn check_files(root: &Path) -> Result<()> {
+    let is_other = |name: &str| {
+        let stem = name.strip_suffix(".tf");
+        stem.is_some_and(|stem| stem == "override" || stem.ends_with("_override"))
+            || [".tf.json", ".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end))
+    };
+    match files(root, is_other)?.first() {
+        None => Ok(()),
+        Some(file) => Err(Error::refused(format!("{} is a kind of file that claimctl does not read", file.display()))
+            .hint("nothing was done; write what it says into files that end in .tf and override nothing")),
+    }
+}
+
+/// The variables files that Terraform reads in a root without being told to.
+pub fn own_values(root: &Path) -> Result<Vec<PathBuf>> {
+    files(root, |name| {
+        let stem = name.strip_suffix(".json").unwrap_or(name);
+        stem == "terraform.tfvars" || stem.ends_with(".auto.tfvars")
+    })
+}
+
+/// The variables that such a file sets.
+pub fn names_of_values(path: &Path) -> Result<Vec<String>> {
+    if path.extension().is_none_or(|end| end != "json") {
+        return Ok(read_values(path)?.into_keys().collect());
+    }
+    let text = std::fs::read(path).on("read", path)?;
+    let set: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&text).map_err(|error| {
+        Error::usage(format!("{} is not a JSON object", path.display())).caused_by(error).hint("mend the file")
+    })?;
+    Ok(set.into_keys().collect())
 }
 
 /// The strings of a variables file, such as `terraform/environments/dev.tfvars`, and the names of all that it sets.
@@ -171,6 +223,7 @@ mod tests {
         assert_eq!(claim_check.artifacts, [ArtifactOf { handler, variable: "artifact".to_owned() }]);
         assert_eq!(claim_check.variables.get("trigger"), Some(&Some("queue".to_owned())));
         assert_eq!(claim_check.variables.get("account"), Some(&None));
+        assert!(claim_check.has_backend);
         assert!(claim_check.installed.contains("hashicorp/aws"));
 
         assert_eq!(claim_check.meant("module.tabel.aws_dynamodb_table.this"), Some("module.table"));
@@ -200,6 +253,18 @@ mod tests {
         assert_eq!(installed(), before);
         write("b/main.tf", "module \"c\" {\n  source = \"git::https://example.com/c\"\n}\n");
         assert_ne!(installed(), before);
+    }
+
+    #[test]
+    fn a_root_with_files_that_are_not_read_is_refused() {
+        for name in ["override.tf", "x_override.tf", "a.tf.json", "a.tofu", "a.tofu.json", "override.tf.json"] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("my_overrides.tf"), "").unwrap();
+            Source::read(folder.path()).unwrap();
+            std::fs::write(folder.path().join(name), "{}").unwrap();
+            let error = Source::read(folder.path()).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
     }
 
     #[test]

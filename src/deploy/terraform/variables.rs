@@ -1,6 +1,7 @@
 //! The variables that a run is given: the environment's file, what claimctl knows, and what the operator adds.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::root::Root;
 use super::source::{self, Source};
@@ -9,6 +10,9 @@ use crate::target::Target;
 
 /// What decides where a stack lands. It comes from claimctl.toml: set elsewhere, it would pass by the guards.
 pub const PLACE: [&str; 5] = ["project", "environment", "region", "account", "state_bucket"];
+
+/// What begins the names of variables of a root (Terraform documentation, "Environment Variables", TF_VAR_name).
+pub(super) const VARIABLE: &str = "TF_VAR_";
 
 /// The `-var-file` and `-var` arguments, in the order in which later ones win.
 pub fn arguments(
@@ -19,21 +23,14 @@ pub fn arguments(
     typed: &[String],
 ) -> Result<Vec<String>> {
     let file = root.values();
-    let set = if file.is_file() { source::read_values(&file)? } else { BTreeMap::new() };
+    let set = root.set_values()?;
     let mut arguments = Vec::new();
     if file.is_file() {
         arguments.push(format!("-var-file={}", file.display()));
     }
     for (name, value) in known(target, root) {
         match set.get(name) {
-            Some(Some(other)) if *other != value && name != "state_bucket" => {
-                return Err(Error::refused(format!(
-                    "{name} is {value} in claimctl.toml and {other} in {}",
-                    file.display()
-                ))
-                .hint("nothing was done; make both say the same"));
-            }
-            Some(_) => {}
+            Some(other) => compare(name, &value, other.as_deref(), &file)?,
             None if source.variables.contains_key(name) => arguments.push(format!("-var={name}={value}")),
             None => {}
         }
@@ -44,6 +41,42 @@ pub fn arguments(
         arguments.push(format!("-var={assignment}"));
     }
     Ok(arguments)
+}
+
+/// What the environment's file says of a place has to be what claimctl.toml says of it.
+fn compare(name: &str, value: &str, other: Option<&str>, file: &Path) -> Result<()> {
+    let says = match other {
+        Some(other) if other == value || name == "state_bucket" => return Ok(()),
+        Some(other) => format!("{name} is {value} in claimctl.toml and {other} in {}", file.display()),
+        None => format!("{name} is {value} in claimctl.toml and no plain string in {}", file.display()),
+    };
+    Err(Error::refused(says).hint(format!("nothing was done; write {name} = \"{value}\", or leave it out")))
+}
+
+/// Refuses what only Terraform would hear: variables that decide where the stack lands, or what claimctl builds and
+/// publishes for it, in the shell or in files that Terraform reads by itself (Terraform documentation, "Input
+/// variables", Variable definition precedence).
+pub fn check_unheard<'a>(root: &Root, source: &Source, shell: impl Iterator<Item = &'a str>) -> Result<()> {
+    let decides = source.deciding();
+    let refused = |name: &str, place: String| {
+        Err(Error::refused(format!("{name} is set by {place}, where only Terraform would hear of it"))
+            .hint(format!("nothing was done; set it in {}, or with --var {name}=VALUE", root.values().display())))
+    };
+    let mut shell = shell.filter_map(|name| name.strip_prefix(VARIABLE));
+    if let Some(name) = shell.find(|name| decides.contains(name)) {
+        return refused(name, format!("the shell's {VARIABLE}{name}"));
+    }
+    for file in source::own_values(&root.folder)? {
+        let names = source::names_of_values(&file)?;
+        if let Some(place) = names.iter().find(|name| PLACE.contains(&name.as_str())) {
+            return Err(Error::refused(format!("{place} is set by {}", file.display()))
+                .hint("nothing was done; an environment's place is in claimctl.toml: take it out"));
+        }
+        if let Some(name) = names.iter().find(|name| decides.contains(name.as_str())) {
+            return refused(name, file.display().to_string());
+        }
+    }
+    Ok(())
 }
 
 fn known(target: &Target, root: &Root) -> Vec<(&'static str, String)> {
@@ -85,7 +118,6 @@ pub fn value(root: &Root, source: &Source, typed: &[String], name: &str) -> Resu
     if let Some((_, value)) = typed {
         return Ok(Some(value.to_owned()));
     }
-    let file = root.values();
-    let set = if file.is_file() { source::read_values(&file)? } else { BTreeMap::new() };
+    let set = root.set_values()?;
     Ok(set.get(name).cloned().flatten().or_else(|| source.variables.get(name).cloned().flatten()))
 }

@@ -31,6 +31,12 @@ fn a_place_that_does_not_fit_is_refused() {
     site.project.write("terraform/environments/dev.tfvars", &values.replace("111111111111", "222222222222"));
     site.run(&plan).fails_with(4, "account is 111111111111 in claimctl.toml and 222222222222");
     site.project.write("terraform/environments/dev.tfvars", &values);
+    site.with_small("local");
+    let local = site.project.read("terraform/stacks/local/main.tf").replace("backend \"s3\" {}", "");
+    site.project.write("terraform/stacks/local/main.tf", &local);
+    site.run("plan local --env dev")
+        .fails_with(2, "does not say that its state is kept in S3")
+        .says("backend \"s3\" {}");
     site.project.write("terraform/stacks/claim-check/broken.tf", "resource {");
     site.run(&plan).fails_with(2, "broken.tf is not valid HCL");
     site.project.write("terraform/stacks/claim-check/broken.tf", "resource \"aws_sqs_queue\" \"q\" { nope = 1 }");
@@ -76,7 +82,8 @@ fn a_state_that_could_not_be_saved_comes_first() {
     let plan = format!("plan claim-check --env dev --artifact {}", site.zip("one").display());
     site.run(&plan)
         .fails_with(4, "could not save its state")
-        .says("claimctl state restore claim-check --env dev --file");
+        .says("which environment it is of cannot be told")
+        .says("claimctl state restore claim-check --env ENV --file");
     std::fs::remove_file(site.project.path().join(file)).unwrap();
     site.run(&plan).exits(0);
 }

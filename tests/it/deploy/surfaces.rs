@@ -1,5 +1,9 @@
 //! What an environment's stacks expose: in how many requests it is known, and what is said where it is not.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc::Receiver;
+
 use serde_json::{Value, json};
 
 use crate::policy::assume_in;
@@ -120,9 +124,15 @@ fn a_surface_that_cannot_be_read_is_told_and_hides_no_other() {
     other_version["version"] = json!(2);
     let mut other_stack = stacks.surface("two");
     other_stack["environment"] = json!("prod");
+    let mut other_account = stacks.surface("two");
+    other_account["account"] = json!("222222222222");
+    let mut other_region = stacks.surface("two");
+    other_region["region"] = json!("eu-west-1");
     for (content, why) in [
         (other_version.to_string(), "the surface has version 2, and this claimctl reads version 1"),
         (other_stack.to_string(), "it says stack two in prod"),
+        (other_account.to_string(), "it says stack two in dev, account 222222222222"),
+        (other_region.to_string(), "region eu-west-1"),
         ("{\"version\":".to_owned(), "it is not JSON"),
         ("{\"version\": 1}".to_owned(), "missing field"),
     ] {
@@ -151,4 +161,43 @@ fn who_may_read_surfaces_only_needs_no_more_and_hears_what_that_hides() {
     stacks.stats_as("states-too", &read(""), "two-queue").exits(0);
     let run = stacks.stats_as("nothing", &read("elsewhere/"), "real-one").exits(0);
     run.says("note: logical names are not known here").says("the surface of one, two is missing or may not be read");
+}
+
+/// What S3 says of an object whose key the caller may not use, word for word but for the names.
+const DENIED_KEY: &str = "<Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::111111111111:assumed-role/me/x is \
+    not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:111111111111:key/k because no \
+    identity-based policy allows the kms:Decrypt action</Message></Error>";
+
+/// An S3 that says so to everything, and hands over what it was asked.
+fn denying_the_key() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (send, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            let length = connection.read(&mut request).unwrap_or_default();
+            let _ = send.send(String::from_utf8_lossy(&request[..length]).to_lowercase());
+            let (head, length) = ("HTTP/1.1 403 Forbidden\r\nconnection: close", DENIED_KEY.len());
+            let _ = write!(connection, "{head}\r\ncontent-length: {length}\r\n\r\n{DENIED_KEY}");
+        }
+    });
+    (endpoint, asked)
+}
+
+#[test]
+fn a_key_that_may_not_be_used_is_told_as_such_and_a_bucket_has_to_be_of_the_account() {
+    let server = Server::up();
+    let stacks = Stacks::of(&server, &["one"]);
+    let (endpoint, asked) = denying_the_key();
+    let mut command = stacks.project.claimctl(ACCOUNT, "queue stats one-queue --env dev");
+    let run = command.env("AWS_ENDPOINT_URL", endpoint).run();
+    let run = run.says("kms:Decrypt on resource").says("the KMS key that it says has to be allowed");
+    assert!(!run.stderr.contains("s3:GetObject"), "{}", run.stderr);
+
+    std::fs::remove_dir_all(stacks.project.path().join("terraform/stacks")).unwrap();
+    command.run().says("list the surfaces in");
+    let asked: Vec<String> = asked.try_iter().filter(|request| request.contains(BUCKET)).collect();
+    let with_owner = |request: &&String| request.contains(&format!("x-amz-expected-bucket-owner: {ACCOUNT}\r\n"));
+    assert_eq!((asked.len(), asked.iter().filter(with_owner).count()), (2, 2), "{asked:?}");
 }

@@ -72,6 +72,7 @@ impl<'a> Runner<'a> {
             .env("XDG_STATE_HOME", self.temp.path().join("state"))
             .env("GITHUB_ENV", self.temp.path().join("env"))
             .env("GITHUB_PATH", self.temp.path().join("path"))
+            .env("GITHUB_STEP_SUMMARY", self.temp.path().join("summary"))
             .envs(self.made.iter().map(|(name, value)| (name, value)));
         for (name, value) in job["env"].as_object().into_iter().flatten() {
             bash.env(name, self.expand(value.as_str().unwrap()));
@@ -154,6 +155,10 @@ fn main_is_deployed_through_three_accounts_and_planned_and_looked_at() {
     for (environment, account) in ACCOUNTS {
         runner(account).job(&deploy["jobs"][environment]).exits(0).says("claim-check: deployed, 28 changes");
     }
+    let previewer = runner("333333333333");
+    previewer.job(&deploy["jobs"]["preview"]).exits(0).says("nothing to do");
+    let summary = std::fs::read_to_string(previewer.temp.path().join("summary")).unwrap();
+    assert!(summary.starts_with("### `prod`: `333333333333`"), "{summary}");
     let zips = site.s3().list_objects_v2().bucket("claim-check-artifacts-111111111111-us-west-1").send();
     assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(1));
     assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 3, "a table in each account");
