@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Typed, Way, Work, each, flag};
 use crate::context::Ctx;
-use crate::deploy::terraform::{ArtifactFrom, Artifacts, Mode, Terraform, Wish};
+use crate::deploy::terraform::{ArtifactFrom, Mode, Terraform, Wish};
 use crate::error::{Error, Result};
 use crate::output::{Outcome, report};
 use crate::target::{Target, TargetArgs};
@@ -60,11 +60,8 @@ async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str, typed: &Ty
     let (planned, artifacts) = match &args.plan_file {
         Some(file) => {
             let planned = terraform.planned(target, &ctx.working_directory.join(file)).await?;
-            let zip = match &args.artifact {
-                Some(ArtifactFrom::Zip(path)) => Some(ctx.working_directory.join(path)),
-                _ => None,
-            };
-            let artifacts = Artifacts::of_plan(&planned.file.sidecar.artifacts, zip)?;
+            let deployed = &planned.file.sidecar.artifacts;
+            let artifacts = terraform.artifacts_of_plan(ctx, target, deployed, args.artifact.as_ref()).await?;
             (planned, artifacts)
         }
         None => {

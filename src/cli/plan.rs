@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::stack::{PlanArgs, StackArgs, StackPlan, markdown};
-use crate::changes::quoted;
+use super::stack::{PlanArgs, StackArgs, StackPlan, Typed, flag, markdown};
 use crate::context::Ctx;
-use crate::deploy::terraform::{ArtifactFrom, Mode, Terraform, Wish};
+use crate::deploy::terraform::{ArtifactFrom, Mode, Summary, Terraform, Wish};
 use crate::error::{Error, Result};
-use crate::output::{Outcome, Page, Report, report};
+use crate::exit::Exit;
+use crate::output::{Failure, Outcome, Page, Report, report};
 use crate::target::{Target, TargetArgs};
 
 /// Show what a deployment would create, change, replace and destroy
@@ -60,31 +60,51 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Target) -> Result<Plans> {
             Error::usage("--plan-file is for the plan of one stack").hint("name one stack, and a file for each")
         );
     }
-    let mut plans = Vec::new();
-    for stack in stacks {
-        let terraform = Terraform::open(ctx, target, &stack).await?;
-        let mut wish = args.plan.wish()?;
-        let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
-        let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));
-        let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
-        if mode == Mode::Deploy {
-            terraform.check_artifacts(target, &artifacts).await?;
-        }
-        wish = Wish { mode, digests: artifacts.digests, artifacts: artifacts.deployed, ..wish };
-        let planned = terraform.plan(target, &wish).await?;
-        if let Some(file) = &args.plan_file {
-            planned.file.keep(&ctx.working_directory.join(file))?;
-        }
-        plans.push(StackPlan { stack, summary: planned.summary });
-    }
-    Ok(Plans {
+    let alone = stacks.len() == 1;
+    let mut plans = Plans {
         environment: target.name().to_owned(),
         account: target.expected_account().map(str::to_owned),
         region: target.region.clone(),
         plan_file: args.plan_file.clone(),
-        flags: target.flags.clone(),
-        stacks: plans,
-    })
+        stacks: Vec::new(),
+        failed: Vec::new(),
+        apply: None,
+    };
+    for stack in stacks {
+        match plan_one(args, ctx, target, &stack).await {
+            Ok((summary, apply)) => {
+                plans.stacks.push(StackPlan { stack, summary });
+                plans.apply = apply;
+            }
+            Err(error) if alone => return Err(error),
+            Err(error) => plans.failed.push(Failed { stack, failure: Failure::of(&error) }),
+        }
+    }
+    Ok(plans)
+}
+
+/// And the command that applies the plan, where it was kept.
+async fn plan_one(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<(Summary, Option<String>)> {
+    if ctx.cancel.is_cancelled() {
+        return Err(Error::interrupted("stopped before it was planned").hint("run the same command again"));
+    }
+    let terraform = Terraform::open(ctx, target, stack).await?;
+    let mut wish = args.plan.wish()?;
+    let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
+    let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));
+    let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
+    if mode == Mode::Deploy {
+        terraform.check_artifacts(target, &artifacts).await?;
+    }
+    let zip = artifacts.zip().map(|zip| zip.strip_prefix(&ctx.working_directory).unwrap_or(zip).display().to_string());
+    wish = Wish { mode, digests: artifacts.digests, artifacts: artifacts.deployed, ..wish };
+    let planned = terraform.plan(target, &wish).await?;
+    let Some(file) = &args.plan_file else { return Ok((planned.summary, None)) };
+    planned.file.keep(&ctx.working_directory.join(file))?;
+    let plan = PlanArgs { parallelism: args.plan.parallelism, ..PlanArgs::default() };
+    let flags = [flag("--artifact", zip), flag("--plan-file", Some(file.display()))].concat();
+    let deploy = Typed { verb: "deploy", flags, plan: &plan, target: &args.target };
+    Ok((planned.summary, Some(deploy.command(ctx, stack, &[]))))
 }
 
 #[derive(Debug, Serialize)]
@@ -94,29 +114,46 @@ struct Plans {
     region: String,
     plan_file: Option<PathBuf>,
     stacks: Vec<StackPlan>,
-    /// What was typed to reach the environment, besides its name.
+    /// Of several, those that could not be planned.
+    failed: Vec<Failed>,
     #[serde(skip)]
-    flags: String,
+    apply: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Failed {
+    stack: String,
+    #[serde(flatten)]
+    failure: Failure,
 }
 
 impl Plans {
     fn markdown(&self) -> String {
         let place: Vec<&str> = self.account.iter().map(String::as_str).chain([self.region.as_str()]).collect();
-        markdown::of(&self.environment, &place, &self.stacks)
+        let failed: Vec<(&str, &Failure)> =
+            self.failed.iter().map(|failed| (failed.stack.as_str(), &failed.failure)).collect();
+        markdown::of(&self.environment, &place, &self.stacks, &failed)
     }
 }
 
 impl Report for Plans {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
-        let Some(file) = &self.plan_file else { return page };
-        let stack = self.stacks.first().map_or("STACK", |plan| &plan.stack);
-        let (environment, flags, file) = (&self.environment, &self.flags, file.display().to_string());
-        let file = quoted(&file);
-        page.line(format!("to apply it: claimctl deploy {stack} --env {environment}{flags} --plan-file {file}"))
+        let page = self.failed.iter().fold(page, |page, failed| {
+            page.line(format!("{}: could not be planned", failed.stack)).line(failed.failure.says())
+        });
+        page.line_if(self.apply.is_some(), || format!("to apply it: {}", self.apply.as_deref().unwrap_or_default()))
     }
 
     fn list(&self) -> Option<&'static str> {
         Some("stacks")
+    }
+
+    fn exit(&self) -> Exit {
+        match self.failed.first() {
+            Some(_) if !self.stacks.is_empty() => Exit::Partial,
+            Some(failed) => failed.failure.exit,
+            None => Exit::Done,
+        }
     }
 }

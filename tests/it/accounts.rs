@@ -265,13 +265,13 @@ fn environments_are_listed_without_a_call_and_checked_with_one() {
     let nobody = "http://127.0.0.1:1";
     let listed = as_account(&home, nobody, "111111111111", "env ls -o json").run().exits(0).json();
     let names: Vec<_> = listed["environments"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
-    assert_eq!(names, ["local", "across", "coded", "dev", "open", "prod"]);
+    assert_eq!(names, ["local", "across", "coded", "dev", "open", "prod", "vault"]);
 
     let run = as_account(&home, &world.endpoint, "111111111111", "env ls --check -o json").run().exits(4);
     let checked = run.json();
     let verdicts: Vec<_> =
         checked["environments"].as_array().unwrap().iter().map(|row| row["account"]["verdict"].clone()).collect();
-    assert_eq!(verdicts, ["unknown", "agrees", "unknown", "agrees", "undeclared", "mismatch"]);
+    assert_eq!(verdicts, ["unknown", "agrees", "unknown", "agrees", "undeclared", "mismatch", "undeclared"]);
 }
 
 #[test]

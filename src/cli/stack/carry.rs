@@ -23,6 +23,13 @@ impl Work<'_> {
         let Work { terraform, planned, .. } = &self;
         let stack = terraform.root.stack.as_str();
         if planned.is_empty() {
+            if planned.file.is_kept() {
+                // That there was nothing to do says nothing of a state that has changed since.
+                terraform.check_not_stale(target, planned).await?;
+                if !self.dry_run {
+                    planned.file.remove()?;
+                }
+            }
             return Ok(StackRun::planned(stack, planned, Standing::Unchanged));
         }
         if self.dry_run {

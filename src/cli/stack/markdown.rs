@@ -20,11 +20,11 @@ const CUT: &str = "more lines are left out here; the log of the job has all of t
 
 const PLAIN: Terminal = Terminal { stdin: false, stdout: false, stderr: false, width: None, color: false };
 
-/// The plans of one environment. `place` is its account and region.
-pub fn of(environment: &str, place: &[&str], plans: &[StackPlan]) -> String {
+/// The plans of one environment, and the stacks that have none. `place` is its account and region.
+pub fn of(environment: &str, place: &[&str], plans: &[StackPlan], failed: &[(&str, &Failure)]) -> String {
     let place: Vec<String> = place.iter().map(|part| code(part)).collect();
     let mut text = format!("### {}: {}\n", code(environment), place.join(", "));
-    let share = MOST / plans.len().max(1);
+    let share = MOST / (plans.len() + failed.len()).max(1);
     for plan in plans {
         let summary = &plan.summary;
         text.push_str(&format!("\n{}: {}\n", code(&plan.stack), summary.sentence()));
@@ -41,13 +41,20 @@ pub fn of(environment: &str, place: &[&str], plans: &[StackPlan]) -> String {
             ));
         }
     }
+    for (stack, failure) in failed {
+        text.push_str(&format!("\n{}: could not be planned\n\n{}", code(stack), said(failure, share)));
+    }
     text
 }
 
 /// Where there is no plan: why not.
 pub fn of_failure(environment: &str, error: &Error) -> String {
-    let said: Vec<String> = Failure::of(error).says().lines().map(|line| redact(&printable(line))).collect();
-    format!("### {}: could not be planned\n\n{}", code(environment), fenced(&said.join("\n"), MOST))
+    format!("### {}: could not be planned\n\n{}", code(environment), said(&Failure::of(error), MOST))
+}
+
+fn said(failure: &Failure, most: usize) -> String {
+    let said: Vec<String> = failure.says().lines().map(|line| redact(&printable(line))).collect();
+    fenced(&said.join("\n"), most)
 }
 
 /// Into what is there, as the summary of a workflow's step is.
@@ -109,7 +116,7 @@ mod tests {
     }
 
     fn told(plan: StackPlan) -> String {
-        of("dev", &["111111111111", "us-west-1"], &[plan])
+        of("dev", &["111111111111", "us-west-1"], &[plan], &[])
     }
 
     #[test]

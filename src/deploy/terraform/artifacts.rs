@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::driver::Terraform;
 use super::plan::Mode;
@@ -158,6 +158,36 @@ impl Terraform {
         }
     }
 
+    /// Those of a plan that was kept, with what is named beside it, which has to be one of them.
+    pub async fn artifacts_of_plan(
+        &self,
+        ctx: &Ctx,
+        target: &Target,
+        deployed: &[Deployed],
+        named: Option<&ArtifactFrom>,
+    ) -> Result<Artifacts> {
+        let mut artifacts = Artifacts { deployed: deployed.to_vec(), ..Artifacts::default() };
+        let (from, digests): (_, Vec<String>) = match named {
+            None | Some(ArtifactFrom::Build) => return Ok(artifacts),
+            Some(from @ ArtifactFrom::Digest(digest)) => (from, vec![digest.clone()]),
+            Some(from @ ArtifactFrom::Zip(path)) => {
+                let path = ctx.working_directory.join(path);
+                (from, vec![artifacts.take(Package::read(&path)?.digest, path)])
+            }
+            Some(from @ ArtifactFrom::Deployed) => {
+                (from, self.artifacts(ctx, target, from, &[]).await?.digests.into_values().collect())
+            }
+        };
+        match digests.iter().all(|digest| deployed.iter().any(|planned| planned.digest == *digest)) {
+            true => Ok(artifacts),
+            false => {
+                Err(Error::refused(format!("--artifact {from} is not what the plan deploys, so nothing was done"))
+                    .details(deployed.iter().map(|planned| format!("{}: {}", planned.handler, planned.digest)))
+                    .hint("bring the artifact that was planned, or plan again"))
+            }
+        }
+    }
+
     /// Puts what is on this machine into the artifact bucket, and makes sure that everything else is there.
     pub async fn publish(&self, target: &Target, artifacts: &Artifacts, _agreed: &Change) -> Result<()> {
         let s3 = target.s3();
@@ -215,17 +245,10 @@ impl Artifacts {
         digest
     }
 
-    /// Those of a plan that was kept, with a zip that may be one of them.
-    pub fn of_plan(deployed: &[Deployed], zip: Option<PathBuf>) -> Result<Artifacts> {
-        let mut artifacts = Artifacts { deployed: deployed.to_vec(), ..Artifacts::default() };
-        if let Some(zip) = zip {
-            let digest = artifacts.take(Package::read(&zip)?.digest, zip.clone());
-            if !deployed.iter().any(|deployed| deployed.digest == digest) {
-                return Err(Error::refused(format!("{} is {digest}, which the plan does not deploy", zip.display()))
-                    .hint("nothing was done; bring the artifact that was planned, or plan again"));
-            }
-        }
-        Ok(artifacts)
+    /// The one file on this machine that has to be at hand again when the plan is applied: a plan publishes nothing.
+    pub fn zip(&self) -> Option<&Path> {
+        let mut zips = self.zips.values();
+        zips.next().filter(|_| zips.next().is_none()).map(PathBuf::as_path)
     }
 }
 

@@ -59,7 +59,7 @@ impl Terraform {
                 );
             }
             false => return Ok(None),
-            true if !state::lists_resources(&state::read(target, root).await?)? => return Ok(None),
+            true if state::is_empty(target, root).await? => return Ok(None),
             true => {}
         }
         terraform.ensure_initialised(Select::OrCreate).await?;

@@ -77,7 +77,7 @@ impl Terraform {
     }
 
     /// Compares the state that the plan was made from with the one that is there, as Terraform does when it applies.
-    async fn check_not_stale(&self, target: &Target, planned: &Planned) -> Result<()> {
+    pub async fn check_not_stale(&self, target: &Target, planned: &Planned) -> Result<()> {
         let before = Identity::in_plan(&planned.file.path)?;
         let before = before.ok_or_else(|| unknown(&self.root).hint(planned.file.again()))?;
         let now = Identity::read(&state::read(target, &self.root).await?)?;

@@ -334,6 +334,8 @@ mod tests {
         refused(&root(), "us-east-1", ACCOUNT, "region");
         let state = StateAt { bucket: "other".into(), ..root().state };
         refused(&Root { state, ..root() }, REGION, ACCOUNT, "state bucket");
+        let error = PlanFile::read(Path::new("no such/plan"), &root(), REGION, ACCOUNT).unwrap_err();
+        assert_eq!(error.hints(), ["make a new one: claimctl plan claim-check --env dev --plan-file 'no such/plan'"]);
         std::fs::write(&path, "a plam").unwrap();
         refused(&root(), REGION, ACCOUNT, "is not the plan that was made");
     }

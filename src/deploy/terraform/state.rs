@@ -3,8 +3,6 @@
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::root::Root;
 use crate::aws::{Explain, code};
@@ -79,22 +77,11 @@ pub async fn read(target: &Target, root: &Root) -> Result<Vec<u8>> {
     Ok(object.body.collect().await.map_err(broken)?.to_vec())
 }
 
-/// Whether a state lists resources: a mere plan leaves one that lists none, and so does destroying.
-pub fn lists_resources(state: &[u8]) -> Result<bool> {
-    #[derive(Deserialize)]
-    struct Listed {
-        #[serde(default)]
-        resources: Vec<Resource>,
-        /// OpenTofu can encrypt states, and what they list with them.
-        encrypted_data: Option<IgnoredAny>,
-    }
-    #[derive(Deserialize)]
-    struct Resource {
-        mode: String,
-    }
-    let state: Listed = serde_json::from_slice(state)
-        .map_err(|error| Error::unexpected("the state is not what claimctl reads").caused_by(error))?;
-    Ok(state.encrypted_data.is_some() || state.resources.iter().any(|resource| resource.mode == "managed"))
+/// Whether it lists nothing, however long it is: a mere plan leaves such a state, and so does destroying. One that is
+/// not what claimctl reads, as where OpenTofu encrypts it, lists something.
+pub async fn is_empty(target: &Target, root: &Root) -> Result<bool> {
+    let state = read(target, root).await?;
+    Ok(Content::parse(state, &root.state.key).is_ok_and(|content| content.is_empty()))
 }
 
 /// Whether the stack has written its surface there, as far as S3 tells. The surface is part of the stack, and goes with
@@ -113,19 +100,4 @@ pub async fn was_deleted(target: &Target, root: &Root) -> bool {
         error.raw_response().is_some_and(|response| response.headers().get("x-amz-delete-marker") == Some("true"))
     };
     answer.err().is_some_and(marked)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::lists_resources;
-
-    #[test]
-    fn a_state_without_resources_of_its_own_is_of_nothing() {
-        let lists = |state: &str| lists_resources(state.as_bytes()).unwrap();
-        assert!(!lists(r#"{"version": 4, "serial": 1, "resources": []}"#));
-        assert!(!lists(r#"{"version": 4, "resources": [{"mode": "data"}]}"#));
-        assert!(lists(r#"{"version": 4, "resources": [{"mode": "data"}, {"mode": "managed"}]}"#));
-        assert!(lists(r#"{"serial": 1, "encrypted_data": "AAAA"}"#));
-        assert!(lists_resources(b"").is_err());
-    }
 }

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::site::{ARTIFACTS, Site, terraform_of};
+use super::site::{ARTIFACTS, STATE, Site, terraform_of};
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
 use crate::world::wait_for;
@@ -68,11 +68,45 @@ fn a_plan_of_before_is_applied_once_and_not_when_it_is_stale() {
     let apply =
         |file: &str, more: &str| site.run(&format!("deploy claim-check --env dev --yes --plan-file {file} {more}"));
     apply("first", "").fails_with(5, "is not in claim-check-artifacts");
-    apply("first", &format!("--artifact {}", two.display())).fails_with(4, "which the plan does not deploy");
+    apply("first", &format!("--artifact {}", two.display())).fails_with(4, "is not what the plan deploys");
+    let other = format!("--artifact sha256:{}", "1".repeat(64));
+    apply("first", &other).fails_with(4, "is not what the plan deploys").says("claim-recorder: sha256:");
     apply("first", &format!("--artifact {}", one.display())).exits(0);
     assert!(!site.project.path().join("first").exists() && !site.project.path().join("first.json").exists());
+    site.put_surface();
+    apply("second", "--artifact deployed").fails_with(4, "--artifact deployed is not what the plan deploys");
     apply("second", &format!("--artifact {}", two.display())).exits(4).says("Saved plan is stale");
     apply("second", "").exits(5);
+}
+
+#[test]
+fn the_command_that_a_plan_names_applies_it() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let line = format!("plan claim-check --env dev --yes --artifact {} --plan-file", site.zip("one").display());
+    let planned = site.claimctl(&line).arg("plan of dev").run().exits(0);
+    assert!(planned.after("to apply it: ").ends_with("--artifact one.zip --plan-file 'plan of dev'"));
+    site.follows(&planned, "to apply it: ").exits(0).says("claim-check: deployed, 28 changes");
+}
+
+#[test]
+fn a_plan_of_nothing_is_compared_with_the_state_and_removed() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.with_small("small");
+    site.run("deploy small --env dev --yes").exits(0);
+    site.run("plan small --env dev --plan-file kept").exits(0).says("nothing to do");
+    let mut state = site.state_of("small").unwrap();
+    state["serial"] = json!(state["serial"].as_u64().unwrap() + 1);
+    let put = site.s3().put_object().bucket(STATE).key("claim-check/dev/small.tfstate");
+    wait_for(put.body(state.to_string().into_bytes().into()).send()).unwrap();
+    let stale = site.run("deploy small --env dev --yes --plan-file kept");
+    let stale = stale.fails_with(4, "the plan of small in dev is stale, so nothing was done");
+    site.follows(&stale, "make a new one: ").exits(0).says("nothing to do");
+    site.run("deploy small --env dev --yes --dry-run --plan-file kept").exits(0).says("nothing to do");
+    assert!(site.project.path().join("kept").exists());
+    site.run("deploy small --env dev --yes --plan-file kept").exits(0).says("nothing to do");
+    assert!(!site.project.path().join("kept").exists() && !site.project.path().join("kept.json").exists());
 }
 
 #[test]

@@ -112,6 +112,21 @@ fn all_stacks_go_in_their_order_and_what_fails_stops_what_needs_it() {
 }
 
 #[test]
+fn of_all_stacks_what_cannot_be_planned_is_told_beside_the_others() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    with_two(&site);
+    site.project.write("terraform/stacks/first/broken.tf", "resource {");
+    let plan = site.run("plan --all --env dev -o json --markdown plan.md").exits(3).json();
+    assert_eq!((&plan["stacks"][0]["stack"], &plan["stacks"][0]["counts"]["create"]), (&json!("second"), &json!(1)));
+    assert_eq!((plan["failed"].as_array().unwrap().len(), &plan["failed"][0]["stack"]), (1, &json!("first")));
+    let told = site.project.read("plan.md");
+    assert!(told.contains("`second`: 1 to create") && told.contains("`first`: could not be planned"), "{told}");
+    site.run("plan --all --env dev").exits(3).says("first: could not be planned").says("second: 1 to create");
+    site.run("plan first --env dev").fails_with(2, "broken.tf is not valid HCL");
+}
+
+#[test]
 fn a_protected_environment_wants_its_name_and_keeps_what_is_not_named() {
     let server = Server::up();
     let site = Site::with(

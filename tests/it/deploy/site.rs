@@ -154,7 +154,7 @@ impl<'a> Site<'a> {
 
     /// The surface is an object that the stack makes, which the test provider keeps in its own cloud: here it comes to
     /// where the real one puts it.
-    fn put_surface(&self) {
+    pub fn put_surface(&self) {
         let object = self.root.cloud.one("aws_s3_object", "claim-check.json");
         let content = object["content"].as_str().unwrap().as_bytes().to_vec();
         wait_for(self.s3().put_object().bucket(STATE).key(SURFACE).body(content.into()).send()).unwrap();
