@@ -9,8 +9,8 @@ use crate::target::{Target, TargetArgs};
 
 /// Destroy what stacks have deployed
 ///
-/// Looks into every bucket, table and queue first: what is not empty is lost only where it is named by
-/// --allow-destroy, keys and databases always. Buckets that are named are emptied, all versions, once counts and sizes
+/// Looks into every bucket, table, queue and log group first: what is not empty is lost only where it is named by
+/// --allow-destroy; keys, secrets, databases and the like always count as full. Buckets that are named are emptied, all versions, once counts and sizes
 /// were shown and agreed to; a run that was stopped is gone on with by the same command. A stack with deletion
 /// protection has to be deployed without it first.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let mut stacks = args.stacks.ordered(&target.config)?;
     stacks.reverse();
-    args.consent.check(&stacks)?;
+    args.consent.check(target, &stacks)?;
     let typed = Typed { verb: "destroy", flags: Vec::new(), plan: &args.plan, target: &args.target };
     let work = async |stack: &str| destroy(args, ctx, target, stack, &typed).await;
     let deployment: Deployment = each(ctx, target, Way::Destroy, &stacks, work).await?;

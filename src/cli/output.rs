@@ -39,17 +39,15 @@ struct Read {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let terraform = Terraform::open(ctx, target, &args.stack).await?;
+    let Some(terraform) = Terraform::open_deployed(ctx, target, &args.stack).await? else {
+        return Err(nothing(&format!("{} in {}", args.stack, target.name()), args, target));
+    };
     let name = terraform.root.name();
     let json = terraform.run(&["output", "-json"].map(str::to_owned), &format!("read the outputs of {name}")).await?;
     let mut read: BTreeMap<String, Read> = serde_json::from_str(&json)
         .map_err(|error| Error::unexpected("Terraform's outputs are not what claimctl reads").caused_by(error))?;
     if read.is_empty() {
-        return Err(Error::not_found(format!("{name} has no outputs: nothing is deployed")).hint(format!(
-            "deploy it: claimctl deploy {} --env {}",
-            args.stack,
-            target.name()
-        )));
+        return Err(nothing(&name, args, target));
     }
     if let Some(name) = &args.name {
         let Some(one) = read.remove(name) else { return Err(unknown(name, &read)) };
@@ -63,6 +61,11 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         name,
     });
     report(Outputs { stack: args.stack.clone(), environment: target.name().to_owned(), outputs: outputs.collect() })
+}
+
+fn nothing(name: &str, args: &Args, target: &Target) -> Error {
+    let deploy = format!("deploy it: claimctl deploy {} --env {}", args.stack, target.name());
+    Error::not_found(format!("{name} has no outputs: nothing is deployed")).hint(deploy)
 }
 
 fn unknown(name: &str, known: &BTreeMap<String, Read>) -> Error {

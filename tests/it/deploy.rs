@@ -5,6 +5,7 @@ mod apply;
 mod bad_input;
 mod built;
 mod emptying;
+mod errored;
 mod everywhere;
 mod interrupted;
 mod killed;

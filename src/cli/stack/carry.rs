@@ -3,7 +3,7 @@
 use super::{ConsentArgs, Losses, PlanArgs, StackRun, Standing, Typed};
 use crate::context::Ctx;
 use crate::deploy::terraform::{Applied, Artifacts, Mode, Planned, Terraform};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::target::Target;
 
 /// What is to be carried out.
@@ -32,7 +32,7 @@ impl Work<'_> {
         if planned.mode() == Mode::Deploy {
             terraform.publish(target, &self.artifacts, &losses.agreed).await?;
         }
-        let applied = self.apply(target, &losses).await?;
+        let applied = self.apply(ctx, target, &losses).await?;
         if applied.failed.is_none() {
             see(ctx, target, terraform, planned.mode()).await;
         }
@@ -40,11 +40,16 @@ impl Work<'_> {
     }
 
     /// What was emptied is told, also where nothing could be applied after it.
-    async fn apply(&self, target: &Target, losses: &Losses) -> Result<Applied> {
+    async fn apply(&self, ctx: &Ctx, target: &Target, losses: &Losses) -> Result<Applied> {
         let Work { terraform, planned, .. } = self;
         let emptied = terraform.empty_buckets(target, planned, &losses.holdings, &losses.agreed).await;
         let applied = match emptied.failed {
             Some(error) => Err(error),
+            // Asked to stop while a bucket was emptied, or the artifact published.
+            None if ctx.cancel.is_cancelled() => {
+                let stopped = format!("stopped before {} was changed by Terraform", terraform.root.name());
+                Err(Error::interrupted(stopped).hint("run the same command again to go on"))
+            }
             None => terraform.apply(planned, self.plan.parallelism, &losses.agreed).await,
         };
         match applied {

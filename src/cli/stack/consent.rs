@@ -25,8 +25,15 @@ pub struct Losses {
 }
 
 impl ConsentArgs {
-    /// Stacks have the same addresses: what is named has to be of one of them.
-    pub fn check(&self, stacks: &[String]) -> Result<()> {
+    /// A name is wanted only of what is protected, and is no answer elsewhere. Stacks have the same addresses: what is
+    /// named to be lost has to be of one of them.
+    pub fn check(&self, target: &Target, stacks: &[String]) -> Result<()> {
+        if self.confirm.is_some() && !target.is_protected() {
+            let name = target.name();
+            return Err(Error::usage(format!("--confirm is for protected environments, and {name} is not protected"))
+                .hint("nothing was done; answer with --yes")
+                .hint(format!("where it should be: protected = true under [environments.{name}]")));
+        }
         if self.allow_destroy.is_empty() || stacks.len() < 2 {
             return Ok(());
         }
@@ -58,10 +65,10 @@ impl ConsentArgs {
             let named = addresses.flat_map(|address| ["--allow-destroy".to_owned(), address.to_owned()]);
             typed.command(ctx, &root.stack, &[named.collect(), flag("--confirm", self.confirm.as_ref())].concat())
         };
-        let (is_protected, allowed) = (target.is_protected(), &self.allow_destroy);
-        terraform::check_holdings(root, is_protected, &holdings, &summary.changes, allowed, naming)?;
-        let is_asked = !ctx.manners.yes || target.is_protected();
-        if is_asked && self.confirm.is_none() {
+        terraform.check_protection(planned)?;
+        terraform::check_holdings(target.is_protected(), &holdings, &self.allow_destroy, naming)?;
+        let is_answered = if target.is_protected() { self.confirm.is_some() } else { ctx.manners.yes };
+        if !is_answered {
             let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };
             say(plan.add_to(lost(&holdings)).render(&ctx.terminal).trim_end());
         }
@@ -79,8 +86,7 @@ impl ConsentArgs {
 fn lost(holdings: &[Holding]) -> Page {
     let mut table = Table::new(["WILL BE LOST", "NAME", "HOLDS"]);
     for holding in holdings {
-        let holds = holding.holds.clone().unwrap_or_else(|| "nothing".to_owned());
-        table.row([holding.address.clone(), holding.name.clone(), holds]);
+        table.row([holding.address.clone(), holding.name.clone(), holding.holds.to_string()]);
     }
     Page::new().table(table)
 }

@@ -97,6 +97,7 @@ mod tests {
             kind: "aws_sqs_queue".to_owned(),
             action: Action::Create,
             reason: None,
+            from: None,
             forced_by: Vec::new(),
             attributes: Vec::new(),
             before: json!(null),

@@ -72,6 +72,9 @@ fn keeps_states_here(target: &Target, workspace: &str, store: &Store) -> Result<
 
 impl State {
     fn remark(&self) -> &'static str {
+        if !self.listed.may_be_read {
+            return "may not be read";
+        }
         match (self.listed.header.is_some(), self.is_environment, self.is_stack) {
             (false, ..) => "not a state that can be read",
             (_, true, true) => "",
@@ -103,10 +106,10 @@ impl Report for States {
                 local_time(*modified_at),
                 header.map_or_else(|| "-".to_owned(), |header| header.serial.to_string()),
                 header.map_or_else(|| "-".to_owned(), |header| header.terraform_version.clone()),
-                if locks.is_empty() {
-                    "-".to_owned()
-                } else {
-                    locks.iter().map(held_by).collect::<Vec<_>>().join("; ")
+                match locks.as_slice() {
+                    _ if !state.listed.may_be_read => "?".to_owned(),
+                    [] => "-".to_owned(),
+                    locks => locks.iter().map(held_by).collect::<Vec<_>>().join("; "),
                 },
                 state.remark().to_owned(),
             ]);

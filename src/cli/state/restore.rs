@@ -1,13 +1,14 @@
 //! `claimctl state restore`: an older state in the place of the one that is there.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::shown;
+use crate::changes::quoted;
 use crate::context::Ctx;
-use crate::deploy::state::{self, Content, Difference, Header, Restoration, Store};
-use crate::deploy::terraform::{ERRORED, Root, Terraform};
+use crate::deploy::state::{self, Content, Difference, Header, Owner, Restoration, Store};
+use crate::deploy::terraform::{Root, Terraform, is_errored};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::output::{Outcome, Page, Report, report, say};
 use crate::target::{Change, Intent, Target, TargetArgs};
@@ -34,6 +35,9 @@ pub struct Args {
     /// Also where the bucket keeps no versions, so that the current state is lost
     #[arg(long)]
     force: bool,
+    /// The lineage of a state that does not say whose it is, typed where nothing else in the bucket knows it
+    #[arg(long, value_name = "LINEAGE", requires = "file")]
+    lineage: Option<String>,
     /// The name of a protected environment, typed here where there is no terminal to type it on
     #[arg(long, value_name = "ENV")]
     confirm: Option<String>,
@@ -89,6 +93,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let root = Root::find(&ctx.paths, target, &args.stack)?;
     let store = Store::of(target).await?;
     let (from, content) = source(args, ctx, &store).await?;
+    let says_whose = owner(args, target, &store).await?.check(&content)?;
     let restoration = Restoration::plan(&store, &args.stack, content).await?;
     let before = restoration.before.as_ref();
     let was = before.map(|before| Was { version_id: before.version_id.clone(), header: before.content.header.clone() });
@@ -102,10 +107,11 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         difference: Difference::default(),
         removed: None,
     };
-    let errored = args.file.as_ref().and_then(|file| errored(&ctx.working_directory.join(file), &root));
+    let errored = args.file.as_ref().map(|file| ctx.working_directory.join(file));
+    let errored = errored.filter(|file| is_errored(&root, file));
     if restoration.is_done() {
         if !args.dry_run {
-            restored.removed = remove(errored)?;
+            restored.removed = remove(errored, &restoration.content)?;
         }
         return report(restored);
     }
@@ -119,23 +125,31 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         None => Difference::by_resource(None, &restoration.content),
     };
     restored.standing = Standing::Planned;
+    check_lineage(args, &store, &restoration, says_whose)?;
     check_kept(args, &store, &restored, &restoration)?;
     if args.dry_run {
         return report(restored);
     }
+    let checksum = match before {
+        None => state::checksum(target, &store, &args.stack).await?,
+        Some(_) => None,
+    };
     let agreed = ask(args, ctx, target, &restored).await?;
-    if before.is_none() && state::forget_checksum(target, &store, &args.stack, &agreed).await? {
-        ctx.progress.note("note: the checksum that the lock table kept of the deleted state is removed");
-    }
     let terraform = match terraform {
         Some(terraform) => terraform,
         None => Terraform::open_for_repair(ctx, target, &args.stack).await?,
     };
     restoration.check_unmoved(&store, &args.stack).await?;
+    if let Some(checksum) = &checksum {
+        state::forget_checksum(target, &store, &args.stack, checksum, &agreed).await?;
+        ctx.progress.note("note: the checksum that the lock table kept of the deleted state is removed");
+    }
     terraform.push_state(&restoration.content.under(restoration.serial), &agreed).await?;
     restored.standing = Standing::Restored;
     restored.now = state::header_now(&store, &args.stack).await?;
-    restored.removed = remove(errored)?;
+    if restored.now.as_ref().is_some_and(|now| restoration.is_saved(now, restoration.serial)) {
+        restored.removed = remove(errored, &restoration.content)?;
+    }
     report(restored)
 }
 
@@ -165,32 +179,62 @@ async fn source(args: &Args, ctx: &Ctx, store: &Store) -> Result<(From, Content)
         }
         (None, Some(file)) => {
             let path = ctx.working_directory.join(file);
-            let bytes = std::fs::read(&path).on("read", file).map_err(|error| error.hint(HOW_TO_PULL))?;
-            let content =
-                Content::parse(bytes, &file.display().to_string()).map_err(|error| error.hint(HOW_TO_PULL))?;
+            let bytes = std::fs::read(&path).on("read", file).map_err(|error| error.hint(how_to_pull(args, store)))?;
+            let content = Content::parse(bytes, &file.display().to_string())
+                .map_err(|error| error.hint(how_to_pull(args, store)))?;
             Ok((From { version_id: None, file: Some(file.clone()), header: content.header.clone() }, content))
         }
-        (None, None) => Err(Error::usage("neither a version nor a file is named").hint(HOW_TO_PULL)),
+        (None, None) => Err(Error::usage("neither a version nor a file is named").hint(how_to_pull(args, store))),
     }
 }
 
-const HOW_TO_PULL: &str = "a file is what claimctl state pull --to FILE writes, or Terraform's errored.tfstate; for \
-                           what is in the bucket, name a version: claimctl state versions";
-
-/// The file, where it is what Terraform left beside the root because it could not save it.
-fn errored(file: &Path, root: &Root) -> Option<PathBuf> {
-    let beside = root.folder.join(ERRORED).canonicalize().ok()?;
-    (file.canonicalize().ok()? == beside).then(|| file.to_owned())
+fn how_to_pull(args: &Args, store: &Store) -> String {
+    format!(
+        "a file is what claimctl state pull --to FILE writes, or Terraform's errored.tfstate; for what is in the bucket, \
+         name a version: claimctl state versions {} --env {}",
+        args.stack, store.environment
+    )
 }
 
-fn remove(file: Option<PathBuf>) -> Result<Option<PathBuf>> {
-    match &file {
-        Some(path) => {
-            std::fs::remove_file(path).on("remove", path)?;
-            Ok(file)
-        }
-        None => Ok(None),
+/// Removes the file, where it still holds what is in the state now.
+fn remove(file: Option<PathBuf>, content: &Content) -> Result<Option<PathBuf>> {
+    let Some(path) = file else { return Ok(None) };
+    if std::fs::read(&path).on("read", &path)? != content.bytes() {
+        return Ok(None);
     }
+    std::fs::remove_file(&path).on("remove", &path)?;
+    Ok(Some(path))
+}
+
+/// Whose state it has to be.
+async fn owner(args: &Args, target: &Target, store: &Store) -> Result<Owner> {
+    let account = match target.expected_account() {
+        Some(account) => account.to_owned(),
+        None => target.caller().await?.account.clone(),
+    };
+    Ok(Owner { stack: args.stack.clone(), environment: store.environment.clone(), account })
+}
+
+/// Nothing is there that it could be held against, and it does not say itself whose it is.
+fn check_lineage(args: &Args, store: &Store, restoration: &Restoration, says_whose: bool) -> Result<()> {
+    let lineage = &restoration.content.header.lineage;
+    let (stack, environment) = (&args.stack, &store.environment);
+    let is_typed = args.lineage.as_ref() == Some(lineage);
+    if is_typed || (args.lineage.is_none() && (args.dry_run || says_whose || restoration.is_of_lineage)) {
+        return Ok(());
+    }
+    let error = match &args.lineage {
+        Some(typed) => Error::refused(format!("the state is of lineage {lineage}, and {typed} was typed")),
+        None => Error::refused(format!("nothing says that this is the state of {stack} in {environment}"))
+            .caused_by("there is no state, no version knows its lineage, and it has no output claimctl"),
+    };
+    let file = args.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    Err(error.hint(format!(
+        "nothing was done; where it is the right one: claimctl state restore {stack} --env {environment} --file {} \
+         --lineage {}",
+        quoted(&file),
+        quoted(lineage)
+    )))
 }
 
 /// Nothing is lost: what is there has to stay as a version.

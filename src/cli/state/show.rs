@@ -57,7 +57,7 @@ struct Listed {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let store = Store::of(target).await?;
     let stack = &args.stack;
-    if state::header_now(&store, stack).await?.is_none() {
+    if state::current(&store, stack).await?.is_none() {
         return Err(state::gone(&store, stack).await?);
     }
     let terraform = Terraform::open_for_repair(ctx, target, stack).await?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::changes::quoted;
 use crate::context::Ctx;
-use crate::deploy::state::{self, Life, Lock};
-use crate::deploy::terraform::{self, Made, Root, Terraform, import_command, since};
+use crate::deploy::state::{self, Held, Life, Lock};
+use crate::deploy::terraform::{self, Made, Root, import_command, since};
 use crate::error::{Error, Result};
 use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Table, report, say};
@@ -24,7 +25,7 @@ pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]
     stack: String,
-    /// Only this lock: the ID that the error about it names
+    /// Only this lock: the ID that the error about it names; of one that cannot be read, lockfile or table
     #[arg(value_name = "LOCK-ID")]
     lock_id: Option<String>,
     /// Only show the lock
@@ -45,6 +46,8 @@ enum Standing {
     NotLocked,
     /// Only looked at.
     Locked,
+    /// It was given back by whoever held it, before this run could.
+    Gone,
     Unlocked,
 }
 
@@ -57,9 +60,12 @@ struct Unlocking {
     standing: Standing,
     /// The locks that were found.
     locks: Vec<Found>,
+    /// Which of them was meant.
+    #[serde(skip)]
+    gave: Option<usize>,
     /// The locks that are there in the end.
     left: Vec<Lock>,
-    /// What the last run on this machine has made and the state may not know.
+    /// What runs on this machine have made and the state may not know.
     made: Vec<Made>,
     /// The command to go on with.
     next: String,
@@ -89,6 +95,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         standing: if locks.is_empty() { Standing::NotLocked } else { Standing::Locked },
         locks: found,
         left: locks,
+        gave: None,
         next: match &made[..] {
             [] => format!("claimctl plan {}", root.typed()),
             made => import_command(&root, made),
@@ -96,6 +103,9 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         made,
     };
     if unlocking.standing == Standing::NotLocked {
+        return report(unlocking);
+    }
+    if args.dry_run && args.lock_id.is_none() {
         return report(unlocking);
     }
     let chosen = unlocking.chosen(args.lock_id.as_deref(), &root)?;
@@ -109,11 +119,24 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
             .hint("nothing was done: wait for it, or stop it with Ctrl-C, and it gives its lock back")
             .hint(format!("who it is: claimctl state unlock {} --dry-run", root.typed())));
     }
+    // Nobody looks at what is there now: it has to be the lock that was looked at before.
+    let is_asked = if target.is_protected() { args.confirm.is_none() } else { !ctx.manners.yes };
+    if !is_asked && args.lock_id.is_none() && !matches!(life, Life::Dead { .. }) {
+        let message = format!("which lock of {} is meant has to be said, where nobody is asked", root.name());
+        return Err(Error::refused(message)
+            .caused_by(life.sentence())
+            .hint(format!("where that run has died, give the lock back: {}", unlock_command(&root, lock.selector()))));
+    }
     let agreed = unlocking.ask(args, ctx, target, lock).await?;
-    let terraform = Terraform::open_for_repair(ctx, target, &args.stack).await?;
-    unlocking.left = state::unlock(&terraform, target, lock, &agreed).await?;
-    unlocking.standing = Standing::Unlocked;
+    let given = state::unlock(target, &root, lock, &agreed).await?;
+    unlocking.standing = if given.was_there { Standing::Unlocked } else { Standing::Gone };
+    unlocking.left = given.left;
+    unlocking.gave = Some(chosen);
     report(unlocking)
+}
+
+fn unlock_command(root: &Root, selector: &str) -> String {
+    format!("claimctl state unlock {} {}", root.typed(), quoted(selector))
 }
 
 impl Found {
@@ -126,21 +149,24 @@ impl Found {
 
 impl Unlocking {
     /// The lock that is meant.
-    fn chosen(&self, id: Option<&str>, root: &Root) -> Result<usize> {
-        let ids: Vec<&str> = self.locks.iter().filter_map(|found| found.lock.id.as_deref()).collect();
+    fn chosen(&self, typed: Option<&str>, root: &Root) -> Result<usize> {
         let one_of = |error: Error| {
-            ids.iter().fold(error, |error, id| error.hint(format!("claimctl state unlock {} {id}", root.typed())))
+            let selectors = self.locks.iter().map(|found| found.lock.selector());
+            selectors.fold(error, |error, selector| error.hint(unlock_command(root, selector)))
         };
-        match (id, &self.locks[..]) {
-            (Some(id), locks) => locks.iter().position(|found| found.lock.id.as_deref() == Some(id)).ok_or_else(|| {
-                one_of(
-                    Error::refused(format!("{} is not locked by {id} any more, so nothing was done", root.name()))
-                        .caused_by(match ids.is_empty() {
-                            true => "the lock that is there cannot be read".to_owned(),
-                            false => format!("it is locked by {}", ids.join(" and ")),
-                        })
-                        .hint(format!("who holds it: claimctl state unlock {} --dry-run", root.typed())),
-                )
+        let held_by = |found: &Found| match (&found.lock.id, &found.lock.held[..]) {
+            (Some(id), _) => format!("it is locked by {id}"),
+            (None, held) => {
+                let places: Vec<String> = held.iter().map(Held::place).collect();
+                format!("{} cannot be read", places.join(" and "))
+            }
+        };
+        match (typed, &self.locks[..]) {
+            (Some(typed), locks) => locks.iter().position(|found| found.lock.selector() == typed).ok_or_else(|| {
+                let message = format!("{} is not locked by {typed} any more, so nothing was done", root.name());
+                let because: Vec<String> = locks.iter().map(held_by).collect();
+                one_of(Error::refused(message).caused_by(because.join("; ")))
+                    .hint(format!("who holds it: claimctl state unlock {} --dry-run", root.typed()))
             }),
             (None, [_]) => Ok(0),
             (None, _) => Err(one_of(Error::usage(format!("{} is locked twice: say which one", root.name())))),
@@ -158,6 +184,21 @@ impl Unlocking {
             true => target.authorize_by_name(ctx, &intent, target.name(), args.confirm.as_deref()).await,
             false => target.authorize(ctx, &intent).await,
         }
+    }
+
+    /// With what is there yet, and what to do now.
+    fn ended(&self, page: Page) -> Page {
+        let held = self.left.iter().flat_map(|lock| &lock.held);
+        let page = page.lines(held.map(|held| format!("there is another lock: {}", held.place())));
+        let has_died = self.gave.is_some_and(|gave| matches!(self.locks[gave].life, Life::Dead { .. }));
+        page.line(match (self.made.len() as u64, has_died) {
+            (0, true) => format!("what the dead run has left undone: {}", self.next),
+            (0, false) => format!("what there is to do: {}", self.next),
+            (made, _) => {
+                let made = count(made, "resource");
+                format!("made from here by runs that did not come to their end: {made}; take it in: {}", self.next)
+            }
+        })
     }
 
     fn table(&self) -> Page {
@@ -178,16 +219,8 @@ impl Report for Unlocking {
         match self.standing {
             Standing::NotLocked => Page::new().line(format!("{name} is not locked")),
             Standing::Locked => self.table().line(format!("{name} is locked; nothing was changed")),
-            Standing::Unlocked => {
-                let held = self.left.iter().flat_map(|lock| &lock.held);
-                let page = self.table().line(format!("{name}: the lock was given back"));
-                page.lines(held.map(|held| format!("there is another lock: {}", held.place()))).line(
-                    match self.made.len() as u64 {
-                        0 => format!("what the dead run has left undone: {}", self.next),
-                        made => format!("it has made {}; take it in: {}", count(made, "resource"), self.next),
-                    },
-                )
-            }
+            Standing::Gone => self.ended(self.table().line(format!("{name}: the lock was gone already"))),
+            Standing::Unlocked => self.ended(self.table().line(format!("{name}: the lock was given back"))),
         }
     }
 

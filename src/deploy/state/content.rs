@@ -94,6 +94,11 @@ impl Content {
         })
     }
 
+    /// The JSON of its outputs.
+    pub(super) fn outputs(&self) -> Option<&str> {
+        member(&self.text, "outputs")
+    }
+
     /// Each instance of the managed resources that it lists, by its address. It holds secrets.
     pub fn instances(&self) -> BTreeMap<String, Instance> {
         let listed = member(&self.text, "resources").and_then(|text| serde_json::from_str::<Vec<Listed>>(text).ok());

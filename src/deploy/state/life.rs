@@ -1,5 +1,6 @@
 //! Whether the run that took a lock is still at work: what this machine tells of it, and no more than that.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::processes::{self, Place, Process};
+use super::turns;
 use crate::lock::is_held;
 use crate::output::units::local_time;
 
@@ -23,8 +25,10 @@ pub enum Life {
         pid: Option<u32>,
         since: Option<Timestamp>,
     },
-    /// It was of a machine of this name, and no process here is at work on the state.
-    Dead,
+    /// claimctl has started it here, and it has ended without giving its lock back.
+    Dead {
+        since: Timestamp,
+    },
     /// It is of another machine, which cannot be looked at.
     Elsewhere,
     Unknown {
@@ -48,18 +52,29 @@ pub struct Workplace {
 impl Workplace {
     /// `who` is `USER@HOST`, as Terraform writes it into its locks.
     pub fn look(&self, who: Option<&str>, created: Option<Timestamp>) -> Life {
-        let (Some(host), Some(here)) = (who.and_then(|who| who.rsplit_once('@')).map(|(_, host)| host), host()) else {
+        let Some((_, host)) = who.and_then(|who| who.rsplit_once('@')) else {
             return Life::Unknown { why: "it does not say on which machine it is".to_owned() };
+        };
+        let Some(here) = turns::host() else {
+            return Life::Unknown { why: format!("it is of {host}, and what this machine is called is unknown") };
         };
         if host != here {
             return Life::Elsewhere;
         }
         let own = Path::new(&self.program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let processes = processes::called(&["terraform", "tofu", own]);
-        self.judge(processes.as_deref(), is_held(&self.running), created)
+        let processes = processes::called(own);
+        let died = created.and_then(|created| turns::died(&self.running, host, created));
+        self.judge(processes.as_deref(), is_held(&self.running), created, died)
     }
 
-    fn judge(&self, processes: Option<&[Process]>, is_running: bool, created: Option<Timestamp>) -> Life {
+    /// `died` is when the run was started, where it is known to have died.
+    fn judge(
+        &self,
+        processes: Option<&[Process]>,
+        is_running: bool,
+        created: Option<Timestamp>,
+        died: Option<Timestamp>,
+    ) -> Life {
         let (mut doubt, mut later) = (None, false);
         for process in processes.unwrap_or_default() {
             let (pid, can_hold) = (process.pid, can_hold(process, created));
@@ -73,27 +88,43 @@ impl Workplace {
                 _ => {}
             }
         }
-        match (is_running && !later, doubt, processes) {
+        match (is_running && !later, died, doubt, processes) {
             (true, ..) => Life::Alive { pid: None, since: None },
-            (false, Some(why), _) => Life::Unknown { why },
-            (false, None, Some(_)) => Life::Dead,
-            (false, None, None) => Life::Unknown { why: "this system does not tell what its processes do".to_owned() },
+            (false, Some(since), ..) => Life::Dead { since },
+            (false, None, Some(why), _) => Life::Unknown { why },
+            (false, None, None, Some(_)) => Life::Unknown {
+                why: "it is of a machine of this name, was not started by claimctl here, and no process that can be seen \
+                      is at work on it"
+                    .to_owned(),
+            },
+            (false, None, None, None) => {
+                Life::Unknown { why: "this system does not tell what its processes do".to_owned() }
+            }
         }
     }
 
-    /// claimctl's data folders end in ENVIRONMENT/STACK; a project can be checked out more than once.
+    /// claimctl's data folders end in ENVIRONMENT/STACK; a project can be checked out more than once, and claimctl can
+    /// have more than one home. By hand, a Terraform may be at work in any workspace.
     fn is_here(&self, place: &Place) -> Here {
-        let environment = |folder: &Path| folder.parent().and_then(Path::file_name).map(ToOwned::to_owned);
-        let stack = self.data_dir.file_name();
-        let ours = place.data_dir.as_deref().filter(|folder| folder.file_name() == stack);
-        match ours.map(|folder| environment(folder) == environment(&self.data_dir)) {
-            Some(false) => Here::No,
-            _ if place.folder == self.folder || ours == Some(&self.data_dir) => Here::Yes,
-            Some(true) => Here::Perhaps,
-            None if place.folder.file_name() == self.folder.file_name() => Here::Perhaps,
-            None => Here::No,
+        let is_in_folder = place.folder == self.folder;
+        let Some(data_dir) = &place.data_dir else {
+            return if place.folder.file_name() == self.folder.file_name() { Here::Perhaps } else { Here::No };
+        };
+        let is_same = last_two(data_dir) == last_two(&self.data_dir);
+        let home = |folder: &Path| folder.ancestors().nth(2).map(Path::to_owned);
+        match (is_same, is_in_folder) {
+            _ if *data_dir == self.data_dir => Here::Yes,
+            (true, true) => Here::Yes,
+            // claimctl's, for another environment or stack.
+            _ if home(data_dir) == home(&self.data_dir) => Here::No,
+            (true, false) | (false, true) => Here::Perhaps,
+            (false, false) => Here::No,
         }
     }
+}
+
+fn last_two(folder: &Path) -> Vec<&OsStr> {
+    folder.iter().rev().take(2).collect()
 }
 
 enum Here {
@@ -119,16 +150,16 @@ impl Life {
                 format!("it is at work on this machine: process {pid}{since}")
             }
             Life::Alive { pid: None, .. } => "it is at work on this machine, started by claimctl".to_owned(),
-            Life::Dead => "that run has died: it was of this machine, and no process here is at work on it".to_owned(),
+            Life::Dead { since } => {
+                let since = local_time(*since);
+                format!(
+                    "that run has died: claimctl started it here at {since}, and it ended without giving its lock back"
+                )
+            }
             Life::Elsewhere => "it is of another machine: whether it is at work cannot be seen from here".to_owned(),
             Life::Unknown { why } => format!("whether it is at work cannot be told: {why}"),
         }
     }
-}
-
-fn host() -> Option<String> {
-    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
-    files.into_iter().find_map(|file| std::fs::read_to_string(file).ok()).map(|name| name.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -151,30 +182,39 @@ mod tests {
 
     #[test]
     fn only_a_process_that_can_have_taken_the_lock_counts_as_alive() {
-        let created = Timestamp::from_second(100).ok();
-        let judge =
-            |process: Process, is_running| workplace().judge(Some(std::slice::from_ref(&process)), is_running, created);
+        let (created, started) = (Timestamp::from_second(100).ok(), Timestamp::from_second(99).unwrap());
+        let judge = |process: Process, is_running, died| {
+            workplace().judge(Some(std::slice::from_ref(&process)), is_running, created, died)
+        };
         let is_alive = |life: Life| matches!(life, Life::Alive { pid: Some(7), .. });
-        assert!(is_alive(judge(process(90, "/p/claim-check", None), false)), "by hand");
-        assert!(is_alive(judge(process(90, "/elsewhere", Some("/d/dev/claim-check")), true)), "by claimctl");
-        assert_eq!(judge(process(110, "/p/claim-check", None), false), Life::Dead, "started later");
-        assert_eq!(judge(process(110, "/p/claim-check", None), true), Life::Dead, "claimctl's, but started later");
-        assert_eq!(judge(process(90, "/p/other", None), false), Life::Dead);
-        let in_another_checkout = judge(process(90, "/q/claim-check", Some("/e/dev/claim-check")), false);
-        assert!(matches!(in_another_checkout, Life::Unknown { .. }), "{in_another_checkout:?}");
-        assert!(matches!(judge(process(90, "/q/claim-check", None), false), Life::Unknown { .. }));
+        let is_unknown = |life: Life| matches!(life, Life::Unknown { .. });
+        let (ours, died) = (Some("/d/dev/claim-check"), Some(started));
+        assert!(is_alive(judge(process(90, "/elsewhere", ours), true, None)), "by claimctl");
+        assert!(
+            is_alive(judge(process(90, "/p/claim-check", Some("/e/dev/claim-check")), false, None)),
+            "another home"
+        );
+        assert_eq!(judge(process(110, "/p/claim-check", ours), true, died), Life::Dead { since: started }, "later");
+        assert_eq!(judge(process(90, "/p/other", None), false, died), Life::Dead { since: started });
+        assert!(is_unknown(judge(process(90, "/p/other", None), false, None)), "nobody knows who took it");
+        // A console, or another workspace: no reason to keep a lock for ever.
+        assert!(is_unknown(judge(process(90, "/p/claim-check", None), false, None)), "by hand");
+        assert!(is_unknown(judge(process(90, "/p/claim-check", Some("/tmp/x/claim-check")), false, None)));
+        assert!(is_unknown(judge(process(90, "/q/claim-check", Some("/e/dev/claim-check")), false, None)));
         let of_another_environment = process(90, "/p/claim-check", Some("/d/prod/claim-check"));
-        assert_eq!(judge(of_another_environment, false), Life::Dead);
+        assert!(matches!(workplace().is_here(of_another_environment.place.as_ref().unwrap()), Here::No));
         let unseen = Process { place: None, ..process(90, "/", None) };
-        assert!(matches!(judge(unseen, false), Life::Unknown { .. }));
+        assert!(is_unknown(judge(unseen, false, None)));
     }
 
     #[test]
-    fn without_processes_to_look_at_only_claimctls_own_lock_tells() {
+    fn without_processes_to_look_at_claimctls_own_notes_tell() {
         let workplace = workplace();
-        assert_eq!(workplace.judge(None, true, None), Life::Alive { pid: None, since: None });
-        assert!(matches!(workplace.judge(None, false, None), Life::Unknown { .. }));
-        assert_eq!(workplace.judge(Some(&[]), false, None), Life::Dead);
+        let started = Timestamp::from_second(99).unwrap();
+        assert_eq!(workplace.judge(None, true, None, Some(started)), Life::Alive { pid: None, since: None });
+        assert_eq!(workplace.judge(None, false, None, Some(started)), Life::Dead { since: started });
+        assert!(matches!(workplace.judge(None, false, None, None), Life::Unknown { .. }));
+        assert!(matches!(workplace.judge(Some(&[]), false, None, None), Life::Unknown { .. }));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::lock::{self, GET_ITEM, Lock};
 use super::store::{GET, LIST, SUFFIX, Store, is_no_bucket, moment};
 use crate::aws::Explain;
 use crate::deploy::terraform::StateAt;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::policy::{Place, Statement};
 use crate::target::Target;
 
@@ -53,6 +53,8 @@ pub struct Listed {
     /// None: it is no state that could be read.
     #[serde(flatten)]
     pub header: Option<Header>,
+    /// Where it may not, neither what it is nor who holds it is known.
+    pub may_be_read: bool,
     /// Who holds it now.
     pub locks: Vec<Lock>,
     #[serde(skip)]
@@ -64,10 +66,20 @@ pub async fn list(target: &Target, store: &Store) -> Result<Vec<Listed>> {
     let mut found = found(store).await?;
     found.sort_by(|a, b| (&a.workspace, &a.stack).cmp(&(&b.workspace, &b.stack)));
     let read = |state: Listed| async move {
-        let (header, locks) = tokio::try_join!(header(store, &state.key, None), locks(target, store, &state))?;
-        Ok::<_, Error>(Listed { header, locks, ..state })
+        let (header, locks) = tokio::join!(header(store, &state.key, None), locks(target, store, &state));
+        match header {
+            // A bucket may be shared with environments that are none of the operator's.
+            Err(error) if error.kind() == Kind::Denied => Ok((Listed { may_be_read: false, ..state }, Some(error))),
+            header => Ok::<_, Error>((Listed { header: header?, locks: locks?, ..state }, None)),
+        }
     };
-    stream::iter(found).map(read).buffered(CONCURRENCY).try_collect().await
+    let read: Vec<_> = stream::iter(found).map(read).buffered(CONCURRENCY).try_collect().await?;
+    let (states, denied): (Vec<Listed>, Vec<_>) = read.into_iter().unzip();
+    let may_read_none = !states.is_empty() && states.iter().all(|state| !state.may_be_read);
+    match denied.into_iter().flatten().next().filter(|_| may_read_none) {
+        Some(error) => Err(error),
+        None => Ok(states),
+    }
 }
 
 /// The stacks that have a state in the environment's own workspace.
@@ -98,6 +110,7 @@ async fn found(store: &Store) -> Result<Vec<Listed>> {
                 bytes: object.size().and_then(|size| size.try_into().ok()).unwrap_or_default(),
                 modified_at: moment(object.last_modified()),
                 header: None,
+                may_be_read: true,
                 locks: Vec::new(),
                 has_lockfile: false,
             });

@@ -7,15 +7,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::store::no_bucket;
+use super::store::{GET, LIST, no_bucket};
 use crate::aws::{Explain, code};
 use crate::deploy::backend::BackendFile;
-use crate::deploy::terraform::{Root, StateAt, Terraform};
-use crate::error::{Error, Kind, Result};
+use crate::deploy::bootstrap::key_arn;
+use crate::deploy::terraform::{Root, StateAt};
+use crate::error::{Error, Result};
 use crate::policy::{Place, Statement};
 use crate::target::{Change, Target};
 
-const GET: &str = "s3:GetObject";
 const DELETE: &str = "s3:DeleteObject";
 pub(super) const GET_ITEM: &str = "dynamodb:GetItem";
 const DELETE_ITEM: &str = "dynamodb:DeleteItem";
@@ -91,10 +91,15 @@ impl Lock {
         Lock { id: id.filter(|id| !id.is_empty()), operation, who, created, held: vec![held] }
     }
 
-    /// One that is held in both places is one; two that cannot be read cannot be told apart.
+    /// What names it to `claimctl state unlock`: its ID, or of one that cannot be read where it is held.
+    pub fn selector(&self) -> &str {
+        self.id.as_deref().or(self.held.first().map(Held::kind)).unwrap_or_default()
+    }
+
+    /// One that is held in both places is one; of two that cannot be read nobody knows that.
     pub(super) fn both(lockfile: Option<Lock>, item: Option<Lock>) -> Vec<Lock> {
         match (lockfile, item) {
-            (Some(mut lock), Some(item)) if lock.id == item.id => {
+            (Some(mut lock), Some(item)) if lock.id.is_some() && lock.id == item.id => {
                 lock.held.extend(item.held);
                 vec![lock]
             }
@@ -160,44 +165,52 @@ fn table_arn(target: &Target, table: &str) -> String {
     format!("arn:aws:dynamodb:{}:{account}:table/{table}", target.region)
 }
 
-/// Gives the lock back, through Terraform, and says which locks there are after that. What Terraform cannot take away,
-/// because only one of two places still holds it or because it cannot be read, is removed as long as it is the very
-/// lock that was shown.
-pub async fn unlock(terraform: &Terraform, target: &Target, lock: &Lock, agreed: &Change) -> Result<Vec<Lock>> {
-    let root = &terraform.root;
-    if let Some(id) = &lock.id {
-        let force = ["force-unlock", "-force", id].map(str::to_owned);
-        match terraform.run(&force, &format!("give back the lock of {}", root.name())).await {
-            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-            // Whether it did is seen by what is left.
-            _ => {}
-        }
+/// What came of giving a lock back.
+#[derive(Debug)]
+pub struct GivenBack {
+    /// False: it was gone from wherever it was held before anything was done.
+    pub was_there: bool,
+    /// The locks that are there now.
+    pub left: Vec<Lock>,
+}
+
+/// Removes the lock from wherever it is held, as long as it is the very lock that was shown. Terraform is not asked:
+/// one that waits for its turn here, or cannot be initialised, would keep the lock where it is.
+pub async fn unlock(target: &Target, root: &Root, lock: &Lock, agreed: &Change) -> Result<GivenBack> {
+    let now = read(target, &root.state, &root.backend).await?;
+    let now: Vec<&Held> = now.iter().flat_map(|lock| &lock.held).collect();
+    // The item first: whoever waits takes the lockfile first.
+    let still: Vec<&Held> =
+        lock.held.iter().rev().filter(|held| now.iter().any(|now| now.kind() == held.kind())).collect();
+    if let Some(held) = still.iter().find(|held| !now.contains(held)) {
+        return Err(changed(held));
     }
-    let left = read(target, &root.state, &root.backend).await?;
-    let ours = |held: &&Held| lock.held.contains(held);
-    let held: Vec<&Held> = left.iter().flat_map(|left| &left.held).filter(ours).collect();
-    if held.is_empty() {
-        return Ok(left);
-    }
-    for held in held {
+    for held in &still {
         remove(target, held, agreed).await?;
     }
-    read(target, &root.state, &root.backend).await
+    let left = read(target, &root.state, &root.backend).await?;
+    Ok(GivenBack { was_there: !still.is_empty(), left })
+}
+
+fn changed(held: &Held) -> Error {
+    Error::refused(format!("{} has changed since it was looked at, so it was left as it is", held.place()))
+        .hint("run the same command again with --dry-run to see who holds it now")
 }
 
 async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
     let doing = format!("remove {}", held.place());
-    let changed = || {
-        Error::refused(format!("{} has changed since it was looked at, so it was left as it is", held.place()))
-            .hint("somebody else is at work: run the same command again to see who")
-    };
     match held {
         Held::Lockfile { bucket, key, etag } => {
-            let delete = target.s3().delete_object().bucket(bucket).key(key).set_if_match(etag.clone());
+            let Some(etag) = etag else {
+                return Err(Error::refused(format!("{} came without an ETag, so it was left as it is", held.place()))
+                    .caused_by("only an ETag tells that it is still the lock that was looked at")
+                    .hint("where that run has died, remove the object with the tools of that store"));
+            };
+            let delete = target.s3().delete_object().bucket(bucket).key(key).if_match(etag);
             let answer = delete.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
             match answer.as_ref().err().and_then(code) {
                 Some("NoSuchKey") => Ok(()),
-                Some("PreconditionFailed" | "ConditionalRequestConflict") => Err(changed()),
+                Some("PreconditionFailed" | "ConditionalRequestConflict") => Err(changed(held)),
                 _ => answer.or_needs(&doing, DELETE, &format!("arn:aws:s3:::{bucket}/{key}")).map(drop),
             }
         }
@@ -212,24 +225,23 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
             };
             let answer = delete.send().await;
             match answer.as_ref().err().and_then(code) {
-                Some("ConditionalCheckFailedException") => Err(changed()),
+                Some("ConditionalCheckFailedException") => Err(changed(held)),
                 _ => answer.or_needs(&doing, DELETE_ITEM, &table_arn(target, table)).map(drop),
             }
         }
     }
 }
 
-/// To look at a lock and to give it back; the rest is what Terraform's backend asks for before that.
+/// To look at a lock and to give it back.
 pub fn permissions_to_unlock(place: &Place, root: &Root) -> Vec<Statement> {
     let Root { state, backend, .. } = root;
-    let object = |key: &str| place.object(&state.bucket, key);
-    let mut statements = vec![
-        Statement::allow("FindTheState", &["s3:ListBucket"], [place.bucket(&state.bucket)]),
-        Statement::allow("LookAtTheState", &[GET], [object(&state.key)]),
-    ];
+    let mut statements = Vec::new();
     if backend.is_on("use_lockfile") {
-        let lockfile = object(&format!("{}.tflock", state.key));
+        let lockfile = place.object(&state.bucket, &format!("{}.tflock", state.key));
         statements.push(Statement::allow("GiveTheLockfileBack", &[GET, DELETE], [lockfile]));
+        statements.push(Statement::allow("TellMissingFromDenied", &[LIST], [place.bucket(&state.bucket)]));
+        let decrypt = |key: String| Statement::allow("DecryptTheLockfile", &["kms:Decrypt"], [key_arn(&key, place)]);
+        statements.extend(backend.get("kms_key_id").map(decrypt));
     }
     if let Some(table) = backend.get("dynamodb_table") {
         let table = place.arn("dynamodb", &format!("table/{table}"));
@@ -270,7 +282,7 @@ mod tests {
         assert_eq!((both.len(), both[0].held.len()), (1, 2));
         let other = Lock::of(&TEXT.replace("9db5", "0000"), item());
         assert_eq!(Lock::both(Some(file), Some(other)).len(), 2);
-        assert_eq!(Lock::both(Some(Lock::of("", lockfile())), Some(Lock::of("", item()))).len(), 1);
+        assert_eq!(Lock::both(Some(Lock::of("", lockfile())), Some(Lock::of("", item()))).len(), 2);
         assert_eq!(Lock::both(None, Some(table)).len(), 1);
     }
 }

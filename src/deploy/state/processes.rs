@@ -10,8 +10,12 @@ use jiff::Timestamp;
 const PROC: &str = "/proc";
 /// In which /proc counts, on every architecture that runs this (Linux manual pages, sysconf(3), _SC_CLK_TCK).
 const TICKS_PER_SECOND: u64 = 100;
+/// What the names of programs have in them that are Terraform: `terraform`, `terraform-1.11.4`, `.terraform-wrapped`.
+const NAMES: [&str; 2] = ["terraform", "tofu"];
 /// Longer names of a command are cut off by the kernel (Linux manual pages, proc_pid_comm(5)).
 const LONGEST_NAME: usize = 15;
+/// Terraform's children, as far as the kernel tells their names.
+const PROVIDER: &str = "terraform-provi";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -30,20 +34,19 @@ pub struct Place {
     pub data_dir: Option<PathBuf>,
 }
 
-/// Everything of these names that runs; None where this system does not tell.
-pub fn called(names: &[&str]) -> Option<Vec<Process>> {
+/// Every Terraform that runs, and everything of this name; None where this system does not tell.
+pub fn called(own: &str) -> Option<Vec<Process>> {
     let entries = std::fs::read_dir(PROC).ok()?;
     let uptime = uptime()?;
     let numbered = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    Some(numbered.filter_map(|pid| look(pid, names, uptime)).collect())
+    Some(numbered.filter_map(|pid| look(pid, own, uptime)).collect())
 }
 
 /// None for what is something else, or has ended.
-fn look(pid: u32, names: &[&str], uptime: Duration) -> Option<Process> {
+fn look(pid: u32, own: &str, uptime: Duration) -> Option<Process> {
     let folder = Path::new(PROC).join(pid.to_string());
     let name = std::fs::read(folder.join("comm")).ok()?;
-    let name = name.trim_ascii_end();
-    if !names.iter().any(|wanted| wanted.as_bytes().iter().take(LONGEST_NAME).eq(name)) {
+    if !is_terraform(&String::from_utf8_lossy(name.trim_ascii_end()), own) {
         return None;
     }
     let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
@@ -57,6 +60,11 @@ fn look(pid: u32, names: &[&str], uptime: Duration) -> Option<Process> {
         data_dir: std::fs::read(folder.join("environ")).ok().and_then(|all| data_dir(&all)),
     });
     Some(Process { pid, since: started(ticks, uptime), place })
+}
+
+fn is_terraform(name: &str, own: &str) -> bool {
+    let is_own = own.bytes().take(LONGEST_NAME).eq(name.bytes());
+    is_own || (!name.starts_with(PROVIDER) && NAMES.iter().any(|part| name.contains(part)))
 }
 
 /// The third and the twenty-second field. The second, in parentheses, may hold anything.
@@ -96,12 +104,23 @@ mod tests {
     #[test]
     fn this_process_is_seen_with_where_it_is_and_since_when() {
         let name = std::fs::read_to_string("/proc/self/comm").unwrap();
-        let all = called(&[name.trim_end()]).unwrap();
+        let all = called(name.trim_end()).unwrap();
         let own = all.iter().find(|process| process.pid == std::process::id()).unwrap();
         assert_eq!(own.place.as_ref().unwrap().folder, std::env::current_dir().unwrap());
         let age = Timestamp::now().duration_since(own.since.unwrap());
         assert!(age.as_secs() < 3600 && !age.is_negative(), "{age:?}");
-        assert!(called(&["no-such-program"]).unwrap().is_empty());
+        let other = called("no-such-program").unwrap();
+        assert!(other.iter().all(|process| process.pid != std::process::id()));
+    }
+
+    #[test]
+    fn terraform_goes_by_many_names_and_its_providers_are_none() {
+        for name in ["terraform", "terraform-1.11.", ".terraform-wrap", "tofu", "our-wrapper-of-"] {
+            assert!(is_terraform(name, "our-wrapper-of-them"), "{name}");
+        }
+        for name in ["terraform-provi", "claimctl", "our-wrapper"] {
+            assert!(!is_terraform(name, "our-wrapper-of-them"), "{name}");
+        }
     }
 
     #[test]

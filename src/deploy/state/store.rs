@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::types::BucketVersioningStatus;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
@@ -16,6 +17,7 @@ use crate::target::Target;
 pub const LIST: &str = "s3:ListBucket";
 pub const GET: &str = "s3:GetObject";
 pub const GET_VERSION: &str = "s3:GetObjectVersion";
+const GET_VERSIONING: &str = "s3:GetBucketVersioning";
 /// What the keys of states end with.
 pub const SUFFIX: &str = ".tfstate";
 
@@ -120,6 +122,16 @@ impl Store {
                 .hint("run the same command again")
         })?;
         Ok(Some(Read { bytes: body.into_bytes().to_vec(), version_id, modified_at }))
+    }
+}
+
+impl Store {
+    /// Whether what is written now leaves what it replaces as a version.
+    pub async fn keeps_versions(&self) -> Result<bool> {
+        let get = self.s3.get_bucket_versioning().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone());
+        let doing = format!("see whether {} keeps versions", self.bucket);
+        let answer = get.send().await.or_needs(&doing, GET_VERSIONING, &self.arn())?;
+        Ok(answer.status() == Some(&BucketVersioningStatus::Enabled))
     }
 }
 

@@ -9,7 +9,7 @@ use super::list::{self, CONCURRENCY};
 use super::store::{GET_VERSION, Store, is_no_bucket, moment};
 use crate::aws::Explain;
 use crate::deploy::versions::LIST_VERSIONS;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::names;
 use crate::policy::{Place, Statement};
 
@@ -206,9 +206,19 @@ pub async fn no_state(store: &Store, stack: &str) -> Result<Error> {
 /// There is no state now; there may have been one.
 pub async fn gone(store: &Store, stack: &str) -> Result<Error> {
     let environment = &store.environment;
-    if versions(store, &store.key(stack)).await?.is_empty() {
-        return no_state(store, stack).await;
-    }
+    match versions(store, &store.key(stack)).await {
+        Ok(versions) if versions.is_empty() => return no_state(store, stack).await,
+        // What is certain is said all the same.
+        Err(error) if error.kind() == Kind::Denied => {
+            let url = store.url(&store.key(stack));
+            return Ok(Error::not_found(format!("{stack} has no state in {environment}: {url}"))
+                .hint("whether it was deleted may not be seen")
+                .hint(format!(
+                    "what its versions need: claimctl state versions {stack} --env {environment} --print-policy"
+                )));
+        }
+        versions => versions?,
+    };
     Ok(Error::not_found(format!("the state of {stack} in {environment} was deleted: {}", store.url(&store.key(stack))))
         .hint(format!("its versions are there: claimctl state versions {stack} --env {environment}"))
         .hint(format!("bring one back: claimctl state restore {stack} VERSION --env {environment}")))

@@ -40,19 +40,20 @@ pub struct Done {
 }
 
 impl Terraform {
-    /// Applies the plan and removes it: whatever comes of it, it cannot be applied again.
+    /// Applies the plan and removes it once that has begun: whatever comes of it, it cannot be applied again.
     pub async fn apply(&self, planned: &Planned, parallelism: Option<u16>, _agreed: &Change) -> Result<Applied> {
         self.surroundings.check_that_they_last().await?;
         let mut arguments: Vec<String> = ["apply", "-json", "-input=false"].map(str::to_owned).into();
         arguments.extend(parallelism.map(|number| format!("-parallelism={number}")));
         arguments.push(planned.file.path.display().to_string());
+        let turn = self.turn().await?;
         let counts = planned.summary.counts;
         let total = counts.create + counts.update + counts.destroy + 2 * counts.replace;
         let doing = if planned.mode() == Mode::Destroy { "destroying" } else { "deploying" };
         self.progress.start(&format!("{doing} {}", self.root.name()), Some(total), Unit::Items);
         let mut done = Vec::new();
         let mut making = Making::of(&self.root);
-        let heard = self.stream(&arguments, |event| {
+        let heard = self.stream_in(&turn, &arguments, |event| {
             making.hear(&event);
             self.hear(&event, &mut done);
         });
@@ -68,6 +69,7 @@ impl Terraform {
             let why = error.chain().join(": ");
             self.progress.note(&format!("note: what was made could not be noted for the case of a kill: {why}"));
         }
+        drop(turn);
         self.note_warnings(&said);
         init::note_state(&self.root)?;
         let name = self.root.name();

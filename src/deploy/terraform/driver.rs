@@ -8,16 +8,20 @@ use std::sync::Arc;
 use tokio::process::Command;
 
 use super::binary::Binary;
+use super::errored::ERRORED;
 use super::events::{Diagnostic, Event};
 use super::failure::Said;
 use super::init::Select;
-use super::root::{ERRORED, Root};
+use super::root::Root;
 use super::source::Source;
+use super::state::Found;
 use super::surroundings::{self, Surroundings};
-use super::{init, locked, state, variables};
+use super::{errored, init, locked, state, variables};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
 use crate::context::Ctx;
+use crate::deploy::state::turns;
+use crate::deploy::surfaces::surface_key;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::create_private;
 use crate::lock;
@@ -45,8 +49,18 @@ impl Terraform {
     /// The same for what only looks: none where nothing is deployed, and no workspace is made for it.
     pub async fn open_deployed(ctx: &Ctx, target: &Target, stack: &str) -> Result<Option<Terraform>> {
         let (terraform, has_state) = Terraform::checked(ctx, target, stack).await?;
-        if !has_state {
-            return Ok(None);
+        let root = &terraform.root;
+        match has_state {
+            // A machine that never saw the state still sees what the stack has left.
+            false if state::has_surface(target, root).await => {
+                let key = surface_key(&root.environment, &root.stack);
+                return Err(
+                    init::gone(root).caused_by(format!("it is deployed: s3://{}/{key} is there", root.state.bucket))
+                );
+            }
+            false => return Ok(None),
+            true if !state::lists_resources(&state::read(target, root).await?)? => return Ok(None),
+            true => {}
         }
         terraform.ensure_initialised(Select::OrCreate).await?;
         Ok(Some(terraform))
@@ -56,17 +70,18 @@ impl Terraform {
     /// none is made.
     pub async fn open_for_repair(ctx: &Ctx, target: &Target, stack: &str) -> Result<Terraform> {
         let root = Root::find(&ctx.paths, target, stack)?;
-        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
-        terraform.ensure_initialised(if has_state { Select::OrCreate } else { Select::AsNamed }).await?;
+        let (terraform, found) = Terraform::opened(ctx, target, root).await?;
+        terraform.ensure_initialised(if found.is_some() { Select::OrCreate } else { Select::AsNamed }).await?;
         Ok(terraform)
     }
 
     /// With a state that may be worked on, and whether there is one.
     async fn checked(ctx: &Ctx, target: &Target, stack: &str) -> Result<(Terraform, bool)> {
         let root = Root::find(&ctx.paths, target, stack)?;
-        check_errored(&root)?;
-        let (terraform, has_state) = Terraform::opened(ctx, target, root).await?;
-        init::check_state(&terraform.root, has_state)?;
+        errored::check(&root)?;
+        let (terraform, found) = Terraform::opened(ctx, target, root).await?;
+        init::check_state(&terraform.root, found.as_ref())?;
+        let has_state = found.is_some();
         // Another machine may have seen it, and this one is about to begin it anew.
         if !has_state && state::was_deleted(target, &terraform.root).await {
             let root = &terraform.root;
@@ -79,19 +94,20 @@ impl Terraform {
         Ok((terraform, has_state))
     }
 
-    /// And whether there is a state.
-    async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, bool)> {
+    /// And the state that is there.
+    async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, Option<Found>)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
+        check_backend(&root, &source)?;
         ctx.changes.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
         surroundings::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
         let (guarded, binary, found) =
-            tokio::join!(target.guard(ctx), Binary::find(&target.config), state::is_there(target, &root));
+            tokio::join!(target.guard(ctx), Binary::find(&target.config), state::look(target, &root));
         guarded?;
         let binary = binary?;
-        let has_state = found?;
+        let found = found?;
         let terraform = Terraform {
             surroundings: Surroundings::of(ctx, target, &root),
             path_style: target.endpoint.is_some(),
@@ -101,9 +117,11 @@ impl Terraform {
             source,
             binary,
         };
-        Ok((terraform, has_state))
+        Ok((terraform, found))
     }
 
+    /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
+    /// `default` for a moment.
     async fn command(&self, arguments: &[String], workspace: Option<&str>) -> Result<Command> {
         let mut command = Command::new(&self.binary.program);
         command.args(arguments).current_dir(&self.root.folder);
@@ -114,38 +132,66 @@ impl Terraform {
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
-    async fn turn(&self) -> Result<lock::Lock> {
+    pub(super) async fn turn(&self) -> Result<lock::Lock> {
         lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
+        turn: &lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
-        hear: impl FnMut(Stream, &str),
+        mut hear: impl FnMut(Stream, &str),
     ) -> Result<Ended> {
-        let turn = self.turn().await?;
         let mut command = self.command(arguments, workspace).await?;
         let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await?;
+        let (running, noted) = (self.root.running(), turn.share().on("share the lock in", &self.root.data_dir)?);
+        let mut has_errored = false;
+        let hear = |stream, line: &str| {
+            has_errored |= line.contains(ERRORED);
+            hear(stream, line);
+        };
+        turns::begin(&running, &noted);
+        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
+        // Not by a signal, and not by a crash.
+        let by_itself = |ended: &Ended| matches!(ended.status.code(), Some(0..=2));
+        turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
+        let heard = heard?;
+        if has_errored && !heard.status.success() {
+            self.take_errored();
+        }
         match heard.status.success() && has_no_room(&self.root) {
             true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
             false => Ok(heard),
         }
     }
 
-    /// Runs a command whose output is text, and gives its stdout.
-    pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
-        self.run_in(None, arguments, doing).await
+    /// The turn is still ours: what lies there is of this run.
+    fn take_errored(&self) {
+        self.progress.note(&match errored::take(&self.root) {
+            Ok(None) => return,
+            Ok(Some(file)) => format!(
+                "note: the state is not saved yet; save it: {}",
+                errored::saved_by(&self.root.stack, &self.root.environment, &file)
+            ),
+            Err(error) => {
+                format!("note: a state that could not be saved stays where it is: {}", error.chain().join(": "))
+            }
+        });
     }
 
-    /// The same in a workspace that need not be the selected one.
+    /// Runs a command whose output is text, and gives its stdout.
+    pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
+        self.run_in(Some(&self.root.environment), arguments, doing).await
+    }
+
+    /// The same in a workspace, or in the one that is selected.
     pub(super) async fn run_in(&self, workspace: Option<&str>, arguments: &[String], doing: &str) -> Result<String> {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(arguments, workspace, |stream, line| match stream {
+            .started(&self.turn().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -158,11 +204,21 @@ impl Terraform {
     }
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
-    pub async fn stream(&self, arguments: &[String], mut hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+        self.stream_in(&self.turn().await?, arguments, hear).await
+    }
+
+    /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
+    pub(super) async fn stream_in(
+        &self,
+        turn: &lock::Lock,
+        arguments: &[String],
+        mut hear: impl FnMut(Event),
+    ) -> Result<(Ended, Said)> {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(arguments, None, |stream, line| match (stream, Event::read(line)) {
+            .started(turn, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
@@ -181,14 +237,14 @@ impl Terraform {
         }
     }
 
-    /// Whether a run did what it should; exit code 2 of `-detailed-exitcode` counts as well.
+    /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     pub fn check(&self, ended: &Ended, said: &Said, doing: &str) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
         }
         match ended.status.code() {
-            Some(0 | 2) => Ok(()),
+            Some(0) => Ok(()),
             _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
@@ -258,18 +314,11 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
     }
 }
 
-/// A state that Terraform could not save lies beside the root, and has to be saved before anything else.
-fn check_errored(root: &Root) -> Result<()> {
-    let file = root.folder.join(ERRORED);
-    if !file.exists() {
-        return Ok(());
+/// Without it, Terraform takes no notice of the backend file but for a warning, and keeps the state beside the root.
+fn check_backend(root: &Root, source: &Source) -> Result<()> {
+    match source.has_backend {
+        true => Ok(()),
+        false => Err(Error::usage(format!("{} does not say that its state is kept in S3", root.folder.display()))
+            .hint("add to its files: terraform { backend \"s3\" {} }")),
     }
-    Err(Error::refused(format!("an apply of {} could not save its state, which is in {}", root.stack, file.display()))
-        .hint(format!(
-            "save it in the environment of that apply: claimctl state restore {} --env {} --file {}",
-            root.stack,
-            root.environment,
-            file.display()
-        ))
-        .hint("it is removed once its content is in the state"))
 }

@@ -11,13 +11,11 @@ use super::driver::Terraform;
 use super::holdings::{Holding, versions_of};
 use super::plan::Planned;
 use super::root::Root;
-use crate::aws::Explain;
+use super::state;
 use crate::deploy::versions::Held;
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::progress::Unit;
 use crate::target::{Change, Target};
-
-const GET: &str = "s3:GetObject";
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -43,9 +41,10 @@ impl Terraform {
         if full.is_empty() {
             return emptied;
         }
-        emptied.failed = self.check_not_stale(target, planned).await.err();
         for bucket in full {
-            if emptied.failed.is_some() {
+            // Emptying the one before may have taken hours.
+            if let Err(stale) = self.check_not_stale(target, planned).await {
+                emptied.failed = Some(stale);
                 break;
             }
             let (removed, ended) = self.empty(target, &bucket.name).await;
@@ -54,7 +53,10 @@ impl Terraform {
                 let (address, what) = (bucket.address.clone(), what.to_owned());
                 emptied.done.push(Done { address, what, seconds: removed.seconds, removed: Some(removed.held) });
             }
-            emptied.failed = ended.err();
+            if let Err(error) = ended {
+                emptied.failed = Some(error);
+                break;
+            }
         }
         emptied
     }
@@ -76,11 +78,9 @@ impl Terraform {
 
     /// Compares the state that the plan was made from with the one that is there, as Terraform does when it applies.
     async fn check_not_stale(&self, target: &Target, planned: &Planned) -> Result<()> {
-        let Some(before) = Identity::in_plan(&planned.file.path)? else {
-            self.progress.note("note: the plan is encrypted, so whether it is stale is found out by Terraform only");
-            return Ok(());
-        };
-        let now = Identity::of_state(target, &self.root).await?;
+        let before = Identity::in_plan(&planned.file.path)?;
+        let before = before.ok_or_else(|| unknown(&self.root).hint(planned.file.again()))?;
+        let now = Identity::read(&state::read(target, &self.root).await?)?;
         if before == now {
             return Ok(());
         }
@@ -88,6 +88,13 @@ impl Terraform {
             .caused_by(format!("it was made from {before}, and the state is {now}"))
             .hint(planned.file.again()))
     }
+}
+
+/// Of a plan that does not say which state it was made from.
+fn unknown(root: &Root) -> Error {
+    Error::refused(format!("whether the plan of {} is stale cannot be told, so nothing was done", root.name()))
+        .caused_by("it is no zip with a state in it, as where OpenTofu encrypts plans")
+        .hint("make plans without encryption, or empty the buckets yourself")
 }
 
 struct Removed {
@@ -117,16 +124,6 @@ impl Identity {
         let mut text = Vec::new();
         state.read_to_end(&mut text).on("read", path)?;
         Identity::read(&text).map(Some)
-    }
-
-    async fn of_state(target: &Target, root: &Root) -> Result<Identity> {
-        let (bucket, key) = (&root.state.bucket, &root.state.key);
-        let get = target.s3().get_object().bucket(bucket).key(key);
-        let get = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
-        let object =
-            get.or_needs(&format!("read the state of {}", root.name()), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
-        let broken = |error| Error::new(Kind::Unreachable, "the state broke off while it was read").caused_by(error);
-        Identity::read(&object.body.collect().await.map_err(broken)?.into_bytes())
     }
 
     fn read(text: &[u8]) -> Result<Identity> {

@@ -67,6 +67,11 @@ pub fn kind(address: &str) -> &str {
     rest.split('.').next().unwrap_or(rest)
 }
 
+/// Whether what such a resource is imported by is its `id`.
+pub fn is_by_id(kind: &str) -> bool {
+    BY_NAME.contains(&kind) || ["aws_sqs_queue", "aws_sns_topic", "aws_iam_policy"].contains(&kind)
+}
+
 /// From `creating SQS Queue (NAME): …`.
 fn id<'a>(kind: &str, text: &'a str) -> Option<&'a str> {
     let (_, rest) = text.split_once(" (")?;

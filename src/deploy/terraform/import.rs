@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::driver::Terraform;
+use super::existing::{self, kind};
 use super::made;
 use super::variables;
+use crate::changes::quoted;
+use crate::deploy::state::Resource;
 use crate::error::{Error, Result};
 use crate::target::{Change, Target};
 
@@ -12,7 +15,7 @@ use crate::target::{Change, Target};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Imported {
     New,
-    /// The address is in the state: nothing was changed.
+    /// It is in the state at this address: nothing was changed.
     Already,
 }
 
@@ -34,17 +37,41 @@ impl Terraform {
         let doing = format!("import {id} as {address} into {}", self.root.name());
         let imported = match self.run(&arguments, &doing).await {
             Ok(_) => Ok(Imported::New),
-            Err(error) if says(&error, "Resource already managed by Terraform") => Ok(Imported::Already),
+            Err(error) if says(&error, "Resource already managed by Terraform") => self.check_same(address, id).await,
             Err(error) => Err(error),
         };
         let is_settled = match &imported {
             Ok(_) => true,
             Err(error) => says(error, "Cannot import non-existent"),
         };
-        if is_settled {
+        // Where the turn does not come, the same import forgets it the next time.
+        if let (true, Ok(_turn)) = (is_settled, self.turn().await) {
             made::forget(&self.root, address)?;
         }
         imported
+    }
+
+    /// The address is taken: by this, or by another one that was made in its place.
+    async fn check_same(&self, address: &str, id: &str) -> Result<Imported> {
+        let is_noted = made::left(&self.root).iter().any(|made| made.address == address && made.id == id);
+        if !is_noted && !existing::is_by_id(kind(address)) {
+            return Ok(Imported::Already);
+        }
+        let (resources, _) = self.current_state().await?.parts();
+        let there = resources.iter().find(|one| one.address == address && one.deposed_key.is_none());
+        match there.and_then(Resource::id) {
+            Some(there) if there != id => {
+                let root = &self.root;
+                Err(Error::refused(format!("the state has another {address} already, so {id} was not imported"))
+                    .caused_by(format!("in the state it is {there}"))
+                    .hint(format!(
+                        "look at both, and remove the one that is not wanted; the state's: claimctl state show {} {}",
+                        root.typed(),
+                        quoted(address)
+                    )))
+            }
+            _ => Ok(Imported::Already),
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::driver::Terraform;
 use super::root::{Root, StateAt};
+use super::state::Found;
+use crate::changes::quoted;
+use crate::deploy::state::Header;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::progress::Unit;
 
@@ -17,6 +20,27 @@ struct Notes {
     init: String,
     /// Where a state was seen last.
     state: Option<StateAt>,
+    /// Which one it was. None: it listed nothing.
+    #[serde(default)]
+    seen: Option<Seen>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    lineage: String,
+    serial: u64,
+}
+
+impl Seen {
+    fn of(header: &Header) -> Seen {
+        Seen { lineage: header.lineage.clone(), serial: header.serial }
+    }
+
+    /// What a run destroys is not listed in a later state of the same lineage.
+    fn may_have_become(&self, found: &Found) -> bool {
+        let Some(header) = &found.header else { return true };
+        header.lineage == self.lineage && header.serial >= self.serial
+    }
 }
 
 impl Notes {
@@ -40,33 +64,59 @@ impl Notes {
     }
 }
 
-/// Refuses to go on where a state was and none is: everything would be made a second time.
-pub fn check_state(root: &Root, is_there: bool) -> Result<()> {
-    let mut notes = Notes::read(root);
+/// Refuses to go on where a state was and none is, or an empty one that is not what became of it: everything would be
+/// made a second time.
+pub fn check_state(root: &Root, found: Option<&Found>) -> Result<()> {
+    let notes = Notes::read(root);
     let here = Some(&root.state);
-    match (&notes.state, is_there) {
-        (Some(before), false) => {
-            let gone = format!("the state of {} is gone: s3://{}/{}", root.name(), root.state.bucket, root.state.key);
-            let error = Error::refused(gone);
-            let error = match Some(before) == here {
-                true => error
-                    .hint(format!("its versions: claimctl state versions {}", root.typed()))
-                    .hint(format!("bring one back: {}", root.restored_by())),
-                false => error.hint(format!(
-                    "it was last seen at s3://{}/{}: move it, or name that bucket in {}",
-                    before.bucket,
-                    before.key,
-                    root.backend.path.display()
-                )),
+    let lost = match (&notes.seen, found) {
+        (_, None) if notes.state.is_some() => "gone".to_owned(),
+        (Some(seen), Some(found)) if found.is_empty && !seen.may_have_become(found) => {
+            format!("empty, and listed something when it was seen last, as serial {}", seen.serial)
+        }
+        (_, None) => return Ok(()),
+        (seen, Some(found)) => {
+            let seen = match &found.header {
+                Some(header) => (!found.is_empty).then(|| Seen::of(header)),
+                None => seen.clone(),
             };
-            Err(error.hint(format!("where that is meant, forget it: rm {}", Notes::path(root).display())))
+            return match notes.state.as_ref() == here && notes.seen == seen {
+                true => Ok(()),
+                false => Notes { state: Some(root.state.clone()), seen, ..notes }.write(root),
+            };
         }
-        (before, true) if before.as_ref() != here => {
-            notes.state = Some(root.state.clone());
-            notes.write(root)
-        }
-        _ => Ok(()),
-    }
+    };
+    let error = match notes.state.filter(|before| Some(before) != here) {
+        None => with_versions(is_lost(root, &lost), root),
+        Some(before) => is_lost(root, &lost).hint(format!(
+            "it was last seen at s3://{}/{}: move it, or name that bucket in {}",
+            before.bucket,
+            before.key,
+            root.backend.path.display()
+        )),
+    };
+    let notes = Notes::path(root).display().to_string();
+    Err(error.hint(format!("where that is meant, forget it: rm {}", quoted(&notes))))
+}
+
+/// The lineage of the state, as it was seen last.
+pub fn lineage(root: &Root) -> Option<String> {
+    Notes::read(root).seen.map(|seen| seen.lineage)
+}
+
+/// What was deployed is there, and nothing says what it was.
+pub fn gone(root: &Root) -> Error {
+    with_versions(is_lost(root, "gone"), root)
+}
+
+fn is_lost(root: &Root, how: &str) -> Error {
+    Error::refused(format!("the state of {} is {how}: s3://{}/{}", root.name(), root.state.bucket, root.state.key))
+}
+
+fn with_versions(error: Error, root: &Root) -> Error {
+    error
+        .hint(format!("its versions: claimctl state versions {}", root.typed()))
+        .hint(format!("bring one back: {}", root.restored_by()))
 }
 
 /// After a change: there is a state from now on.
@@ -81,6 +131,11 @@ pub enum Select {
     OrCreate,
     /// By its name alone: nothing is made where the state is gone.
     AsNamed,
+}
+
+/// What Terraform says where it would ask which of the others is meant.
+fn is_unknown_workspace(error: &Error) -> bool {
+    error.said().iter().any(|line| line.contains("Currently selected workspace"))
 }
 
 impl Terraform {
@@ -110,18 +165,25 @@ impl Terraform {
         // Outside of it, init reads the state of the workspace "default", which lies where no role of an environment may
         // look.
         let workspace = (select == Select::OrCreate).then_some(root.environment.as_str());
-        let initialised = self.run_in(workspace, &init, &format!("initialise {}", root.name())).await;
+        let doing = format!("initialise {}", root.name());
+        let initialised = match self.run_in(workspace, &init, &doing).await {
+            // Another environment has a workspace in the bucket, and this one has none yet.
+            Err(error) if is_unknown_workspace(&error) => self.run_in(None, &init, &doing).await,
+            initialised => initialised,
+        };
         initialised.map_err(|error| self.or_new(error))?;
         match select {
             Select::OrCreate => {
                 let select = ["workspace", "select", "-no-color", "-or-create=true", &root.environment];
-                self.run(&select.map(str::to_owned), &format!("select the workspace of {}", root.name())).await?;
+                // Terraform selects none while one is named to it.
+                let doing = format!("select the workspace of {}", root.name());
+                self.run_in(None, &select.map(str::to_owned), &doing).await?;
             }
             // What Terraform itself notes.
             Select::AsNamed => std::fs::write(&selection, &root.environment).on("write", &selection)?,
         }
         self.progress.finish();
-        Notes { init: self.depends_on()?, state: Notes::read(root).state }.write(root)
+        Notes { init: self.depends_on()?, ..Notes::read(root) }.write(root)
     }
 
     /// The workspace is made where there is none yet, which a role that only plans cannot do.

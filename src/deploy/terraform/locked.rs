@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::events::Diagnostic;
 use super::failure::Said;
 use super::root::Root;
+use crate::changes::quoted;
 use crate::deploy::state::Life;
 use crate::error::{Error, Kind};
 use crate::output::units::{duration, local_time};
 
 /// What Terraform says of a lock (Terraform documentation, "State Locking").
 const FIELDS: [&str; 6] = ["ID", "Path", "Operation", "Who", "Version", "Created"];
+/// What S3 and DynamoDB say where a lock is there that Terraform cannot tell the fields of.
+const IS_TAKEN: [&str; 2] = ["PreconditionFailed", "ConditionalCheckFailed"];
 /// How Go prints a time, without its fraction, which may be missing.
 const CREATED: &str = "%Y-%m-%d %H:%M:%S %z";
 
@@ -21,9 +25,17 @@ pub fn explain(said: &Said, root: &Root, program: &str) -> Error {
     let text = said.text();
     let info = info(&text);
     let Some(id) = info.get("ID") else {
-        // The lock could not be asked for: that is no lock of somebody else's.
         let look = format!("whether somebody holds it: claimctl state unlock {} --dry-run", root.typed());
-        return said.failure("lock the state", root).hint(look);
+        return match IS_TAKEN.iter().any(|word| text.contains(word)) {
+            true => Error::refused(format!("the state of {} is locked, and the lock cannot be read", root.name()))
+                .details(said.errors().flat_map(Diagnostic::lines).chain(said.last().cloned()))
+                .hint(look)
+                .hint(
+                    "it may be just being written: run the same command again; the other one says how to give it back",
+                ),
+            // The lock could not be asked for: that is no lock of somebody else's.
+            false => said.failure("lock the state", root).hint(look),
+        };
     };
     let get = |field| info.get(field).copied().unwrap_or("unknown");
     let operation = get("Operation").trim_start_matches("OperationType").to_lowercase();
@@ -34,11 +46,11 @@ pub fn explain(said: &Said, root: &Root, program: &str) -> Error {
         Error::new(Kind::Refused, message).caused_by(format!("operation {operation}, since {since}, lock {id}"));
     let life = root.workplace(program).look(info.get("Who").copied(), created);
     let error = error.hint(life.sentence());
-    let unlock = format!("claimctl state unlock {} {id}", root.typed());
+    let unlock = format!("claimctl state unlock {} {}", root.typed(), quoted(id));
     let wait = "wait for them, and run the same command again; to wait here: -- -lock-timeout=10m";
     match life {
         Life::Alive { .. } => error.hint(wait),
-        Life::Dead => error.hint(format!("give the lock back: {unlock}")),
+        Life::Dead { .. } => error.hint(format!("give the lock back: {unlock}")),
         Life::Elsewhere | Life::Unknown { .. } => {
             error.hint(wait).hint(format!("only where that run has died, give the lock back: {unlock}"))
         }
@@ -97,11 +109,21 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_died_on_this_machine_need_not_be_waited_for() {
+    fn a_machine_of_the_same_name_does_not_make_a_run_dead() {
         let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
         let here = SAID.replace("elsewhere", host.trim());
         let error = explain(&said(&here), &root(), "terraform");
-        assert!(error.hints()[0].starts_with("that run has died"), "{:?}", error.hints());
+        let hints = error.hints().join("\n");
+        assert!(hints.starts_with("whether it is at work cannot be told"), "{hints}");
+        assert!(hints.contains("only where that run has died, give the lock back: "), "{hints}");
+    }
+
+    #[test]
+    fn a_lock_that_terraform_cannot_read_is_one_all_the_same() {
+        let error =
+            explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), "terraform");
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(error.hints()[0].ends_with("claimctl state unlock claim-check --env dev --dry-run"));
     }
 
     #[test]

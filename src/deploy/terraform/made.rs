@@ -1,8 +1,9 @@
 //! What an apply has made, noted while it goes on: a run that is killed together with its Terraform leaves resources
 //! that no state knows, and what has no name of its own would be made a second time.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use super::existing::{self, kind};
 use super::root::Root;
 use super::summary::{Action, Summary};
 use crate::error::{Error, IoContext, Result};
-use crate::lock::is_held;
+use crate::folder::{Existing, write_private};
 use crate::output::units::count;
 
 /// Types that are imported by something else than their `id` (Terraform Registry, AWS provider, section "Import" of
@@ -37,84 +38,91 @@ pub struct Making<'a> {
     root: &'a Root,
     /// None before Terraform begins: until then another run may be at work, with notes of its own.
     file: Option<File>,
+    /// What is in the state, or not there any more, once this apply has saved it.
+    settled: BTreeSet<String>,
     failed: Option<Error>,
 }
 
 impl<'a> Making<'a> {
     pub fn of(root: &'a Root) -> Making<'a> {
-        Making { root, file: None, failed: None }
+        Making { root, file: None, settled: BTreeSet::new(), failed: None }
     }
 
     /// What cannot be noted is told at the end: it is no reason to stop.
     pub fn hear(&mut self, event: &Event) {
         let made = match event {
             Event::ApplyStart { .. } => None,
-            Event::ApplyComplete { hook } => hook.created_id().map(|id| (hook.address(), id)),
+            Event::ApplyComplete { hook } => {
+                self.settled.insert(hook.address().to_owned());
+                hook.created_id().map(|id| (hook.address(), id))
+            }
             _ => return,
         };
         let root = self.root;
         let noted = self.begun().and_then(|file| match made {
             Some((address, id)) if !NOT_BY_ID.contains(&kind(address)) => {
-                write(file, root, &[Made { address: address.to_owned(), id: id.to_owned() }])
+                let line = line(&Made { address: address.to_owned(), id: id.to_owned() })?;
+                // One write, so that a line is there whole or not at all.
+                file.write_all(line.as_bytes()).on("write", &path(root))
             }
             _ => Ok(()),
         });
         self.failed = self.failed.take().or(noted.err());
     }
 
-    /// Begins anew: what was noted before is in the state, or was agreed to be made again.
+    /// What was noted before stays: this apply may be about something else.
     fn begun(&mut self) -> Result<&mut File> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => create(self.root)?,
+            None => {
+                let path = path(self.root);
+                File::options().create(true).append(true).open(&path).on("write", &path)?
+            }
         };
         Ok(self.file.insert(file))
     }
 
-    /// Nothing has to be known of an apply that has saved its state.
+    /// Nothing has to be known of what an apply has saved in its state. To be called before another can begin.
     pub fn end(self, is_saved: bool) -> Result<()> {
         if self.file.is_some() && is_saved {
-            let path = path(self.root);
-            std::fs::remove_file(&path).on("remove", &path)?;
+            keep(self.root, |made| !self.settled.contains(&made.address))?;
         }
         self.failed.map_or(Ok(()), Err)
     }
 }
 
-fn create(root: &Root) -> Result<File> {
-    let path = path(root);
-    File::create(&path).on("write", &path)
+fn line(made: &Made) -> Result<String> {
+    let line = serde_json::to_string(made).map_err(|error| Error::unexpected("no JSON form").caused_by(error))?;
+    Ok(format!("{line}\n"))
 }
 
-fn write(file: &mut File, root: &Root, all: &[Made]) -> Result<()> {
-    for made in all {
-        let line = serde_json::to_string(made).map_err(|error| Error::unexpected("no JSON form").caused_by(error))?;
-        // One write, so that a line is there whole or not at all.
-        file.write_all(format!("{line}\n").as_bytes()).on("write", &path(root))?;
+/// Keeps some of the notes: the file is there with all of them, or with these.
+fn keep(root: &Root, is_kept: impl Fn(&Made) -> bool) -> Result<()> {
+    let kept: Vec<Made> = left(root).into_iter().filter(is_kept).collect();
+    let path = path(root);
+    if kept.is_empty() {
+        return match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error).on("remove", &path),
+            _ => Ok(()),
+        };
     }
-    Ok(())
+    let lines = kept.iter().map(line).collect::<Result<String>>()?;
+    write_private(&path, lines.as_bytes(), Existing::Replace)
 }
 
 fn path(root: &Root) -> PathBuf {
     root.data_dir.join("applying.jsonl")
 }
 
-/// What the last apply on this machine has made, where it did not come to its end.
+/// What applies on this machine have made that did not come to their end.
 pub fn left(root: &Root) -> Vec<Made> {
     let text = std::fs::read_to_string(path(root)).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// It is in the state now, or does not exist any more.
+/// It is in the state now, or does not exist any more. Whoever calls has the turn.
 pub fn forget(root: &Root, address: &str) -> Result<()> {
-    let mut left = left(root);
-    let before = left.len();
-    left.retain(|made| made.address != address);
-    // A run that is at work keeps notes of its own.
-    if left.len() == before || is_held(&root.running()) {
-        return Ok(());
-    }
-    write(&mut create(root)?, root, &left)
+    keep(root, |made| made.address != address)
 }
 
 /// Refuses to make again what a run that died has made.
@@ -161,9 +169,16 @@ mod tests {
         assert_eq!(addresses(), ["module.key[0].aws_kms_key.this", "aws_sqs_queue.q"]);
         // Another run that has not begun, for example because it waits, takes nothing away.
         heard(&[]).end(true).unwrap();
+        // Nor does one that is about something else, whether it ends well or not.
+        let table = event("apply_complete", "aws_dynamodb_table.t", "t");
+        heard(&[event("apply_start", "aws_dynamodb_table.t", ""), table]).end(true).unwrap();
+        assert_eq!(addresses(), ["module.key[0].aws_kms_key.this", "aws_sqs_queue.q"]);
         forget(&root, "aws_sqs_queue.q").unwrap();
         assert_eq!(addresses(), ["module.key[0].aws_kms_key.this"]);
-        heard(&[event("apply_start", "aws_sqs_queue.q", "")]).end(true).unwrap();
+        heard(&[event("apply_start", "aws_sqs_queue.q", "")]).end(false).unwrap();
+        assert_eq!(addresses(), ["module.key[0].aws_kms_key.this"]);
+        heard(&[event("apply_complete", "module.key[0].aws_kms_key.this", "1234")]).end(true).unwrap();
         assert_eq!(left(&root), []);
+        assert!(!path(&root).exists());
     }
 }

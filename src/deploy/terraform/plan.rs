@@ -1,14 +1,13 @@
 //! Planning: Terraform looks, and what it would do is read from its plan file.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::driver::Terraform;
 use super::events::Event;
 use super::root::Root;
-use super::saved::{Deployed, PREFIX, PlanFile, Sidecar, empty_private, private_folder};
+use super::saved::{Deployed, PlanFile, Sidecar, empty_private, private_folder, remove_abandoned};
 use super::shape::Plan;
 use super::summary::Summary;
 use super::variables;
@@ -17,9 +16,6 @@ use crate::changes::redact_arguments;
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Unit;
 use crate::target::Target;
-
-/// A plan or a state that a killed run left behind is nobody's after this time.
-const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -69,7 +65,7 @@ impl Planned {
 
 impl Terraform {
     pub async fn plan(&self, target: &Target, wish: &Wish) -> Result<Planned> {
-        self.remove_abandoned();
+        remove_abandoned(&self.root);
         let folder = private_folder(&self.root)?;
         let path = folder.path().join("plan");
         empty_private(&path)?;
@@ -98,17 +94,19 @@ impl Terraform {
         let heard = heard.await;
         self.progress.finish();
         let (ended, said) = heard?;
-        self.check(&ended, &said, &doing)?;
+        // There is something to do (Terraform documentation, "terraform plan", -detailed-exitcode).
+        let is_empty = ended.status.code() != Some(2);
+        if is_empty || ended.interrupted {
+            self.check(&ended, &said, &doing)?;
+        }
         self.note_warnings(&said);
-        // 2: there is something to do (Terraform documentation, "terraform plan", -detailed-exitcode).
-        let is_empty = ended.status.code() == Some(0);
         let summary = match is_empty && !seen.is_empty() {
             // Asking for the plan would start the provider once more.
             true => Summary {
                 unchanged: seen.iter().filter(|address| !is_data(address)).count() as u64,
                 ..Summary::default()
             },
-            false => summary(self.show(&path).await?, wish.mode),
+            false => summary(self.show(&path).await?, wish.mode)?,
         };
         let known =
             || summary.changes.iter().map(|change| change.address.as_str()).chain(seen.iter().map(String::as_str));
@@ -135,7 +133,7 @@ impl Terraform {
                 .caused_by("its sidecar says refresh-only, and the plan changes resources")
                 .hint(file.again()));
         }
-        Ok(Planned { summary: summary(plan, file.sidecar.mode), file })
+        Ok(Planned { summary: summary(plan, file.sidecar.mode)?, file })
     }
 
     async fn show(&self, path: &std::path::Path) -> Result<Plan> {
@@ -175,21 +173,9 @@ impl Terraform {
         }
         Ok(())
     }
-
-    /// What holds secrets and was left by a run that was killed.
-    pub(super) fn remove_abandoned(&self) {
-        let Ok(entries) = std::fs::read_dir(&self.root.data_dir) else { return };
-        let is_old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > ABANDONED_AFTER);
-        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-            if entry.metadata().and_then(|about| about.modified()).is_ok_and(is_old) {
-                // What cannot be removed now is tried again by the next run.
-                let _ = std::fs::remove_dir_all(entry.path());
-            }
-        }
-    }
 }
 
-fn summary(plan: Plan, mode: Mode) -> Summary {
+fn summary(plan: Plan, mode: Mode) -> Result<Summary> {
     match mode {
         Mode::RefreshOnly => Summary::of_drift(plan),
         Mode::Deploy | Mode::Destroy => Summary::of(plan),

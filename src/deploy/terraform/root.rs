@@ -15,8 +15,6 @@ use crate::target::Target;
 
 /// Applied once per account, by an administrator, and no part of `--all`.
 pub const GLOBAL: &str = "global";
-/// What Terraform leaves beside the root when it cannot save a state.
-pub const ERRORED: &str = "errored.tfstate";
 
 /// One stack in one environment.
 #[derive(Debug, Clone)]

@@ -2,6 +2,8 @@
 //!
 //! Both hold secrets in clear text: they are readable by their owner only, and removed once applied.
 
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,11 +16,12 @@ use crate::artifact::sha256;
 use crate::changes::command_line;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{Existing, create_private, write_private};
+use crate::lock;
 
 const VERSION: u32 = 1;
 
 /// What the names of the private folders begin with.
-pub const PREFIX: &str = "plan-";
+const PREFIX: &str = "plan-";
 
 /// What a plan was made for, beside it as `FILE.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,12 +65,12 @@ pub struct PlanFile {
     pub sidecar: Sidecar,
     /// The operator's file that it was read from.
     kept: Option<PathBuf>,
-    _folder: tempfile::TempDir,
+    _folder: PrivateFolder,
 }
 
 impl PlanFile {
     /// A plan that was just written into a private folder.
-    pub fn made(folder: tempfile::TempDir, path: PathBuf, sidecar: Sidecar) -> PlanFile {
+    pub fn made(folder: PrivateFolder, path: PathBuf, sidecar: Sidecar) -> PlanFile {
         PlanFile { path, sidecar, kept: None, _folder: folder }
     }
 
@@ -139,7 +142,7 @@ impl PlanFile {
         let kept = self.kept.iter().flat_map(|kept| [kept.clone(), beside(kept)]);
         for path in kept.chain([self.path.clone()]) {
             match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).on("remove", &path),
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).on("remove", &path),
                 _ => {}
             }
         }
@@ -183,9 +186,48 @@ impl Sidecar {
     }
 }
 
-/// A folder for one plan that goes with it.
-pub fn private_folder(root: &Root) -> Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix(PREFIX).tempdir_in(&root.data_dir).on("write in", &root.data_dir)
+/// A folder for what holds secrets, which goes with it. It is locked for as long as it is in use.
+#[derive(Debug)]
+pub struct PrivateFolder {
+    folder: tempfile::TempDir,
+    _in_use: File,
+}
+
+impl PrivateFolder {
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+pub fn private_folder(root: &Root) -> Result<PrivateFolder> {
+    loop {
+        let folder =
+            tempfile::Builder::new().prefix(PREFIX).tempdir_in(&root.data_dir).on("write in", &root.data_dir)?;
+        // Another run may have taken it for an abandoned one before it was locked.
+        let in_use = match File::open(folder.path()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            opened => opened.on("open", folder.path())?,
+        };
+        match in_use.try_lock() {
+            Err(TryLockError::Error(error)) => return Err(error).on("lock", folder.path()),
+            Ok(()) if folder.path().exists() => return Ok(PrivateFolder { folder, _in_use: in_use }),
+            _ => {}
+        }
+    }
+}
+
+/// Removes what a run that was killed has left. Its Terraform may be at work still, and need it.
+pub fn remove_abandoned(root: &Root) {
+    if lock::is_held(&root.running()) {
+        return;
+    }
+    let entries = std::fs::read_dir(&root.data_dir).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        if File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok()) {
+            // What cannot be removed now is tried again by the next run.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// What Terraform is to write into, made beforehand so that it is never readable by others.
@@ -223,7 +265,7 @@ mod tests {
     }
 
     fn kept(folder: &Path) -> PathBuf {
-        let private = tempfile::tempdir().unwrap();
+        let private = private_folder(&root_at(folder)).unwrap();
         let path = private.path().join("plan");
         std::fs::write(&path, "a plan").unwrap();
         let digest = sha256(b"a plan");
@@ -241,6 +283,22 @@ mod tests {
         assert_eq!((mode(&path), mode(&beside(&path)), mode(path.parent().unwrap())), (0o600, 0o600, 0o700));
         PlanFile::read(&path, &root_at(folder.path()), REGION, ACCOUNT).unwrap().remove().unwrap();
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_at_once_and_nothing_that_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = root_at(folder.path());
+        let in_use = private_folder(&root).unwrap();
+        let abandoned = folder.path().join("plan-abandoned");
+        std::fs::create_dir(&abandoned).unwrap();
+        let running = File::create(root.running()).unwrap();
+        running.try_lock().unwrap();
+        remove_abandoned(&root);
+        assert!(abandoned.exists(), "its Terraform is at work");
+        drop(running);
+        remove_abandoned(&root);
+        assert!(!abandoned.exists() && in_use.path().exists());
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Source {
     pub artifacts: Vec<ArtifactOf>,
     /// The addresses of its modules and resources, such as `module.table`, without those within modules.
     addresses: Vec<String>,
+    /// Whether its state is kept where claimctl looks for it.
+    pub has_backend: bool,
     /// Everything that `init` installs or connects to, as text.
     pub installed: String,
 }
@@ -83,6 +85,8 @@ impl Source {
                 self.variables.insert(name.as_str().to_owned(), default.map(str::to_owned));
             }
         }
+        let mut settings = body.get_blocks("terraform").flat_map(|block| block.body.get_blocks("backend"));
+        self.has_backend |= settings.any(|backend| backend.labels.iter().any(|label| label.as_str() == "s3"));
         self.artifacts.extend(modules(body).filter_map(artifact));
         let labels = |block: &Block| block.labels.iter().map(|label| label.as_str().to_owned()).collect::<Vec<_>>();
         self.addresses.extend(modules(body).map(|module| format!("module.{}", labels(module).join("."))));
@@ -225,6 +229,7 @@ mod tests {
         assert_eq!(claim_check.artifacts, [ArtifactOf { handler, variable: "artifact".to_owned() }]);
         assert_eq!(claim_check.variables.get("trigger"), Some(&Some("queue".to_owned())));
         assert_eq!(claim_check.variables.get("account"), Some(&None));
+        assert!(claim_check.has_backend);
         assert!(claim_check.installed.contains("hashicorp/aws"));
 
         assert_eq!(claim_check.meant("module.tabel.aws_dynamodb_table.this"), Some("module.table"));

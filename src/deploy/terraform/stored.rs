@@ -2,7 +2,7 @@
 
 use super::driver::Terraform;
 use super::init;
-use super::saved::private_folder;
+use super::saved::{private_folder, remove_abandoned};
 use crate::deploy::state::Told;
 use crate::error::{Error, Result};
 use crate::folder::{Existing, write_private};
@@ -17,7 +17,7 @@ impl Terraform {
 
     /// Another one, by its content.
     pub async fn told_state(&self, state: &[u8]) -> Result<Told> {
-        self.remove_abandoned();
+        remove_abandoned(&self.root);
         // It holds secrets, and goes with the folder, whatever comes of it.
         let folder = private_folder(&self.root)?;
         let path = folder.path().join("terraform.tfstate");

@@ -199,6 +199,6 @@ fn a_terraform_that_is_killed_leaves_a_lock_that_is_told_and_what_to_import() {
     let locked = site.deploy("one", "").fails_with(4, "is locked by");
     locked.says("give the lock back: claimctl state unlock claim-check --env dev ");
     site.run("state unlock claim-check --env dev --yes").exits(0).says("the lock was given back");
-    let left = site.deploy("one", "").says("take it in").says("claimctl state import claim-check --env dev module.");
+    let left = site.deploy("one", "").says("take it in").says("claimctl state import claim-check --env dev ");
     assert_ne!(left.code, 0);
 }

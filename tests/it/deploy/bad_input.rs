@@ -9,7 +9,7 @@ use crate::server::Server;
 use crate::world::wait_for;
 
 /// A `terraform` that does what the real one cannot be made to do, and hands on the rest.
-pub(super) fn fake(site: &Site<'_>, script: &str) {
+pub fn fake(site: &Site<'_>, script: &str) {
     let path = site.project.path().join("fake-terraform");
     std::fs::write(&path, format!("#!/bin/bash\n{script}\nexec terraform \"$@\"\n")).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -48,6 +48,29 @@ fn a_program_that_is_too_old_or_says_nothing_of_use_is_told() {
     );
     plan(&site, "").fails_with(1, "is not what claimctl reads");
     assert_eq!(plans(&site.project.path().join("state")), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn an_apply_that_crashed_is_no_deployment_and_what_it_made_stays_known() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.with_small("crashing");
+    let hook = r#""hook":{"resource":{"addr":"aws_sqs_queue.dead"},"action":"create","id_key":"id","id_value":"u"}"#;
+    let events = format!(
+        "{{\"type\":\"version\"}}\n{{\"type\":\"apply_start\",{hook}}}\n{{\"type\":\"apply_complete\",{hook}}}"
+    );
+    // What a fatal error of Go's runtime ends with, and Terraform after a panic.
+    for code in [2, 11] {
+        fake(
+            &site,
+            &format!("[[ $1 == apply ]] && {{ echo '{events}'; echo 'fatal error: all asleep' >&2; exit {code}; }}"),
+        );
+        let run = site.run("deploy crashing --env dev --yes").exits(3).says("Terraform could not apply the plan");
+        assert!(!run.says("fatal error: all asleep").stdout.contains("deployed"));
+        let notes = site.data("crashing").join("applying.jsonl");
+        assert!(std::fs::read_to_string(&notes).unwrap().contains("aws_sqs_queue.dead"), "exit code {code}");
+        std::fs::remove_file(notes).unwrap();
+    }
 }
 
 /// What Terraform's S3 backend says in such a case, word for word but for the names.
@@ -155,9 +178,17 @@ fn addresses_are_taken_with_their_keys_and_those_of_nothing_are_told() {
 fn what_the_shell_or_the_end_of_the_line_sets_does_not_lead_past_the_guards() {
     let server = Server::up();
     let site = Site::new(&server);
-    for ours in
-        ["-chdir=/tmp", "--state=x", "-input=true", "-target=module.nothing", "-help", "-var-file=x", "-json=false"]
-    {
+    for ours in [
+        "-chdir=/tmp",
+        "--state=x",
+        "-input=true",
+        "-target=module.nothing",
+        "-help",
+        "-var-file=x",
+        "-json=false",
+        "-invoke=action.aws_lambda_invoke.x",
+        "-generate-config-out=x.tf",
+    ] {
         plan(&site, &format!("-- {ours}")).fails_with(2, &format!("{ours} is claimctl's to decide"));
     }
     plan(&site, "-- -refresh=false -lock=false").exits(0).says("28 to create");

@@ -46,6 +46,43 @@ fn a_full_bucket_is_emptied_only_where_it_is_named() {
 }
 
 #[test]
+fn what_holds_data_is_named_wherever_it_is_and_a_bucket_that_was_not_counted_is_kept() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.with_small("small");
+    let more = r#"
+resource "aws_secretsmanager_secret" "s" { name = "s" }
+resource "aws_sqs_queue" "far" {
+  name   = "far"
+  region = "eu-west-1"
+}
+resource "aws_s3_bucket" "b" { bucket = "bucket-of-another" }
+"#;
+    site.project.write("terraform/stacks/small/more.tf", more);
+    site.run("deploy small --env dev --yes").exits(0);
+    // Another account has the name, so that it cannot be counted.
+    let place = CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
+    let theirs = server.s3("222222222222", REGION);
+    wait_for(theirs.create_bucket().bucket("bucket-of-another").create_bucket_configuration(place).send()).unwrap();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&server.sdk(DEV, REGION));
+    wait_for(logs.create_log_group().log_group_name("small").send()).unwrap();
+    wait_for(logs.create_log_stream().log_group_name("small").log_stream_name("one").send()).unwrap();
+
+    let refused = site.run("destroy small --env dev --yes").fails_with(4, "4 resources with data would be lost");
+    let told = |text: &str| assert!(refused.stderr.contains(text), "{text} is not in {}", refused.stderr);
+    told("aws_secretsmanager_secret.s (s) holds a secret");
+    told("aws_sqs_queue.far (far) holds unknown: it is in eu-west-1, and this environment in us-west-1");
+    told("aws_cloudwatch_log_group.claims (small) holds logs");
+    told("aws_s3_bucket.b (bucket-of-another) holds unknown: ");
+    let kept = site.follows(&refused, "name each: ").fails_with(4, "what is in bucket bucket-of-another is not known");
+    kept.says("allow s3:ListBucketVersions on it");
+    assert_eq!(site.of_small("small"), 5);
+    wait_for(theirs.delete_bucket().bucket("bucket-of-another").send()).unwrap();
+    site.follows(&refused, "name each: ").exits(0);
+    assert!(site.root.cloud.is_empty());
+}
+
+#[test]
 fn what_was_emptied_is_told_although_nothing_could_be_destroyed_then() {
     let server = Server::up();
     let site = Site::new(&server);
@@ -78,6 +115,8 @@ fn an_interrupt_while_a_bucket_is_emptied_tells_how_far_it_has_come() {
     let stack = &run.json()["stacks"][0];
     assert_eq!(stack["done"][0]["versions"], 1, "{stack}");
     assert_eq!((&stack["standing"], &stack["done"][0]["bytes"]), (&json!("failed"), &json!(1024)));
+    // Nothing more is begun: Terraform is not even started.
+    assert_eq!(stack["failed"]["error"][0], "stopped before claim-check in dev was changed by Terraform");
     assert!(!site.root.cloud.all("aws_s3_bucket").is_empty());
 }
 

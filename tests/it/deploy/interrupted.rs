@@ -3,9 +3,10 @@
 use std::os::unix::process::CommandExt;
 use std::process::Child;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::json;
 
+use super::bad_input::fake;
 use super::site::{Site, terraform_of};
 use crate::run::{Running, eventually, finish};
 use crate::server::Server;
@@ -122,4 +123,25 @@ fn on_a_terminal_it_is_no_answer_to_the_question_and_later_stops_what_was_agreed
     site.root.cloud.plant(&json!([]));
     site.run(&format!("{DEPLOY} --yes")).exits(0);
     assert_eq!(site.of_small(STACK), 5);
+}
+
+#[test]
+fn a_plan_that_waits_for_its_turn_is_kept() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.with_small(STACK);
+    site.run("plan small --env dev --plan-file kept").exits(0);
+    // The lock is Terraform's stdin: whoever has it keeps the turn.
+    fake(&site, "[[ $1 == show ]] && { sleep 600 <&0 >/dev/null 2>&1 & echo $! > busy; mv busy busy.pid; }");
+    let mut command = site.claimctl(&format!("{DEPLOY} --yes --plan-file kept"));
+    let said = site.project.path().join("said");
+    let child = command.process_group(0).stderr(std::fs::File::create(&said).unwrap()).spawn().unwrap();
+    eventually("that it waits", || std::fs::read_to_string(&said).unwrap().contains("waiting for it").then_some(()));
+    interrupt(&child, Signal::INT);
+    finish(child, DEPLOY.to_owned()).exits(130);
+    let busy = std::fs::read_to_string(site.project.path().join("terraform/stacks/small/busy.pid")).unwrap();
+    kill_process(Pid::from_raw(busy.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+    fake(&site, "");
+    site.run(&format!("{DEPLOY} --yes --plan-file kept")).exits(0).says("deployed");
+    assert!(!site.project.path().join("kept").exists());
 }

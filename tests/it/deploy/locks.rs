@@ -34,8 +34,6 @@ fn dead(site: &Site<'_>, stack: &str) {
     site.root.cloud.plant(&json!([]));
 }
 
-/// The command that follows these words in what was said.
-#[track_caller]
 #[test]
 fn following_what_is_typed_out_a_killed_deployment_comes_to_its_end() {
     let server = Server::up();
@@ -126,6 +124,8 @@ fn what_a_killed_run_has_made_is_known_and_not_made_a_second_time() {
     finish(child, stack.to_owned()).says("Terraform was killed");
     site.root.cloud.plant(&json!([]));
     let unlocked = site.run("state unlock keyed --env dev --yes").exits(0).says("; take it in: ");
+    // A deployment of something else does not make it forgotten.
+    site.run(&format!("{deploy} --target aws_cloudwatch_log_group.claims"));
     let again = site.run(deploy).fails_with(4, "that a killed run has made would be made a second time");
     let import = again.after("take it in: ");
     assert_eq!(import, unlocked.after("; take it in: "));
@@ -207,9 +207,14 @@ fn a_lock_that_is_left_in_both_places_or_in_one_of_them_is_given_back() {
     locks.lockfile(&info(ONE));
     locks.item(Some(&info(TWO)));
     site.run(&format!("{UNLOCK} --yes")).fails_with(2, "is locked twice").says(&format!("{UNLOCK} {TWO}"));
+    let shown = site.run(&format!("{UNLOCK} --dry-run -o json")).exits(0).json();
+    assert_eq!(shown["locks"].as_array().unwrap().len(), 2);
     site.run(&format!("{UNLOCK} {TWO} --yes")).exits(0).says("there is another lock: the lockfile");
     assert_eq!(locks.there(), (true, false));
-    site.run(&format!("{UNLOCK} --yes")).exits(0);
+    // Told of one lock, nobody gives back another that was taken meanwhile.
+    let refused = site.run(&format!("{UNLOCK} --yes")).fails_with(4, "which lock of small in dev is meant");
+    assert_eq!(locks.there(), (true, false));
+    site.types(&format!("{} --yes", refused.after("give the lock back: "))).exits(0);
     site.run(plan).exits(0);
 }
 
@@ -229,14 +234,25 @@ fn a_lock_that_cannot_be_read_is_shown_as_such() {
             .says("unreadable")
             .says("whether it is at work cannot be told");
         site.run(&format!("{UNLOCK} {ONE} --yes")).fails_with(4, "is not locked by").says("cannot be read");
-        site.run(&format!("{UNLOCK} --yes")).exits(0);
+        site.run("plan small --env dev")
+            .fails_with(4, "is locked, and the lock cannot be read")
+            .says(&format!("claimctl {UNLOCK} --dry-run"));
+        let refused = site.run(&format!("{UNLOCK} --yes")).fails_with(4, "which lock of small in dev is meant");
+        let typed = refused.after("give the lock back: ");
+        assert_eq!(typed, format!("claimctl {UNLOCK} lockfile"));
+        site.types(&format!("{typed} --yes")).exits(0).says("the lock was given back");
         assert_eq!(locks.there(), (false, false), "{broken:?}");
     }
     locks.lockfile("{\"ID\": ");
     locks.item(None);
-    site.run("plan small --env dev").says(&format!("claimctl {UNLOCK} --dry-run"));
-    site.run(&format!("{UNLOCK} --yes")).exits(0);
-    assert_eq!(locks.there(), (false, false));
+    site.run("plan small --env dev").fails_with(4, "cannot be read").says(&format!("claimctl {UNLOCK} --dry-run"));
+    site.run(&format!("{UNLOCK} --yes")).fails_with(2, "is locked twice");
+    site.run(&format!("{UNLOCK} table --yes")).exits(0).says("there is another lock: the lockfile");
+    assert_eq!(locks.there(), (true, false));
+    // What can be read is named by its ID only.
+    locks.lockfile(&info(ONE));
+    site.run(&format!("{UNLOCK} lockfile --yes")).fails_with(4, "is not locked by lockfile any more");
+    assert_eq!(locks.there(), (true, false));
 }
 
 #[test]
@@ -254,8 +270,13 @@ fn what_cannot_be_imported_is_told() {
     site.run("state unlock smal --env dev").fails_with(5, "there is no stack").says("did you mean small?");
     site.run("state unlock small").fails_with(5, "nothing says where environment local keeps its state");
 
-    // One of two: what is done is told, and what is left.
+    // Another one at the same address is not taken for it.
     site.run(&format!("{DEPLOY} --target aws_cloudwatch_log_group.claims")).exits(0);
+    import("aws_cloudwatch_log_group.claims small").exits(0).says("in the state already");
+    import("aws_cloudwatch_log_group.claims other")
+        .fails_with(4, "has another aws_cloudwatch_log_group.claims already");
+
+    // One of two: what is done is told, and what is left.
     let key = format!("{STACK}.one");
     site.root.cloud.plant(&json!([{"type": "aws_dynamodb_table", "on": "read", "error": "Throttling: later"}]));
     let partial = import(&format!("aws_cloudwatch_log_group.claims small aws_dynamodb_table.claims {key}"));
@@ -275,9 +296,10 @@ fn a_protected_environment_wants_its_name() {
     );
     let locks = Planted { site: &site };
     locks.lockfile(&info(ONE));
-    site.run(&format!("{UNLOCK} --yes")).fails_with(4, "dev").says("--confirm dev");
+    site.run(&format!("{UNLOCK} {ONE} --yes")).fails_with(4, "dev").says("--confirm dev");
+    site.run(&format!("{UNLOCK} --confirm dev")).fails_with(4, "which lock of small in dev is meant");
     assert!(site.is_locked(STACK));
-    site.run(&format!("{UNLOCK} --confirm dev")).exits(0);
+    site.run(&format!("{UNLOCK} {ONE} --confirm dev")).exits(0);
     assert!(!site.is_locked(STACK));
 }
 
@@ -293,18 +315,22 @@ fn the_printed_policy_is_enough_to_unlock_and_no_action_of_it_is_too_much() {
         locks.lockfile(&info(ONE));
         locks.item(Some(&info(ONE)));
         let (key, secret, token) = assume_in(&server, DEV, name, policy);
-        let mut command = site.claimctl_as(&key, &format!("{UNLOCK} --yes"));
-        // A home of its own, so that Terraform is initialised as well.
-        let home = site.project.path().join(name);
-        command.env("AWS_SECRET_ACCESS_KEY", secret).env("AWS_SESSION_TOKEN", token).env("XDG_STATE_HOME", home).run()
+        let mut command = site.claimctl_as(&key, &format!("{UNLOCK} {ONE} --yes"));
+        command.env("AWS_SECRET_ACCESS_KEY", secret).env("AWS_SESSION_TOKEN", token).run()
     };
     unlock_as("enough", &policy).exits(0).says("the lock was given back");
     assert_eq!(locks.there(), (false, false));
+    assert!(!policy.to_string().contains("kms:"), "no key is named");
+    let backend = "terraform/backends/dev.s3.tfbackend";
+    let key = format!("{}kms_key_id = \"alias/state\"\n", site.project.read(backend));
+    site.project.write(backend, &key);
+    let with_key = site.claimctl_as("", &format!("{UNLOCK} --print-policy -o json")).run().exits(0).json();
+    assert!(with_key.to_string().contains("kms:Decrypt"), "{with_key}");
     for (number, (sid, action, less)) in each_without(&policy).iter().enumerate() {
         let run = unlock_as(&format!("less-{number}"), less);
         match sid.as_str() {
-            // Terraform's own look.
-            "LookAtTheState" => drop(run.exits(6).says("small.tfstate")),
+            // The server tells everybody what is missing.
+            "TellMissingFromDenied" => drop(run.exits(0)),
             _ => drop(run.exits(6).says(&format!("needed: {action} on arn:aws:"))),
         }
     }

@@ -31,6 +31,12 @@ fn a_place_that_does_not_fit_is_refused() {
     site.project.write("terraform/environments/dev.tfvars", &values.replace("111111111111", "222222222222"));
     site.run(&plan).fails_with(4, "account is 111111111111 in claimctl.toml and 222222222222");
     site.project.write("terraform/environments/dev.tfvars", &values);
+    site.with_small("local");
+    let local = site.project.read("terraform/stacks/local/main.tf").replace("backend \"s3\" {}", "");
+    site.project.write("terraform/stacks/local/main.tf", &local);
+    site.run("plan local --env dev")
+        .fails_with(2, "does not say that its state is kept in S3")
+        .says("backend \"s3\" {}");
     site.project.write("terraform/stacks/claim-check/broken.tf", "resource {");
     site.run(&plan).fails_with(2, "broken.tf is not valid HCL");
     site.project.write("terraform/stacks/claim-check/broken.tf", "resource \"aws_sqs_queue\" \"q\" { nope = 1 }");
@@ -76,7 +82,8 @@ fn a_state_that_could_not_be_saved_comes_first() {
     let plan = format!("plan claim-check --env dev --artifact {}", site.zip("one").display());
     site.run(&plan)
         .fails_with(4, "could not save its state")
-        .says("claimctl state restore claim-check --env dev --file");
+        .says("which environment it is of cannot be told")
+        .says("claimctl state restore claim-check --env ENV --file");
     std::fs::remove_file(site.project.path().join(file)).unwrap();
     site.run(&plan).exits(0);
 }
@@ -88,9 +95,22 @@ fn what_is_protected_from_deletion_stays_until_that_is_switched_off() {
     site.deploy("one", "--var deletion_protection=true").exits(0);
     let destroy = "destroy claim-check --env dev --yes --allow-destroy module.key[0].aws_kms_key.this";
     let refused = site.run(destroy).fails_with(4, "is protected from deletion, so nothing was done");
-    refused.says("claimctl deploy claim-check --env dev --var deletion_protection=false");
     assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 1);
-    site.deploy("one", "--var deletion_protection=false").exits(0);
+
+    // A replacement cannot switch it off on its way.
+    let stack = "terraform/stacks/claim-check/main.tf";
+    let before = site.project.read(stack);
+    let other = before.replacen("partition_key       = \"claim_id\"", "partition_key       = \"other_id\"", 1);
+    assert_ne!(other, before);
+    site.project.write(stack, &other);
+    let replaced = site.deploy("one", "--var deletion_protection=false");
+    let replaced = replaced.fails_with(4, "is protected from deletion").says("undo the change in claim-check");
+    site.project.write(stack, &before);
+    assert_eq!(replaced.after("switch it off: "), refused.after("switch it off first: "));
+
+    // What runs stays as it is: nothing is built.
+    let off = format!("{} --yes", refused.after("switch it off first: "));
+    site.types(&off).exits(0).says("claim-check: deployed, 1 change");
     site.run(destroy).exits(0);
     assert!(site.root.cloud.all("aws_dynamodb_table").is_empty());
 }
@@ -102,6 +122,8 @@ fn a_dry_run_and_a_missing_answer_change_nothing() {
     let deploy = format!("deploy claim-check --env dev --artifact {}", site.zip("one").display());
     site.run(&format!("{deploy} --dry-run")).exits(0).says("28 to create");
     site.run(&deploy).fails_with(4, "No terminal to ask on").says("28 to create");
+    let confirmed = site.run(&format!("{deploy} --confirm dev"));
+    confirmed.fails_with(2, "--confirm is for protected environments, and dev is not protected");
     assert!(site.root.cloud.is_empty());
     let published = wait_for(site.s3().list_objects_v2().bucket(ARTIFACTS).send()).unwrap();
     assert_eq!(published.key_count, Some(0));

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::bad_input::fake;
 use super::site::{DEV, REGION, STATE, Site};
 use super::state::{KEY, delete, deploy, deployed, name, put, says_no_secret, serial, state};
 use crate::run::{Running, eventually, finish};
@@ -150,16 +151,21 @@ fn a_protected_environment_wants_its_name_and_a_bucket_without_versions_a_copy()
 
     let s3 = server.s3(DEV, REGION);
     site.project.write("older.tfstate", &older);
-    let suspended = aws_sdk_s3::types::VersioningConfiguration::builder()
-        .status(aws_sdk_s3::types::BucketVersioningStatus::Suspended)
-        .build();
-    wait_for(s3.put_bucket_versioning().bucket(STATE).versioning_configuration(suspended).send()).unwrap();
+    let versioning = |status: &str| {
+        let wanted = aws_sdk_s3::types::VersioningConfiguration::builder().status(status.into()).build();
+        wait_for(s3.put_bucket_versioning().bucket(STATE).versioning_configuration(wanted).send()).unwrap();
+    };
+    versioning("Suspended");
     put(&site, KEY, &newer);
     let restore = |more: &str| site.run(&format!("state restore small --file older.tfstate --env dev --yes {more}"));
     restore("").fails_with(4, "keeps no versions").says("claimctl state pull small --env dev --to FILE");
     assert_eq!(name(&site), "two");
     restore("--force").exits(0);
     assert_eq!(name(&site), "one");
+    // What was written before versions were kept stays as well.
+    put(&site, KEY, &newer);
+    versioning("Enabled");
+    restore("").exits(0).says("what was there stays as version null");
 }
 
 #[test]
@@ -169,12 +175,10 @@ fn a_restore_that_is_killed_or_overtaken_loses_nothing() {
     let old = serial(&site) - 1;
     let line = format!("state restore small serial:{old} --env dev --yes");
     // Whatever moment it is killed at: the state is one of the two, and the next run ends it.
-    for round in 0..6_u32 {
-        let mut child = site.claimctl(&line).start();
-        let begun = std::time::Instant::now();
-        eventually("the moment", || (begun.elapsed().as_millis() >= (round * 120).into()).then_some(()));
+    let killed = |mut child: std::process::Child, let_go: &dyn Fn()| {
         child.kill().unwrap();
         child.wait().unwrap();
+        let_go();
         assert!(["one", "two"].contains(&name(&site).as_str()));
         // The Terraform that it had started is waited for; where that was quicker, there is nothing to do any more.
         let again = site.claimctl(&line).run();
@@ -191,6 +195,22 @@ fn a_restore_that_is_killed_or_overtaken_loses_nothing() {
         let back = format!("state restore small {} --env dev --yes", two["version_id"].as_str().unwrap());
         site.run(&back).exits(0);
         deploy(&site, "two");
+    };
+    for round in 0..4_u32 {
+        let child = site.claimctl(&line).start();
+        let begun = std::time::Instant::now();
+        eventually("the moment", || (begun.elapsed().as_millis() >= (round * 150).into()).then_some(()));
+        killed(child, &|| ());
+    }
+    // Just before the state is written, and just after.
+    let [pushing, go] = ["pushing", "go"].map(|name| site.project.path().join(name));
+    let wait = format!("touch {}; until [[ -e {} ]]; do sleep 0.02; done", pushing.display(), go.display());
+    for script in [wait.clone(), format!("terraform \"$@\"; {wait}; exit")] {
+        fake(&site, &format!("[[ \"$1 $2\" == \"state push\" ]] && {{ {script}; }}"));
+        let child = site.claimctl(&line).start();
+        eventually("the push", || pushing.exists().then_some(()));
+        killed(child, &|| std::fs::write(&go, "").unwrap());
+        [&pushing, &go].into_iter().for_each(|file| std::fs::remove_file(file).unwrap());
     }
 }
 

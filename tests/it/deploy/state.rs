@@ -103,6 +103,18 @@ fn states_are_listed_and_what_is_not_known_here_is_told_apart() {
 }
 
 #[test]
+fn what_cannot_be_read_is_not_gone_and_a_look_makes_no_state() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.with_small("small");
+    site.run("output small --env dev").fails_with(5, "nothing is deployed");
+    assert!(state(&site).is_none(), "a look made a state");
+    put(&site, KEY, "not a state");
+    let told = site.run("state show small --env dev").fails_with(4, "cannot be read").says("it stays as version");
+    told.says(&format!("aws s3 rm s3://{STATE}/{KEY} --region us-west-1"));
+}
+
+#[test]
 fn a_state_is_shown_with_its_secrets_masked() {
     let server = Server::up();
     let site = deployed(&server, "", &["one"]);

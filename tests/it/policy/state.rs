@@ -56,3 +56,22 @@ fn the_printed_policy_is_enough_to_pull_a_state() {
     // Of a state that is there, nothing has to be told.
     each_is_needed(&server, &project, &policy, line, &[("TellMissingFromDenied", "s3:ListBucket", 0)]);
 }
+
+#[test]
+fn a_state_that_is_not_there_and_one_of_somebody_else_are_told_with_what_the_policy_grants() {
+    let server = Server::enforcing();
+    let project = with_a_state(&server);
+    let s3 = server.s3(ACCOUNT, "us-east-1");
+    let theirs = "claim-check/prod/b.tfstate";
+    wait_for(s3.put_object().bucket(BUCKET).key(theirs).body(b"{}".to_vec().into()).send()).unwrap();
+    let line = "state ls --env dev";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let policy = policy.to_string().replace("/claim-check/*", "/claim-check/dev/*");
+    let policy = serde_json::from_str(&policy).unwrap();
+    run_as(&assume(&server, "one", &policy), &project, line).exits(0).says("1.11.4").says("may not be read");
+
+    wait_for(s3.delete_object().bucket(BUCKET).key("claim-check/dev/a.tfstate").send()).unwrap();
+    let line = "state pull a --env dev";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "gone", &policy), &project, line).fails_with(5, "a has no state in dev");
+}

@@ -72,6 +72,7 @@ impl<'a> Runner<'a> {
             .env("XDG_STATE_HOME", self.temp.path().join("state"))
             .env("GITHUB_ENV", self.temp.path().join("env"))
             .env("GITHUB_PATH", self.temp.path().join("path"))
+            .env("GITHUB_STEP_SUMMARY", self.temp.path().join("summary"))
             .envs(self.made.iter().map(|(name, value)| (name, value)));
         for (name, value) in job["env"].as_object().into_iter().flatten() {
             bash.env(name, self.expand(value.as_str().unwrap()));
@@ -152,8 +153,12 @@ fn main_is_deployed_through_three_accounts_and_planned_and_looked_at() {
 
     let deploy = workflow("deploy");
     for (environment, account) in ACCOUNTS {
-        runner(account).job(&deploy["jobs"][environment]).exits(0).says("claim-check: deployed, 2");
+        runner(account).job(&deploy["jobs"][environment]).exits(0).says("claim-check: deployed, 28 changes");
     }
+    let previewer = runner("333333333333");
+    previewer.job(&deploy["jobs"]["preview"]).exits(0).says("nothing to do");
+    let summary = std::fs::read_to_string(previewer.temp.path().join("summary")).unwrap();
+    assert!(summary.starts_with("### `prod`: `333333333333`"), "{summary}");
     let zips = site.s3().list_objects_v2().bucket("claim-check-artifacts-111111111111-us-west-1").send();
     assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(1));
     assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 3, "a table in each account");
@@ -241,7 +246,7 @@ fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_f
     reader.job(plan).fails_with(6, "Terraform could not lock the state").says("where nothing is deployed there yet");
     assert!(site.project.read("plan-dev.md").contains("could not be planned"));
     let deployer = Runner::new(&site, &built, role("deploy", &everything));
-    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("claim-check: deployed, 2");
+    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("claim-check: deployed, 28 changes");
     reader.job(plan).exits(0).says("nothing to do");
     reader.job(&workflow("drift")["jobs"]["drift"]).exits(0);
     let deploy = &workflow("deploy")["jobs"]["dev"];
