@@ -19,7 +19,7 @@ pub struct Source {
     /// The addresses of its modules and resources, such as `module.table`, without those within modules.
     addresses: Vec<String>,
     /// Whether its state is kept where claimctl looks for it.
-    pub has_backend: bool,
+    has_backend: bool,
     /// Everything that `init` installs or connects to, as text.
     pub installed: String,
 }
@@ -62,6 +62,16 @@ impl Source {
         }
         source.artifacts.dedup();
         Ok(source)
+    }
+
+    /// Without the block, Terraform takes no notice of the backend file but for a warning, and keeps the state beside
+    /// the root.
+    pub fn check_backend(&self, root: &Path) -> Result<()> {
+        match self.has_backend {
+            true => Ok(()),
+            false => Err(Error::usage(format!("{} does not say that its state is kept in S3", root.display()))
+                .hint("add to its files: terraform { backend \"s3\" {} }")),
+        }
     }
 
     /// The variables by which claimctl decides what it builds, and where it publishes that.

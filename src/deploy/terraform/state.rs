@@ -70,8 +70,11 @@ pub async fn read(target: &Target, root: &Root) -> Result<Vec<u8>> {
     let (bucket, key) = (&root.state.bucket, &root.state.key);
     let get = target.s3().get_object().bucket(bucket).key(key);
     let get = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
-    let object =
-        get.or_needs(&format!("read the state of {}", root.name()), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
+    let object = get.or_needs(
+        &format!("read the state of {}", root.name()),
+        GET,
+        &format!("{}/{key}", bucket_arn(&target.region, bucket)),
+    )?;
     let broken = |error| Error::new(Kind::Unreachable, "the state broke off while it was read").caused_by(error);
     Ok(object.body.collect().await.map_err(broken)?.to_vec())
 }
