@@ -138,7 +138,7 @@ async fn deploy(target: &Target, request: &StackRequest<'_>, package: Package) -
 /// Puts the artifact where Lambda fetches it, unless it is there.
 async fn publish(target: &Target, bucket: &str, key: &str, package: Package) -> Result<()> {
     let s3 = target.s3();
-    if artifact::is_published(&s3, bucket, key).await? {
+    if artifact::is_published(&s3, bucket, key, &package.digest).await? {
         return Ok(());
     }
     match s3.create_bucket().bucket(bucket).send().await {

@@ -193,7 +193,7 @@ impl Terraform {
         let s3 = target.s3();
         for Deployed { handler, digest, bucket } in &artifacts.deployed {
             let key = key(handler, digest);
-            if artifact::is_published(&s3, bucket, &key).await? {
+            if artifact::is_published(&s3, bucket, &key, hex(digest)).await? {
                 continue;
             }
             let Some(zip) = artifacts.zips.get(digest) else { return Err(unpublished(handler, digest, bucket)) };
@@ -213,7 +213,7 @@ impl Terraform {
         let s3 = target.s3();
         for Deployed { handler, digest, bucket } in &artifacts.deployed {
             let here = artifacts.zips.contains_key(digest);
-            if !here && !artifact::is_published(&s3, bucket, &key(handler, digest)).await? {
+            if !here && !artifact::is_published(&s3, bucket, &key(handler, digest), hex(digest)).await? {
                 return Err(unpublished(handler, digest, bucket));
             }
         }
@@ -258,7 +258,12 @@ fn nobodys() -> String {
 }
 
 fn key(handler: &str, digest: &str) -> String {
-    format!("functions/{handler}/{}.zip", digest.trim_start_matches("sha256:"))
+    format!("functions/{handler}/{}.zip", hex(digest))
+}
+
+/// The HEX of `sha256:HEX`.
+fn hex(digest: &str) -> &str {
+    digest.trim_start_matches("sha256:")
 }
 
 fn unpublished(handler: &str, digest: &str, bucket: &str) -> Error {

@@ -4,6 +4,7 @@ locals {
 
   # The S3 backend puts workspaces below workspace_key_prefix, which bootstrap sets to the project.
   state    = "${local.state_bucket}/${var.project}/${var.environment}/*"
+  locks    = "${local.state_bucket}/${var.project}/${var.environment}/*.tflock"
   surfaces = "${local.state_bucket}/surface/${var.environment}/*"
 }
 
@@ -39,12 +40,25 @@ data "aws_iam_policy_document" "state" {
   }
 }
 
-# Writing state and surfaces under a lock, and publishing artifacts. Versions of the state are never deleted.
+# Writing state and surfaces under a lock, and publishing artifacts. A state is never deleted, nor a version of it.
 data "aws_iam_policy_document" "lock" {
   statement {
     sid       = "WriteStateLockAndSurfaces"
-    actions   = ["s3:DeleteObject", "s3:PutObject"]
+    actions   = ["s3:PutObject"]
     resources = [local.state, local.surfaces]
+  }
+
+  statement {
+    sid       = "GiveLocksBackAndRemoveSurfaces"
+    actions   = ["s3:DeleteObject"]
+    resources = [local.locks, local.surfaces]
+  }
+
+  # To compare with an older state, and to bring it back.
+  statement {
+    sid       = "ReadVersionsOfStates"
+    actions   = ["s3:GetObjectVersion"]
+    resources = [local.state]
   }
 
   # A surface goes with its stack, all versions of it.
@@ -55,21 +69,29 @@ data "aws_iam_policy_document" "lock" {
   }
 
   statement {
-    sid       = "FindVersionsOfSurfaces"
+    sid       = "FindVersions"
     actions   = ["s3:ListBucketVersions"]
     resources = [local.state_bucket]
 
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["surface/${var.environment}/*"]
+      values   = ["${var.project}/${var.environment}/*", "surface/${var.environment}/*"]
     }
   }
 
+  # The bucket may be that of several environments: what one of them has published is never overwritten by another
+  # (Amazon S3 User Guide, "Enforce conditional writes on Amazon S3 buckets").
   statement {
     sid       = "PublishArtifacts"
     actions   = ["s3:PutObject"]
     resources = ["${local.artifact_bucket}/functions/*"]
+
+    condition {
+      test     = "Null"
+      variable = "s3:if-none-match"
+      values   = ["false"]
+    }
   }
 
   dynamic "statement" {

@@ -116,6 +116,24 @@ fn an_artifact_is_published_where_the_stack_looks_for_it() {
     assert_eq!((keys("artifacts-of-a-plan").len(), keys(ARTIFACTS).len()), (1, 0));
 }
 
+#[test]
+fn an_artifact_that_is_not_what_its_name_says_is_deployed_by_nobody() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    let zip = site.zip("one");
+    let bytes = std::fs::read(&zip).unwrap();
+    let key = format!("functions/claim-recorder/{}.zip", claimctl::artifact::sha256(&bytes));
+    let put = |content: &[u8]| {
+        let put = site.s3().put_object().bucket(ARTIFACTS).key(&key).body(content.to_vec().into());
+        wait_for(put.send()).unwrap();
+    };
+    put(b"of somebody else");
+    site.deploy("one", "").fails_with(4, "is not the artifact that its name says").says(&key);
+    assert!(site.root.cloud.all("aws_lambda_function").is_empty());
+    put(&bytes);
+    site.deploy("one", "").exits(0);
+}
+
 fn place() -> aws_sdk_s3::types::CreateBucketConfiguration {
     aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("us-west-1".into()).build()
 }
