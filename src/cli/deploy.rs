@@ -41,7 +41,7 @@ pub struct Args {
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let stacks = args.stacks.ordered(&target.config)?;
-    args.consent.check(&stacks)?;
+    args.consent.check(target, &stacks)?;
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(Error::usage("--plan-file is the plan of one stack").hint("name the stack that it was made for"));
     }

@@ -31,7 +31,7 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let mut stacks = args.stacks.ordered(&target.config)?;
     stacks.reverse();
-    args.consent.check(&stacks)?;
+    args.consent.check(target, &stacks)?;
     let typed = Typed { verb: "destroy", flags: Vec::new(), plan: &args.plan, target: &args.target };
     let work = async |stack: &str| destroy(args, ctx, target, stack, &typed).await;
     let deployment: Deployment = each(ctx, target, Way::Destroy, &stacks, work).await?;

@@ -55,7 +55,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let looked: Vec<Result<Option<Summary>>> = looked.collect().await;
     for ((target, stack), looked) in looks.into_iter().zip(looked) {
         match looked {
-            Ok(found) => drift.stacks.push(Looked::at(target, stack, found)),
+            Ok(found) => drift.stacks.push(Looked::at(args, target, stack, found)),
             Err(error) if alone => return Err(error),
             Err(error) => drift.failed.push(Failed::of(target.name(), Some(stack), &error)),
         }
@@ -96,8 +96,14 @@ async fn look(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<Op
     let Some(terraform) = Terraform::open_deployed(ctx, target, stack).await? else { return Ok(None) };
     let wish = args.plan.wish()?;
     let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
+    let is_made_up = artifacts.are_made_up();
     let wish = Wish { mode: Mode::RefreshOnly, digests: artifacts.digests, ..wish };
-    Ok(Some(terraform.plan(target, &wish).await?.summary))
+    let mut summary = terraform.plan(target, &wish).await?.summary;
+    if is_made_up {
+        // Outputs tell of the artifact, and this one is nobody's.
+        summary.outputs.clear();
+    }
+    Ok(Some(summary))
 }
 
 /// Nothing new is begun once the operator has asked to stop.
@@ -120,7 +126,10 @@ struct Looked {
     environment: String,
     account: Option<String>,
     region: String,
+    /// Whether the state lists anything.
     deployed: bool,
+    /// The arguments that narrowed the look; none: the whole stack was looked at.
+    only: Vec<String>,
     #[serde(flatten)]
     found: StackPlan,
 }
@@ -135,25 +144,50 @@ struct Failed {
 }
 
 impl Looked {
-    fn at(target: &Target, stack: String, found: Option<Summary>) -> Looked {
+    fn at(args: &Args, target: &Target, stack: String, found: Option<Summary>) -> Looked {
         Looked {
             environment: target.name().to_owned(),
             account: target.expected_account().map(str::to_owned),
             region: target.region.clone(),
             deployed: found.is_some(),
+            only: args.plan.narrowed(),
             found: StackPlan { stack, summary: found.unwrap_or_default() },
         }
     }
 
+    /// A move is the repository's, and nobody's behind Terraform's back.
+    fn drifted(&self) -> usize {
+        self.found.summary.changes.iter().filter(|change| change.action != Action::Move).count()
+    }
+
     fn has_drifted(&self) -> bool {
-        !self.found.summary.changes.is_empty()
+        self.drifted() > 0 || !self.found.summary.outputs.is_empty()
+    }
+
+    /// `as Terraform left it`
+    fn told(&self) -> String {
+        let outputs = self.found.summary.outputs.join(", ");
+        let is = match (self.deployed, self.drifted(), outputs.as_str()) {
+            (false, _, _) => return "not deployed".to_owned(),
+            (true, 0, "") => "as Terraform left it".to_owned(),
+            (true, 0, outputs) => format!("its outputs are not what the state says: {outputs}"),
+            (true, drifted, _) => format!("{} not as Terraform left it", count(drifted as u64, "resource")),
+        };
+        match self.only.is_empty() {
+            true => is,
+            false => format!("{is}, as far as it was looked at ({})", self.only.join(" ")),
+        }
     }
 
     /// What each attribute was, and what it is.
     fn add_to(&self, page: Page) -> Page {
         let mut table = Table::new(["FOUND", "RESOURCE", "ATTRIBUTE", "WAS", "IS"]);
         for change in &self.found.summary.changes {
-            let found = if change.action == Action::Destroy { "gone" } else { "changed" };
+            let found = match change.action {
+                Action::Destroy => "gone",
+                Action::Move => "moved",
+                _ => "changed",
+            };
             if change.attributes.is_empty() {
                 table.row([found.to_owned(), change.address.clone(), String::new(), String::new(), String::new()]);
             }
@@ -162,13 +196,7 @@ impl Looked {
                 table.row([found.to_owned(), change.address.clone(), path, was, is]);
             }
         }
-        let number = count(self.found.summary.changes.len() as u64, "resource");
-        let is = match (self.deployed, self.has_drifted()) {
-            (false, _) => "not deployed".to_owned(),
-            (true, false) => "as Terraform left it".to_owned(),
-            (true, true) => format!("{number} not as Terraform left it"),
-        };
-        page.table(table).line(format!("{} in {}: {is}", self.found.stack, self.environment))
+        page.table(table).line(format!("{} in {}: {}", self.found.stack, self.environment, self.told()))
     }
 }
 

@@ -175,7 +175,7 @@ impl Checker<'_> {
             );
         }
         if environment.protected && environment.account.is_none() {
-            self.findings.notes.push(format!("{table} is protected, and without an account nothing is compared"));
+            self.findings.notes.push(format!("{table} is protected, and without an account nothing is changed there"));
         }
     }
 

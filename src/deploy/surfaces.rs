@@ -120,6 +120,11 @@ pub async fn read(target: &Target, environment: &str) -> Result<Look> {
     Ok(look)
 }
 
+/// Where a stack writes its surface, in the state bucket.
+pub fn surface_key(environment: &str, stack: &str) -> String {
+    format!("surface/{environment}/{stack}.json")
+}
+
 /// Where the surfaces of an environment are.
 struct At<'a> {
     store: Store,
@@ -143,7 +148,7 @@ impl At<'_> {
     }
 
     async fn look(&self, stack: &str) -> Result<Answer<Surface>> {
-        let key = format!("surface/{}/{stack}.json", self.environment);
+        let key = surface_key(self.environment, stack);
         match self.object(&key).await? {
             Answer::Found(text) => self.surface(stack, &key, serde_json::from_slice(&text)).map(Answer::Found),
             Answer::None | Answer::Hidden => self.look_at_state(stack, &self.store.key(stack)).await,

@@ -54,8 +54,21 @@ impl Target {
         }
     }
 
+    /// What is protected has to say whose it is, before anything there is changed.
+    fn check_declared(&self) -> Result<()> {
+        if !self.protected || self.expected_account.is_some() {
+            return Ok(());
+        }
+        let name = self.name();
+        let message = format!("protected environment {name} declares no account to check, so nothing was done");
+        Err(Error::refused(message)
+            .hint(format!("declare it in claimctl.toml: account = \"…\" under [environments.{name}]"))
+            .hint(format!("whose the credentials are: claimctl env show {name}")))
+    }
+
     /// Fails where [`authorize`](Self::authorize) would for want of somebody to ask: for what comes long before it.
     pub fn check_answerable(&self, ctx: &Ctx, intent: &Intent) -> Result<()> {
+        self.check_declared()?;
         if self.protected {
             let name = self.name();
             let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
@@ -69,6 +82,7 @@ impl Target {
 
     /// Checks the account and asks the operator; what comes back opens the engines that change things.
     pub async fn authorize(&self, ctx: &Ctx, intent: &Intent) -> Result<Change> {
+        self.check_declared()?;
         self.guard(ctx).await?;
         if self.protected {
             let name = self.name();
@@ -89,6 +103,7 @@ impl Target {
         name: &str,
         typed: Option<&str>,
     ) -> Result<Change> {
+        self.check_declared()?;
         self.guard(ctx).await?;
         match typed {
             None => {

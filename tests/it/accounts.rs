@@ -22,6 +22,9 @@ account = "111111111111"
 region = "us-east-1"
 account = "333333333333"
 protected = true
+[environments.vault]
+region = "us-east-1"
+protected = true
 [environments.open]
 region = "us-east-1"
 [environments.across]
@@ -180,6 +183,17 @@ fn without_an_account_to_compare_a_change_says_so() {
         .run()
         .exits(0)
         .says("AWS without an environment, so the account is not checked");
+}
+
+#[test]
+fn a_protected_environment_without_an_account_is_not_changed() {
+    let (home, world) = (folder(), World::up());
+    make_bucket(&world, "333333333333", "of-the-vault");
+    let upload = "upload payload --bucket of-the-vault --env vault";
+    let upload = || as_account(&home, &world.endpoint, "333333333333", upload);
+    upload().run().fails_with(4, "protected environment vault declares no account to check, so nothing was done");
+    Terminal::run(&upload()).sees("under [environments.vault]").exits(4);
+    assert_eq!(keys(&world, "333333333333", "of-the-vault"), [""; 0]);
 }
 
 #[test]

@@ -25,8 +25,15 @@ pub struct Losses {
 }
 
 impl ConsentArgs {
-    /// Stacks have the same addresses: what is named has to be of one of them.
-    pub fn check(&self, stacks: &[String]) -> Result<()> {
+    /// A name is wanted only of what is protected, and is no answer elsewhere. Stacks have the same addresses: what is
+    /// named to be lost has to be of one of them.
+    pub fn check(&self, target: &Target, stacks: &[String]) -> Result<()> {
+        if self.confirm.is_some() && !target.is_protected() {
+            let name = target.name();
+            return Err(Error::usage(format!("--confirm is for protected environments, and {name} is not protected"))
+                .hint("nothing was done; answer with --yes")
+                .hint(format!("where it should be: protected = true under [environments.{name}]")));
+        }
         if self.allow_destroy.is_empty() || stacks.len() < 2 {
             return Ok(());
         }
@@ -60,8 +67,8 @@ impl ConsentArgs {
         };
         terraform.check_protection(planned)?;
         terraform::check_holdings(target.is_protected(), &holdings, &self.allow_destroy, naming)?;
-        let is_asked = !ctx.manners.yes || target.is_protected();
-        if is_asked && self.confirm.is_none() {
+        let is_answered = if target.is_protected() { self.confirm.is_some() } else { ctx.manners.yes };
+        if !is_answered {
             let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };
             say(plan.add_to(lost(&holdings)).render(&ctx.terminal).trim_end());
         }

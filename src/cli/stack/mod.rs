@@ -66,13 +66,15 @@ pub struct PlanArgs {
 }
 
 /// What decides what a plan is, where it goes and what is said of it is not passed by.
-const OURS: [&str; 14] = [
+const OURS: [&str; 16] = [
     "backup",
     "chdir",
     "destroy",
     "detailed-exitcode",
+    "generate-config-out",
     "help",
     "input",
+    "invoke",
     "json",
     "out",
     "refresh-only",
@@ -98,6 +100,16 @@ impl PlanArgs {
             arguments: self.arguments(),
             ..Wish::default()
         })
+    }
+
+    /// What keeps a plan from being of the whole stack, as it was typed; OpenTofu has more than `--target`.
+    pub fn narrowed(&self) -> Vec<String> {
+        let is_narrow = |argument: &&String| {
+            let name = argument.trim_start_matches('-');
+            ["exclude", "target"].iter().any(|begin| name.starts_with(begin))
+        };
+        let targets = self.targets.iter().map(|address| format!("--target {address}"));
+        targets.chain(self.extra.iter().filter(is_narrow).cloned()).collect()
     }
 
     /// The same as it was typed, to be typed once more at the end of a command.
@@ -133,13 +145,12 @@ impl StackPlan {
 fn table(changes: &[Change]) -> Table {
     let mut table = Table::new(["ACTION", "RESOURCE", "ATTRIBUTE", "NOW", "THEN"]);
     for change in changes {
-        let mut first = [change.action.name().to_owned(), change.address.clone()];
-        let [path, now, then] = match &change.reason {
-            Some(reason) if change.attributes.is_empty() => [why(reason), String::new(), String::new()],
+        let [path, now, then] = match (&change.from, &change.reason) {
+            (Some(from), _) => [format!("(from {from})"), String::new(), String::new()],
+            (None, Some(reason)) if change.attributes.is_empty() => [why(reason), String::new(), String::new()],
             _ => change.attributes.first().map(cells).unwrap_or_default(),
         };
-        let [action, address] = std::mem::take(&mut first);
-        table.row([action, address, path, now, then]);
+        table.row([change.action.name().to_owned(), change.address.clone(), path, now, then]);
         for attribute in change.attributes.iter().skip(1) {
             let [path, now, then] = cells(attribute);
             table.row([String::new(), String::new(), path, now, then]);

@@ -111,8 +111,7 @@ pub async fn each(
 ) -> Result<Deployment> {
     let mut runs: Vec<StackRun> = Vec::new();
     for stack in stacks {
-        let needs =
-            |one: &str, other: &str| terraform::depends_on(&target.config, one).iter().any(|name| name == other);
+        let needs = |one: &str, other: &str| terraform::needs(&target.config, one, other);
         let waits_for = |run: &StackRun| match way {
             Way::Deploy => needs(stack, &run.plan.stack),
             Way::Destroy => needs(&run.plan.stack, stack),

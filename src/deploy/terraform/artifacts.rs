@@ -154,9 +154,7 @@ impl Terraform {
     pub async fn any_artifacts(&self, ctx: &Ctx, target: &Target, typed: &[String]) -> Result<Artifacts> {
         match self.artifacts(ctx, target, &ArtifactFrom::Deployed, typed).await {
             Ok(artifacts) => Ok(artifacts),
-            Err(_) => {
-                self.artifacts(ctx, target, &ArtifactFrom::Digest(format!("sha256:{}", "0".repeat(64))), typed).await
-            }
+            Err(_) => self.artifacts(ctx, target, &ArtifactFrom::Digest(nobodys()), typed).await,
         }
     }
 
@@ -205,6 +203,12 @@ impl Terraform {
 }
 
 impl Artifacts {
+    /// Whether there is one that stands for what is not known.
+    pub fn are_made_up(&self) -> bool {
+        let nobodys = nobodys();
+        self.deployed.iter().any(|deployed| deployed.digest == nobodys)
+    }
+
     fn take(&mut self, hex: String, zip: PathBuf) -> String {
         let digest = format!("sha256:{hex}");
         self.zips.insert(digest.clone(), zip);
@@ -223,6 +227,11 @@ impl Artifacts {
         }
         Ok(artifacts)
     }
+}
+
+/// The digest of no artifact.
+fn nobodys() -> String {
+    format!("sha256:{}", "0".repeat(64))
 }
 
 fn key(handler: &str, digest: &str) -> String {

@@ -21,6 +21,7 @@ use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
 use crate::context::Ctx;
 use crate::deploy::state::turns;
+use crate::deploy::surfaces::surface_key;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::create_private;
 use crate::lock;
@@ -48,8 +49,18 @@ impl Terraform {
     /// The same for what only looks: none where nothing is deployed, and no workspace is made for it.
     pub async fn open_deployed(ctx: &Ctx, target: &Target, stack: &str) -> Result<Option<Terraform>> {
         let (terraform, has_state) = Terraform::checked(ctx, target, stack).await?;
-        if !has_state {
-            return Ok(None);
+        let root = &terraform.root;
+        match has_state {
+            // A machine that never saw the state still sees what the stack has left.
+            false if state::has_surface(target, root).await => {
+                let key = surface_key(&root.environment, &root.stack);
+                return Err(
+                    init::gone(root).caused_by(format!("it is deployed: s3://{}/{key} is there", root.state.bucket))
+                );
+            }
+            false => return Ok(None),
+            true if !state::lists_resources(&state::read(target, root).await?)? => return Ok(None),
+            true => {}
         }
         terraform.ensure_initialised(Select::OrCreate).await?;
         Ok(Some(terraform))
@@ -88,6 +99,7 @@ impl Terraform {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
         source.check_backend(&root.folder)?;
+        ctx.changes.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
         surroundings::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;

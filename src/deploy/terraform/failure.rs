@@ -3,6 +3,7 @@
 use super::events::Diagnostic;
 use super::existing;
 use super::root::Root;
+use crate::changes::redact;
 use crate::error::{Error, Kind};
 
 /// How much of what was not JSON is worth repeating.
@@ -29,7 +30,7 @@ impl Said {
     pub fn failure(&self, doing: &str, root: &Root) -> Error {
         let mut lines: Vec<String> = self.errors().flat_map(Diagnostic::lines).collect();
         if lines.is_empty() {
-            lines = self.last().cloned().collect();
+            lines = self.last().map(|line| redact(line)).collect();
         }
         let text = lines.join("\n");
         let (kind, hints) = judged(&text, root);
@@ -180,6 +181,16 @@ mod tests {
             assert_eq!(error.kind(), kind, "{summary}");
             assert_eq!(error.said()[0], summary);
             assert!(!error.hints().is_empty());
+        }
+    }
+
+    #[test]
+    fn credentials_that_terraform_repeats_are_hidden() {
+        let of_json = said("Invalid index", "url=https://me:hunter2@host, db_password=hunter2 and the rest");
+        let of_text = Said { other: vec!["no such host: https://me:hunter2@host".to_owned()], ..Said::default() };
+        for said in [of_json, of_text] {
+            let told = said.failure("plan it", &root()).said().join(" ");
+            assert!(told.contains("https://[hidden]@host") && !told.contains("hunter2"), "{told}");
         }
     }
 

@@ -86,17 +86,9 @@ pub fn check_state(root: &Root, found: Option<&Found>) -> Result<()> {
             };
         }
     };
-    let error = Error::refused(format!(
-        "the state of {} is {lost}: s3://{}/{}",
-        root.name(),
-        root.state.bucket,
-        root.state.key
-    ));
     let error = match notes.state.filter(|before| Some(before) != here) {
-        None => error
-            .hint(format!("its versions: claimctl state versions {}", root.typed()))
-            .hint(format!("bring one back: {}", root.restored_by())),
-        Some(before) => error.hint(format!(
+        None => with_versions(is_lost(root, &lost), root),
+        Some(before) => is_lost(root, &lost).hint(format!(
             "it was last seen at s3://{}/{}: move it, or name that bucket in {}",
             before.bucket,
             before.key,
@@ -110,6 +102,21 @@ pub fn check_state(root: &Root, found: Option<&Found>) -> Result<()> {
 /// The lineage of the state, as it was seen last.
 pub fn lineage(root: &Root) -> Option<String> {
     Notes::read(root).seen.map(|seen| seen.lineage)
+}
+
+/// What was deployed is there, and nothing says what it was.
+pub fn gone(root: &Root) -> Error {
+    with_versions(is_lost(root, "gone"), root)
+}
+
+fn is_lost(root: &Root, how: &str) -> Error {
+    Error::refused(format!("the state of {} is {how}: s3://{}/{}", root.name(), root.state.bucket, root.state.key))
+}
+
+fn with_versions(error: Error, root: &Root) -> Error {
+    error
+        .hint(format!("its versions: claimctl state versions {}", root.typed()))
+        .hint(format!("bring one back: {}", root.restored_by()))
 }
 
 /// After a change: there is a state from now on.

@@ -42,7 +42,7 @@ pub use holdings::{Holding, check as check_holdings, look as holdings};
 pub use import::Imported;
 pub use locked::since;
 pub use made::{Made, check as check_made, left as made};
-pub use order::{depends_on, ordered};
+pub use order::{depends_on, needs, ordered};
 pub use plan::{Mode, Planned, Wish};
 pub use root::{GLOBAL, Root, StateAt, stacks, stacks_of};
 pub use saved::Deployed;

@@ -10,7 +10,7 @@ pub fn ordered(config: &Config, chosen: Vec<String>) -> Result<Vec<String>> {
     let mut left: BTreeSet<String> = chosen.into_iter().collect();
     let mut ordered = Vec::new();
     while !left.is_empty() {
-        let waits = |stack: &str| depends_on(config, stack).iter().any(|other| left.contains(other));
+        let waits = |stack: &str| needed(config, stack).iter().any(|other| *other != stack && left.contains(*other));
         let Some(next) = left.iter().find(|stack| !waits(stack)).cloned() else {
             let names: Vec<&str> = left.iter().map(String::as_str).collect();
             return Err(Error::usage(format!("these stacks depend on each other in a circle: {}", names.join(", ")))
@@ -20,6 +20,23 @@ pub fn ordered(config: &Config, chosen: Vec<String>) -> Result<Vec<String>> {
         ordered.push(next);
     }
     Ok(ordered)
+}
+
+/// Whether a stack depends on another, be it by way of stacks that are not chosen.
+pub fn needs(config: &Config, stack: &str, other: &str) -> bool {
+    needed(config, stack).contains(other)
+}
+
+/// Everything that a stack depends on; itself as well where that is a circle.
+fn needed<'a>(config: &'a Config, stack: &str) -> BTreeSet<&'a str> {
+    let mut needed = BTreeSet::new();
+    let mut names: Vec<&str> = depends_on(config, stack).iter().map(String::as_str).collect();
+    while let Some(name) = names.pop() {
+        if needed.insert(name) {
+            names.extend(depends_on(config, name).iter().map(String::as_str));
+        }
+    }
+    needed
 }
 
 /// The stacks that this one names in claimctl.toml.
@@ -53,7 +70,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_needed_by_way_of_another_comes_first_as_well() {
+        let edges = [("a", "b"), ("b", "c")];
+        assert_eq!(order(&edges, &["a", "c"]).unwrap(), ["c", "a"]);
+        assert!(needs(&config(&edges), "a", "c") && !needs(&config(&edges), "c", "a"));
+    }
+
+    #[test]
     fn a_circle_is_told() {
+        // Of one alone, the order is no question.
+        assert_eq!(order(&[("a", "b"), ("b", "a")], &["a"]).unwrap(), ["a"]);
         let error = order(&[("a", "b"), ("b", "a")], &["a", "b", "c"]).unwrap_err();
         assert!(error.to_string().contains("a, b"), "{error}");
     }

@@ -106,7 +106,7 @@ impl Terraform {
                 unchanged: seen.iter().filter(|address| !is_data(address)).count() as u64,
                 ..Summary::default()
             },
-            false => summary(self.show(&path).await?, wish.mode),
+            false => summary(self.show(&path).await?, wish.mode)?,
         };
         let known =
             || summary.changes.iter().map(|change| change.address.as_str()).chain(seen.iter().map(String::as_str));
@@ -117,7 +117,7 @@ impl Terraform {
             artifacts: wish.artifacts.clone(),
             mode: wish.mode,
             is_empty,
-            arguments: redact_arguments(&wish.arguments),
+            arguments: redact_arguments(&wish.arguments, &self.source.sensitive),
             ..Sidecar::new(&self.root, &target.region, target.expected_account(), &self.binary.version)
         };
         Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary })
@@ -133,7 +133,7 @@ impl Terraform {
                 .caused_by("its sidecar says refresh-only, and the plan changes resources")
                 .hint(file.again()));
         }
-        Ok(Planned { summary: summary(plan, file.sidecar.mode), file })
+        Ok(Planned { summary: summary(plan, file.sidecar.mode)?, file })
     }
 
     async fn show(&self, path: &std::path::Path) -> Result<Plan> {
@@ -175,7 +175,7 @@ impl Terraform {
     }
 }
 
-fn summary(plan: Plan, mode: Mode) -> Summary {
+fn summary(plan: Plan, mode: Mode) -> Result<Summary> {
     match mode {
         Mode::RefreshOnly => Summary::of_drift(plan),
         Mode::Deploy | Mode::Destroy => Summary::of(plan),

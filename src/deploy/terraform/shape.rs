@@ -13,6 +13,17 @@ pub struct Plan {
     pub resource_drift: Vec<ResourceChange>,
     #[serde(default)]
     pub output_changes: std::collections::BTreeMap<String, ChangeOf>,
+    /// What providers are asked to do besides, since Terraform 1.14.
+    #[serde(default)]
+    pub action_invocations: Vec<Invocation>,
+    #[serde(default)]
+    pub deferred_action_invocations: Vec<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Invocation {
+    #[serde(default)]
+    pub address: String,
 }
 
 impl Plan {
@@ -27,6 +38,8 @@ impl Plan {
 #[derive(Debug, Deserialize)]
 pub struct ResourceChange {
     pub address: String,
+    /// Where the state has it so far, when it is to be moved.
+    pub previous_address: Option<String>,
     pub mode: String,
     pub r#type: String,
     pub change: ChangeOf,
@@ -50,4 +63,12 @@ pub struct ChangeOf {
     pub after_sensitive: Value,
     #[serde(default)]
     pub replace_paths: Vec<Vec<Value>>,
+    /// Set where it exists and is to be taken into the state.
+    pub importing: Option<Importing>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Importing {
+    /// Absent where it is named by an identity of several parts, or not known yet.
+    pub id: Option<String>,
 }

@@ -13,6 +13,8 @@ use crate::error::{Error, IoContext, Result};
 pub struct Source {
     /// The variables that it declares, with defaults that are strings.
     pub variables: BTreeMap<String, Option<String>>,
+    /// Those of them that are marked as such.
+    pub sensitive: BTreeSet<String>,
     pub artifacts: Vec<ArtifactOf>,
     /// The addresses of its modules and resources, such as `module.table`, without those within modules.
     addresses: Vec<String>,
@@ -85,7 +87,11 @@ impl Source {
     fn take(&mut self, body: &Body) {
         for block in body.get_blocks("variable") {
             let default = block.body.get_attribute("default").and_then(|found| found.value.as_str());
+            let is_sensitive = block.body.get_attribute("sensitive").and_then(|found| found.value.as_bool());
             if let Some(name) = block.labels.first() {
+                if is_sensitive == Some(true) {
+                    self.sensitive.insert(name.as_str().to_owned());
+                }
                 self.variables.insert(name.as_str().to_owned(), default.map(str::to_owned));
             }
         }

@@ -3,11 +3,15 @@
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::root::Root;
 use crate::aws::{Explain, code};
 use crate::deploy::state::{Content, Header, no_bucket};
+use crate::deploy::surfaces::surface_key;
 use crate::error::{Error, Kind, Result};
+use crate::policy::bucket_arn;
 use crate::target::Target;
 
 const LIST: &str = "s3:ListBucket";
@@ -50,7 +54,7 @@ async fn is_there(target: &Target, root: &Root) -> Result<bool> {
     if is_missing {
         return Err(no_bucket(bucket, &root.environment, Some(&root.backend.path)));
     }
-    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"));
+    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &bucket_arn(&target.region, bucket));
     let found = found.map_err(|error| match error.kind() {
         Kind::Denied => error.hint(format!(
             "or the bucket is of another account, of which S3 says the same: it is named in {}",
@@ -66,10 +70,39 @@ pub async fn read(target: &Target, root: &Root) -> Result<Vec<u8>> {
     let (bucket, key) = (&root.state.bucket, &root.state.key);
     let get = target.s3().get_object().bucket(bucket).key(key);
     let get = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
-    let object =
-        get.or_needs(&format!("read the state of {}", root.name()), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
+    let object = get.or_needs(
+        &format!("read the state of {}", root.name()),
+        GET,
+        &format!("{}/{key}", bucket_arn(&target.region, bucket)),
+    )?;
     let broken = |error| Error::new(Kind::Unreachable, "the state broke off while it was read").caused_by(error);
     Ok(object.body.collect().await.map_err(broken)?.to_vec())
+}
+
+/// Whether a state lists resources: a mere plan leaves one that lists none, and so does destroying.
+pub fn lists_resources(state: &[u8]) -> Result<bool> {
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(default)]
+        resources: Vec<Resource>,
+        /// OpenTofu can encrypt states, and what they list with them.
+        encrypted_data: Option<IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    struct Resource {
+        mode: String,
+    }
+    let state: Listed = serde_json::from_slice(state)
+        .map_err(|error| Error::unexpected("the state is not what claimctl reads").caused_by(error))?;
+    Ok(state.encrypted_data.is_some() || state.resources.iter().any(|resource| resource.mode == "managed"))
+}
+
+/// Whether the stack has written its surface there, as far as S3 tells. The surface is part of the stack, and goes with
+/// it.
+pub async fn has_surface(target: &Target, root: &Root) -> bool {
+    let key = surface_key(&root.environment, &root.stack);
+    let head = target.s3().head_object().bucket(&root.state.bucket).key(key);
+    head.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await.is_ok()
 }
 
 /// Whether there was one and it was deleted, as far as S3 tells (Amazon S3 User Guide, "Working with delete markers").
@@ -80,4 +113,19 @@ pub async fn was_deleted(target: &Target, root: &Root) -> bool {
         error.raw_response().is_some_and(|response| response.headers().get("x-amz-delete-marker") == Some("true"))
     };
     answer.err().is_some_and(marked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists_resources;
+
+    #[test]
+    fn a_state_without_resources_of_its_own_is_of_nothing() {
+        let lists = |state: &str| lists_resources(state.as_bytes()).unwrap();
+        assert!(!lists(r#"{"version": 4, "serial": 1, "resources": []}"#));
+        assert!(!lists(r#"{"version": 4, "resources": [{"mode": "data"}]}"#));
+        assert!(lists(r#"{"version": 4, "resources": [{"mode": "data"}, {"mode": "managed"}]}"#));
+        assert!(lists(r#"{"serial": 1, "encrypted_data": "AAAA"}"#));
+        assert!(lists_resources(b"").is_err());
+    }
 }

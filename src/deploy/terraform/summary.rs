@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::difference::{self, Attribute};
 use super::shape::{ChangeOf, Plan, ResourceChange};
+use crate::error::{Error, Result};
 
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Summary {
@@ -24,6 +25,11 @@ pub struct Counts {
     pub destroy: u64,
     /// Taken out of the state and left where it is.
     pub forget: u64,
+    /// Known in the state by another address from then on.
+    #[serde(rename = "move")]
+    pub moves: u64,
+    /// Taken into the state as it is there.
+    pub import: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,8 +40,11 @@ pub enum Action {
     Replace,
     Destroy,
     Forget,
+    Move,
+    Import,
 }
 
+/// One thing that happens to a resource: what is imported and updated too is there twice.
 #[derive(Debug, Clone, Serialize)]
 pub struct Change {
     pub address: String,
@@ -44,6 +53,9 @@ pub struct Change {
     pub action: Action,
     /// Terraform's own reason, such as `delete_because_no_resource_config`.
     pub reason: Option<String>,
+    /// The address that it is moved from, or the ID that it is imported by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// The attributes that cannot be changed in place.
     pub forced_by: Vec<String>,
     /// Of updates and replacements.
@@ -61,6 +73,8 @@ impl Action {
             Action::Replace => "replace",
             Action::Destroy => "destroy",
             Action::Forget => "forget",
+            Action::Move => "move",
+            Action::Import => "import",
         }
     }
 
@@ -69,42 +83,61 @@ impl Action {
         matches!(self, Action::Replace | Action::Destroy)
     }
 
-    /// None where nothing happens to the resource.
-    fn of(change: &ChangeOf) -> Option<Action> {
+    /// What happens to the resource itself. None where the list of actions is not known.
+    fn of(change: &ChangeOf) -> Option<&'static [Action]> {
         let actions: Vec<&str> = change.actions.iter().map(String::as_str).collect();
-        match actions[..] {
-            ["create"] => Some(Action::Create),
-            ["update"] => Some(Action::Update),
-            ["delete"] => Some(Action::Destroy),
-            ["forget"] => Some(Action::Forget),
-            ["delete", "create"] | ["create", "delete"] => Some(Action::Replace),
-            _ => None,
-        }
+        Some(match actions[..] {
+            ["no-op"] | ["read"] => &[],
+            ["create"] => &[Action::Create],
+            ["update"] => &[Action::Update],
+            ["delete"] => &[Action::Destroy],
+            ["forget"] => &[Action::Forget],
+            ["delete", "create"] | ["create", "delete"] => &[Action::Replace],
+            ["create", "forget"] | ["forget", "create"] => &[Action::Create, Action::Forget],
+            _ => return None,
+        })
     }
 }
 
 impl Summary {
-    pub fn of(plan: Plan) -> Summary {
+    /// Refuses what it has no words for: nobody can agree to what is not shown.
+    pub fn of(mut plan: Plan) -> Result<Summary> {
         let mut summary = Summary::with_outputs(&plan);
-        for change in plan.resource_changes.into_iter().filter(|change| change.mode == "managed") {
-            match Action::of(&change.change) {
-                None => summary.unchanged += 1,
-                Some(action) => summary.add(Change::new(change, action)),
-            }
+        if let Some(invoked) = plan.action_invocations.first() {
+            return Err(refused(format!("the plan invokes {}", invoked.address)));
         }
-        summary
+        if !plan.deferred_action_invocations.is_empty() {
+            return Err(refused("the plan invokes actions".to_owned()));
+        }
+        for change in managed(std::mem::take(&mut plan.resource_changes)) {
+            summary.unchanged += u64::from(!summary.take(change)?);
+        }
+        Ok(summary)
     }
 
     /// What was found to differ from the state, as a refresh-only plan tells it. What is in the state and not there any
     /// more is `destroy`.
-    pub fn of_drift(plan: Plan) -> Summary {
+    pub fn of_drift(plan: Plan) -> Result<Summary> {
         let mut summary = Summary::with_outputs(&plan);
-        for change in plan.resource_drift.into_iter().filter(|change| change.mode == "managed") {
-            if let Some(action) = Action::of(&change.change) {
-                summary.add(Change::new(change, action));
-            }
+        for change in managed(plan.resource_drift) {
+            summary.take(change)?;
         }
-        summary
+        Ok(summary)
+    }
+
+    /// Whether anything happens to the resource.
+    fn take(&mut self, resource: ResourceChange) -> Result<bool> {
+        let Some(actions) = Action::of(&resource.change) else {
+            let actions = resource.change.actions.join(", ");
+            return Err(refused(format!("the plan would do what is not known to {}: {actions}", resource.address)));
+        };
+        let moves = resource.previous_address.is_some().then_some(Action::Move);
+        let imports = resource.change.importing.is_some().then_some(Action::Import);
+        let all: Vec<Action> = moves.into_iter().chain(imports).chain(actions.iter().copied()).collect();
+        for action in &all {
+            self.add(Change::new(&resource, *action));
+        }
+        Ok(!all.is_empty())
     }
 
     fn with_outputs(plan: &Plan) -> Summary {
@@ -120,6 +153,8 @@ impl Summary {
             Action::Replace => &mut counts.replace,
             Action::Destroy => &mut counts.destroy,
             Action::Forget => &mut counts.forget,
+            Action::Move => &mut counts.moves,
+            Action::Import => &mut counts.import,
         };
         *count += 1;
         self.changes.push(change);
@@ -127,8 +162,10 @@ impl Summary {
 
     /// `3 to create, 1 to update, 20 unchanged`, without what there is none of.
     pub fn sentence(&self) -> String {
-        let Counts { create, update, replace, destroy, forget } = self.counts;
+        let Counts { create, update, replace, destroy, forget, moves, import } = self.counts;
         let counts = [
+            (moves, "to move"),
+            (import, "to import"),
             (create, "to create"),
             (update, "to update"),
             (replace, "to replace"),
@@ -145,25 +182,39 @@ impl Summary {
 }
 
 impl Change {
-    fn new(resource: ResourceChange, action: Action) -> Change {
-        let ResourceChange { address, r#type: kind, change, action_reason: reason, deposed, .. } = resource;
+    fn new(resource: &ResourceChange, action: Action) -> Change {
+        let ResourceChange { address, r#type: kind, change, action_reason, deposed, previous_address, .. } = resource;
         let attributes = match action {
-            Action::Update | Action::Replace => difference::planned(&change),
-            Action::Create | Action::Destroy | Action::Forget => Vec::new(),
+            Action::Update | Action::Replace => difference::planned(change),
+            _ => Vec::new(),
         };
         Change {
             address: match deposed {
                 Some(id) => format!("{address} (deposed {id})"),
-                None => address,
+                None => address.clone(),
             },
-            kind,
+            kind: kind.clone(),
             action,
-            reason,
+            reason: action_reason.clone(),
+            from: match action {
+                Action::Move => previous_address.clone(),
+                Action::Import => change.importing.as_ref().and_then(|importing| importing.id.clone()),
+                _ => None,
+            },
             forced_by: change.replace_paths.iter().map(|path| difference::spelled(path)).collect(),
             attributes,
-            before: change.before,
+            before: change.before.clone(),
         }
     }
+}
+
+fn managed(all: Vec<ResourceChange>) -> impl Iterator<Item = ResourceChange> {
+    all.into_iter().filter(|change| change.mode == "managed")
+}
+
+fn refused(what: String) -> Error {
+    Error::refused(format!("{what}, which claimctl cannot show, so nothing was done"))
+        .hint("leave it out of the stack, or use a claimctl that knows this Terraform")
 }
 
 #[cfg(test)]
@@ -172,9 +223,20 @@ mod tests {
 
     use super::*;
 
+    fn change(address: &str, actions: &[&str]) -> Value {
+        json!({"address": address, "mode": "managed", "type": "aws_sqs_queue", "change": {"actions": actions}})
+    }
+
+    fn plan(changes: &[Value]) -> Value {
+        json!({"format_version": "1.2", "resource_changes": changes})
+    }
+
+    fn summary(plan: Value) -> Result<Summary> {
+        Summary::of(serde_json::from_value(plan).unwrap())
+    }
+
     #[test]
     fn every_action_is_counted_and_what_stays_is_only_counted() {
-        let change = |address: &str, actions: &[&str]| json!({"address": address, "mode": "managed", "type": "aws_sqs_queue", "change": {"actions": actions}});
         let mut data = change("data.x", &["read"]);
         data["mode"] = json!("data");
         let changes = [
@@ -186,10 +248,39 @@ mod tests {
             change("f", &["update"]),
             data,
         ];
-        let plan = json!({"format_version": "1.2", "resource_changes": changes, "output_changes": {"o": {"actions": ["update"]}, "p": {"actions": ["no-op"]}}});
-        let summary = Summary::of(serde_json::from_value(plan).unwrap());
-        assert_eq!(summary.counts, Counts { create: 1, update: 1, replace: 2, destroy: 1, forget: 0 });
+        let mut plan = plan(&changes);
+        plan["output_changes"] = json!({"o": {"actions": ["update"]}, "p": {"actions": ["no-op"]}});
+        let summary = summary(plan).unwrap();
+        assert_eq!(summary.counts, Counts { create: 1, update: 1, replace: 2, destroy: 1, ..Counts::default() });
         assert_eq!((summary.unchanged, summary.outputs.as_slice()), (1, ["o".to_owned()].as_slice()));
         assert_eq!(summary.sentence(), "1 to create, 1 to update, 2 to replace, 1 to destroy, 1 unchanged");
+    }
+
+    #[test]
+    fn what_changes_only_the_state_is_no_resource_that_stays_as_it_is() {
+        let (mut moved, mut imported) = (change("new", &["no-op"]), change("i", &["update"]));
+        moved["previous_address"] = json!("old");
+        imported["change"]["importing"] = json!({"id": "https://q"});
+        let changes = [moved, imported, change("f", &["forget"]), change("g", &["create", "forget"])];
+        let summary = summary(plan(&changes)).unwrap();
+        let told = "1 to move, 1 to import, 1 to create, 1 to update, 2 to forget, 0 unchanged";
+        assert_eq!(summary.sentence(), told);
+        let from: Vec<_> = summary.changes.iter().map(|change| (change.action, change.from.as_deref())).collect();
+        let moved = (Action::Move, Some("old"));
+        assert_eq!(from[..3], [moved, (Action::Import, Some("https://q")), (Action::Update, None)]);
+        assert_eq!(serde_json::to_value(summary.counts).unwrap()["move"], 1);
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_refused() {
+        let refused = |plan: Value, says: &str| {
+            let error = summary(plan).unwrap_err();
+            assert_eq!(error.kind(), crate::error::Kind::Refused);
+            assert!(error.to_string().contains(says), "{error}");
+        };
+        refused(plan(&[change("a", &["melt"])]), "not known to a: melt");
+        let mut invokes = plan(&[]);
+        invokes["action_invocations"] = json!([{"address": "action.aws_lambda_invoke.x", "type": "aws_lambda_invoke"}]);
+        refused(invokes, "invokes action.aws_lambda_invoke.x");
     }
 }

@@ -178,9 +178,17 @@ fn addresses_are_taken_with_their_keys_and_those_of_nothing_are_told() {
 fn what_the_shell_or_the_end_of_the_line_sets_does_not_lead_past_the_guards() {
     let server = Server::up();
     let site = Site::new(&server);
-    for ours in
-        ["-chdir=/tmp", "--state=x", "-input=true", "-target=module.nothing", "-help", "-var-file=x", "-json=false"]
-    {
+    for ours in [
+        "-chdir=/tmp",
+        "--state=x",
+        "-input=true",
+        "-target=module.nothing",
+        "-help",
+        "-var-file=x",
+        "-json=false",
+        "-invoke=action.aws_lambda_invoke.x",
+        "-generate-config-out=x.tf",
+    ] {
         plan(&site, &format!("-- {ours}")).fails_with(2, &format!("{ours} is claimctl's to decide"));
     }
     plan(&site, "-- -refresh=false -lock=false").exits(0).says("28 to create");

@@ -69,6 +69,32 @@ fn secrets_are_masked_and_what_forces_a_replacement_is_named() {
 }
 
 #[test]
+fn what_changes_only_the_state_is_shown_as_well() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.with_small("small");
+    site.run("deploy small --env dev --yes").exits(0);
+    let main = "terraform/stacks/small/main.tf";
+    let before = site.project.read(main);
+    let renamed = before.replace("\"aws_cloudwatch_log_group\" \"claims\"", "\"aws_cloudwatch_log_group\" \"logs\"");
+    let (first, table) = renamed.split_once("resource \"aws_dynamodb_table\"").unwrap();
+    let (_, logs) = table.split_once("\n}\n").unwrap();
+    let moved = "moved {\n  from = aws_cloudwatch_log_group.claims\n  to   = aws_cloudwatch_log_group.logs\n}\n";
+    let removed = "removed {\n  from = aws_dynamodb_table.claims\n  lifecycle {\n    destroy = false\n  }\n}\n";
+    site.project.write(main, &format!("{first}{logs}{moved}{removed}"));
+    let plan = site.run("plan small --env dev").exits(0).says("small: 1 to move, 1 to forget, 3 unchanged");
+    plan.says("aws_cloudwatch_log_group.logs").says("(from aws_cloudwatch_log_group.claims)");
+    site.run("deploy small --env dev --yes").exits(0);
+    assert_eq!(site.of_small("small"), 5, "nothing is lost");
+
+    let import = "import {\n  to = aws_dynamodb_table.claims\n  id = \"small\"\n}\n";
+    site.project.write(main, &format!("{renamed}{import}"));
+    site.run("plan small --env dev").exits(0).says("1 to import").says("(from small)");
+    site.run("deploy small --env dev --yes").exits(0);
+    site.run("deploy small --env dev --yes").exits(0).says("nothing to do, 5 unchanged");
+}
+
+#[test]
 fn an_address_of_nothing_is_told() {
     let server = Server::up();
     let site = Site::new(&server);

@@ -122,6 +122,8 @@ fn a_dry_run_and_a_missing_answer_change_nothing() {
     let deploy = format!("deploy claim-check --env dev --artifact {}", site.zip("one").display());
     site.run(&format!("{deploy} --dry-run")).exits(0).says("28 to create");
     site.run(&deploy).fails_with(4, "No terminal to ask on").says("28 to create");
+    let confirmed = site.run(&format!("{deploy} --confirm dev"));
+    confirmed.fails_with(2, "--confirm is for protected environments, and dev is not protected");
     assert!(site.root.cloud.is_empty());
     let published = wait_for(site.s3().list_objects_v2().bucket(ARTIFACTS).send()).unwrap();
     assert_eq!(published.key_count, Some(0));
