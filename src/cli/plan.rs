@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::stack::{PlanArgs, StackArgs, StackPlan, markdown};
+use crate::changes::quoted;
 use crate::context::Ctx;
 use crate::deploy::terraform::{ArtifactFrom, Mode, Terraform, Wish};
 use crate::error::{Error, Result};
@@ -81,6 +82,7 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Target) -> Result<Plans> {
         account: target.expected_account().map(str::to_owned),
         region: target.region.clone(),
         plan_file: args.plan_file.clone(),
+        flags: target.flags.clone(),
         stacks: plans,
     })
 }
@@ -92,6 +94,9 @@ struct Plans {
     region: String,
     plan_file: Option<PathBuf>,
     stacks: Vec<StackPlan>,
+    /// What was typed to reach the environment, besides its name.
+    #[serde(skip)]
+    flags: String,
 }
 
 impl Plans {
@@ -106,8 +111,9 @@ impl Report for Plans {
         let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
         let Some(file) = &self.plan_file else { return page };
         let stack = self.stacks.first().map_or("STACK", |plan| &plan.stack);
-        let (environment, file) = (&self.environment, file.display());
-        page.line(format!("to apply it: claimctl deploy {stack} --env {environment} --plan-file {file}"))
+        let (environment, flags, file) = (&self.environment, &self.flags, file.display().to_string());
+        let file = quoted(&file);
+        page.line(format!("to apply it: claimctl deploy {stack} --env {environment}{flags} --plan-file {file}"))
     }
 
     fn list(&self) -> Option<&'static str> {

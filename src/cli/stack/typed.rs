@@ -17,10 +17,10 @@ pub struct Typed<'a> {
 impl Typed<'_> {
     /// The same for this stack, with these flags besides. Values of secrets are left out.
     pub fn command(&self, ctx: &Ctx, stack: &str, more: &[String]) -> String {
-        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let yes = if ctx.manners.yes { words("--yes") } else { Vec::new() };
-        let begin = [words(&format!("claimctl {} {stack}{}", self.verb, self.target.again())), yes].concat();
-        let typed = [begin, self.flags.clone(), more.to_vec(), self.plan.arguments()].concat();
+        let begin = ["claimctl", self.verb, stack].map(str::to_owned).to_vec();
+        let yes = ctx.manners.yes.then(|| "--yes".to_owned()).into_iter().collect();
+        let target = self.target.words(ctx);
+        let typed = [begin, target, yes, self.flags.clone(), more.to_vec(), self.plan.arguments()].concat();
         command_line(&ctx.changes.redacted(&typed))
     }
 }

@@ -69,7 +69,7 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let environment = &root.environment;
     if says(&["Saved plan is stale"]) {
-        let hint = format!("plan again: claimctl plan {} --env {environment}", root.stack);
+        let hint = format!("plan again: claimctl plan {}", root.typed());
         return (Kind::Refused, vec![hint]);
     }
     if says(&["does not have the expected content"]) {
@@ -99,7 +99,7 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
         return (Kind::Denied, vec![hint.to_owned()]);
     }
     if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
-        return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap --env {environment}")]);
+        return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap {}", root.reached())]);
     }
     if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
         let hint = format!("the addresses that the stack has: claimctl plan {}", root.typed());
@@ -122,7 +122,7 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
         let hint = "providers come from their registry or a mirror of it: check the network and TF_CLI_CONFIG_FILE";
         return (Kind::Unreachable, vec![hint.to_owned()]);
     }
-    let again = format!("mend the cause; what is still to do: claimctl plan {} --env {environment}", root.stack);
+    let again = format!("mend the cause; what is still to do: claimctl plan {}", root.typed());
     (Kind::Unexpected, vec![again])
 }
 
