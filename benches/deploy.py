@@ -178,7 +178,10 @@ def requests(command, cwd, env):
     """How many requests a run of claimctl sends, as its log of every call has them."""
     done = subprocess.run([*command, "-vv"], cwd=cwd, env=env, check=True, stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True)
-    return str(done.stderr.count("entering 'transmit' phase"))
+    number = done.stderr.count("entering 'transmit' phase")
+    if number == 0:
+        sys.exit("no request was counted: the SDK's log has other words for one now")
+    return str(number)
 
 
 def main():

@@ -79,6 +79,11 @@ fn literal(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
+/// A bucket where no account is asked for: its ARN names none.
+pub fn bucket_arn(region: &str, name: &str) -> String {
+    format!("arn:{}:s3:::{name}", partition(region))
+}
+
 /// AWS General Reference, "Amazon Resource Names (ARNs)".
 fn partition(region: &str) -> &'static str {
     match region {
@@ -120,6 +125,7 @@ mod tests {
         ] {
             let place = Place { partition: partition(region), region: region.into(), account: "111111111111".into() };
             assert_eq!(place.arn("sqs", "q"), arn);
+            assert_eq!(bucket_arn(region, "b"), place.bucket("b"));
         }
     }
 

@@ -200,7 +200,7 @@ impl Surfaces {
         self.find("flow", name, |surface| surface.flows.iter().map(|flow| (flow.name.as_str(), ["", ""], flow)))
     }
 
-    /// Every name by which something of this kind can be called, for hints.
+    /// What a name means, given each stack's items with their logical and their real names.
     fn find<'a, T, I>(&'a self, what: &str, name: &str, list: impl Fn(&'a Surface) -> I) -> Result<Option<Found<'a, T>>>
     where
         T: 'a,

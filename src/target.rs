@@ -36,6 +36,8 @@ pub struct Target {
     pub region: String,
     pub endpoint: Option<String>,
     pub config: Config,
+    /// What was typed to reach it, besides the environment: ` --endpoint-url URL`, or nothing.
+    pub flags: String,
     expected_account: Option<String>,
     protected: bool,
     seen: Option<Seen>,
@@ -57,7 +59,8 @@ impl Target {
     pub async fn unreminded(ctx: &Ctx, args: &TargetArgs) -> Result<Target> {
         let mut config = Config::find(ctx)?;
         let choice = args.choose(ctx, &mut config)?;
-        Target::of(ctx, config, choice, args.endpoint_url.clone()).await
+        let target = Target::of(ctx, config, choice, args.endpoint_url.clone()).await?;
+        Ok(Target { flags: args::line(&args.besides(ctx)), ..target })
     }
 
     /// Asks the journal only, which costs no call.
@@ -115,6 +118,7 @@ impl Target {
             region,
             endpoint,
             config,
+            flags: String::new(),
             expected_account: declared.as_ref().and_then(|declared| declared.account.clone()),
             protected: declared.is_some_and(|declared| declared.protected),
             progress: ctx.progress.clone(),
@@ -148,6 +152,7 @@ impl Target {
             region,
             endpoint: Some(endpoint),
             config,
+            flags: String::new(),
             expected_account: None,
             protected: false,
             progress: ctx.progress.clone(),

@@ -10,6 +10,7 @@ mod read;
 mod redact;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +22,7 @@ use crate::exit::Exit;
 use crate::output::Outcome;
 use file::LogFile;
 pub use read::{History, Recorded};
-pub use redact::{hidden_in, redact, redact_arguments};
+pub use redact::{hidden_in, is_secret_name, redact, redact_arguments};
 
 /// An upload of a shell glob can have thousands of arguments; so many tell what was meant.
 const MOST_ARGUMENTS: usize = 50;
@@ -33,6 +34,8 @@ pub struct Changes {
     file: LogFile,
     arguments: Vec<String>,
     open: Mutex<Vec<String>>,
+    /// Names of variables whose values are never written.
+    sensitive: Mutex<BTreeSet<String>>,
 }
 
 /// Where a change happens, and who makes it.
@@ -97,7 +100,7 @@ const VERSION: u32 = 1;
 impl Changes {
     /// `arguments` are the command line without the program; credentials in them are never written.
     pub fn at(state: &Path, arguments: Vec<String>) -> Self {
-        Changes { file: LogFile::at(state), arguments, open: Mutex::new(Vec::new()) }
+        Changes { file: LogFile::at(state), arguments, open: Mutex::default(), sensitive: Mutex::default() }
     }
 
     /// The same command line, logged below another state folder.
@@ -107,13 +110,22 @@ impl Changes {
 
     /// The command line without the program, as it may be written down: without credentials, shortened.
     pub fn arguments(&self) -> Vec<String> {
-        shortened(redact_arguments(&self.arguments))
+        shortened(self.redacted(&self.arguments))
     }
 
     /// The whole command line, to be typed again in a shell; credentials in it are left out.
     pub fn command(&self) -> String {
-        let arguments = redact_arguments(&self.arguments);
-        format!("claimctl {}", command_line(&arguments))
+        format!("claimctl {}", command_line(&self.redacted(&self.arguments)))
+    }
+
+    /// From now on the values of these variables are hidden as well.
+    pub fn hide(&self, sensitive: &BTreeSet<String>) {
+        self.sensitive.lock().unwrap_or_else(PoisonError::into_inner).extend(sensitive.iter().cloned());
+    }
+
+    /// Arguments as they may be written down or shown again: without credentials.
+    pub fn redacted(&self, arguments: &[String]) -> Vec<String> {
+        redact_arguments(arguments, &self.sensitive.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes, durably, that a change begins. Where that fails, the change must not begin.

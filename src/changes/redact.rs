@@ -1,20 +1,36 @@
 //! Takes credentials out of what is about to be written down.
 
+use std::collections::BTreeSet;
+
 const HIDDEN: &str = "[hidden]";
 
-/// Parts of a flag's or a variable's name whose value nobody may read later.
-const SECRET_NAMES: [&str; 8] =
-    ["external-id", "mfa", "token", "secret", "password", "passphrase", "credential", "signature"];
+/// What the name of a secret has in it, written as one word.
+const SECRETS: [&str; 11] = [
+    "externalid",
+    "mfa",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "signature",
+    "apikey",
+    "privatekey",
+];
 
-/// Arguments with the values of secret flags and everything that looks like a credential replaced.
-pub fn redact_arguments(arguments: &[String]) -> Vec<String> {
+/// The same where it stands alone: other words have it in them.
+const SECRET_WORDS: [&str; 2] = ["pass", "pwd"];
+
+/// Arguments with the values of secret flags, of these variables, and everything that looks like a credential replaced.
+pub fn redact_arguments(arguments: &[String], sensitive: &BTreeSet<String>) -> Vec<String> {
     let mut value_is_secret = false;
     arguments
         .iter()
         .map(|argument| {
             let is_value = value_is_secret && !argument.starts_with("--");
             value_is_secret = argument.starts_with("--") && !argument.contains('=') && is_secret_name(argument);
-            match (is_value, secret_assignment(argument)) {
+            match (is_value || is_secret_document(argument), secret_assignment(argument, sensitive)) {
                 (true, _) => HIDDEN.to_owned(),
                 (false, Some(name)) => format!("{name}={HIDDEN}"),
                 (false, None) => redact(argument),
@@ -24,28 +40,60 @@ pub fn redact_arguments(arguments: &[String]) -> Vec<String> {
 }
 
 /// The `NAME` or `--flag=NAME` of an argument that gives a secret its value, which may be of several words.
-fn secret_assignment(argument: &str) -> Option<&str> {
-    let ends = argument.match_indices('=').map(|(end, _)| &argument[..end]);
+fn secret_assignment<'a>(argument: &'a str, sensitive: &BTreeSet<String>) -> Option<&'a str> {
+    let parts = argument.match_indices('=').map(|(end, _)| (&argument[..end], &argument[end + 1..]));
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    let last = |so_far: &str| so_far.rsplit('=').next().unwrap_or_default().to_owned();
-    ends.take_while(|so_far| is_name(&last(so_far))).find(|so_far| is_secret_name(&last(so_far)))
+    let last = |so_far: &'a str| so_far.rsplit('=').next().unwrap_or_default();
+    let mut assignments = parts.take_while(|(so_far, _)| is_name(last(so_far)));
+    let found = assignments.find(|(so_far, value)| {
+        let name = last(so_far);
+        let is_variable = !name.starts_with('-');
+        let has_several_words = is_variable && value.contains(char::is_whitespace) && is_secret_name(value);
+        is_secret_name(name) || sensitive.contains(name) || has_several_words || is_secret_document(value)
+    });
+    found.map(|(name, _)| name)
+}
+
+/// An object or a list, in JSON or as Terraform writes it, that names a secret: which part is its value is not told.
+fn is_secret_document(value: &str) -> bool {
+    value.trim_start().starts_with(['{', '[']) && value != HIDDEN && is_secret_name(value)
 }
 
 /// The names of what was hidden in a command: an operator has to type it again.
 pub fn hidden_in(command: &str) -> Vec<String> {
-    let mut before = "";
     let mut names: Vec<String> = Vec::new();
-    for word in command.split_whitespace() {
-        let plain = word.trim_matches('\'');
-        match plain.strip_suffix(HIDDEN) {
-            Some("") => names.push(before.to_owned()),
-            Some(name) => names.extend(name.trim_end_matches('=').rsplit('=').next().map(str::to_owned)),
-            None => {}
+    let mut before = String::new();
+    for word in words(command) {
+        if let Some((head, _)) = word.split_once(HIDDEN) {
+            let name = match head.rsplit_once('=') {
+                Some((name, _)) => name.rsplit(['=', '?', '&']).next().unwrap_or_default(),
+                None => &before,
+            };
+            names.push(name.to_owned());
         }
-        before = plain;
+        before = word;
     }
     names.dedup();
     names
+}
+
+/// The words of a command line that was quoted for a shell.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut is_quoted, mut is_escaped) = (Vec::new(), String::new(), false, false);
+    for c in command.chars() {
+        match c {
+            _ if is_escaped => {
+                word.push(c);
+                is_escaped = false;
+            }
+            '\\' if !is_quoted => is_escaped = true,
+            '\'' => is_quoted = !is_quoted,
+            c if c.is_whitespace() && !is_quoted => words.push(std::mem::take(&mut word)),
+            c => word.push(c),
+        }
+    }
+    words.push(word);
+    words
 }
 
 /// Text with everything that looks like a credential replaced.
@@ -83,9 +131,12 @@ fn redact_word(word: &str) -> String {
     if is_access_key(word) || is_secret_key(word) { HIDDEN.to_owned() } else { word.to_owned() }
 }
 
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    SECRET_NAMES.iter().any(|secret| name.contains(secret))
+/// Whether a name, of a flag, a variable or an attribute, is that of a secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let joined = name.replace(['-', '_'], "");
+    SECRETS.iter().any(|secret| joined.contains(secret))
+        || name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| SECRET_WORDS.contains(&word))
 }
 
 /// The id of a long-term or temporary key (AWS IAM User Guide, "IAM identifiers").
@@ -110,7 +161,7 @@ mod tests {
     use super::*;
 
     fn arguments(line: &str) -> String {
-        redact_arguments(&line.split(' ').map(str::to_owned).collect::<Vec<_>>()).join(" ")
+        redact_arguments(&line.split(' ').map(str::to_owned).collect::<Vec<_>>(), &BTreeSet::new()).join(" ")
     }
 
     #[test]
@@ -124,12 +175,40 @@ mod tests {
     fn a_secret_of_several_words_is_hidden_whole_and_named() {
         let words =
             ["deploy", "x", "--var", "db_password=correct horse", "--var=api_token=a b", "--session-token", "t"];
-        let hidden = redact_arguments(&words.map(str::to_owned));
+        let hidden = redact_arguments(&words.map(str::to_owned), &BTreeSet::new());
         let line = hidden.join(" ");
         assert_eq!(line, "deploy x --var db_password=[hidden] --var=api_token=[hidden] --session-token [hidden]");
         assert_eq!(hidden_in(&line), ["db_password", "api_token", "--session-token"]);
         assert_eq!(hidden_in("deploy x '--var=db_password=[hidden]'"), ["db_password"]);
         assert!(hidden_in("deploy x --var a=b").is_empty());
+    }
+
+    #[test]
+    fn a_secret_within_a_document_or_of_a_sensitive_variable_is_hidden_whole() {
+        let sensitive = BTreeSet::from(["pin".to_owned()]);
+        let hidden = |argument: &str| redact_arguments(&[argument.to_owned()], &sensitive).concat();
+        for (argument, told) in [
+            ("db={password=\"hunter2\"}", "db=[hidden]"),
+            ("--var=db={ user = \"me\", db_pass = \"hunter2\" }", "--var=db=[hidden]"),
+            ("--var=keys=[{\"api_key\":\"hunter2\"}]", "--var=keys=[hidden]"),
+            ("{\"privateKey\": \"hunter2\"}", "[hidden]"),
+            ("dsn=host=h password=correct horse", "dsn=[hidden]"),
+            ("pin=1234", "pin=[hidden]"),
+            ("--var=pin=1234", "--var=pin=[hidden]"),
+            ("root_pwd=hunter2", "root_pwd=[hidden]"),
+        ] {
+            assert_eq!(hidden(argument), told);
+        }
+        for plain in ["tags={team=\"ops\"}", "bypass=true", "prefix=in/tokens.csv", "--pin", "{\"id\": 1}"] {
+            assert_eq!(hidden(plain), plain);
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_in_the_middle_of_a_value_is_named_too() {
+        assert_eq!(hidden_in("deploy x --var url=https://[hidden]@host/p"), ["url"]);
+        assert_eq!(hidden_in("upload --endpoint-url https://[hidden]@host"), ["--endpoint-url"]);
+        assert_eq!(hidden_in(r"deploy x '--var=note=it'\''s [hidden], I think'"), ["note"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod places;
 mod plan;
 mod refusals;
 mod restore;
+mod secrets;
 mod site;
 mod state;
 mod surfaces;

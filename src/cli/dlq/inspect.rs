@@ -152,7 +152,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let (look, groups) =
         inspect::inspect(&queue, preflight.as_ref(), &wanted, &ctx.cancel, ctx.progress.as_ref(), each).await?;
     drop(out);
-    let aim = Aim { queue: args.queue.clone().unwrap_or_else(|| queue.name().to_owned()), flags: args.target.again() };
+    let aim =
+        Aim { queue: args.queue.clone().unwrap_or_else(|| queue.name().to_owned()), flags: args.target.again(ctx) };
     let commands: Vec<_> = groups.iter().map(|group| suggest::command(&aim, group, &groups)).collect();
     let inspection = Inspection {
         queue: queue.name().to_owned(),

@@ -83,7 +83,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         dangling: listed.dangling,
         unseen: listed.unseen,
         now: Timestamp::now(),
-        again: args.target.again(),
+        again: args.target.again(ctx),
     })
 }
 

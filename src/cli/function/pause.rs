@@ -47,7 +47,7 @@ pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Target) -> Result
         return policy(mapping::permissions(&Place::of(target).await?));
     }
     let mappings = mapping::of_function(target, &args.function).await?;
-    let resume = format!("claimctl function resume {}{}", args.function, args.target.again());
+    let resume = format!("claimctl function resume {}{}", args.function, args.target.again(ctx));
     let (enabled, others): (Vec<_>, Vec<_>) = mappings.into_iter().partition(Mapping::is_enabled);
     let mut paused: Vec<_> = others.into_iter().map(|mapping| Pause { mapping, paused: false, run: None }).collect();
     if args.dry_run || enabled.is_empty() {
@@ -57,7 +57,7 @@ pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Target) -> Result
             format!("pause function {} ({})", args.function, count(enabled.len() as u64, "event source mapping"));
         let change = target.authorize(ctx, &Intent { what, destroys: false }).await?;
         let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-        let pauser = Pauser::of(ctx, target, &journal, args.target.again()).await?;
+        let pauser = Pauser::of(ctx, target, &journal, args.target.again(ctx)).await?;
         let left = pauser.pause(enabled, &change, &ctx.cancel, ctx.progress.as_ref()).await?.leave().await?;
         paused.extend(left.into_iter().map(|(mapping, run)| Pause { mapping, paused: true, run: Some(run) }));
     }

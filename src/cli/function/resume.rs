@@ -39,7 +39,7 @@ pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Target) -> Result
     }
     let found = mapping::of_function(target, &args.function).await;
     let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-    let pauser = Pauser::of(ctx, target, &journal, args.target.again()).await?;
+    let pauser = Pauser::of(ctx, target, &journal, args.target.again(ctx)).await?;
     let name = mapping::real_name(target, &args.function).await?;
     let mappings = match found {
         // What was paused may be gone for good: then the journal need not keep it in mind.

@@ -57,7 +57,7 @@ impl Work<'_> {
                 let stopped = format!("stopped before {} was changed by Terraform", terraform.root.name());
                 Err(Error::interrupted(stopped).hint("run the same command again to go on"))
             }
-            None => terraform.apply(planned, self.plan.parallelism, &losses.agreed).await,
+            None => terraform.apply(planned, &self.plan.of_apply(), &losses.agreed).await,
         };
         match applied {
             Ok(applied) => Ok(Applied { done: [emptied.done, applied.done].concat(), ..applied }),

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::StackPlan;
+use crate::changes::redact;
 use crate::context::Terminal;
 use crate::error::{Error, IoContext, Result};
 use crate::output::units::{count, printable};
@@ -52,7 +53,7 @@ pub fn of_failure(environment: &str, error: &Error) -> String {
 }
 
 fn said(failure: &Failure, most: usize) -> String {
-    let said: Vec<String> = failure.says().lines().map(|line| printable(line).into_owned()).collect();
+    let said: Vec<String> = failure.says().lines().map(|line| redact(&printable(line))).collect();
     fenced(&said.join("\n"), most)
 }
 
@@ -155,9 +156,9 @@ mod tests {
 
     #[test]
     fn why_there_is_no_plan_is_told() {
-        let text = of_failure("prod", &Error::refused("no ``` today\u{1b}[31m").hint("try later"));
-        let expected =
-            "### `prod`: could not be planned\n\n````text\nerror: no ``` today\\e[31m\nhint: try later\n````\n";
+        let text =
+            of_failure("prod", &Error::refused("no ``` today\u{1b}[31m").hint("try https://me:hunter2@host later"));
+        let expected = "### `prod`: could not be planned\n\n````text\nerror: no ``` today\\e[31m\nhint: try https://[hidden]@host later\n````\n";
         assert_eq!(text, expected);
     }
 }

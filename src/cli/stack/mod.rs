@@ -65,6 +65,9 @@ pub struct PlanArgs {
     pub extra: Vec<String>,
 }
 
+/// How long Terraform waits for a lock.
+const LOCK_TIMEOUT: &str = "lock-timeout";
+
 /// What decides what a plan is, where it goes and what is said of it is not passed by.
 const OURS: [&str; 16] = [
     "backup",
@@ -100,6 +103,17 @@ impl PlanArgs {
             arguments: self.arguments(),
             ..Wish::default()
         })
+    }
+
+    /// What of it `terraform apply` takes as well.
+    pub fn of_apply(&self) -> Vec<String> {
+        let mut words = self.extra.iter().skip_while(|word| !word.trim_start_matches('-').starts_with(LOCK_TIMEOUT));
+        let wait = words.next().into_iter().flat_map(|word| match word.contains('=') {
+            true => vec![word.clone()],
+            false => std::iter::once(word).chain(words.next()).cloned().collect(),
+        });
+        let parallelism = self.parallelism.map(|number| format!("-parallelism={number}"));
+        parallelism.into_iter().chain(wait).collect()
     }
 
     /// What keeps a plan from being of the whole stack, as it was typed; OpenTofu has more than `--target`.
@@ -145,14 +159,12 @@ impl StackPlan {
 fn table(changes: &[Change]) -> Table {
     let mut table = Table::new(["ACTION", "RESOURCE", "ATTRIBUTE", "NOW", "THEN"]);
     for change in changes {
-        let mut first = [change.action.name().to_owned(), change.address.clone()];
         let [path, now, then] = match (&change.from, &change.reason) {
             (Some(from), _) => [format!("(from {from})"), String::new(), String::new()],
             (None, Some(reason)) if change.attributes.is_empty() => [why(reason), String::new(), String::new()],
             _ => change.attributes.first().map(cells).unwrap_or_default(),
         };
-        let [action, address] = std::mem::take(&mut first);
-        table.row([action, address, path, now, then]);
+        table.row([change.action.name().to_owned(), change.address.clone(), path, now, then]);
         for attribute in change.attributes.iter().skip(1) {
             let [path, now, then] = cells(attribute);
             table.row([String::new(), String::new(), path, now, then]);

@@ -1,7 +1,7 @@
 //! What was typed, put together again for one stack: the command that an operator is told to type next.
 
 use super::PlanArgs;
-use crate::changes::{command_line, redact_arguments};
+use crate::changes::command_line;
 use crate::context::Ctx;
 use crate::target::TargetArgs;
 
@@ -17,10 +17,11 @@ pub struct Typed<'a> {
 impl Typed<'_> {
     /// The same for this stack, with these flags besides. Values of secrets are left out.
     pub fn command(&self, ctx: &Ctx, stack: &str, more: &[String]) -> String {
-        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let yes = if ctx.manners.yes { words("--yes") } else { Vec::new() };
-        let begin = [words(&format!("claimctl {} {stack}{}", self.verb, self.target.again())), yes].concat();
-        command_line(&redact_arguments(&[begin, self.flags.clone(), more.to_vec(), self.plan.arguments()].concat()))
+        let begin = ["claimctl", self.verb, stack].map(str::to_owned).to_vec();
+        let yes = ctx.manners.yes.then(|| "--yes".to_owned()).into_iter().collect();
+        let target = self.target.words(ctx);
+        let typed = [begin, target, yes, self.flags.clone(), more.to_vec(), self.plan.arguments()].concat();
+        command_line(&ctx.changes.redacted(&typed))
     }
 }
 

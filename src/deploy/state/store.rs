@@ -11,7 +11,7 @@ use crate::aws::{Explain, code};
 use crate::deploy::backend::BackendFile;
 use crate::deploy::bootstrap::key_arn;
 use crate::error::{Error, Result};
-use crate::policy::{Place, Statement};
+use crate::policy::{Place, Statement, bucket_arn};
 use crate::target::Target;
 
 pub const LIST: &str = "s3:ListBucket";
@@ -26,6 +26,7 @@ pub const SUFFIX: &str = ".tfstate";
 pub struct Store {
     pub s3: Client,
     pub environment: String,
+    pub region: String,
     pub bucket: String,
     /// What the keys of all workspaces but `default` begin with: `workspace_key_prefix`.
     pub prefix: String,
@@ -54,6 +55,7 @@ impl Store {
         };
         Ok(Store {
             s3: target.s3(),
+            region: target.region.clone(),
             bucket: state_bucket(target, &environment).await?,
             prefix,
             owner: target.expected_account().map(str::to_owned),
@@ -74,7 +76,7 @@ impl Store {
     }
 
     pub fn arn(&self) -> String {
-        format!("arn:aws:s3:::{}", self.bucket)
+        bucket_arn(&self.region, &self.bucket)
     }
 
     /// The ARN of the states, or of one of them.

@@ -40,11 +40,11 @@ pub struct Done {
 }
 
 impl Terraform {
-    /// Applies the plan and removes it once that has begun: whatever comes of it, it cannot be applied again.
-    pub async fn apply(&self, planned: &Planned, parallelism: Option<u16>, _agreed: &Change) -> Result<Applied> {
+    /// Applies the plan, with more arguments, and removes it once that has begun: whatever comes of it, it cannot be applied again.
+    pub async fn apply(&self, planned: &Planned, more: &[String], _agreed: &Change) -> Result<Applied> {
         self.surroundings.check_that_they_last().await?;
         let mut arguments: Vec<String> = ["apply", "-json", "-input=false"].map(str::to_owned).into();
-        arguments.extend(parallelism.map(|number| format!("-parallelism={number}")));
+        arguments.extend(more.iter().cloned());
         arguments.push(planned.file.path.display().to_string());
         let turn = self.turn().await?;
         let counts = planned.summary.counts;
@@ -73,7 +73,7 @@ impl Terraform {
         self.note_warnings(&said);
         init::note_state(&self.root)?;
         let name = self.root.name();
-        let checked = self.check(&ended, &said, &format!("apply the plan of {name}"));
+        let checked = self.check(&ended, &said, &format!("apply the plan of {name}"), !planned.file.is_kept());
         let failed = match checked {
             // An interrupt that came when all was done stopped nothing.
             _ if ended.status.success() => None,

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::shape::ChangeOf;
+use crate::changes::is_secret_name;
 
 /// One attribute: what it is and what it is to be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,7 +63,7 @@ pub fn leaves(value: &Value, secret: &Value) -> Vec<Leaf> {
 }
 
 fn descend(path: &str, value: &Value, secret: &Value, found: &mut Vec<Leaf>) {
-    let sensitive = *secret == Value::Bool(true);
+    let sensitive = *secret == Value::Bool(true) || is_of_secret(path);
     let steps: Vec<Step> = match value {
         Value::Null => return,
         Value::Object(members) if !sensitive => members.keys().cloned().map(Step::Key).collect(),
@@ -148,7 +149,8 @@ fn compare(path: &str, sides: &Sides<'_>, found: &mut Vec<Attribute>) {
     if sides.old == sides.new && !is_unknown && !has_true(sides.unknown) {
         return;
     }
-    let sensitive = *sides.old_secret == Value::Bool(true) || *sides.new_secret == Value::Bool(true);
+    let is_marked = |mark: &Value| *mark == Value::Bool(true);
+    let sensitive = is_marked(sides.old_secret) || is_marked(sides.new_secret) || is_of_secret(path);
     if !sensitive && !is_unknown {
         if let Some(steps) = steps(sides.old, sides.new, sides.unknown) {
             return steps.iter().for_each(|step| compare(&step.after(path), &sides.at(step), found));
@@ -159,7 +161,8 @@ fn compare(path: &str, sides: &Sides<'_>, found: &mut Vec<Attribute>) {
         }
     }
     // A part of what is told as a whole may be a secret.
-    let sensitive = has_true(sides.old_secret) || has_true(sides.new_secret);
+    let has_secret = |value, mark| has_true(mark) || names_secret(value);
+    let sensitive = sensitive || has_secret(sides.old, sides.old_secret) || has_secret(sides.new, sides.new_secret);
     let shown = |value: &Value| (!sensitive && !value.is_null()).then(|| value.clone());
     found.push(Attribute {
         path: path.to_owned(),
@@ -196,6 +199,20 @@ fn documents(old: &Value, new: &Value) -> Option<(Value, Value)> {
         document.is_object().then_some(document)
     };
     Some((read(old)?, read(new)?))
+}
+
+/// Terraform marks what a provider or a variable says is secret; the password in a function's environment is a string as
+/// any other to it.
+fn is_of_secret(path: &str) -> bool {
+    is_secret_name(path.rsplit('.').next().unwrap_or_default())
+}
+
+fn names_secret(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(names_secret),
+        Value::Object(members) => members.iter().any(|(name, value)| is_secret_name(name) || names_secret(value)),
+        _ => false,
+    }
 }
 
 fn has_true(marks: &Value) -> bool {
@@ -251,6 +268,21 @@ mod tests {
                 "before_sensitive": {}, "after_sensitive": {"l": [{"key": true}]}});
             assert_eq!(told(change), ["l: - -> - secret"]);
         }
+    }
+
+    #[test]
+    fn what_is_named_like_a_secret_is_masked_although_nobody_marks_it() {
+        let change = json!({"actions": ["update"],
+            "before": {"environment": [{"variables": {"DB_PASSWORD": "hunter1", "LEVEL": "info"}}], "auth": null},
+            "after": {"environment": [{"variables": {"DB_PASSWORD": "hunter2", "LEVEL": "warn"}}], "auth": {"api_key": "hunter3"}}});
+        let expected = [
+            "auth: - -> - secret",
+            "environment[0].variables.DB_PASSWORD: - -> - secret",
+            "environment[0].variables.LEVEL: \"info\" -> \"warn\"",
+        ];
+        assert_eq!(told(change), expected);
+        let leaf = &leaves(&json!({"DB_PASSWORD": "hunter2"}), &json!({}))[0];
+        assert!(leaf.sensitive && leaf.value.is_none());
     }
 
     #[test]

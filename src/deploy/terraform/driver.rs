@@ -98,7 +98,8 @@ impl Terraform {
     async fn opened(ctx: &Ctx, target: &Target, root: Root) -> Result<(Terraform, Option<Found>)> {
         check_place(ctx, target, &root)?;
         let source = Source::read(&root.folder)?;
-        check_backend(&root, &source)?;
+        source.check_backend(&root.folder)?;
+        ctx.changes.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
         surroundings::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
@@ -198,7 +199,7 @@ impl Terraform {
                 Stream::Stderr => said.other.push(line.to_owned()),
             })
             .await?;
-        self.check(&ended, &said, doing)?;
+        self.check(&ended, &said, doing, false)?;
         Ok(stdout)
     }
 
@@ -237,19 +238,20 @@ impl Terraform {
     }
 
     /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
-    pub fn check(&self, ended: &Ended, said: &Said, doing: &str) -> Result<()> {
+    /// `takes_extra` where it has taken the arguments that the operator gave it.
+    pub fn check(&self, ended: &Ended, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
         }
         match ended.status.code() {
             Some(0) => Ok(()),
-            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program)),
+            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program, takes_extra)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
-                "what it was doing may be there without being in the state: claimctl plan {} --env {}",
-                self.root.stack, self.root.environment
+                "what it was doing may be there without being in the state: claimctl plan {}",
+                self.root.typed()
             ))),
         }
     }
@@ -273,7 +275,7 @@ fn full(doing: &str, said: &Said, root: &Root) -> Error {
         .caused_by(format!("no space left on device: {}", root.data_dir.display()))
         .details(said.last())
         .hint("free some room, or point CLAIMCTL_HOME at another disk")
-        .hint(format!("what is still to do: claimctl plan {} --env {}", root.stack, root.environment))
+        .hint(format!("what is still to do: claimctl plan {}", root.typed()))
 }
 
 fn silent(program: &str, said: &Said) -> Error {
@@ -310,14 +312,5 @@ fn check_place(ctx: &Ctx, target: &Target, root: &Root) -> Result<()> {
         ))
         .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
         None => Ok(()),
-    }
-}
-
-/// Without it, Terraform takes no notice of the backend file but for a warning, and keeps the state beside the root.
-fn check_backend(root: &Root, source: &Source) -> Result<()> {
-    match source.has_backend {
-        true => Ok(()),
-        false => Err(Error::usage(format!("{} does not say that its state is kept in S3", root.folder.display()))
-            .hint("add to its files: terraform { backend \"s3\" {} }")),
     }
 }

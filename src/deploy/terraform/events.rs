@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::changes::redact;
+
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -122,7 +124,7 @@ impl Diagnostic {
         format!("{} {}", self.summary, self.detail)
     }
 
-    /// The same for people, line by line.
+    /// The same for people, line by line, without credentials that it repeats.
     pub fn lines(&self) -> Vec<String> {
         let place = self.range.as_ref().map(|range| format!("in {} line {}", range.filename, range.start.line));
         let about = match (&self.address, place) {
@@ -130,6 +132,7 @@ impl Diagnostic {
             (address, place) => address.clone().or(place),
         };
         let detail = self.detail.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned);
-        std::iter::once(self.summary.clone()).chain(about.map(|about| format!("({about})"))).chain(detail).collect()
+        let lines = std::iter::once(self.summary.clone()).chain(about.map(|about| format!("({about})"))).chain(detail);
+        lines.map(|line| redact(&line)).collect()
     }
 }

@@ -3,6 +3,7 @@
 use super::events::Diagnostic;
 use super::existing;
 use super::root::Root;
+use crate::changes::redact;
 use crate::error::{Error, Kind};
 
 /// How much of what was not JSON is worth repeating.
@@ -29,7 +30,7 @@ impl Said {
     pub fn failure(&self, doing: &str, root: &Root) -> Error {
         let mut lines: Vec<String> = self.errors().flat_map(Diagnostic::lines).collect();
         if lines.is_empty() {
-            lines = self.last().cloned().collect();
+            lines = self.last().map(|line| redact(line)).collect();
         }
         let text = lines.join("\n");
         let (kind, hints) = judged(&text, root);
@@ -68,7 +69,7 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let environment = &root.environment;
     if says(&["Saved plan is stale"]) {
-        let hint = format!("plan again: claimctl plan {} --env {environment}", root.stack);
+        let hint = format!("plan again: claimctl plan {}", root.typed());
         return (Kind::Refused, vec![hint]);
     }
     if says(&["does not have the expected content"]) {
@@ -98,7 +99,7 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
         return (Kind::Denied, vec![hint.to_owned()]);
     }
     if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
-        return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap --env {environment}")]);
+        return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap {}", root.reached())]);
     }
     if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
         let hint = format!("the addresses that the stack has: claimctl plan {}", root.typed());
@@ -121,7 +122,7 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
         let hint = "providers come from their registry or a mirror of it: check the network and TF_CLI_CONFIG_FILE";
         return (Kind::Unreachable, vec![hint.to_owned()]);
     }
-    let again = format!("mend the cause; what is still to do: claimctl plan {} --env {environment}", root.stack);
+    let again = format!("mend the cause; what is still to do: claimctl plan {}", root.typed());
     (Kind::Unexpected, vec![again])
 }
 
@@ -180,6 +181,16 @@ mod tests {
             assert_eq!(error.kind(), kind, "{summary}");
             assert_eq!(error.said()[0], summary);
             assert!(!error.hints().is_empty());
+        }
+    }
+
+    #[test]
+    fn credentials_that_terraform_repeats_are_hidden() {
+        let of_json = said("Invalid index", "url=https://me:hunter2@host, db_password=hunter2 and the rest");
+        let of_text = Said { other: vec!["no such host: https://me:hunter2@host".to_owned()], ..Said::default() };
+        for said in [of_json, of_text] {
+            let told = said.failure("plan it", &root()).said().join(" ");
+            assert!(told.contains("https://[hidden]@host") && !told.contains("hunter2"), "{told}");
         }
     }
 

@@ -188,11 +188,11 @@ impl Terraform {
 
     /// The workspace is made where there is none yet, which a role that only plans cannot do.
     fn or_new(&self, error: Error) -> Error {
-        let Root { stack, environment, .. } = &self.root;
         match error.kind() {
             Kind::Denied => error.hint(format!(
                 "where nothing is deployed there yet, the first run makes the workspace and so needs the right to write \
-                 the state: claimctl deploy {stack} --env {environment}"
+                 the state: claimctl deploy {}",
+                self.root.typed()
             )),
             _ => error,
         }

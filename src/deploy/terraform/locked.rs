@@ -20,8 +20,8 @@ const IS_TAKEN: [&str; 2] = ["PreconditionFailed", "ConditionalCheckFailed"];
 /// How Go prints a time, without its fraction, which may be missing.
 const CREATED: &str = "%Y-%m-%d %H:%M:%S %z";
 
-/// `program` is what runs of Terraform on this machine are called.
-pub fn explain(said: &Said, root: &Root, program: &str) -> Error {
+/// `program` is what runs of Terraform on this machine are called; `can_wait` where what is behind `--` comes to it.
+pub fn explain(said: &Said, root: &Root, program: &str, can_wait: bool) -> Error {
     let text = said.text();
     let info = info(&text);
     let Some(id) = info.get("ID") else {
@@ -47,7 +47,8 @@ pub fn explain(said: &Said, root: &Root, program: &str) -> Error {
     let life = root.workplace(program).look(info.get("Who").copied(), created);
     let error = error.hint(life.sentence());
     let unlock = format!("claimctl state unlock {} {}", root.typed(), quoted(id));
-    let wait = "wait for them, and run the same command again; to wait here: -- -lock-timeout=10m";
+    let here = if can_wait { "; to wait here: -- -lock-timeout=10m" } else { "" };
+    let wait = format!("wait for them, and run the same command again{here}");
     match life {
         Life::Alive { .. } => error.hint(wait),
         Life::Dead { .. } => error.hint(format!("give the lock back: {unlock}")),
@@ -97,13 +98,16 @@ mod tests {
 
     #[test]
     fn whoever_holds_the_lock_is_named_with_what_to_type() {
-        let error = explain(&said(SAID), &root(), "terraform");
+        let error = explain(&said(SAID), &root(), "terraform", true);
         assert_eq!(error.kind(), Kind::Refused);
         assert_eq!(error.to_string(), "the state of claim-check in dev is locked by eve@elsewhere");
         let cause = &error.chain()[1];
         assert!(cause.starts_with("operation apply, since 2026-01-0") && cause.contains(" ago), lock 9db590f1"));
         let hints = error.hints().join("\n");
         assert!(hints.starts_with("it is of another machine"), "{hints}");
+        assert!(hints.contains("to wait here: -- -lock-timeout=10m"), "{hints}");
+        let nowhere = explain(&said(SAID), &root(), "terraform", false).hints().join("\n");
+        assert!(nowhere.contains("run the same command again\n"), "{nowhere}");
         let unlock = "claimctl state unlock claim-check --env dev 9db590f1-b6fe-c5f2-2678-8804f089deba";
         assert!(hints.ends_with(unlock), "{hints}");
     }
@@ -112,7 +116,7 @@ mod tests {
     fn a_machine_of_the_same_name_does_not_make_a_run_dead() {
         let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
         let here = SAID.replace("elsewhere", host.trim());
-        let error = explain(&said(&here), &root(), "terraform");
+        let error = explain(&said(&here), &root(), "terraform", true);
         let hints = error.hints().join("\n");
         assert!(hints.starts_with("whether it is at work cannot be told"), "{hints}");
         assert!(hints.contains("only where that run has died, give the lock back: "), "{hints}");
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn a_lock_that_terraform_cannot_read_is_one_all_the_same() {
         let error =
-            explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), "terraform");
+            explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), "terraform", true);
         assert_eq!(error.kind(), Kind::Refused);
         assert!(error.hints()[0].ends_with("claimctl state unlock claim-check --env dev --dry-run"));
     }
@@ -136,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_lock_that_could_not_be_asked_for_is_no_lock_of_somebody() {
-        let error = explain(&said("Error acquiring the state lock: api error AccessDenied"), &root(), "terraform");
+        let error =
+            explain(&said("Error acquiring the state lock: api error AccessDenied"), &root(), "terraform", true);
         assert_eq!(error.kind(), Kind::Denied);
     }
 }

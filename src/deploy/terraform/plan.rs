@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::driver::Terraform;
 use super::events::Event;
-use super::root::Root;
 use super::saved::{Deployed, PlanFile, Sidecar, empty_private, private_folder, remove_abandoned};
 use super::shape::Plan;
 use super::summary::Summary;
@@ -97,7 +96,7 @@ impl Terraform {
         // There is something to do (Terraform documentation, "terraform plan", -detailed-exitcode).
         let is_empty = ended.status.code() != Some(2);
         if is_empty || ended.interrupted {
-            self.check(&ended, &said, &doing)?;
+            self.check(&ended, &said, &doing, true)?;
         }
         self.note_warnings(&said);
         let summary = match is_empty && !seen.is_empty() {
@@ -117,7 +116,7 @@ impl Terraform {
             artifacts: wish.artifacts.clone(),
             mode: wish.mode,
             is_empty,
-            arguments: redact_arguments(&wish.arguments),
+            arguments: redact_arguments(&wish.arguments, &self.source.sensitive),
             ..Sidecar::new(&self.root, &target.region, target.expected_account(), &self.binary.version)
         };
         Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary })
@@ -164,10 +163,7 @@ impl Terraform {
                 let error = Error::not_found(format!("{} has nothing at {target}", self.root.name()));
                 return Err(match self.source.meant(target) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
-                    None => {
-                        let Root { stack, environment, .. } = &self.root;
-                        error.hint(format!("what there is: claimctl plan {stack} --env {environment}"))
-                    }
+                    None => error.hint(format!("what there is: claimctl plan {}", self.root.typed())),
                 });
             }
         }

@@ -25,6 +25,8 @@ pub struct Root {
     /// The root module.
     pub folder: PathBuf,
     pub environment: String,
+    /// What was typed to reach it, besides the environment.
+    pub flags: String,
     /// Terraform's own folder for this root and environment, and claimctl's notes beside it. Private.
     pub data_dir: PathBuf,
     pub backend: BackendFile,
@@ -61,6 +63,7 @@ impl Root {
             data_dir: data.join(&environment).join(stack),
             state: StateAt { bucket, key: state_key(&backend.workspace_key_prefix(), &environment, stack) },
             backend,
+            flags: target.flags.clone(),
             environment,
         })
     }
@@ -91,12 +94,17 @@ impl Root {
 
     /// How the stack is named to a verb: `claim-check --env dev`.
     pub fn typed(&self) -> String {
-        format!("{} --env {}", self.stack, self.environment)
+        format!("{} {}", self.stack, self.reached())
+    }
+
+    /// How its environment is named to a verb: `--env dev`.
+    pub fn reached(&self) -> String {
+        format!("--env {}{}", self.environment, self.flags)
     }
 
     /// The command that brings an older state back.
     pub fn restored_by(&self) -> String {
-        format!("claimctl state restore {} VERSION --env {}", self.stack, self.environment)
+        format!("claimctl state restore {} VERSION {}", self.stack, self.reached())
     }
 
     /// The stack and where it is, as the operator would say it.
@@ -165,6 +173,7 @@ pub(super) mod tests {
             stack: "claim-check".to_owned(),
             folder: project.join("terraform/stacks/claim-check"),
             environment: "dev".to_owned(),
+            flags: String::new(),
             data_dir: project.join("data"),
             backend: BackendFile { path: project.join("backend"), content: None },
             state: StateAt { bucket: "state".to_owned(), key: "claim-check/dev/claim-check.tfstate".to_owned() },

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Mode;
 use super::root::{Root, StateAt};
 use crate::artifact::sha256;
-use crate::changes::command_line;
+use crate::changes::{command_line, quoted};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{Existing, create_private, write_private};
 use crate::lock;
@@ -65,13 +65,15 @@ pub struct PlanFile {
     pub sidecar: Sidecar,
     /// The operator's file that it was read from.
     kept: Option<PathBuf>,
+    /// What was typed to reach its environment, besides its name.
+    flags: String,
     _folder: PrivateFolder,
 }
 
 impl PlanFile {
     /// A plan that was just written into a private folder.
     pub fn made(folder: PrivateFolder, path: PathBuf, sidecar: Sidecar) -> PlanFile {
-        PlanFile { path, sidecar, kept: None, _folder: folder }
+        PlanFile { path, sidecar, kept: None, flags: String::new(), _folder: folder }
     }
 
     /// Puts a copy where the operator wants it, plan first: a sidecar without its plan promises nothing.
@@ -121,25 +123,25 @@ impl PlanFile {
         let folder = private_folder(root)?;
         let copy = folder.path().join("plan");
         write_private(&copy, &plan, Existing::Replace)?;
-        Ok(PlanFile { path: copy, sidecar, kept: Some(path.to_owned()), _folder: folder })
-    }
-
-    /// Whether it is the operator's, and not of this run.
-    pub fn is_kept(&self) -> bool {
-        self.kept.is_some()
+        Ok(PlanFile { path: copy, sidecar, kept: Some(path.to_owned()), flags: root.flags.clone(), _folder: folder })
     }
 
     /// What to do about a plan that is of no use.
     pub fn again(&self) -> String {
         match &self.kept {
-            Some(kept) => format!("make a new one: {}", self.sidecar.command(kept)),
+            Some(kept) => format!("make a new one: {}", self.sidecar.command(kept, &self.flags)),
             None => "run the same command again: it plans anew".to_owned(),
         }
     }
 
+    /// Whether it is an operator's, made by an earlier run.
+    pub fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// The command that makes a plan once more that was kept, and is gone.
     pub fn made_again(&self) -> Option<String> {
-        self.kept.as_ref().filter(|kept| !kept.exists()).map(|kept| self.sidecar.command(kept))
+        self.kept.as_ref().filter(|kept| !kept.exists()).map(|kept| self.sidecar.command(kept, &self.flags))
     }
 
     /// Removes plan and sidecar: applied, whether wholly or in part, they are of no use any more.
@@ -157,9 +159,9 @@ impl PlanFile {
 
 impl Sidecar {
     /// The command that makes this plan once more. What it deploys is in the artifact bucket once it was tried.
-    fn command(&self, path: &Path) -> String {
+    fn command(&self, path: &Path, flags: &str) -> String {
         let path = path.display().to_string();
-        let mut words = vec!["claimctl", "plan", &self.stack, "--env", &self.environment, "--plan-file", &path];
+        let mut words = vec!["--plan-file", &path];
         let mut digests: Vec<&str> = self.artifacts.iter().map(|artifact| artifact.digest.as_str()).collect();
         digests.dedup();
         match (self.mode, &digests[..]) {
@@ -168,7 +170,7 @@ impl Sidecar {
             _ => {}
         }
         words.extend(self.arguments.iter().map(String::as_str));
-        command_line(&words)
+        format!("claimctl plan {} --env {}{flags} {}", self.stack, self.environment, command_line(&words))
     }
 
     pub fn new(root: &Root, region: &str, account: Option<&str>, terraform: &str) -> Sidecar {
@@ -249,9 +251,7 @@ fn beside(path: &Path) -> PathBuf {
 
 /// How a plan is made that cannot be read, or belongs elsewhere.
 pub fn again(root: &Root, path: &Path) -> String {
-    let path = path.display().to_string();
-    let plan = ["claimctl", "plan", &root.stack, "--env", &root.environment, "--plan-file", &path];
-    format!("make a new one: {}", command_line(&plan))
+    format!("make a new one: claimctl plan {} --plan-file {}", root.typed(), quoted(&path.display().to_string()))
 }
 
 #[cfg(test)]

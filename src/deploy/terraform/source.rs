@@ -13,11 +13,13 @@ use crate::error::{Error, IoContext, Result};
 pub struct Source {
     /// The variables that it declares, with defaults that are strings.
     pub variables: BTreeMap<String, Option<String>>,
+    /// Those of them that are marked as such.
+    pub sensitive: BTreeSet<String>,
     pub artifacts: Vec<ArtifactOf>,
     /// The addresses of its modules and resources, such as `module.table`, without those within modules.
     addresses: Vec<String>,
     /// Whether its state is kept where claimctl looks for it.
-    pub has_backend: bool,
+    has_backend: bool,
     /// Everything that `init` installs or connects to, as text.
     pub installed: String,
 }
@@ -62,6 +64,16 @@ impl Source {
         Ok(source)
     }
 
+    /// Without the block, Terraform takes no notice of the backend file but for a warning, and keeps the state beside
+    /// the root.
+    pub fn check_backend(&self, root: &Path) -> Result<()> {
+        match self.has_backend {
+            true => Ok(()),
+            false => Err(Error::usage(format!("{} does not say that its state is kept in S3", root.display()))
+                .hint("add to its files: terraform { backend \"s3\" {} }")),
+        }
+    }
+
     /// The variables by which claimctl decides what it builds, and where it publishes that.
     pub fn deciding(&self) -> BTreeSet<&str> {
         let handlers = self.artifacts.iter().filter_map(|artifact| match &artifact.handler {
@@ -75,7 +87,11 @@ impl Source {
     fn take(&mut self, body: &Body) {
         for block in body.get_blocks("variable") {
             let default = block.body.get_attribute("default").and_then(|found| found.value.as_str());
+            let is_sensitive = block.body.get_attribute("sensitive").and_then(|found| found.value.as_bool());
             if let Some(name) = block.labels.first() {
+                if is_sensitive == Some(true) {
+                    self.sensitive.insert(name.as_str().to_owned());
+                }
                 self.variables.insert(name.as_str().to_owned(), default.map(str::to_owned));
             }
         }

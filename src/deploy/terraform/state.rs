@@ -9,6 +9,7 @@ use crate::aws::{Explain, code};
 use crate::deploy::state::{Content, Header, no_bucket};
 use crate::deploy::surfaces::surface_key;
 use crate::error::{Error, Kind, Result};
+use crate::policy::bucket_arn;
 use crate::target::Target;
 
 const LIST: &str = "s3:ListBucket";
@@ -51,7 +52,7 @@ async fn is_there(target: &Target, root: &Root) -> Result<bool> {
     if is_missing {
         return Err(no_bucket(bucket, &root.environment, Some(&root.backend.path)));
     }
-    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &format!("arn:aws:s3:::{bucket}"));
+    let found = answer.or_needs(&format!("look for the state in {bucket}"), LIST, &bucket_arn(&target.region, bucket));
     let found = found.map_err(|error| match error.kind() {
         Kind::Denied => error.hint(format!(
             "or the bucket is of another account, of which S3 says the same: it is named in {}",
@@ -67,8 +68,11 @@ pub async fn read(target: &Target, root: &Root) -> Result<Vec<u8>> {
     let (bucket, key) = (&root.state.bucket, &root.state.key);
     let get = target.s3().get_object().bucket(bucket).key(key);
     let get = get.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
-    let object =
-        get.or_needs(&format!("read the state of {}", root.name()), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
+    let object = get.or_needs(
+        &format!("read the state of {}", root.name()),
+        GET,
+        &format!("{}/{key}", bucket_arn(&target.region, bucket)),
+    )?;
     let broken = |error| Error::new(Kind::Unreachable, "the state broke off while it was read").caused_by(error);
     Ok(object.body.collect().await.map_err(broken)?.to_vec())
 }

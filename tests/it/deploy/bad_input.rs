@@ -73,6 +73,17 @@ fn an_apply_that_crashed_is_no_deployment_and_what_it_made_stays_known() {
     }
 }
 
+#[test]
+fn how_long_to_wait_for_the_lock_is_handed_on_to_the_apply() {
+    let server = Server::up();
+    let site = Site::new(&server);
+    site.with_small("waiting");
+    fake(&site, "[[ $1 == apply ]] && echo \"$@\" > arguments");
+    site.run("deploy waiting --env dev --yes --parallelism 3 -- -lock-timeout=7s -refresh=true").exits(0);
+    let arguments = site.project.read("terraform/stacks/waiting/arguments");
+    assert!(arguments.contains(" -parallelism=3 -lock-timeout=7s /"), "{arguments}");
+}
+
 /// What Terraform's S3 backend says in such a case, word for word but for the names.
 fn backend_says(site: &Site<'_>, verb: &str, api_error: &str) {
     let said = format!(

@@ -37,6 +37,14 @@ fn a_full_bucket_is_emptied_only_where_it_is_named() {
     let refused = destroy("").fails_with(4, "with data would be lost, so nothing was done").says("2 versions, 2.0 KiB");
     destroy("--allow-destroy module.nothing").fails_with(4, "with data would be lost").says("module.nothing");
     assert_eq!((site.root.cloud.all("aws_s3_bucket").len(), left(&server)), (1, 2));
+    // Without the endpoint that a flag has named, what is typed would go to another account.
+    let flag = format!("--endpoint-url {}", server.endpoint);
+    let by_flag = |line: &str| site.claimctl(&format!("{line} {flag}")).env_remove("AWS_ENDPOINT_URL").run();
+    let told = by_flag("destroy claim-check --env dev --yes").fails_with(4, "would be lost").after("name each: ");
+    assert!(told.starts_with(&format!("claimctl destroy claim-check --env dev {flag} --yes")), "{told}");
+    let told = by_flag("state unlock claim-check --env dev -o json").exits(0).json();
+    assert_eq!(told["next"], format!("claimctl plan claim-check --env dev {flag}"));
+    assert!(!refused.after("name each: ").contains("--endpoint-url"), "the variable names it");
     let destroyed = site.follows(&refused, "name each: ").exits(0).says("emptied: 2 versions, 2.0 KiB");
     destroyed.says("claim-check: destroyed, 28 changes, 1 bucket emptied");
     assert_eq!(left(&server), 0);

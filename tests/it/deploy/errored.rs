@@ -136,6 +136,6 @@ fn an_empty_state_in_the_place_of_one_that_listed_something_is_a_loss_unless_it_
     refused.says("claimctl state restore small VERSION --env dev");
     site.run(&format!("state restore small serial:{last} --env dev --yes")).exits(0);
     site.run("plan small --env dev").exits(0).says("nothing to do");
-    elsewhere("destroy small --env dev --yes --allow-destroy aws_sqs_queue.q");
+    elsewhere("destroy small --env dev --yes --allow-destroy aws_sqs_queue.q --allow-destroy aws_ssm_parameter.p");
     site.run("plan small --env dev").exits(0).says("2 to create");
 }

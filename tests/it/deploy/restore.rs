@@ -83,7 +83,8 @@ fn a_state_that_was_deleted_comes_back_with_any_kind_of_lock_and_from_any_machin
         claimctl(&format!("state restore small serial:{last} --env dev --yes")).exits(0).says("2 resources added");
         assert!(serial(&site) > last && name(&site) == "one");
         claimctl("deploy small --env dev --yes").exits(0).says("nothing to do");
-        claimctl("destroy small --env dev --yes --allow-destroy aws_sqs_queue.q").exits(0);
+        claimctl("destroy small --env dev --yes --allow-destroy aws_sqs_queue.q --allow-destroy aws_ssm_parameter.p")
+            .exits(0);
         empty(&site);
     }
 }

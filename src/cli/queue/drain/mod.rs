@@ -117,7 +117,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let change = target.authorize(ctx, &intent(&order, &depth, &to.file)).await?;
     match args.pause_consumer {
-        true => report(undisturbed(ctx, target, &order, &to, &change, args.target.again()).await?),
+        true => report(undisturbed(ctx, target, &order, &to, &change, args.target.again(ctx)).await?),
         false => report(into_file(ctx, target, &order, &to, &change).await?),
     }
 }
