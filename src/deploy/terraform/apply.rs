@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::driver::Terraform;
-use super::events::{Event, Hook};
-use super::init;
-use super::made::Making;
-use super::plan::{Mode, Planned};
+use crate::deploy::terraform::plan::make::{Mode, Planned};
+use crate::deploy::terraform::run::driver::Terraform;
+use crate::deploy::terraform::run::events::{Event, Hook};
+use crate::deploy::terraform::run::init;
+use crate::deploy::terraform::unfinished::made::Making;
 use crate::deploy::versions::Held;
 use crate::error::{Error, Result};
 use crate::output::units::duration;

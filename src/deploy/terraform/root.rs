@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::source;
 use crate::config::Config;
 use crate::context::Paths;
 use crate::deploy::backend::BackendFile;
 use crate::deploy::state::Workplace;
 use crate::deploy::state::state_key;
+use crate::deploy::terraform::source;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::target::Target;
@@ -163,7 +163,7 @@ fn stacks_folder(project: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::deploy::terraform) mod tests {
     use super::*;
 
     /// A root of nowhere, for what only wants its names.

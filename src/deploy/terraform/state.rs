@@ -4,10 +4,10 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::root::Root;
 use crate::aws::{Explain, code};
 use crate::deploy::state::{Content, Header, no_bucket};
 use crate::deploy::surfaces::surface_key;
+use crate::deploy::terraform::root::Root;
 use crate::error::{Error, Kind, Result};
 use crate::policy::bucket_arn;
 use crate::target::Target;

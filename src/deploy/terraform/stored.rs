@@ -1,9 +1,9 @@
 //! The state that Terraform keeps: told by it, and replaced through it, which takes the lock and checks the lineage.
 
-use super::driver::Terraform;
-use super::init;
-use super::saved::{private_folder, remove_abandoned};
 use crate::deploy::state::Told;
+use crate::deploy::terraform::plan::file::{private_folder, remove_abandoned};
+use crate::deploy::terraform::run::driver::Terraform;
+use crate::deploy::terraform::run::init;
 use crate::error::{Error, Result};
 use crate::folder::{Existing, write_private};
 use crate::progress::Unit;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::root::Root;
-use super::source::{self, Source};
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::source::{self, Source};
 use crate::error::{Error, Result};
 use crate::target::Target;
 
@@ -12,7 +12,7 @@ use crate::target::Target;
 pub const PLACE: [&str; 5] = ["project", "environment", "region", "account", "state_bucket"];
 
 /// What begins the names of variables of a root (Terraform documentation, "Environment Variables", TF_VAR_name).
-pub(super) const VARIABLE: &str = "TF_VAR_";
+pub(in crate::deploy::terraform) const VARIABLE: &str = "TF_VAR_";
 
 /// The `-var-file` and `-var` arguments, in the order in which later ones win.
 pub fn arguments(

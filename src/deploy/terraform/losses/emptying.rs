@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use super::apply::Done;
-use super::driver::Terraform;
-use super::holdings::{Holding, versions_of};
-use super::plan::Planned;
-use super::root::Root;
-use super::state;
+use crate::deploy::terraform::apply::Done;
+use crate::deploy::terraform::losses::holdings::{Holding, versions_of};
+use crate::deploy::terraform::plan::make::Planned;
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::run::driver::Terraform;
+use crate::deploy::terraform::state;
 use crate::deploy::versions::Held;
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Unit;

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Mode;
-use super::root::{Root, StateAt};
 use crate::artifact::sha256;
 use crate::changes::{command_line, quoted};
+use crate::deploy::terraform::plan::make::Mode;
+use crate::deploy::terraform::root::{Root, StateAt};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{Existing, create_private, write_private};
 use crate::lock;

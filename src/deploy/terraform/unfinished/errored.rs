@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::init;
-use super::root::Root;
 use crate::changes::quoted;
 use crate::deploy::state::{Content, Owner};
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::run::init;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{Existing, write_private};
 

@@ -1,9 +1,9 @@
 //! What exists without being in the state, as after a run that was killed: how it is taken in.
 
-use super::events::Diagnostic;
-use super::made::Made;
-use super::root::Root;
 use crate::changes::quoted;
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::run::events::Diagnostic;
+use crate::deploy::terraform::unfinished::made::Made;
 
 /// Types whose import ID is the name that the provider gives with the error (Terraform Registry, AWS provider, section
 /// "Import" of each resource).
@@ -88,8 +88,8 @@ fn id<'a>(kind: &str, text: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::terraform::events::Event;
     use crate::deploy::terraform::root::tests::root;
+    use crate::deploy::terraform::run::events::Event;
 
     fn error(address: &str, summary: &str) -> Diagnostic {
         let line = serde_json::json!({"type": "diagnostic", "diagnostic": {"severity": "error", "summary": summary,

@@ -6,10 +6,10 @@ use std::fmt;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use serde_json::Value;
 
-use super::keepers;
-use super::summary::Change;
 use crate::aws::Explain;
 use crate::cancel::Cancel;
+use crate::deploy::terraform::losses::keepers;
+use crate::deploy::terraform::plan::summary::Change;
 use crate::deploy::versions::{Bucket, LIST_VERSIONS};
 use crate::error::{Error, Kind, Result};
 use crate::output::units::{bytes, count};

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::driver::Terraform;
-use super::events::Event;
-use super::saved::{Deployed, PlanFile, Sidecar, empty_private, private_folder, remove_abandoned};
-use super::shape::Plan;
-use super::summary::Summary;
-use super::variables;
 use crate::artifact::sha256;
 use crate::changes::redact_arguments;
+use crate::deploy::terraform::plan::file::{
+    Deployed, PlanFile, Sidecar, empty_private, private_folder, remove_abandoned,
+};
+use crate::deploy::terraform::plan::shape::Plan;
+use crate::deploy::terraform::plan::summary::Summary;
+use crate::deploy::terraform::run::driver::Terraform;
+use crate::deploy::terraform::run::events::Event;
+use crate::deploy::terraform::variables;
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Unit;
 use crate::target::Target;

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::events::Event;
-use super::existing::{self, kind};
-use super::root::Root;
-use super::summary::{Action, Summary};
+use crate::deploy::terraform::plan::summary::{Action, Summary};
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::run::events::Event;
+use crate::deploy::terraform::unfinished::existing::{self, kind};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{Existing, write_private};
 use crate::output::units::count;

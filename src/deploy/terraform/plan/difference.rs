@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::shape::ChangeOf;
 use crate::changes::is_secret_name;
+use crate::deploy::terraform::plan::shape::ChangeOf;
 
 /// One attribute: what it is and what it is to be.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -7,21 +7,25 @@ use std::sync::Arc;
 
 use tokio::process::Command;
 
-use super::binary::Binary;
-use super::errored::ERRORED;
-use super::events::{Diagnostic, Event};
-use super::failure::Said;
-use super::init::Select;
-use super::root::Root;
-use super::source::Source;
-use super::state::Found;
-use super::surroundings::{self, Surroundings};
-use super::{errored, init, locked, state, variables};
 use crate::cancel::Cancel;
 use crate::child::{self, Ended, Stream};
 use crate::context::Ctx;
 use crate::deploy::state::turns;
 use crate::deploy::surfaces::surface_key;
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::run::binary::Binary;
+use crate::deploy::terraform::run::events::{Diagnostic, Event};
+use crate::deploy::terraform::run::failure::Said;
+use crate::deploy::terraform::run::init;
+use crate::deploy::terraform::run::init::Select;
+use crate::deploy::terraform::run::locked;
+use crate::deploy::terraform::run::surroundings::{self, Surroundings};
+use crate::deploy::terraform::source::Source;
+use crate::deploy::terraform::state;
+use crate::deploy::terraform::state::Found;
+use crate::deploy::terraform::unfinished::errored;
+use crate::deploy::terraform::unfinished::errored::ERRORED;
+use crate::deploy::terraform::variables;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::create_private;
 use crate::lock;
@@ -32,10 +36,10 @@ pub struct Terraform {
     pub root: Root,
     pub source: Source,
     pub binary: Binary,
-    pub(super) path_style: bool,
-    pub(super) progress: Arc<dyn Progress>,
-    pub(super) cancel: Cancel,
-    pub(super) surroundings: Surroundings,
+    pub(in crate::deploy::terraform) path_style: bool,
+    pub(in crate::deploy::terraform) progress: Arc<dyn Progress>,
+    pub(in crate::deploy::terraform) cancel: Cancel,
+    pub(in crate::deploy::terraform) surroundings: Surroundings,
 }
 
 impl Terraform {
@@ -132,7 +136,7 @@ impl Terraform {
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
-    pub(super) async fn turn(&self) -> Result<lock::Lock> {
+    pub(in crate::deploy::terraform) async fn turn(&self) -> Result<lock::Lock> {
         lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
@@ -187,7 +191,12 @@ impl Terraform {
     }
 
     /// The same in a workspace, or in the one that is selected.
-    pub(super) async fn run_in(&self, workspace: Option<&str>, arguments: &[String], doing: &str) -> Result<String> {
+    pub(in crate::deploy::terraform) async fn run_in(
+        &self,
+        workspace: Option<&str>,
+        arguments: &[String],
+        doing: &str,
+    ) -> Result<String> {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
@@ -209,7 +218,7 @@ impl Terraform {
     }
 
     /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
-    pub(super) async fn stream_in(
+    pub(in crate::deploy::terraform) async fn stream_in(
         &self,
         turn: &lock::Lock,
         arguments: &[String],

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::difference::{self, Attribute};
-use super::shape::{ChangeOf, Plan, ResourceChange};
+use crate::deploy::terraform::plan::difference::{self, Attribute};
+use crate::deploy::terraform::plan::shape::{ChangeOf, Plan, ResourceChange};
 use crate::error::{Error, Result};
 
 #[derive(Debug, Clone, Default, Serialize)]

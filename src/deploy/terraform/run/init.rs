@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::driver::Terraform;
-use super::root::{Root, StateAt};
-use super::state::Found;
 use crate::changes::quoted;
 use crate::deploy::state::Header;
+use crate::deploy::terraform::root::{Root, StateAt};
+use crate::deploy::terraform::run::driver::Terraform;
+use crate::deploy::terraform::state::Found;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::progress::Unit;
 
@@ -140,7 +140,7 @@ fn is_unknown_workspace(error: &Error) -> bool {
 
 impl Terraform {
     /// Initialises where something changed since the last time, and selects the environment's workspace.
-    pub(super) async fn ensure_initialised(&self, select: Select) -> Result<()> {
+    pub(in crate::deploy::terraform) async fn ensure_initialised(&self, select: Select) -> Result<()> {
         let root = &self.root;
         let notes = Notes::read(root);
         let selection = root.data_dir.join("environment");

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::driver::Terraform;
-use super::plan::{Mode, Planned};
-use super::summary::Change;
+use crate::deploy::terraform::plan::make::{Mode, Planned};
+use crate::deploy::terraform::plan::summary::Change;
+use crate::deploy::terraform::run::driver::Terraform;
 use crate::error::{Error, Result};
 
 /// What the stacks that have a switch for it call the variable.

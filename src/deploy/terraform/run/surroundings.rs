@@ -7,10 +7,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use tokio::process::Command;
 
-use super::root::Root;
-use super::source::Source;
-use super::variables::{PLACE, VARIABLE};
 use crate::context::Ctx;
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::source::Source;
+use crate::deploy::terraform::variables::{PLACE, VARIABLE};
 use crate::error::{Error, Result};
 use crate::target::Target;
 
@@ -49,7 +49,7 @@ const ENDPOINTS: [&str; 5] = [
 /// An apply that loses its credentials half-way can save neither its state nor give its lock back.
 const LEAST_FOR_AN_APPLY: Duration = Duration::from_secs(5 * 60);
 
-pub(super) struct Surroundings {
+pub(in crate::deploy::terraform) struct Surroundings {
     unset: Vec<String>,
     variables: Vec<(&'static str, String)>,
     credentials: Option<SharedCredentialsProvider>,
@@ -126,7 +126,7 @@ fn is_misleading(name: &str) -> bool {
 }
 
 /// A variable of the stack that the shell sets is not in the repository, and what it does is in the plan all the same.
-pub(super) fn note_variables(ctx: &Ctx, source: &Source) {
+pub(in crate::deploy::terraform) fn note_variables(ctx: &Ctx, source: &Source) {
     let set = ctx.variable_names().filter_map(|name| name.strip_prefix(VARIABLE));
     let mut set: Vec<&str> = set.filter(|name| source.variables.contains_key(*name) && !PLACE.contains(name)).collect();
     set.sort_unstable();

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::events::Diagnostic;
-use super::failure::Said;
-use super::root::Root;
 use crate::changes::quoted;
 use crate::deploy::state::Life;
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::run::events::Diagnostic;
+use crate::deploy::terraform::run::failure::Said;
 use crate::error::{Error, Kind};
 use crate::output::units::{duration, local_time};
 

@@ -1,9 +1,9 @@
 //! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
 
-use super::events::Diagnostic;
-use super::existing;
-use super::root::Root;
 use crate::changes::redact;
+use crate::deploy::terraform::root::Root;
+use crate::deploy::terraform::run::events::Diagnostic;
+use crate::deploy::terraform::unfinished::existing;
 use crate::error::{Error, Kind};
 
 /// How much of what was not JSON is worth repeating.
@@ -153,8 +153,8 @@ const FRAME: fn(char) -> bool = |c| c.is_whitespace() || c == '│';
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::terraform::events::Event;
     use crate::deploy::terraform::root::tests::root;
+    use crate::deploy::terraform::run::events::Event;
 
     fn said(summary: &str, detail: &str) -> Said {
         let line = serde_json::json!({"type": "diagnostic", "diagnostic": {"severity": "error", "summary": summary,

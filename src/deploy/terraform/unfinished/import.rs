@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::driver::Terraform;
-use super::existing::{self, kind};
-use super::made;
-use super::variables;
 use crate::changes::quoted;
 use crate::deploy::state::Resource;
+use crate::deploy::terraform::run::driver::Terraform;
+use crate::deploy::terraform::unfinished::existing::{self, kind};
+use crate::deploy::terraform::unfinished::made;
+use crate::deploy::terraform::variables;
 use crate::error::{Error, Result};
 use crate::target::{Change, Target};
 

@@ -1,0 +1,7 @@
+//! Plans: made by Terraform, read from its plan file, summed up for a person, and kept for later.
+
+pub(super) mod difference;
+pub(super) mod file;
+pub(super) mod make;
+pub(super) mod shape;
+pub(super) mod summary;
