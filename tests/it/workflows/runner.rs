@@ -224,6 +224,14 @@ fn policy(site: &Site<'_>, parts: &[&str]) -> Value {
         let policy: Value = serde_json::from_str(policy["policy"].as_str().unwrap()).unwrap();
         policy["Statement"].as_array().unwrap().clone()
     });
+    // IAM of the sandbox (MiniStack 1.5.33) does not know this key of a condition, and denies whatever has it.
+    let statements = statements.map(|mut statement: Value| {
+        if statement["Sid"] == "PublishArtifacts" {
+            assert_eq!(statement["Condition"], json!({"Null": {"s3:if-none-match": "false"}}));
+            statement.as_object_mut().unwrap().remove("Condition");
+        }
+        statement
+    });
     // The account guard asks STS, which needs no permission at AWS.
     let who = json!({"Effect": "Allow", "Action": ["sts:GetCallerIdentity"], "Resource": "*"});
     json!({"Version": "2012-10-17", "Statement": statements.chain([who]).collect::<Vec<_>>()})
