@@ -4,6 +4,7 @@
 
 mod args;
 mod clients;
+mod confirm;
 mod guard;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::seen::Seen;
 use crate::surface::Surfaces;
 
 pub use args::TargetArgs;
+pub use confirm::ConfirmArgs;
 pub use guard::{Change, Intent};
 
 pub struct Target {

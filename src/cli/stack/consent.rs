@@ -4,7 +4,7 @@ use crate::context::Ctx;
 use crate::deploy::terraform::{self, Holding, Mode, Planned, Terraform};
 use crate::error::{Error, Result};
 use crate::output::{Page, Table, say};
-use crate::target::{Change, Intent, Target};
+use crate::target::{Change, ConfirmArgs, Intent, Target};
 
 use super::{StackPlan, Typed, flag};
 
@@ -13,9 +13,8 @@ pub struct ConsentArgs {
     /// Let this be replaced or destroyed although it holds data
     #[arg(long, value_name = "ADDRESS")]
     pub allow_destroy: Vec<String>,
-    /// The name of a protected environment, typed here where there is no terminal to type it on
-    #[arg(long, value_name = "ENV")]
-    pub confirm: Option<String>,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
 }
 
 /// What the operator agreed to lose.
@@ -28,7 +27,7 @@ impl ConsentArgs {
     /// A name is wanted only of what is protected, and is no answer elsewhere. Stacks have the same addresses: what is
     /// named to be lost has to be of one of them.
     pub fn check(&self, target: &Target, stacks: &[String]) -> Result<()> {
-        if self.confirm.is_some() && !target.is_protected() {
+        if self.confirm.name.is_some() && !target.is_protected() {
             let name = target.name();
             return Err(Error::usage(format!("--confirm is for protected environments, and {name} is not protected"))
                 .hint("nothing was done; answer with --yes")
@@ -63,22 +62,18 @@ impl ConsentArgs {
         let naming = |addresses: &[&str]| {
             let addresses = self.allow_destroy.iter().map(String::as_str).chain(addresses.iter().copied());
             let named = addresses.flat_map(|address| ["--allow-destroy".to_owned(), address.to_owned()]);
-            typed.command(ctx, &root.stack, &[named.collect(), flag("--confirm", self.confirm.as_ref())].concat())
+            typed.command(ctx, &root.stack, &[named.collect(), flag("--confirm", self.confirm.name.as_ref())].concat())
         };
         terraform.check_protection(planned)?;
         terraform::check_holdings(target.is_protected(), &holdings, &self.allow_destroy, naming)?;
-        let is_answered = if target.is_protected() { self.confirm.is_some() } else { ctx.manners.yes };
-        if !is_answered {
+        if !self.confirm.is_answered(ctx, target) {
             let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };
             say(plan.add_to(lost(&holdings)).render(&ctx.terminal).trim_end());
         }
         let verb = if planned.mode() == Mode::Destroy { "destroy" } else { "deploy" };
         let destroys = summary.counts.replace + summary.counts.destroy > 0;
         let intent = Intent { what: format!("{verb} {} ({})", root.stack, summary.sentence()), destroys };
-        let agreed = match target.is_protected() {
-            true => target.authorize_by_name(ctx, &intent, target.name(), self.confirm.as_deref()).await?,
-            false => target.authorize(ctx, &intent).await?,
-        };
+        let agreed = self.confirm.authorize(ctx, target, &intent).await?;
         Ok(Losses { agreed, holdings })
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::output::units::count;
 use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
-use crate::target::{Change, Intent, Target, TargetArgs};
+use crate::target::{Change, ConfirmArgs, Intent, Target, TargetArgs};
 
 /// Take what exists into the state of a stack
 ///
@@ -29,9 +29,8 @@ pub struct Args {
     /// A variable of the stack, as deploy had it
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<String>,
-    /// The name of a protected environment, typed here where there is no terminal to type it on
-    #[arg(long, value_name = "ENV")]
-    confirm: Option<String>,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
     #[command(flatten)]
     pub target: TargetArgs,
 }
@@ -83,7 +82,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     if args.dry_run {
         return report(import);
     }
-    if (!ctx.manners.yes || target.is_protected()) && args.confirm.is_none() {
+    if !args.confirm.is_answered(ctx, target) {
         say(import.table().render(&ctx.terminal).trim_end());
     }
     let agreed = ask(args, ctx, target, &import.resources).await?;
@@ -127,10 +126,7 @@ async fn ask(args: &Args, ctx: &Ctx, target: &Target, resources: &[Resource]) ->
         all => format!("import {} into the state of {}", count(all.len() as u64, "resource"), args.stack),
     };
     let intent = Intent { what, destroys: false };
-    match target.is_protected() {
-        true => target.authorize_by_name(ctx, &intent, target.name(), args.confirm.as_deref()).await,
-        false => target.authorize(ctx, &intent).await,
-    }
+    args.confirm.authorize(ctx, target, &intent).await
 }
 
 impl Standing {

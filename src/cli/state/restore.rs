@@ -11,7 +11,7 @@ use crate::deploy::state::{self, Content, Difference, Header, Owner, Restoration
 use crate::deploy::terraform::{Root, Terraform, is_errored};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::output::{Outcome, Page, Report, report, say};
-use crate::target::{Change, Intent, Target, TargetArgs};
+use crate::target::{Change, ConfirmArgs, Intent, Target, TargetArgs};
 
 /// Put an older version of a stack's state in the place of the current one
 ///
@@ -38,9 +38,8 @@ pub struct Args {
     /// The lineage of a state that does not say whose it is, typed where nothing else in the bucket knows it
     #[arg(long, value_name = "LINEAGE", requires = "file")]
     lineage: Option<String>,
-    /// The name of a protected environment, typed here where there is no terminal to type it on
-    #[arg(long, value_name = "ENV")]
-    confirm: Option<String>,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
     #[command(flatten)]
     pub target: TargetArgs,
 }
@@ -250,17 +249,13 @@ fn check_kept(args: &Args, store: &Store, restored: &Restored, restoration: &Res
 }
 
 async fn ask(args: &Args, ctx: &Ctx, target: &Target, restored: &Restored) -> Result<Change> {
-    let is_asked = !ctx.manners.yes || target.is_protected();
-    if is_asked && args.confirm.is_none() {
+    if !args.confirm.is_answered(ctx, target) {
         say(restored.page().render(&ctx.terminal).trim_end());
     }
     let what = format!("restore the state of {} to {}", args.stack, restored.from.name());
     // What it knew of since is not known any more.
     let intent = Intent { what, destroys: true };
-    match target.is_protected() {
-        true => target.authorize_by_name(ctx, &intent, target.name(), args.confirm.as_deref()).await,
-        false => target.authorize(ctx, &intent).await,
-    }
+    args.confirm.authorize(ctx, target, &intent).await
 }
 
 impl From {

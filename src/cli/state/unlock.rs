@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Table, report, say};
 use crate::policy::{Place, PolicyArgs, policy};
-use crate::target::{Change, Intent, Target, TargetArgs};
+use crate::target::{Change, ConfirmArgs, Intent, Target, TargetArgs};
 
 /// Give back the lock of a state that a dead run has left
 ///
@@ -31,9 +31,8 @@ pub struct Args {
     /// Only show the lock
     #[arg(long)]
     dry_run: bool,
-    /// The name of a protected environment, typed here where there is no terminal to type it on
-    #[arg(long, value_name = "ENV")]
-    confirm: Option<String>,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
@@ -120,8 +119,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
             .hint(format!("who it is: claimctl state unlock {} --dry-run", root.typed())));
     }
     // Nobody looks at what is there now: it has to be the lock that was looked at before.
-    let is_asked = if target.is_protected() { args.confirm.is_none() } else { !ctx.manners.yes };
-    if !is_asked && args.lock_id.is_none() && !matches!(life, Life::Dead { .. }) {
+    if args.confirm.is_answered(ctx, target) && args.lock_id.is_none() && !matches!(life, Life::Dead { .. }) {
         let message = format!("which lock of {} is meant has to be said, where nobody is asked", root.name());
         return Err(Error::refused(message)
             .caused_by(life.sentence())
@@ -174,16 +172,13 @@ impl Unlocking {
     }
 
     async fn ask(&self, args: &Args, ctx: &Ctx, target: &Target, lock: &Lock) -> Result<Change> {
-        if (!ctx.manners.yes || target.is_protected()) && args.confirm.is_none() {
+        if !args.confirm.is_answered(ctx, target) {
             say(self.table().render(&ctx.terminal).trim_end());
         }
         let who = lock.who.as_deref().unwrap_or("nobody knows whom");
         let intent =
             Intent { what: format!("give back the lock of {} that is held by {who}", args.stack), destroys: true };
-        match target.is_protected() {
-            true => target.authorize_by_name(ctx, &intent, target.name(), args.confirm.as_deref()).await,
-            false => target.authorize(ctx, &intent).await,
-        }
+        args.confirm.authorize(ctx, target, &intent).await
     }
 
     /// With what is there yet, and what to do now.
