@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
 use super::builder::Builder;
-use super::repository::{FEATURE, Handler, Repository};
+use super::repository::{Handler, Repository};
 use crate::cancel::Cancel;
 use crate::child;
 use crate::config::Architecture;
@@ -113,8 +113,8 @@ impl Cargo {
         // Its own folder: a `cargo run` that is under way holds the lock of the usual one.
         let target_directory = repository.target_directory.join("handlers");
         let mut command = self.command(&self.cargo, &repository.root);
-        command.args(builder.subcommand()).args(["--locked", "--no-default-features", "--profile", PROFILE]);
-        command.args(["--features", FEATURE, "--package", &handler.package, "--bin", &handler.name]);
+        command.args(builder.subcommand()).args(["--locked", "--profile", PROFILE]);
+        command.args(["--package", &handler.package, "--bin", &handler.name]);
         command.args(["--target", &builder.target(triple)]).env("CARGO_TARGET_DIR", &target_directory);
         command.args(builder.own_arguments(&target_directory));
         command.env("CARGO_ENCODED_RUSTFLAGS", self.flags(repository, compiler).join("\u{1f}"));

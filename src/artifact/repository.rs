@@ -1,4 +1,4 @@
-//! Where the handlers' sources are: the Cargo package whose binaries need the feature `handlers`.
+//! Where the handlers' sources are: the Cargo packages that say that their binaries are handlers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::names;
 
-/// The feature that marks a binary as a handler, in its `required-features`.
-pub const FEATURE: &str = "handlers";
+/// What marks a package whose binaries are handlers, in its `Cargo.toml`.
+const MARK: &str = "[package.metadata.claimctl] handlers = true";
 
 pub struct Repository {
     pub root: PathBuf,
@@ -88,7 +88,7 @@ impl Repository {
 fn nothing_to_build(message: String) -> Error {
     Error::usage(message)
         .hint("run this inside the repository that holds the handlers' sources (git clone it first)")
-        .hint(format!("a handler is a [[bin]] of Cargo.toml with required-features = [{FEATURE:?}]"))
+        .hint(format!("a handler is a binary of a package whose Cargo.toml has {MARK}"))
 }
 
 fn nearest_package(start: &Path) -> Option<&Path> {
@@ -107,28 +107,27 @@ struct Metadata {
 struct Package {
     name: String,
     targets: Vec<Target>,
+    /// `[package.metadata]`, where anybody may keep anything.
+    metadata: serde_json::Value,
 }
 
 #[derive(Debug, Deserialize)]
 struct Target {
     name: String,
     kind: Vec<String>,
-    #[serde(default, rename = "required-features")]
-    required_features: Vec<String>,
 }
 
 impl Metadata {
     fn handlers(&self) -> Vec<Handler> {
-        let handler = |target: &&Target| {
-            target.kind.iter().any(|kind| kind == "bin")
-                && target.required_features.iter().any(|feature| feature == FEATURE)
-        };
+        let is_marked = |package: &&Package| package.metadata.pointer("/claimctl/handlers") == Some(&true.into());
+        let is_binary = |target: &&Target| target.kind.iter().any(|kind| kind == "bin");
         let mut handlers: Vec<Handler> = self
             .packages
             .iter()
+            .filter(is_marked)
             .flat_map(|package| {
                 let named = |target: &Target| Handler { name: target.name.clone(), package: package.name.clone() };
-                package.targets.iter().filter(handler).map(named)
+                package.targets.iter().filter(is_binary).map(named)
             })
             .collect();
         handlers.sort_by(|a, b| a.name.cmp(&b.name));

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::mark;
 use super::setting::Setting;
 use super::verdict::{self, Judgement, Looked, Verdict};
-use crate::claim::Claim;
+use claimctl_claim::Claim;
 use crate::error::{Error, Kind, Result};
 use crate::queue::message::Message;
 use crate::sinks::table::{BATCH, RecordTable, Recorded};

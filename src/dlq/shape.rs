@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::verdict::Verdict;
-use crate::claim::{Claim, Envelope};
+use claimctl_claim::{Claim, Envelope};
 use crate::queue::message::Message;
 
 /// Equal for letters that belong together. Ordered, so that reports are.

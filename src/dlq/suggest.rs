@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_selection_takes_its_own_group_and_no_other_of_its_verdict() {
         let keys = ["a/k", "it's/\\(1)/k", "plain", "\u{e9}\"/k"];
-        let encoded = keys.map(crate::claim::key::encode_form);
+        let encoded = keys.map(claimctl_claim::key::encode_form);
         let mut messages = vec![Message::from(Received::builder().body("nonsense").build())];
         for event in ["ObjectCreated:Put", "ObjectCreated:Copy"] {
             messages.extend(encoded.iter().map(|key| message(event, key)));

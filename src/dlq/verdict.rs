@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::Claim;
+use claimctl_claim::Claim;
 use crate::queue::message::Message;
 use crate::sinks::table::Recorded;
 use crate::verify::agree;

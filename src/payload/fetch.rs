@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde::Serialize;
 
 use crate::aws::{self, Explain};
-use crate::claim::Claim;
+use claimctl_claim::Claim;
 use crate::error::{Error, Result};
 
 pub const GET: &str = "s3:GetObject";

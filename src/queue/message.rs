@@ -7,8 +7,8 @@ use aws_sdk_sqs::types::{Message as Received, MessageAttributeValue, MessageSyst
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::claim::envelope::POINTER_ATTRIBUTES;
-use crate::claim::{self, Claim, Envelope};
+use claimctl_claim::envelope::POINTER_ATTRIBUTES;
+use claimctl_claim::{Claim, Envelope};
 
 /// A received message with the claims in it. Its JSON form is a contract; keys stand in this order.
 #[derive(Debug, Clone, Serialize)]
@@ -67,9 +67,9 @@ impl From<Received> for Message {
             .collect();
         let at = |name: System| Timestamp::from_millisecond(system.get(name.as_str())?.parse().ok()?).ok();
         let body = received.body.unwrap_or_default();
-        let (opened, unreadable) = match claim::open(&body) {
+        let (opened, unreadable) = match claimctl_claim::open(&body) {
             Ok(opened) => (opened, None),
-            Err(unreadable) => (claim::Opened::default(), Some(unreadable.to_string())),
+            Err(unreadable) => (claimctl_claim::Opened::default(), Some(unreadable.to_string())),
         };
         let mut claims = opened.claims;
         if let ([pointer], Some(size)) = (claims.as_mut_slice(), payload_size(&attributes))

@@ -8,8 +8,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::aws::Explain;
-use crate::claim::record::attribute;
-use crate::claim::{Status, claim_id, sequencer};
+use claimctl_claim::record::attribute;
+use claimctl_claim::{Status, claim_id, sequencer};
 use crate::error::{Error, Result};
 use crate::policy::{Place, Statement};
 

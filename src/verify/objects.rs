@@ -5,7 +5,7 @@ use aws_sdk_s3::types::EncodingType;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::Explain;
-use crate::claim::key;
+use claimctl_claim::key;
 use crate::error::{Error, Result};
 use crate::policy::{Place, Statement};
 

@@ -127,7 +127,7 @@ fn the_verdicts_of_random_worlds_are_the_models() {
                         .into_iter()
                         .map(|(mut claim, _)| {
                             let plain = claim["s3"]["object"]["key"].as_str().unwrap().to_owned();
-                            claim["s3"]["object"]["key"] = json!(claimctl::claim::key::encode_form(&plain));
+                            claim["s3"]["object"]["key"] = json!(claimctl_claim::key::encode_form(&plain));
                             claim
                         })
                         .collect();

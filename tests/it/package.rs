@@ -15,8 +15,8 @@ use crate::run::{Running, claimctl, eventually, finish, signal};
 struct Repository(TempDir);
 
 const CARGO_TOML: &str = "[package]\nname = \"pipeline\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
-    [features]\nhandlers = []\n[[bin]]\nname = \"sink\"\npath = \"sink.rs\"\nrequired-features = [\"handlers\"]\n\
-    [[bin]]\nname = \"tool\"\npath = \"tool.rs\"\n[profile.lambda]\ninherits = \"release\"\nstrip = true\n";
+    [package.metadata.claimctl]\nhandlers = true\n[[bin]]\nname = \"sink\"\npath = \"sink.rs\"\n\
+    [[example]]\nname = \"tool\"\npath = \"tool.rs\"\n[profile.lambda]\ninherits = \"release\"\nstrip = true\n";
 
 /// Where it was compiled gets into the binary, unless that is prevented.
 const BUILD_RS: &str = "fn main() { let out = std::env::var(\"OUT_DIR\").unwrap(); \
@@ -129,8 +129,8 @@ fn outside_a_repository_it_says_what_it_needs() {
     let home = tempfile::tempdir().unwrap();
     package_build(home.path()).run().fails_with(2, "there is no Cargo package").says("inside the repository");
     let repository = Repository::new();
-    repository.write("Cargo.toml", &CARGO_TOML.replace("required-features = [\"handlers\"]\n", ""));
-    repository.build([]).run().fails_with(2, "is a handler").says("required-features = [\"handlers\"]");
+    repository.write("Cargo.toml", &CARGO_TOML.replace("handlers = true", "handlers = false"));
+    repository.build([]).run().fails_with(2, "is a handler").says("[package.metadata.claimctl] handlers = true");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::shown::{Got, Payload};
-use crate::claim::Claim;
+use claimctl_claim::Claim;
 use crate::context::Ctx;
 use crate::error::{Error, IoContext, Result};
 use crate::output::{Outcome, Stdout, report};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::claim::Claim;
+use claimctl_claim::Claim;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::units::{bytes, count};

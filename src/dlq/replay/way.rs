@@ -7,7 +7,7 @@ use aws_sdk_lambda::types::InvocationType;
 use serde_json::Value;
 
 use crate::aws::{self, Explain};
-use crate::claim::Envelope;
+use claimctl_claim::Envelope;
 use crate::function::failures::{Leaves, pattern};
 use crate::journal::{Entry, Scribe, State};
 use crate::queue::Queue;

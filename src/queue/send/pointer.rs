@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::outgoing::Outgoing;
-use crate::claim::envelope::{POINTER_ATTRIBUTES, POINTER_NAMES};
+use claimctl_claim::envelope::{POINTER_ATTRIBUTES, POINTER_NAMES};
 use crate::queue::message::Attribute;
 
 /// `size` is the payload's, in bytes.
@@ -18,7 +18,7 @@ pub fn message(bucket: &str, key: &str, size: u64) -> Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::{self, Envelope};
+    use claimctl_claim::Envelope;
 
     #[test]
     fn the_shape_that_extended_clients_read() {
@@ -29,7 +29,7 @@ mod tests {
         );
         let size = &message.attributes["ExtendedPayloadSize"];
         assert_eq!((size.data_type.as_str(), size.value.as_str()), ("Number", "300000"));
-        let opened = claim::open(&message.body).unwrap();
+        let opened = claimctl_claim::open(&message.body).unwrap();
         assert_eq!(opened.envelopes, [Envelope::ExtendedClient]);
         assert_eq!(opened.claims[0].id(), "b/in/a \"b\".csv");
     }

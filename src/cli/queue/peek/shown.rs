@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::claim::Claim;
+use claimctl_claim::Claim;
 use crate::exit::Exit;
 use crate::output::units::{bytes, count, duration};
 use crate::output::{Page, Report, Table};

@@ -69,7 +69,7 @@ pub(super) fn pause(tries: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handlers::aws::Refusal;
+    use crate::aws::Refusal;
 
     fn refused(status: u16, code: &str) -> Failure {
         let refusal = Refusal { status, code: code.into(), message: String::new(), body: Default::default() };

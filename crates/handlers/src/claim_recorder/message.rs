@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::after::{self, Afterwards};
 use super::settle::{self, Outcome};
 use super::{Invocation, Recorder};
-use crate::claim::{self, Claim, Record, Status, Unreadable};
-use crate::handlers::aws::Failure;
-use crate::handlers::log::{self, Level};
+use claimctl_claim::{Claim, Record, Status, Unreadable};
+use crate::aws::Failure;
+use crate::log::{self, Level};
 
 /// A message to be recorded, from whatever source.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,8 +69,8 @@ pub async fn record(recorder: &Recorder, message: &Message, invocation: &Invocat
 
 async fn record_claims(recorder: &Recorder, message: &Message, invocation: &Invocation) -> Result<usize, Problem> {
     let opened = match &message.content {
-        Content::Body(body) => claim::open(body),
-        Content::Event(event) => claim::open_json(event),
+        Content::Body(body) => claimctl_claim::open(body),
+        Content::Event(event) => claimctl_claim::open_json(event),
     }?;
     if opened.test_event {
         let fields =

@@ -1,6 +1,6 @@
 //! What the function's environment variables say.
 
-use crate::handlers::Env;
+use crate::Env;
 
 /// What to do with an object once its claim is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

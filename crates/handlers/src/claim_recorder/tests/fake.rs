@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::handlers::loopback::{Answer, Loopback, Request};
+use crate::loopback::{Answer, Loopback, Request};
 
 #[derive(Default)]
 pub struct State {

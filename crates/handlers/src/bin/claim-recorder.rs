@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    claimctl::handlers::claim_recorder::run().await
+    claimctl_handlers::claim_recorder::run().await
 }

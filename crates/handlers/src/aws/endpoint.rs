@@ -1,7 +1,7 @@
 //! Where the services are.
 
-use crate::claim::key;
-use crate::handlers::Env;
+use claimctl_claim::key;
+use crate::Env;
 
 /// The base addresses, without a slash at the end.
 pub(super) struct Endpoints {

@@ -28,7 +28,7 @@ pub fn event(region: &str, time: &str, bucket: &str, object_key: &str) -> Value 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::{Claim, open};
+    use crate::{Claim, open};
 
     #[test]
     fn opens_like_a_notification_but_without_a_sequencer() {

@@ -6,7 +6,7 @@ mod order;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::claim::synthetic;
+use claimctl_claim::synthetic;
 use fake::Fake;
 
 fn recorder(fake: &Fake, variables: &[(&str, &str)]) -> Arc<Recorder> {

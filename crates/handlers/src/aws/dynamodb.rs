@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Aws, Deadline, Failure, Service};
-use crate::claim::record::wire_text;
+use claimctl_claim::record::wire_text;
 
 /// A condition expression, with the names and text values that it mentions.
 ///

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::message::{self, Message};
 use super::{Invocation, Recorder};
-use crate::handlers::log::{self, Level};
+use crate::log::{self, Level};
 
 /// How many messages are worked on at a time: a receive's worth.
 const AT_A_TIME: usize = 10;

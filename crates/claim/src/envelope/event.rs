@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Fault, Unreadable};
-use crate::claim::{Claim, key, sequencer};
+use crate::{Claim, key, sequencer};
 
 /// One record of an S3 notification, of any 2.x version.
 pub(super) fn read_s3(record: &Value) -> Result<Claim, Unreadable> {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::batch;
 use super::message::{Content, Message, Problem};
 use super::{Invocation, Recorder};
-use crate::handlers::aws::Received;
-use crate::handlers::log::{self, Level};
+use crate::aws::Received;
+use crate::log::{self, Level};
 
 /// No new receive with less time than this: what is received should also be recorded and deleted.
 const TIME_FOR_A_BATCH: Duration = Duration::from_secs(5);

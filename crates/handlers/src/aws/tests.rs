@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, json};
 
 use super::*;
-use crate::handlers::loopback::{Answer, Loopback, Request as Asked};
+use crate::loopback::{Answer, Loopback, Request as Asked};
 
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::claim::record::{attribute, read_text, wire_text};
-use crate::claim::{Record, Status};
-use crate::handlers::aws::{Aws, Condition, Deadline, Failure, Written};
+use claimctl_claim::record::{attribute, read_text, wire_text};
+use claimctl_claim::{Record, Status};
+use crate::aws::{Aws, Condition, Deadline, Failure, Written};
 
 pub struct Table {
     aws: Arc<Aws>,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::claim::key::{BadKey, encode_form};
+use crate::key::{BadKey, encode_form};
 
 fn full_claim() -> Claim {
     Claim {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::claim::key::BadKey;
+use crate::key::BadKey;
 
 /// Why a message body could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
