@@ -4,25 +4,27 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use claimctl_aws::Explain;
+use claimctl_aws::target::Intent;
+use claimctl_claim::surface::Surface;
+use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::progress::Unit;
+use claimctl_core::units::{bytes, count, duration};
+use claimctl_deploy::artifact::{self, Repository};
+use claimctl_deploy::project::Architecture;
+use claimctl_payloads::upload::destination::Destination;
+use claimctl_payloads::upload::engine::{self, Settings};
+use claimctl_payloads::upload::plan::{Naming, Plan};
+use claimctl_payloads::upload::sources::{self, Filter};
+use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
+use claimctl_payloads::verify::{self, Options, Verification};
+use claimctl_queues::{Queue, depth, look};
 use serde::Serialize;
 
-use crate::artifact::{self, Repository};
-use crate::aws::Explain;
-use crate::config::{Architecture, Config};
+use crate::config::Config;
 use crate::context::Ctx;
-use crate::error::{Error, IoContext, Result};
-use crate::output::units::{bytes, count, duration};
-use crate::progress::Unit;
-use crate::queue::{Queue, depth, look};
 use crate::sandbox::{AfterProcessing, Sandbox, StackRequest, Trigger};
-use crate::surface::Surface;
-use crate::target::{Intent, Target, TargetArgs};
-use crate::upload::destination::Destination;
-use crate::upload::engine::{self, Settings};
-use crate::upload::plan::{Naming, Plan};
-use crate::upload::sources::{self, Filter};
-use crate::verify::flow::{Named, ResolvedFlow};
-use crate::verify::{self, Options, Verification};
+use crate::session::{Session, TargetArgs};
 
 const PAYLOADS: u64 = 200;
 /// The first payload goes in several parts.
@@ -68,7 +70,7 @@ impl Story<'_> {
 /// Plays the story in the sandbox of `ctx`, with its payloads below `folder`.
 pub async fn play(ctx: &Ctx, folder: &Path) -> Result<Vec<Step>> {
     let mut story = Story { ctx, steps: Vec::new(), began: Instant::now() };
-    let repository = Repository::find(ctx, &Config::find(ctx)?).await?;
+    let repository = Repository::find(ctx, &Config::find(ctx)?.project()).await?;
     let architecture = Architecture::host()
         .ok_or_else(|| Error::usage("Lambda does not have this machine's processor, so no handler can run here"))?;
     let out = repository.artifacts();
@@ -78,7 +80,7 @@ pub async fn play(ctx: &Ctx, folder: &Path) -> Result<Vec<Step>> {
 
     let sandbox = Sandbox::at(&ctx.paths);
     let server = sandbox.start(ctx).await?.server;
-    let target = Target::resolve(ctx, &TargetArgs::default()).await?;
+    let target = Session::resolve(ctx, &TargetArgs::default()).await?;
     // On the clock first, so that the claims wait in the queue while it is looked into.
     let mut request = StackRequest {
         project: "demo",
@@ -131,7 +133,7 @@ fn generate(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn upload(ctx: &Ctx, target: &Target, payloads: &Path) -> Result<String> {
+async fn upload(ctx: &Ctx, target: &Session, payloads: &Path) -> Result<String> {
     let to = Destination::find(target, None).await?;
     let found = sources::find(&[payloads.to_owned()], &Filter::default(), &ctx.cancel)?;
     let plan = Plan::of(found, &Naming::Prefix("demo/".to_owned()))?;
@@ -150,7 +152,7 @@ async fn upload(ctx: &Ctx, target: &Target, payloads: &Path) -> Result<String> {
 }
 
 /// Waits for every record; the proof is verify's.
-async fn prove(ctx: &Ctx, target: &Target) -> Result<String> {
+async fn prove(ctx: &Ctx, target: &Session) -> Result<String> {
     let flow = ResolvedFlow::find(target, &Named::default()).await?;
     let options =
         Options { prefix: String::new(), since: None, look: false, wait: Some(RECORDED_WITHIN), settle: None };
@@ -164,7 +166,7 @@ async fn prove(ctx: &Ctx, target: &Target) -> Result<String> {
 }
 
 /// A message that no handler can read fails alone, and ends in the dead-letter queue.
-async fn poison(ctx: &Ctx, target: &Target, surface: &Surface) -> Result<String> {
+async fn poison(ctx: &Ctx, target: &Session, surface: &Surface) -> Result<String> {
     let sqs = target.sqs();
     let source = Queue::new(sqs.clone(), &surface.queue("claims")?.url);
     let dead = Queue::new(sqs.clone(), &surface.queue("claims-dlq")?.url);

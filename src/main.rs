@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use claimctl::cancel::Cancel;
 use claimctl::cli::{self, Cli};
-use claimctl::completion;
 use claimctl::context::Ctx;
-use claimctl::error::{Error, Kind, Result};
-use claimctl::exit::Exit;
-use claimctl::output;
+use claimctl::{completion, output};
+use claimctl_core::cancel::Cancel;
+use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::exit::Exit;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,7 +38,10 @@ fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         tokio::spawn(listen(ctx.cancel.clone()));
         let outcome = cli::run(cli, ctx).await;
         ctx.progress.finish();
-        if let Err(error) = ctx.changes.end(&outcome, ctx.cancel.exit()) {
+        if let Err(error) = ctx
+            .changes
+            .end(outcome.as_ref().map(|outcome| (outcome.exit(), || outcome.page().sentences())), ctx.cancel.exit())
+        {
             output::print_error(&error);
         }
         output::print(&outcome?, ctx)

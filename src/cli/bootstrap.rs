@@ -1,15 +1,16 @@
 //! `claimctl bootstrap`: what an environment needs before anything can be deployed.
 
+use claimctl_aws::target::Intent;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
+use claimctl_core::units::count;
+use claimctl_deploy::bootstrap::{self, Applied, Plan, Progress, Remains, Request, Spec, Step};
 use serde::Serialize;
 
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::deploy::bootstrap::{self, Applied, Plan, Progress, Remains, Request, Spec, Step};
-use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::output::units::count;
 use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
-use crate::policy::{PolicyArgs, policy};
-use crate::target::{Intent, Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Make or converge an environment's Terraform state bucket, lock table and artifact bucket
 ///
@@ -45,28 +46,28 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let request = Request {
         state_bucket: args.state_bucket.clone(),
         lock_table: args.lock_table.clone(),
         kms_key: args.kms_key.clone(),
     };
     if args.policy.print_policy {
-        let spec = Spec::of(target, &request).await?;
+        let spec = Spec::of(target, &target.project, &request).await?;
         return policy(match args.destroy {
             true => bootstrap::permissions_to_destroy(&spec),
             false => bootstrap::permissions(&spec),
         });
     }
-    target.guard(ctx).await?;
-    let spec = Spec::of(target, &request).await?;
+    target.guard().await?;
+    let spec = Spec::of(target, &target.project, &request).await?;
     match args.destroy {
         true => destroy(args, ctx, target, spec).await,
         false => converge(args, ctx, target, spec).await,
     }
 }
 
-async fn converge(args: &Args, ctx: &Ctx, target: &Target, spec: Spec) -> Result<Outcome> {
+async fn converge(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Result<Outcome> {
     let plan = bootstrap::plan(target, spec).await?;
     if args.check || args.dry_run || plan.steps.is_empty() {
         let mode = if args.check { Mode::Check } else { Mode::DryRun };
@@ -82,7 +83,7 @@ async fn converge(args: &Args, ctx: &Ctx, target: &Target, spec: Spec) -> Result
     report(Bootstrap::applied(&plan, applied))
 }
 
-async fn destroy(args: &Args, ctx: &Ctx, target: &Target, spec: Spec) -> Result<Outcome> {
+async fn destroy(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Result<Outcome> {
     if target.is_protected() {
         return Err(Error::refused(format!("environment {} is protected: it is never destroyed", spec.environment))
             .hint("bootstrap --destroy is for test accounts"));

@@ -1,9 +1,9 @@
 //! `claimctl completions`: the script that teaches a shell to complete claimctl.
 
+use claimctl_core::error::Result;
 use serde::Serialize;
 
 use crate::completion::{self, Shell};
-use crate::error::Result;
 use crate::output::{Outcome, Page, Report, report};
 
 /// Print the script that completes verbs, flags and names in a shell

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use claimctl_core::context::Paths;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::units::duration;
 use serde::Serialize;
 
 use crate::context::Ctx;
 use crate::demo::{self, Step};
-use crate::error::{Error, Result};
-use crate::output::units::duration;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::sandbox::Sandbox;
 
@@ -36,7 +37,8 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
         .prefix("claimctl-demo-")
         .tempdir()
         .map_err(|error| Error::unexpected("cannot make a temporary folder").caused_by(error))?;
-    let private = ctx.with_state(folder.path().join("state"));
+    // The cache is shared: what can be made again need not be.
+    let private = ctx.with_paths(Paths { cache: ctx.paths.cache.clone(), state: folder.path().join("state") });
     let played = demo::play(&private, folder.path()).await;
     let home = if args.keep && played.is_ok() {
         Some(folder.keep().display().to_string())

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use claimctl_core::error::{Error, Result};
+use claimctl_deploy::terraform::{ArtifactFrom, Mode, Terraform, Wish};
+
 use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Typed, Way, Work, each, flag};
 use crate::context::Ctx;
-use crate::deploy::terraform::{ArtifactFrom, Mode, Terraform, Wish};
-use crate::error::{Error, Result};
 use crate::output::{Outcome, report};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Bring stacks up to what the repository says, by Terraform
 ///
@@ -39,8 +40,8 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let stacks = args.stacks.ordered(&target.config)?;
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
+    let stacks = args.stacks.ordered(&target.project)?;
     args.consent.check(target, &stacks)?;
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(Error::usage("--plan-file is the plan of one stack").hint("name the stack that it was made for"));
@@ -55,8 +56,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     report(deployment)
 }
 
-async fn deploy(args: &Args, ctx: &Ctx, target: &Target, stack: &str, typed: &Typed<'_>) -> Result<StackRun> {
-    let terraform = Terraform::open(ctx, target, stack).await?;
+async fn deploy(args: &Args, ctx: &Ctx, target: &Session, stack: &str, typed: &Typed<'_>) -> Result<StackRun> {
+    let terraform = Terraform::open(ctx, target, &target.project, stack).await?;
     let (planned, artifacts) = match &args.plan_file {
         Some(file) => {
             let planned = terraform.planned(target, &ctx.working_directory.join(file)).await?;

@@ -1,11 +1,12 @@
 //! `claimctl destroy`: everything of a stack, gone.
 
+use claimctl_core::error::Result;
+use claimctl_deploy::terraform::{Artifacts, Mode, Terraform, Wish};
+
 use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Typed, Way, Work, each};
 use crate::context::Ctx;
-use crate::deploy::terraform::{Artifacts, Mode, Terraform, Wish};
-use crate::error::Result;
 use crate::output::{Outcome, report};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Destroy what stacks have deployed
 ///
@@ -28,8 +29,8 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let mut stacks = args.stacks.ordered(&target.config)?;
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
+    let mut stacks = args.stacks.ordered(&target.project)?;
     stacks.reverse();
     args.consent.check(target, &stacks)?;
     let typed = Typed { verb: "destroy", flags: Vec::new(), plan: &args.plan, target: &args.target };
@@ -38,8 +39,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     report(deployment)
 }
 
-async fn destroy(args: &Args, ctx: &Ctx, target: &Target, stack: &str, typed: &Typed<'_>) -> Result<StackRun> {
-    let terraform = Terraform::open(ctx, target, stack).await?;
+async fn destroy(args: &Args, ctx: &Ctx, target: &Session, stack: &str, typed: &Typed<'_>) -> Result<StackRun> {
+    let terraform = Terraform::open(ctx, target, &target.project, stack).await?;
     let wish = args.plan.wish()?;
     let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
     let wish = Wish { mode: Mode::Destroy, digests: artifacts.digests, ..wish };

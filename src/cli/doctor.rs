@@ -1,14 +1,14 @@
 //! `claimctl doctor`: what on this machine would keep claimctl from working.
 
+use claimctl_core::error::Result;
+use claimctl_core::exit::Exit;
+use claimctl_core::units::count;
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::exit::Exit;
 use crate::inspect::doctor::{Finding, Status, examine};
-use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::target::TargetArgs;
+use crate::session::TargetArgs;
 
 /// Check what claimctl needs on this machine, and say how to repair it
 ///

@@ -1,17 +1,17 @@
 //! `claimctl drift`: what somebody changed behind Terraform's back.
 
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
+use claimctl_core::units::count;
+use claimctl_deploy::terraform::{Action, Mode, Root, Summary, Terraform, Wish};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::stack::{PlanArgs, StackArgs, StackPlan, cells};
 use crate::config::Config;
 use crate::context::Ctx;
-use crate::deploy::terraform::{Action, Mode, Root, Summary, Terraform, Wish};
-use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::output::units::count;
 use crate::output::{Failure, Outcome, Page, Report, Table, report};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Over all environments. Each is a Terraform with a provider of some hundred MiB.
 const CONCURRENCY: usize = 3;
@@ -43,11 +43,11 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let mut drift = Drift::default();
     let targets = match args.is_everywhere() {
         true => reachable(args, ctx, &mut drift.failed).await?,
-        false => vec![Target::resolve(ctx, &args.target).await?],
+        false => vec![Session::resolve(ctx, &args.target).await?],
     };
     let mut looks = Vec::new();
     for target in &targets {
-        let stacks = args.stacks.ordered(&target.config)?;
+        let stacks = args.stacks.ordered(&target.project)?;
         looks.extend(stacks.into_iter().map(|stack| (target, stack)));
     }
     let alone = looks.len() == 1 && !args.is_everywhere();
@@ -64,9 +64,9 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
 }
 
 /// The environments of claimctl.toml, one after the other: each may ask for an MFA code.
-async fn reachable(args: &Args, ctx: &Ctx, failed: &mut Vec<Failed>) -> Result<Vec<Target>> {
+async fn reachable(args: &Args, ctx: &Ctx, failed: &mut Vec<Failed>) -> Result<Vec<Session>> {
     let config = Config::find(ctx)?;
-    let stacks = args.stacks.ordered(&config)?;
+    let stacks = args.stacks.ordered(&config.project())?;
     if config.environments.is_empty() || stacks.is_empty() {
         return Err(Error::usage("there is no stack in any environment to look at")
             .hint("declare environments in claimctl.toml, or name one: claimctl drift --all --env ENV"));
@@ -82,18 +82,19 @@ async fn reachable(args: &Args, ctx: &Ctx, failed: &mut Vec<Failed>) -> Result<V
 }
 
 /// An environment that has been bootstrapped, with credentials that are of its account.
-async fn reach(args: &Args, ctx: &Ctx, environment: &str, stack: &str) -> Result<Target> {
+async fn reach(args: &Args, ctx: &Ctx, environment: &str, stack: &str) -> Result<Session> {
     go_on(ctx)?;
-    let target = Target::resolve(ctx, &TargetArgs { env: Some(environment.to_owned()), ..args.target.clone() }).await?;
-    Root::find(&ctx.paths, &target, stack)?;
-    target.guard(ctx).await?;
+    let target =
+        Session::resolve(ctx, &TargetArgs { env: Some(environment.to_owned()), ..args.target.clone() }).await?;
+    Root::find(&ctx.paths, &target, &target.project, stack)?;
+    target.guard().await?;
     Ok(target)
 }
 
 /// None where nothing is deployed.
-async fn look(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<Option<Summary>> {
+async fn look(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<Option<Summary>> {
     go_on(ctx)?;
-    let Some(terraform) = Terraform::open_deployed(ctx, target, stack).await? else { return Ok(None) };
+    let Some(terraform) = Terraform::open_deployed(ctx, target, &target.project, stack).await? else { return Ok(None) };
     let wish = args.plan.wish()?;
     let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
     let is_made_up = artifacts.are_made_up();
@@ -144,7 +145,7 @@ struct Failed {
 }
 
 impl Looked {
-    fn at(args: &Args, target: &Target, stack: String, found: Option<Summary>) -> Looked {
+    fn at(args: &Args, target: &Session, stack: String, found: Option<Summary>) -> Looked {
         Looked {
             environment: target.name().to_owned(),
             account: target.expected_account().map(str::to_owned),

@@ -1,13 +1,13 @@
 //! `claimctl log`: which changes were made from this machine, by whom, and how each ended.
 
+use claimctl_core::changes::{History, Recorded};
+use claimctl_core::error::Result;
+use claimctl_core::time;
+use claimctl_core::units::{count, local_time};
 use serde::Serialize;
 
-use crate::changes::{History, Recorded};
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::output::units::{count, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::time;
 
 /// Show the changes that were made from this machine
 ///

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use claimctl_core::error::{IoContext, Result};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use serde::Serialize;
 
 use super::Cli;
-use crate::error::{IoContext, Result};
 use crate::output::{Outcome, Page, Report, report};
 
 /// Write the manual pages, one for each verb

@@ -19,19 +19,22 @@ pub mod man;
 pub mod output;
 pub mod package;
 pub mod plan;
+pub mod policy;
 pub mod queue;
 pub mod runs;
+pub mod select;
 pub mod stack;
 pub mod state;
 pub mod upload;
+pub mod values;
 pub mod verify;
 
+use claimctl_core::error::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::context::{ColorChoice, Ctx, Format, Manners};
-use crate::error::Result;
 use crate::output::Outcome;
-use crate::target::Target;
+use crate::session::Session;
 
 /// Operate claim-check pipelines on AWS: payloads in S3, claims in SQS, records in a table
 #[derive(Debug, Parser)]
@@ -144,15 +147,15 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
         Verb::Function(verb) => function::run(verb, ctx).await,
         Verb::Claim(verb) => claim::run(verb, ctx).await,
-        Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Plan(args) => plan::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Deploy(args) => deploy::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Destroy(args) => destroy::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Plan(args) => plan::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Deploy(args) => deploy::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Destroy(args) => destroy::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Drift(args) => drift::run(&args, ctx).await,
-        Verb::Output(args) => output::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Output(args) => output::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::State(verb) => state::run(verb, ctx).await,
-        Verb::Upload(args) => upload::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Verify(args) => verify::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Upload(args) => upload::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Verify(args) => verify::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,
         Verb::Runs(verb) => runs::run(verb, ctx),
         Verb::Log(args) => log::run(&args, ctx),

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use claimctl_core::error::{Error, Result};
+use claimctl_core::names;
+use claimctl_deploy::terraform::Terraform;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::Ctx;
-use crate::deploy::terraform::Terraform;
-use crate::error::{Error, Result};
-use crate::names;
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Print the outputs of a deployed stack
 ///
@@ -38,8 +38,8 @@ struct Read {
     value: Value,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let Some(terraform) = Terraform::open_deployed(ctx, target, &args.stack).await? else {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
+    let Some(terraform) = Terraform::open_deployed(ctx, target, &target.project, &args.stack).await? else {
         return Err(nothing(&format!("{} in {}", args.stack, target.name()), args, target));
     };
     let name = terraform.root.name();
@@ -63,7 +63,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     report(Outputs { stack: args.stack.clone(), environment: target.name().to_owned(), outputs: outputs.collect() })
 }
 
-fn nothing(name: &str, args: &Args, target: &Target) -> Error {
+fn nothing(name: &str, args: &Args, target: &Session) -> Error {
     let deploy = format!("deploy it: claimctl deploy {} --env {}", args.stack, target.name());
     Error::not_found(format!("{name} has no outputs: nothing is deployed")).hint(deploy)
 }

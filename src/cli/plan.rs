@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
+use claimctl_deploy::terraform::{ArtifactFrom, Mode, Summary, Terraform, Wish};
 use serde::Serialize;
 
 use super::stack::{PlanArgs, StackArgs, StackPlan, Typed, flag, markdown};
 use crate::context::Ctx;
-use crate::deploy::terraform::{ArtifactFrom, Mode, Summary, Terraform, Wish};
-use crate::error::{Error, Result};
-use crate::exit::Exit;
 use crate::output::{Failure, Outcome, Page, Report, report};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Show what a deployment would create, change, replace and destroy
 ///
@@ -38,7 +38,7 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let planned = plan(args, ctx, target).await;
     let written = match (&args.markdown, &planned) {
         (None, _) => Ok(()),
@@ -53,8 +53,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     report(planned)
 }
 
-async fn plan(args: &Args, ctx: &Ctx, target: &Target) -> Result<Plans> {
-    let stacks = args.stacks.ordered(&target.config)?;
+async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
+    let stacks = args.stacks.ordered(&target.project)?;
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(
             Error::usage("--plan-file is for the plan of one stack").hint("name one stack, and a file for each")
@@ -84,11 +84,11 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Target) -> Result<Plans> {
 }
 
 /// And the command that applies the plan, where it was kept.
-async fn plan_one(args: &Args, ctx: &Ctx, target: &Target, stack: &str) -> Result<(Summary, Option<String>)> {
+async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<(Summary, Option<String>)> {
     if ctx.cancel.is_cancelled() {
         return Err(Error::interrupted("stopped before it was planned").hint("run the same command again"));
     }
-    let terraform = Terraform::open(ctx, target, stack).await?;
+    let terraform = Terraform::open(ctx, target, &target.project, stack).await?;
     let mut wish = args.plan.wish()?;
     let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
     let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));

@@ -4,21 +4,23 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use claimctl_aws::policy::Place;
+use claimctl_aws::target::Intent;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
+use claimctl_core::units::{bytes, count, duration, parse_bytes};
+use claimctl_payloads::upload::destination::Destination;
+use claimctl_payloads::upload::engine::{self, Settings};
+use claimctl_payloads::upload::limits;
+use claimctl_payloads::upload::plan::{Naming, Plan};
+use claimctl_payloads::upload::report::{Status, Uploads};
+use claimctl_payloads::upload::sources::{self, Filter};
 use clap::builder::NonEmptyStringValueParser;
 
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::output::units::{bytes, count, duration, parse_bytes};
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::target::{Intent, Target, TargetArgs};
-use crate::upload::destination::Destination;
-use crate::upload::engine::{self, Settings};
-use crate::upload::limits;
-use crate::upload::plan::{Naming, Plan};
-use crate::upload::report::{Status, Uploads};
-use crate::upload::sources::{self, Filter};
+use crate::session::{Session, TargetArgs};
 
 /// Keys that a warning names; the JSON form has all of them.
 const NAMED: usize = 5;
@@ -68,7 +70,7 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let metadata = collect_metadata(&args.metadata)?;
     let to = Destination::find(target, args.bucket.as_deref()).await?;
     let naming = match &args.key {

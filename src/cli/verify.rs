@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use claimctl_aws::policy::Place;
+use claimctl_core::error::Result;
+use claimctl_core::exit::Exit;
+use claimctl_core::time;
+use claimctl_core::units::{count, duration};
+use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
+use claimctl_payloads::verify::{self, Options, QueueLook, Role, Verification};
+use claimctl_queues::named::NamedQueue;
+
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::exit::Exit;
-use crate::output::units::{count, duration};
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::named::NamedQueue;
-use crate::target::{Target, TargetArgs};
-use crate::time;
-use crate::verify::flow::{Named, ResolvedFlow};
-use crate::verify::{self, Options, QueueLook, Role, Verification};
+use crate::session::{Session, TargetArgs};
 
 /// Findings that a table shows; the JSON form has all of them.
 const SHOWN: usize = 50;
@@ -65,7 +67,7 @@ struct PlaceArgs {
     queue: Option<String>,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let named = Named {
         flow: args.flow.as_deref(),
         bucket: args.place.bucket.as_deref(),
@@ -84,12 +86,12 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
     let flow = ResolvedFlow::find(target, &named).await?;
     // A look into a queue changes visibility.
-    target.guard(ctx).await?;
+    target.guard().await?;
     report(verify::verify(target, &flow, &options, &ctx.cancel, &*ctx.progress).await?)
 }
 
 /// The queue is named and not resolved: that may take credentials.
-async fn print_policy(target: &Target, named: Named<'_>, options: &Options) -> Result<Outcome> {
+async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> Result<Outcome> {
     let place = Place::of(target).await?;
     let flow = ResolvedFlow::find(target, &Named { queue: None, ..named }).await?;
     let queue = match named.queue.or(flow.queue.as_deref()) {
@@ -137,7 +139,7 @@ impl Report for Verification {
             .table(findings)
             .line_if(hidden > 0, || format!("and {hidden} more: --output json lists all"));
         for queue in &self.queues {
-            page = page.line(queue.sentence());
+            page = page.line(sentence(queue));
         }
         for note in &self.notes {
             page = page.line(format!("note: {note}"));
@@ -147,7 +149,7 @@ impl Report for Verification {
         } else {
             "the counts do not add up: objects or records changed during the look; run it again"
         })
-        .line(self.verdict())
+        .line(verdict(self))
     }
 
     fn exit(&self) -> Exit {
@@ -159,30 +161,26 @@ impl Report for Verification {
     }
 }
 
-impl Verification {
-    fn verdict(&self) -> &'static str {
-        match self.exit() {
-            Exit::Done => "all accounted for",
-            Exit::Findings => "not all accounted for: see the findings",
-            _ => {
-                "not decided for all: run it again, with --wait to give the consumer time, or --look to look into the queue"
-            }
+fn verdict(verification: &Verification) -> &'static str {
+    match verification.exit() {
+        Exit::Done => "all accounted for",
+        Exit::Findings => "not all accounted for: see the findings",
+        _ => {
+            "not decided for all: run it again, with --wait to give the consumer time, or --look to look into the queue"
         }
     }
 }
 
-impl QueueLook {
-    fn sentence(&self) -> String {
-        let role = if self.role == Role::Source { "queue" } else { "dead-letter queue" };
-        let there = format!("about {} visible, {} in flight, {} delayed", self.visible, self.in_flight, self.delayed);
-        match self.seen {
-            None => format!("{role} {}: {there}; not looked into", self.queue),
-            Some(seen) => {
-                let unread =
-                    if self.unreadable > 0 { format!(", {} without a claim", self.unreadable) } else { String::new() };
-                let extent = if self.complete { "" } else { ", not all of them" };
-                format!("{role} {}: {}{extent}{unread}; {there}", self.queue, count(seen, "message") + " seen")
-            }
+fn sentence(look: &QueueLook) -> String {
+    let role = if look.role == Role::Source { "queue" } else { "dead-letter queue" };
+    let there = format!("about {} visible, {} in flight, {} delayed", look.visible, look.in_flight, look.delayed);
+    match look.seen {
+        None => format!("{role} {}: {there}; not looked into", look.queue),
+        Some(seen) => {
+            let unread =
+                if look.unreadable > 0 { format!(", {} without a claim", look.unreadable) } else { String::new() };
+            let extent = if look.complete { "" } else { ", not all of them" };
+            format!("{role} {}: {}{extent}{unread}; {there}", look.queue, count(seen, "message") + " seen")
         }
     }
 }

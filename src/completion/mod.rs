@@ -5,13 +5,13 @@
 
 mod values;
 
+use claimctl_core::error::{Error, Result};
 use clap::{Command, CommandFactory};
 use clap_complete::engine::ArgValueCompleter;
 use clap_complete::env::{CompleteEnv, Shells};
 use serde::Serialize;
 
 use crate::cli::Cli;
-use crate::error::{Error, Result};
 
 /// Names the shell that asks; the loaded script sets it.
 const VARIABLE: &str = "CLAIMCTL_COMPLETE";

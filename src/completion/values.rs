@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use claimctl_claim::surface::{Surface, Surfaces};
+use claimctl_core::cancel::Cancel;
+use claimctl_core::context::Paths;
+use claimctl_deploy::terraform;
+use claimctl_queues::journal::Journal;
 use clap_complete::CompletionCandidate;
 
-use crate::cancel::Cancel;
 use crate::config::{self, Config, LOCAL};
-use crate::context::{ColorChoice, Ctx, Format, Manners, Paths};
-use crate::deploy::terraform;
-use crate::journal::Journal;
-use crate::seen::Seen;
-use crate::surface::{Surface, Surfaces};
+use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::session::LastSurfaces;
 
 /// What a value names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +75,10 @@ impl Known {
         let environment = environment.unwrap_or_else(|| LOCAL.to_owned());
         let exists = environment == LOCAL || config.environments.contains_key(&environment);
         let surfaces = match exists {
-            true => Seen::at(&ctx.paths, &config.project.name, &environment).surfaces(),
+            true => LastSurfaces::at(&ctx.paths, &config.project.name, &environment).surfaces(),
             false => Surfaces::default(),
         };
-        Some(Known { config, surfaces, paths: ctx.paths })
+        Some(Known { config, surfaces, paths: ctx.paths.clone() })
     }
 
     /// Names, each with a few words on what it is.
@@ -85,7 +86,7 @@ impl Known {
         match kind {
             Kind::Environment => self.environments(),
             Kind::Stack => {
-                let there = terraform::stacks_of(&self.config).unwrap_or_default();
+                let there = terraform::stacks_of(&self.config.project()).unwrap_or_default();
                 let mut stacks: BTreeMap<_, _> =
                     there.into_iter().map(|name| (name, "in the project".to_owned())).collect();
                 stacks.extend(self.surfaces.0.iter().map(|surface| (surface.stack.clone(), "deployed".to_owned())));

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 
+use claimctl_aws::shape;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::names;
 use serde::Serialize;
 
 use super::origin::place;
-use super::{Config, Environment, LOCAL, Origin, shape};
-use crate::error::{Error, Result};
-use crate::names;
+use super::{Config, Environment, LOCAL, Origin};
 
 pub(super) const NAME_HINT: &str =
     "use lower-case letters, digits and hyphens, at most 24 characters, beginning with a letter";

@@ -1,8 +1,10 @@
 //! Which environment a run is for, and what flags and variables change in it.
 
-use super::{Config, Environment, LOCAL, Origin, PROFILE, REGION, is_region};
+use claimctl_aws::shape::is_region;
+use claimctl_core::error::{Error, Result};
+
+use super::{Config, Environment, LOCAL, Origin, PROFILE, REGION};
 use crate::context::Ctx;
-use crate::error::{Error, Result};
 
 /// What flags, variables and the file say together.
 #[derive(Debug, Clone, PartialEq, Eq)]

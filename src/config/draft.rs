@@ -6,10 +6,10 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use claimctl_core::error::{Error, IoContext, Result};
 use serde_json::Value;
 
 use super::{Backend, Config, Locking};
-use crate::error::{Error, IoContext, Result};
 
 /// What a new configuration says.
 #[derive(Debug, Clone)]

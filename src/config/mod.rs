@@ -5,11 +5,9 @@ mod check;
 mod choice;
 mod draft;
 mod origin;
-mod shape;
 mod variables;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -19,17 +17,18 @@ pub use check::{Findings, Problem};
 pub use choice::Choice;
 pub use draft::{Draft, DraftEnvironment, already_there};
 pub use origin::{Origin, Origins};
-pub use shape::{is_account, is_bucket, is_key, is_name, is_region};
 pub use variables::{CONFIG, ENV, PROFILE, REGION};
 
+use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::names;
+use claimctl_deploy::project::Declared;
+
 use crate::context::Ctx;
-use crate::error::{Error, IoContext, Result};
-use crate::names;
 
 pub const FILE_NAME: &str = "claimctl.toml";
 
-/// The environment that needs no entry: the sandbox on this machine.
-pub const LOCAL: &str = "local";
+pub use claimctl_aws::target::LOCAL;
+pub use claimctl_deploy::project::{Architecture, Function, Locking, Stack, Terraform};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -92,103 +91,25 @@ pub struct Environment {
     pub kms_key: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Terraform {
-    pub binary: String,
-    pub locking: Locking,
-}
-
-impl Default for Terraform {
-    fn default() -> Self {
-        Terraform { binary: "terraform".to_owned(), locking: Locking::Lockfile }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Locking {
-    /// A file beside the state (Terraform 1.10 or later)
-    Lockfile,
-    /// A DynamoDB table
-    Table,
-    /// Both, while moving from one to the other
-    Both,
-}
-
-impl Locking {
-    /// As claimctl.toml spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Locking::Lockfile => "lockfile",
-            Locking::Table => "table",
-            Locking::Both => "both",
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Function {
-    pub binary: String,
-    #[serde(default)]
-    pub architecture: Architecture,
-}
-
-/// A stack of `terraform/stacks`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stack {
-    /// Stacks that are deployed before it, and destroyed after it.
-    #[serde(default)]
-    pub depends_on: Vec<String>,
-}
-
-/// A processor architecture, named as Lambda names it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    #[default]
-    Arm64,
-    #[value(name = "x86_64")]
-    #[serde(rename = "x86_64")]
-    X86_64,
-}
-
-impl Architecture {
-    /// This machine's, if Lambda has it.
-    pub fn host() -> Option<Architecture> {
-        match std::env::consts::ARCH {
-            "aarch64" => Some(Architecture::Arm64),
-            "x86_64" => Some(Architecture::X86_64),
-            _ => None,
-        }
-    }
-
-    /// As Lambda spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Architecture::Arm64 => "arm64",
-            Architecture::X86_64 => "x86_64",
-        }
-    }
-
-    /// As Rust spells it, with Lambda's operating system.
-    pub fn triple(self) -> &'static str {
-        match self {
-            Architecture::Arm64 => "aarch64-unknown-linux-gnu",
-            Architecture::X86_64 => "x86_64-unknown-linux-gnu",
-        }
-    }
-}
-
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl Config {
+    /// What deploying needs to know of it.
+    pub fn project(&self) -> claimctl_deploy::Project {
+        let declared = |environment: &Environment| Declared {
+            region: environment.region.clone(),
+            state_bucket: environment.state_bucket.clone(),
+            lock_table: environment.lock_table.clone(),
+            kms_key: environment.kms_key.clone(),
+        };
+        claimctl_deploy::Project {
+            name: self.project.name.clone(),
+            folder: self.path.as_deref().and_then(Path::parent).map(Path::to_owned),
+            environments: self.environments.iter().map(|(name, env)| (name.clone(), declared(env))).collect(),
+            terraform: self.terraform.clone(),
+            functions: self.functions.clone(),
+            stacks: self.stacks.clone(),
+        }
+    }
+
     /// The configuration of the project that the working directory is in; the default one outside any project.
     pub fn find(ctx: &Ctx) -> Result<Config> {
         let (mut config, findings) = match Config::locate(ctx) {
@@ -297,7 +218,7 @@ mod tests {
         ] {
             let error = read(&text).unwrap_err();
             assert!(error.to_string().contains(said), "{error}");
-            assert_eq!(error.kind(), crate::error::Kind::Usage);
+            assert_eq!(error.kind(), claimctl_core::error::Kind::Usage);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The `CLAIMCTL_*` variables that stand before the file.
 
+use claimctl_aws::shape::is_name;
+use claimctl_core::error::{Error, Result};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
 
-use super::{Config, Locking, Origin, is_name};
+use super::{Config, Locking, Origin};
 use crate::context::Ctx;
-use crate::error::{Error, Result};
 
 /// The configuration file to read instead of searching for one.
 pub const CONFIG: &str = "CLAIMCTL_CONFIG";

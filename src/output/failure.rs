@@ -1,9 +1,8 @@
 //! An error as part of a report: what was done before it is worth telling too.
 
+use claimctl_core::error::Error;
+use claimctl_core::exit::Exit;
 use serde::Serialize;
-
-use crate::error::Error;
-use crate::exit::Exit;
 
 #[derive(Debug, Serialize)]
 pub struct Failure {

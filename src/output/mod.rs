@@ -8,7 +8,6 @@ pub mod prompt;
 mod redraw;
 mod report;
 mod stdout;
-pub mod units;
 
 pub use failure::Failure;
 pub use log::start_log;
@@ -18,9 +17,11 @@ pub use redraw::Redraw;
 pub use report::{Outcome, Report, report};
 pub use stdout::{Stdout, say};
 
+use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::exit::Exit;
+use claimctl_core::units;
+
 use crate::context::{Ctx, Format};
-use crate::error::{Error, Kind, Result};
-use crate::exit::Exit;
 
 /// Prints what a verb returned, in the format asked for, and says how the run ended.
 pub fn print(outcome: &Outcome, ctx: &Ctx) -> Result<Exit> {

@@ -1,8 +1,8 @@
 //! The form of a report for people: lines and tables, top to bottom.
 
+use claimctl_core::units::printable;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, presets};
 
-use super::units::printable;
 use crate::context::Terminal;
 
 #[derive(Default)]

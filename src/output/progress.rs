@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use claimctl_core::progress::{Progress, Silent, Unit};
+use claimctl_core::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{say, units};
+use super::say;
 use crate::context::{Manners, Terminal};
-use crate::progress::{Progress, Silent, Unit};
 
 /// Where there is no terminal, a stretch of work that lasts longer than this gets a line, and again after as long.
 const LINE_EVERY: Duration = Duration::from_secs(10);

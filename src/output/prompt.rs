@@ -2,13 +2,13 @@
 
 use std::os::fd::AsFd;
 
+use claimctl_core::error::{Error, Kind, Result};
 use dialoguer::theme::SimpleTheme;
 use dialoguer::{Confirm, Input, Select, console};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use tokio::sync::oneshot;
 
 use crate::context::Ctx;
-use crate::error::{Error, Kind, Result};
 
 /// Asks yes or no; `--yes` answers.
 pub fn confirm(ctx: &Ctx, question: &str) -> Result<()> {

@@ -1,8 +1,9 @@
 //! A page that is drawn over the one before, for what goes on until Ctrl-C.
 
+use claimctl_core::error::Result;
+
 use super::{Page, Stdout};
 use crate::context::Terminal;
-use crate::error::Result;
 
 /// Where a terminal's size cannot be told.
 const ROWS: u16 = 24;

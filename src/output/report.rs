@@ -1,11 +1,11 @@
 //! What a verb returns: a value that serializes for programs and lays itself out for people.
 
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Page, Stdout};
-use crate::error::{Error, Result};
-use crate::exit::Exit;
 
 /// The result of a verb. Its JSON form is a contract: keys are added, never renamed.
 pub trait Report: Serialize {
@@ -35,7 +35,7 @@ pub fn report(report: impl Report + 'static) -> Result<Outcome> {
 }
 
 impl Outcome {
-    pub(crate) fn page(&self) -> Page {
+    pub fn page(&self) -> Page {
         self.0.page()
     }
 

@@ -2,9 +2,8 @@
 
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 
+use claimctl_core::error::{Error, Kind, Result};
 use serde::Serialize;
-
-use crate::error::{Error, Kind, Result};
 
 /// Buffered stdout. A closed pipe comes back as [`Kind::ClosedPipe`], so that an engine can stop and tidy up.
 pub struct Stdout(BufWriter<StdoutLock<'static>>);

@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use claimctl_core::error::{Error, IoContext, Result};
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use serde::{Deserialize, Serialize};
-
-use crate::error::{Error, IoContext, Result};
 
 /// What the launcher writes into `server.json` once the server's port is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::error::{Error, IoContext, Result};
+use claimctl_core::error::{Error, IoContext, Result};
 
 /// A place in the log. Bytes that are not text are replaced.
 pub struct Log {

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use claimctl_core::error::{Error, Result};
 use tokio::process::Command;
 
 use crate::context::Ctx;
-use crate::error::{Error, Result};
 
 /// The oldest Python that MiniStack runs on (its package metadata, Requires-Python).
 const OLDEST: (u32, u32) = (3, 10);

@@ -4,15 +4,16 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use claimctl_core::context::Paths;
+use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::lock::{self, Lock};
+use claimctl_core::progress::Unit;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::home::{Home, Look, Server};
 use super::log::Log;
 use super::{http, venv};
-use crate::context::{Ctx, Paths};
-use crate::error::{Error, IoContext, Result};
-use crate::lock::{self, Lock};
-use crate::progress::Unit;
+use crate::context::Ctx;
 
 /// A cold disk or a busy machine makes 0.3 s longer, but not this long.
 const START_WITHIN: Duration = Duration::from_secs(30);

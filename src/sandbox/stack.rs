@@ -8,17 +8,17 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackStatus as S};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use claimctl_aws::{Explain, RefusedIsFinal};
+use claimctl_claim::surface::{Surface, Surfaces};
+use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::progress::Unit;
+use claimctl_deploy::artifact::{self, Package};
 use serde::Serialize;
 
 use super::Sandbox;
-use crate::artifact::{self, Package};
-use crate::aws::{self, Explain, RefusedIsFinal};
 use crate::config::LOCAL;
 use crate::context::Ctx;
-use crate::error::{Error, Kind, Result};
-use crate::progress::Unit;
-use crate::surface::{Surface, Surfaces};
-use crate::target::Target;
+use crate::session::Session;
 
 const TEMPLATE: &str = include_str!("templates/claim-check.yaml");
 const STACK: &str = "claim-check";
@@ -77,7 +77,7 @@ pub struct Deployed {
 
 impl Sandbox {
     /// Creates the claim-check stack, or changes it to what is asked for. The same request twice changes nothing.
-    pub async fn deploy(&self, ctx: &Ctx, target: &Target, request: &StackRequest<'_>) -> Result<Deployed> {
+    pub async fn deploy(&self, ctx: &Ctx, target: &Session, request: &StackRequest<'_>) -> Result<Deployed> {
         if !target.is_local() {
             return Err(Error::refused("a sandbox stack belongs into the environment local"));
         }
@@ -96,7 +96,7 @@ pub async fn surfaces(sdk: &SdkConfig) -> Result<Surfaces> {
     let mut pages = client.describe_stacks().into_paginator().send();
     let mut surfaces = Vec::new();
     while let Some(page) = pages.next().await {
-        if page.as_ref().err().is_some_and(aws::is_unknown_call) {
+        if page.as_ref().err().is_some_and(claimctl_aws::is_unknown_call) {
             return Ok(Surfaces::default());
         }
         for stack in page.or_explain("list the stacks of the sandbox")?.stacks() {
@@ -107,7 +107,7 @@ pub async fn surfaces(sdk: &SdkConfig) -> Result<Surfaces> {
     Ok(Surfaces(surfaces))
 }
 
-async fn deploy(target: &Target, request: &StackRequest<'_>, package: Package) -> Result<Deployed> {
+async fn deploy(target: &Session, request: &StackRequest<'_>, package: Package) -> Result<Deployed> {
     let client = client(target.sdk());
     let account = &target.caller().await?.account;
     let bucket = format!("{}-{LOCAL}-{account}-{}-artifacts", request.project, target.region);
@@ -136,13 +136,13 @@ async fn deploy(target: &Target, request: &StackRequest<'_>, package: Package) -
 }
 
 /// Puts the artifact where Lambda fetches it, unless it is there.
-async fn publish(target: &Target, bucket: &str, key: &str, package: Package) -> Result<()> {
+async fn publish(target: &Session, bucket: &str, key: &str, package: Package) -> Result<()> {
     let s3 = target.s3();
     if artifact::is_published(&s3, bucket, key, &package.digest).await? {
         return Ok(());
     }
     match s3.create_bucket().bucket(bucket).send().await {
-        Err(error) if aws::code(&error) == Some("BucketAlreadyOwnedByYou") => {}
+        Err(error) if claimctl_aws::code(&error) == Some("BucketAlreadyOwnedByYou") => {}
         created => drop(created.or_explain("create the artifact bucket")?),
     }
     artifact::publish(&s3, bucket, key, package).await
@@ -171,7 +171,7 @@ async fn settle(client: &Client) -> Result<Option<Stack>> {
         let stack = match client.describe_stacks().stack_name(STACK).send().await {
             Ok(found) => found.stacks.unwrap_or_default().pop(),
             // CloudFormation calls a missing stack a validation error.
-            Err(error) if aws::code(&error) == Some("ValidationError") => None,
+            Err(error) if claimctl_aws::code(&error) == Some("ValidationError") => None,
             Err(error) => return Err(error).or_explain("look at the stack"),
         };
         let status = stack.as_ref().and_then(Stack::stack_status);

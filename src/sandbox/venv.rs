@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::Stdio;
 
+use claimctl_core::cancel::Cancel;
+use claimctl_core::error::{Error, IoContext, Kind, Result};
+use claimctl_core::lock;
+use claimctl_core::progress::Unit;
 use rustix::process::{Pid, Signal, kill_process_group};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::python::{self, Python};
-use crate::cancel::Cancel;
 use crate::context::Ctx;
-use crate::error::{Error, IoContext, Kind, Result};
-use crate::lock;
-use crate::progress::Unit;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 const LAUNCHER: &str = include_str!("launcher.py");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as Name, SendMessageBatchRequestEntry};
-use claimctl::queue::drained::{Drained, Lines};
+use claimctl_queues::drained::{Drained, Lines};
 use futures_util::{StreamExt, stream};
 use rustix::process::Signal;
 use serde_json::Value;

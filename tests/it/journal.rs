@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use claimctl::changes::Who;
-use claimctl::context::Paths;
-use claimctl::journal::{Entry, Journal, Outcome, Run, Start, State};
+use claimctl_core::changes::Who;
+use claimctl_core::context::Paths;
+use claimctl_queues::journal::{Entry, Journal, Outcome, Run, Start, State};
 use serde_json::Value;
 use tempfile::TempDir;
 

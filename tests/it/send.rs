@@ -8,7 +8,7 @@ use std::path::Path;
 
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName as System, QueueAttributeName};
-use claimctl::queue::drained::Drained;
+use claimctl_queues::drained::Drained;
 use serde_json::{Value, json};
 
 use crate::run::{Run, Running, eventually, finish};

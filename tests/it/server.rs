@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use claimctl::aws::{Credentials, Service, service};
-use claimctl::cancel::Cancel;
-use claimctl::context::{ColorChoice, Ctx, Format, Manners, Paths};
+use claimctl::context::{ColorChoice, Ctx, Format, Manners};
 use claimctl::sandbox::Sandbox;
+use claimctl_aws::{Credentials, Service, service};
+use claimctl_core::cancel::Cancel;
+use claimctl_core::context::Paths;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -59,9 +60,9 @@ impl Server {
     pub fn up() -> Server {
         let home = tempfile::tempdir().unwrap();
         let manners = Manners { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
-        let mut ctx = Ctx::new(manners, Cancel::default()).unwrap();
+        let ctx = Ctx::new(manners, Cancel::default()).unwrap();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/claimctl");
-        ctx.paths = Paths { cache, state: home.path().join("server") };
+        let ctx = ctx.with_paths(Paths { cache, state: home.path().join("server") });
         let started = wait_for(Sandbox::at(&ctx.paths).start(&ctx)).unwrap();
         Server { home, ctx, enforcing: None, endpoint: started.server.endpoint }
     }

@@ -4,6 +4,7 @@ pub mod envelope;
 pub mod key;
 pub mod record;
 pub mod sequencer;
+pub mod surface;
 pub mod synthetic;
 
 use serde::Serialize;

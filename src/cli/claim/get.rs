@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::shown::{Got, Payload};
+use claimctl_aws::policy::Place;
 use claimctl_claim::Claim;
+use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_payloads::payload::{self, fetch, find, save};
+use claimctl_payloads::upload::destination::Destination;
+use claimctl_queues::message::Message;
+use claimctl_queues::named::NamedQueue;
+use claimctl_queues::resolve;
+
+use super::shown::{Got, Payload};
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::error::{Error, IoContext, Result};
 use crate::output::{Outcome, Stdout, report};
-use crate::payload::{self, fetch, find, save};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::message::Message;
-use crate::queue::named::NamedQueue;
-use crate::queue::resolve;
-use crate::target::{Target, TargetArgs};
-use crate::upload::destination::Destination;
+use crate::session::{Session, TargetArgs};
 
 /// Bytes in a file's name, on nearly every file system.
 const LONGEST_NAME: usize = 255;
@@ -74,7 +76,7 @@ enum To {
     },
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(permissions(args, target).await?);
     }
@@ -86,7 +88,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
                 Some(name) => resolve::resolve(target, name).await?,
                 None => resolve::only(target).await?,
             };
-            target.guard(ctx).await?;
+            target.guard().await?;
             let found = find::message(target, &url, id, &ctx.cancel, ctx.progress.as_ref()).await?;
             let several = matches!(to, To::Nowhere | To::Folder { several: true, .. });
             let claims = choose(&found.queue, found.message, args.index, several)?;
@@ -101,7 +103,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     report(got)
 }
 
-async fn permissions(args: &Args, target: &Target) -> Result<Vec<crate::policy::Statement>> {
+async fn permissions(args: &Args, target: &Session) -> Result<Vec<claimctl_aws::policy::Statement>> {
     let place = Place::of(target).await?;
     let what = match &args.what {
         Some(_) => Some(args.what(target).await?),
@@ -122,7 +124,7 @@ async fn permissions(args: &Args, target: &Target) -> Result<Vec<crate::policy::
 }
 
 impl Args {
-    async fn what(&self, target: &Target) -> Result<What<'_>> {
+    async fn what(&self, target: &Session) -> Result<What<'_>> {
         let what = self.what.as_deref().unwrap_or_default();
         if let Some(rest) = what.strip_prefix("s3://") {
             return match rest.split_once('/') {
@@ -215,7 +217,7 @@ fn choose(queue: &str, message: Message, index: Option<u32>, several: bool) -> R
 }
 
 /// One payload is got or an error; of several, each is told.
-async fn get(args: &Args, ctx: &Ctx, target: &Target, claims: Vec<Claim>, to: &To) -> Result<Vec<Payload>> {
+async fn get(args: &Args, ctx: &Ctx, target: &Session, claims: Vec<Claim>, to: &To) -> Result<Vec<Payload>> {
     let s3 = target.s3();
     let mut files = BTreeSet::new();
     for claim in &claims {

@@ -3,12 +3,12 @@
 pub mod get;
 mod shown;
 
+use claimctl_core::error::Result;
 use clap::Subcommand;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::Outcome;
-use crate::target::Target;
+use crate::session::Session;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -17,6 +17,6 @@ pub enum Verb {
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
-        Verb::Get(args) => get::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Get(args) => get::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
     }
 }

@@ -1,13 +1,13 @@
 //! Claims and payloads, as people and programs read them.
 
+use claimctl_claim::Claim;
+use claimctl_core::error::Error;
+use claimctl_core::exit::Exit;
+use claimctl_core::units::{bytes, count};
+use claimctl_payloads::payload::fetch::Object;
 use serde::Serialize;
 
-use claimctl_claim::Claim;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::output::units::{bytes, count};
 use crate::output::{Page, Report, Table};
-use crate::payload::fetch::Object;
 
 #[derive(Debug, Serialize)]
 pub struct Got {

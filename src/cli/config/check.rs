@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
+use claimctl_core::units;
+use claimctl_deploy::artifact::Repository;
 use serde::Serialize;
 
-use crate::artifact::Repository;
 use crate::config::{Config, FILE_NAME, Findings};
 use crate::context::Ctx;
-use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::output::{Outcome, Page, Report, report, units};
+use crate::output::{Outcome, Page, Report, report};
 
 #[derive(Debug, Serialize)]
 struct Checked {
@@ -34,7 +35,7 @@ async fn unknown_binaries(ctx: &Ctx, config: &Config) -> Vec<String> {
     if config.functions.is_empty() {
         return Vec::new();
     }
-    match Repository::find(ctx, config).await {
+    match Repository::find(ctx, &config.project()).await {
         Ok(repository) => {
             let wrong = config.functions.keys().filter_map(|name| repository.handler(name).err());
             wrong.map(|error| error.to_string()).collect()

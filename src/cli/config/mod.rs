@@ -3,10 +3,10 @@
 pub mod check;
 pub mod show;
 
+use claimctl_core::error::Result;
 use clap::Subcommand;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use claimctl_core::error::{Error, Result};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::{self, Choice, Config, LOCAL, Origin};
 use crate::context::Ctx;
-use crate::error::{Error, Result};
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::target::TargetArgs;
+use crate::session::TargetArgs;
 
 /// Show every value that holds, and where it came from
 #[derive(Debug, clap::Args)]

@@ -2,27 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use claimctl_aws::policy::{Place, Statement};
+use claimctl_core::error::Result;
+use claimctl_core::exit::Exit;
+use claimctl_core::spool::Spool;
+use claimctl_core::units::count;
+use claimctl_queues::dlq::inspect::{self, Group, Letter, Wanted};
+use claimctl_queues::dlq::preflight::{Options, Preflight};
+use claimctl_queues::dlq::setting::{Setting, is_dead_letter_queue};
+use claimctl_queues::dlq::suggest::{self, Aim};
+use claimctl_queues::dlq::verdict::Verdict;
+use claimctl_queues::look::{self, Look};
+use claimctl_queues::named::NamedQueue;
+use claimctl_queues::receive::Ended;
+use claimctl_queues::{Queue, depth, resolve};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::select::SelectArgs;
 use crate::context::{Ctx, Format};
-use crate::dlq::inspect::{self, Group, Letter, Wanted};
-use crate::dlq::preflight::{Options, Preflight};
-use crate::dlq::setting::{Setting, is_dead_letter_queue};
-use crate::dlq::suggest::{self, Aim};
-use crate::dlq::verdict::Verdict;
-use crate::error::Result;
-use crate::exit::Exit;
-use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Stdout, Table, report};
-use crate::policy::{Place, PolicyArgs, Statement, policy};
-use crate::queue::look::{self, Look};
-use crate::queue::named::NamedQueue;
-use crate::queue::receive::Ended;
-use crate::queue::select::SelectArgs;
-use crate::queue::{Queue, depth, resolve};
-use crate::target::{Target, TargetArgs};
-use crate::verify::spool::Spool;
+use crate::session::{Session, TargetArgs};
 
 /// Groups that a table shows; the JSON form has all of them.
 const SHOWN: usize = 20;
@@ -76,7 +77,7 @@ impl PreflightArgs {
     }
 
     /// What IAM has to allow to judge the letters of a queue.
-    pub async fn permissions(&self, target: &Target, place: &Place, queue: &str) -> Result<Vec<Statement>> {
+    pub async fn permissions(&self, target: &Session, place: &Place, queue: &str) -> Result<Vec<Statement>> {
         if self.no_preflight {
             return Ok(Vec::new());
         }
@@ -86,7 +87,7 @@ impl PreflightArgs {
     }
 
     /// None: nothing is to be looked at.
-    pub async fn start(&self, target: &Target, url: &str) -> Result<Option<Preflight>> {
+    pub async fn start(&self, target: &Session, url: &str) -> Result<Option<Preflight>> {
         if self.no_preflight {
             return Ok(None);
         }
@@ -117,7 +118,7 @@ struct Suggested {
     command: String,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return print_policy(args, target).await;
     }
@@ -132,7 +133,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
         inspect::allow(&depth, is_dead_letter_queue(target, &url).await?)?;
     }
     let preflight = args.preflight.start(target, &url).await?;
-    target.guard(ctx).await?;
+    target.guard().await?;
     let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection, most: None };
     let format = ctx.manners.format;
     let mut out = (format == Format::Jsonl).then(Stdout::new);
@@ -171,7 +172,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     report(inspection)
 }
 
-async fn print_policy(args: &Args, target: &Target) -> Result<Outcome> {
+async fn print_policy(args: &Args, target: &Session) -> Result<Outcome> {
     let place = Place::of(target).await?;
     let name = match &args.queue {
         Some(name) => name.clone(),

@@ -1,21 +1,22 @@
 //! `claimctl dlq ls`: every dead-letter queue, whose letters it takes, and when the first of them is gone.
 
+use claimctl_aws::policy::{Place, Statement};
+use claimctl_core::error::Result;
+use claimctl_core::exit::Exit;
+use claimctl_core::progress::Unit;
+use claimctl_core::units::{count, local_time};
+use claimctl_queues::dlq::letters::{self, Closely, Letters};
+use claimctl_queues::dlq::sources::{self, Source};
+use claimctl_queues::dlq::why::{self, Why};
+use claimctl_queues::look::{Counts, Look};
+use claimctl_queues::receive::{self, Ended};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::dlq::letters::{self, Closely, Letters};
-use crate::dlq::sources::{self, Source};
-use crate::dlq::why::{self, Why};
-use crate::error::Result;
-use crate::exit::Exit;
-use crate::output::units::{count, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::policy::{Place, PolicyArgs, Statement, policy};
-use crate::progress::Unit;
-use crate::queue::look::{Counts, Look};
-use crate::queue::receive::{self, Ended};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Reasons that a table shows; the JSON form has all of them.
 const SHOWN: usize = 10;
@@ -62,13 +63,13 @@ struct Listing {
     again: String,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let closely = Closely { look: args.look || args.why, why: args.why, force: args.force };
     if args.policy.print_policy {
         return policy(permissions(&Place::of(target).await?, closely));
     }
     if closely.look {
-        target.guard(ctx).await?;
+        target.guard().await?;
     }
     ctx.progress.start("finding dead-letter queues", None, Unit::Steps);
     let found = match args.queues.as_slice() {
@@ -104,7 +105,7 @@ impl Listing {
         for letters in &self.queues {
             let sources: Vec<_> = letters.sources().iter().map(source).collect();
             table.row([
-                letters.name().to_owned(),
+                name(letters).to_owned(),
                 Counts::from(&letters.letters.queue).total().to_string(),
                 letters.first_expires.map_or_else(|| "-".to_owned(), |expiry| expiry.countdown(self.now)),
                 if sources.is_empty() { "-".to_owned() } else { sources.join(", ") },
@@ -116,7 +117,7 @@ impl Listing {
     /// What to do next with the queue that loses a letter first.
     fn next(&self) -> Option<String> {
         let first = self.queues.iter().find(|letters| letters.first_expires.is_some())?;
-        Some(format!("what they are: claimctl dlq inspect {}{}", first.name(), self.again))
+        Some(format!("what they are: claimctl dlq inspect {}{}", name(first), self.again))
     }
 }
 
@@ -133,61 +134,57 @@ fn source(source: &Source) -> String {
     }
 }
 
-impl Letters {
-    fn name(&self) -> &str {
-        let queue = &self.letters.queue;
-        queue.logical.as_deref().unwrap_or(&queue.name)
-    }
-
-    fn looked(&self, look: &Look) -> String {
-        let Counts { visible, in_flight, delayed } = look.about.before;
-        let name = self.name();
-        let mut said = format!("{name}: seen {} of about {visible} visible", look.seen);
-        if in_flight + delayed > 0 {
-            said.push_str(&format!("; not looked at: about {in_flight} in flight, {delayed} delayed"));
-        }
-        said.push_str(match look.ended {
-            Ended::Empty | Ended::Limit | Ended::Stopped => "",
-            Ended::Cap => "; stopped: as many are held as may be in flight; there may be more",
-            Ended::Heads => "; FIFO: only the heads of message groups can be seen",
-            Ended::Unanswered => "; the counts promise more than the queue gave",
-            Ended::Interrupted => "; interrupted: there may be more",
-        });
-        if let Some(expiry) = self.first_expires {
-            let word = if expiry.exact { "is" } else { "is, of those seen," };
-            said.push_str(&format!("; the first {word} gone {}", local_time(expiry.latest)));
-        }
-        said.push_str(&format!("\n{name}: {}; receive counts went up by one", look.given_back.sentence("letter")));
-        for left in &look.given_back.not_released {
-            said.push_str(&format!("\n{left}"));
-        }
-        said
-    }
+fn name(letters: &Letters) -> &str {
+    let queue = &letters.letters.queue;
+    queue.logical.as_deref().unwrap_or(&queue.name)
 }
 
-impl Why {
-    fn page(&self, page: Page, queue: &str) -> Page {
-        let mut table = Table::new([">LETTERS", "THE HANDLER SAID", "FOR EXAMPLE"]);
-        for reason in self.reasons.iter().take(SHOWN) {
-            table.row([reason.letters.to_string(), reason.error.clone(), reason.example.clone()]);
-        }
-        let hidden = self.reasons.len().saturating_sub(SHOWN);
-        let mut page = page
-            .line(format!("why letters are in {queue}:"))
-            .table(table)
-            .line_if(hidden > 0, || format!("and {}: --output json lists all", count(hidden as u64, "more reason")))
-            .line_if(self.unexplained > 0, || format!("no log says anything of {}", count(self.unexplained, "letter")));
-        for group in &self.read {
-            let all = if group.complete { "" } else { "; there are more lines than were read" };
-            page = page.line(format!(
-                "read {} of {} since {}{all}",
-                count(group.lines, "line"),
-                group.name,
-                local_time(group.since)
-            ));
-        }
-        page.lines(self.unread.iter().map(|unread| format!("not read: {unread}")))
+fn looked(letters: &Letters, look: &Look) -> String {
+    let Counts { visible, in_flight, delayed } = look.about.before;
+    let name = name(letters);
+    let mut said = format!("{name}: seen {} of about {visible} visible", look.seen);
+    if in_flight + delayed > 0 {
+        said.push_str(&format!("; not looked at: about {in_flight} in flight, {delayed} delayed"));
     }
+    said.push_str(match look.ended {
+        Ended::Empty | Ended::Limit | Ended::Stopped => "",
+        Ended::Cap => "; stopped: as many are held as may be in flight; there may be more",
+        Ended::Heads => "; FIFO: only the heads of message groups can be seen",
+        Ended::Unanswered => "; the counts promise more than the queue gave",
+        Ended::Interrupted => "; interrupted: there may be more",
+    });
+    if let Some(expiry) = letters.first_expires {
+        let word = if expiry.exact { "is" } else { "is, of those seen," };
+        said.push_str(&format!("; the first {word} gone {}", local_time(expiry.latest)));
+    }
+    said.push_str(&format!("\n{name}: {}; receive counts went up by one", look.given_back.sentence("letter")));
+    for left in &look.given_back.not_released {
+        said.push_str(&format!("\n{left}"));
+    }
+    said
+}
+
+fn why_page(why: &Why, page: Page, queue: &str) -> Page {
+    let mut table = Table::new([">LETTERS", "THE HANDLER SAID", "FOR EXAMPLE"]);
+    for reason in why.reasons.iter().take(SHOWN) {
+        table.row([reason.letters.to_string(), reason.error.clone(), reason.example.clone()]);
+    }
+    let hidden = why.reasons.len().saturating_sub(SHOWN);
+    let mut page = page
+        .line(format!("why letters are in {queue}:"))
+        .table(table)
+        .line_if(hidden > 0, || format!("and {}: --output json lists all", count(hidden as u64, "more reason")))
+        .line_if(why.unexplained > 0, || format!("no log says anything of {}", count(why.unexplained, "letter")));
+    for group in &why.read {
+        let all = if group.complete { "" } else { "; there are more lines than were read" };
+        page = page.line(format!(
+            "read {} of {} since {}{all}",
+            count(group.lines, "line"),
+            group.name,
+            local_time(group.since)
+        ));
+    }
+    page.lines(why.unread.iter().map(|unread| format!("not read: {unread}")))
 }
 
 impl Report for Listing {
@@ -197,10 +194,10 @@ impl Report for Listing {
             .line_if(self.queues.is_empty(), || format!("no dead-letter queues in environment {}", self.environment));
         for letters in &self.queues {
             if let Some(look) = &letters.look {
-                page = page.line(letters.looked(look));
+                page = page.line(looked(letters, look));
             }
             if let Some(why) = &letters.why {
-                page = why.page(page, letters.name());
+                page = why_page(why, page, name(letters));
             }
             page = page.lines(letters.hazards.iter().map(|hazard| format!("hazard: {hazard}")));
         }

@@ -5,12 +5,12 @@ pub mod ls;
 pub mod replay;
 pub mod rescue;
 
+use claimctl_core::error::Result;
 use clap::Subcommand;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::Outcome;
-use crate::target::Target;
+use crate::session::Session;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -22,9 +22,9 @@ pub enum Verb {
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
-        Verb::Replay(args) => replay::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Ls(args) => ls::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Rescue(args) => rescue::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Inspect(args) => inspect::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Replay(args) => replay::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Ls(args) => ls::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Rescue(args) => rescue::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Inspect(args) => inspect::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
     }
 }

@@ -3,27 +3,29 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use claimctl_aws::policy::Place;
+use claimctl_aws::target::Intent;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
+use claimctl_core::time::parse_duration;
+use claimctl_core::units::{count, duration, local_time};
+use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_queues::dlq::inspect;
+use claimctl_queues::dlq::setting::is_dead_letter_queue;
+use claimctl_queues::drain::Order;
+use claimctl_queues::drain::run::Destination;
+use claimctl_queues::named::NamedQueue;
+use claimctl_queues::receive::HIDDEN;
+use claimctl_queues::{Queue, resolve};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::queue::drain::{self, Shown};
+use crate::cli::select::SelectArgs;
 use crate::context::Ctx;
-use crate::dlq::inspect;
-use crate::dlq::setting::is_dead_letter_queue;
-use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::output::units::{count, duration, local_time};
 use crate::output::{Outcome, Page, Report, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::depth::{self, QueueDepth};
-use crate::queue::drain::Order;
-use crate::queue::drain::run::Destination;
-use crate::queue::named::NamedQueue;
-use crate::queue::receive::HIDDEN;
-use crate::queue::select::SelectArgs;
-use crate::queue::{Queue, resolve};
-use crate::target::{Intent, Target, TargetArgs};
-use crate::time::parse_duration;
+use crate::session::{Session, TargetArgs};
 
 /// Move letters that would soon be gone into a file
 ///
@@ -63,14 +65,14 @@ struct Rescued {
     drained: Shown,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = match &args.queue {
         Some(name) => name.clone(),
         None => resolve::only_dead_letter_queue(target).await?,
     };
     if args.policy.print_policy {
         let queue = NamedQueue::find(target, &Place::of(target).await?, &name).await?;
-        return policy(crate::queue::drain::permissions(&queue, false));
+        return policy(claimctl_queues::drain::permissions(&queue, false));
     }
     let url = resolve::resolve(target, &name).await?;
     let queue = Queue::new(target.sqs(), &url);

@@ -1,18 +1,18 @@
 //! `claimctl env ls`: every environment; with `--check`, whose account each leads to.
 
+use claimctl_aws::Sessions;
+use claimctl_aws::account::Verdict;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::{Account, Failure, dash};
-use crate::account::Verdict;
-use crate::aws::Sessions;
 use crate::config::{Choice, Config, LOCAL};
 use crate::context::Ctx;
-use crate::error::{Error, Result};
-use crate::exit::Exit;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::sandbox;
-use crate::target::Target;
+use crate::session::Session;
 
 /// How many environments are asked at once.
 const CONCURRENCY: usize = 8;
@@ -106,7 +106,7 @@ async fn actual_account(ctx: &Ctx, config: &Config, endpoint: Option<&str>, name
     {
         return Err(Error::denied("a code of the MFA device is wanted").hint(format!("claimctl env show {name}")));
     }
-    Ok(Target::of(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
+    Ok(Session::of(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
 }
 
 impl Environments {

@@ -3,13 +3,13 @@
 pub mod ls;
 pub mod show;
 
+use claimctl_aws::account::Verdict;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::account::Verdict;
 use crate::context::Ctx;
-use crate::error::{Error, Result};
-use crate::exit::Exit;
 use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]

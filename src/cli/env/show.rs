@@ -2,19 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
+use claimctl_aws::account::Verdict;
+use claimctl_aws::credentials;
+use claimctl_core::error::Result;
+use claimctl_core::exit::Exit;
+use claimctl_core::units;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Account, Failure};
-use crate::account::Verdict;
-use crate::aws::credentials;
 use crate::config::{Choice, Config, Environment, LOCAL};
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::exit::Exit;
-use crate::output::{Outcome, Page, Report, Table, report, units};
+use crate::output::{Outcome, Page, Report, Table, report};
 use crate::sandbox;
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Show one environment: its account, who the credentials belong to, and where they come from
 #[derive(Debug, clap::Args)]
@@ -68,11 +69,11 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
         Choice::Undeclared { profile, .. } => (None, profile.clone()),
         Choice::Local { .. } => (None, None),
     };
-    let target = Target::of(ctx, config, choice, target.endpoint_url).await?;
+    let target = Session::of(ctx, config, choice, target.endpoint_url).await?;
     report(look(&target, declared, profile).await)
 }
 
-async fn look(target: &Target, declared: Option<Environment>, profile: Option<String>) -> Shown {
+async fn look(target: &Session, declared: Option<Environment>, profile: Option<String>) -> Shown {
     let caller = target.caller().await;
     let (source, surfaces) = match &caller {
         Ok(_) => (credentials::source(target.sdk()).await, target.surfaces().await.ok()),

@@ -3,14 +3,14 @@
 pub mod pause;
 pub mod resume;
 
+use claimctl_core::error::Result;
+use claimctl_queues::function::mapping::Mapping;
 use clap::Subcommand;
 
+use crate::cli::policy::PolicyArgs;
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::function::mapping::Mapping;
 use crate::output::{Outcome, Table};
-use crate::policy::PolicyArgs;
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -35,8 +35,8 @@ pub struct FunctionArgs {
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
-        Verb::Pause(args) => pause::run(&args, ctx, &Target::unreminded(ctx, &args.on.target).await?).await,
-        Verb::Resume(args) => resume::run(&args, ctx, &Target::unreminded(ctx, &args.on.target).await?).await,
+        Verb::Pause(args) => pause::run(&args, ctx, &Session::unreminded(ctx, &args.on.target).await?).await,
+        Verb::Resume(args) => resume::run(&args, ctx, &Session::unreminded(ctx, &args.on.target).await?).await,
     }
 }
 

@@ -1,17 +1,19 @@
 //! `claimctl function pause`: a function is no longer fed from its queue, until it is resumed.
 
+use claimctl_aws::policy::Place;
+use claimctl_aws::target::Intent;
+use claimctl_core::error::Result;
+use claimctl_core::units::count;
+use claimctl_queues::function::mapping::{self, DISABLED, Mapping};
+use claimctl_queues::function::pause::Pauser;
+use claimctl_queues::journal::Journal;
 use serde::Serialize;
 
 use super::{FunctionArgs, table};
+use crate::cli::policy::policy;
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::function::mapping::{self, DISABLED, Mapping};
-use crate::function::pause::Pauser;
-use crate::journal::Journal;
-use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, report};
-use crate::policy::{Place, policy};
-use crate::target::{Intent, Target};
+use crate::session::Session;
 
 /// Stop feeding a function from its queue
 ///
@@ -42,7 +44,7 @@ struct Pause {
     run: Option<String>,
 }
 
-pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(mapping::permissions(&Place::of(target).await?));
     }

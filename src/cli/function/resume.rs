@@ -1,17 +1,19 @@
 //! `claimctl function resume`: a paused function is fed from its queue again.
 
+use claimctl_aws::policy::Place;
+use claimctl_aws::target::Intent;
+use claimctl_core::error::{Kind, Result};
+use claimctl_core::units::count;
+use claimctl_queues::function::mapping::{self, ENABLED, Mapping};
+use claimctl_queues::function::pause::Pauser;
+use claimctl_queues::journal::Journal;
 use serde::Serialize;
 
 use super::{FunctionArgs, table};
+use crate::cli::policy::policy;
 use crate::context::Ctx;
-use crate::error::{Kind, Result};
-use crate::function::mapping::{self, ENABLED, Mapping};
-use crate::function::pause::Pauser;
-use crate::journal::Journal;
-use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, report};
-use crate::policy::{Place, policy};
-use crate::target::{Intent, Target};
+use crate::session::Session;
 
 /// Feed a paused function from its queue again
 ///
@@ -33,7 +35,7 @@ struct Resuming {
     dry_run: bool,
 }
 
-pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(mapping::permissions(&Place::of(target).await?));
     }

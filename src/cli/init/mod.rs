@@ -4,12 +4,14 @@ mod questions;
 
 use std::path::PathBuf;
 
+use claimctl_core::error::{Error, Result};
+use claimctl_deploy::project::Locking;
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
-use crate::config::{self, Backend, Config, Draft, DraftEnvironment, Locking, already_there};
+use crate::cli::values;
+use crate::config::{self, Backend, Config, Draft, DraftEnvironment, already_there};
 use crate::context::Ctx;
-use crate::error::{Error, Result};
 use crate::output::{Outcome, Page, Report, prompt, report};
 
 /// Write a claimctl.toml for this folder
@@ -30,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
     protected: Vec<String>,
     /// How Terraform's state is locked
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", value_parser = values::locking())]
     locking: Option<Locking>,
     /// Adopt the Terraform backend that is found here, for this environment
     #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]

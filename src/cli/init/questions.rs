@@ -1,9 +1,12 @@
 //! The questions of `claimctl init`, for someone at a terminal.
 
+use claimctl_aws::shape::{is_account, is_name, is_region};
+use claimctl_core::error::Result;
+use claimctl_deploy::project::Locking;
+
 use super::default_project;
-use crate::config::{Backend, Draft, DraftEnvironment, LOCAL, Locking, is_account, is_name, is_region};
+use crate::config::{Backend, Draft, DraftEnvironment, LOCAL};
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::prompt;
 
 pub fn draft(ctx: &Ctx, mut backends: Vec<Backend>) -> Result<Draft> {

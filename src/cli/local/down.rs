@@ -1,9 +1,9 @@
 //! `claimctl local down`: stops the server.
 
+use claimctl_core::error::Result;
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::{Outcome, Page, Report, report};
 use crate::sandbox::{Sandbox, Stopped};
 

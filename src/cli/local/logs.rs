@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use claimctl_core::error::Result;
+use claimctl_core::units;
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::output::{Outcome, Page, Report, Stdout, report, units};
+use crate::output::{Outcome, Page, Report, Stdout, report};
 use crate::sandbox::Sandbox;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(200);

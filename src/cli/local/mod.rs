@@ -6,12 +6,12 @@ pub mod reset;
 pub mod status;
 pub mod up;
 
+use claimctl_core::changes::{Begun, Who};
+use claimctl_core::error::Result;
 use clap::Subcommand;
 
-use crate::changes::{Begun, Who};
 use crate::config::LOCAL;
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::Outcome;
 use crate::sandbox::REGION;
 

@@ -1,9 +1,9 @@
 //! `claimctl local reset`: empties the sandbox.
 
+use claimctl_core::error::Result;
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::{Outcome, Page, Report, prompt, report};
 use crate::sandbox::Sandbox;
 

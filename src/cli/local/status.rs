@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use claimctl_claim::surface::{Sink, SinkKind, Surface};
+use claimctl_core::error::Result;
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::sandbox::{Look, Sandbox, Server};
-use crate::surface::{Sink, SinkKind, Surface};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Say whether the sandbox runs, and what is deployed in it
 ///
@@ -41,7 +41,7 @@ pub async fn run(_: &Args, ctx: &Ctx) -> Result<Outcome> {
         },
         Look::Stuck(server) => Status::of(server, "it does not answer"),
         Look::Up(server) => {
-            let target = Target::resolve(ctx, &TargetArgs::default()).await?;
+            let target = Session::resolve(ctx, &TargetArgs::default()).await?;
             let surfaces = target.surfaces().await?;
             let stacks = surfaces.0.iter().map(|surface| (surface.stack.clone(), surface.clone())).collect();
             Status { why: None, stacks, ..Status::of(server, "") }

@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use claimctl_claim::surface::Surface;
+use claimctl_core::error::{Error, Result};
+use claimctl_deploy::artifact::{self, Repository};
+use claimctl_deploy::project::Architecture;
 use serde::Serialize;
 
 use super::status::parts;
-use crate::artifact::{self, Repository};
-use crate::config::{Architecture, Config};
+use crate::config::Config;
 use crate::context::Ctx;
-use crate::error::{Error, Result};
 use crate::output::{Outcome, Page, Report, report};
 use crate::sandbox::{AfterProcessing, Sandbox, StackRequest, Trigger, VISIBILITY_TIMEOUT};
-use crate::surface::Surface;
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 const HANDLER: &str = "claim-recorder";
 
@@ -53,7 +54,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     };
     let sandbox = Sandbox::at(&ctx.paths);
     let started = sandbox.start(ctx).await?;
-    let target = Target::resolve(ctx, &TargetArgs::default()).await?;
+    let target = Session::resolve(ctx, &TargetArgs::default()).await?;
     let request = StackRequest {
         project: &config.project.name,
         trigger: args.trigger,
@@ -76,7 +77,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
 /// Sources in reach are what the operator works on; without them the handler has to be given.
 async fn build_handler(ctx: &Ctx, config: &Config) -> Result<PathBuf> {
     let no_handler = |error: Error| error.hint("or give the handler as a zip: claimctl local up --artifact ZIP");
-    let repository = Repository::find(ctx, config).await.map_err(no_handler)?;
+    let repository = Repository::find(ctx, &config.project()).await.map_err(no_handler)?;
     let architecture = Architecture::host()
         .ok_or_else(|| Error::usage("Lambda does not have this machine's processor, so no handler can run here"))?;
     let (out, progress) = (repository.artifacts(), ctx.progress.as_ref());

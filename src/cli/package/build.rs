@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use claimctl_core::error::{Error, Result};
+use claimctl_core::units;
+use claimctl_deploy::artifact::{self, Artifact, Repository};
+use claimctl_deploy::project::Architecture;
 use serde::Serialize;
 
-use crate::artifact::{self, Artifact, Repository};
-use crate::config::{Architecture, Config};
+use crate::cli::values;
+use crate::config::Config;
 use crate::context::Ctx;
-use crate::error::{Error, Result};
-use crate::output::{Outcome, Page, Report, Table, report, units};
+use crate::output::{Outcome, Page, Report, Table, report};
 
 /// Build handlers for Lambda and pack each into a zip that is named by its digest
 #[derive(Debug, clap::Args)]
@@ -18,7 +21,7 @@ pub struct Args {
     #[arg(value_name = "HANDLER")]
     handlers: Vec<String>,
     /// The processor to build for; this machine's by default
-    #[arg(long, value_name = "ARCH")]
+    #[arg(long, value_name = "ARCH", value_parser = values::architecture())]
     arch: Option<Architecture>,
     /// Where to put the zips; target/artifacts of the repository by default
     #[arg(long, value_name = "DIR")]
@@ -31,7 +34,7 @@ struct Built {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
-    let repository = Repository::find(ctx, &Config::find(ctx)?).await?;
+    let repository = Repository::find(ctx, &Config::find(ctx)?.project()).await?;
     let architecture = args.arch.or_else(Architecture::host).ok_or_else(|| {
         Error::usage("Lambda does not have this machine's processor").hint("name one: --arch arm64 or --arch x86_64")
     })?;

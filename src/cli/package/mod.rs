@@ -2,10 +2,10 @@
 
 pub mod build;
 
+use claimctl_core::error::Result;
 use clap::Subcommand;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]

@@ -1,12 +1,13 @@
 //! `claimctl queue ls`: every queue of the surface, or of the account, with its depth.
 
+use claimctl_aws::policy::Place;
+use claimctl_core::error::Result;
+use claimctl_queues::depth::{self, QueueDepth};
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::depth::{self, QueueDepth};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// List queues with their depth
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,7 @@ struct Queues {
     queues: Vec<QueueDepth>,
 }
 
-pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(depth::permissions(&Place::of(target).await?));
     }

@@ -7,12 +7,12 @@ mod purge;
 mod send;
 mod stats;
 
+use claimctl_core::error::Result;
 use clap::Subcommand;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::Outcome;
-use crate::target::Target;
+use crate::session::Session;
 
 /// The one queue of a verb that takes messages away, which is never guessed.
 #[derive(Debug, clap::Args)]
@@ -43,11 +43,11 @@ pub enum Verb {
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
-        Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Peek(args) => peek::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Stats(args) => stats::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Drain(args) => drain::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Send(args) => send::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Purge(args) => purge::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Ls(args) => ls::run(&args, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Peek(args) => peek::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Stats(args) => stats::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Drain(args) => drain::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Send(args) => send::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Purge(args) => purge::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
     }
 }

@@ -2,24 +2,26 @@
 
 use std::path::PathBuf;
 
+use claimctl_aws::policy::Place;
+use claimctl_aws::target::Intent;
+use claimctl_core::error::Result;
+use claimctl_core::units::count;
+use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_queues::drain::run::Destination;
+use claimctl_queues::drain::{self, Order};
+use claimctl_queues::look::Counts;
+use claimctl_queues::named::NamedQueue;
+use claimctl_queues::receive::HIDDEN;
+use claimctl_queues::select::Selection;
+use claimctl_queues::{Queue, purge, resolve};
 use serde::Serialize;
 
 use super::QueueArgs;
 use super::drain::into_file;
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::depth::{self, QueueDepth};
-use crate::queue::drain::run::Destination;
-use crate::queue::drain::{self, Order};
-use crate::queue::look::Counts;
-use crate::queue::named::NamedQueue;
-use crate::queue::receive::HIDDEN;
-use crate::queue::select::Selection;
-use crate::queue::{Queue, purge, resolve};
-use crate::target::{Intent, Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Delete all messages of a queue
 ///
@@ -56,7 +58,7 @@ struct Purge {
     purged: bool,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
         let queue = NamedQueue::find(target, &Place::of(target).await?, name).await?;

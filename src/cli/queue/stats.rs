@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use claimctl_aws::policy::Place;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::time::parse_duration;
+use claimctl_core::units::{duration, local_time};
+use claimctl_queues::stats::{self, Motion, QueueStats, Watch};
 use serde::Serialize;
 
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::{Ctx, Format};
-use crate::error::{Error, Result};
-use crate::output::units::{duration, local_time};
 use crate::output::{Outcome, Page, Redraw, Report, Stdout, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::stats::{self, Motion, QueueStats, Watch};
-use crate::target::{Target, TargetArgs};
-use crate::time::parse_duration;
+use crate::session::{Session, TargetArgs};
 
 const INTERVAL: Duration = Duration::from_secs(2);
 
@@ -55,7 +56,7 @@ struct Stats {
     every: Option<Duration>,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(stats::permissions(target, &Place::of(target).await?, &args.queues).await?);
     }

@@ -1,12 +1,12 @@
 //! `claimctl runs ls`: the runs of this project on this machine.
 
+use claimctl_core::error::Result;
+use claimctl_core::units::{count, local_time};
+use claimctl_queues::journal::{Standing, Summary};
 use serde::Serialize;
 
 use super::{journal, who, words};
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::journal::{Standing, Summary};
-use crate::output::units::{count, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
 
 /// List the runs: who, when, what, and where each stands

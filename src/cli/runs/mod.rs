@@ -6,13 +6,13 @@ pub mod show;
 
 use std::collections::BTreeMap;
 
+use claimctl_core::changes::Who;
+use claimctl_core::error::{Error, Result};
+use claimctl_queues::journal::Journal;
 use clap::Subcommand;
 
-use crate::changes::Who;
 use crate::config::Config;
 use crate::context::Ctx;
-use crate::error::{Error, Result};
-use crate::journal::Journal;
 use crate::output::Outcome;
 
 #[derive(Debug, Subcommand)]

@@ -1,11 +1,11 @@
 //! `claimctl runs rm`: forgets runs.
 
+use claimctl_core::error::Result;
+use claimctl_core::units::count;
 use serde::Serialize;
 
 use super::journal_with;
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Table, prompt, report};
 
 /// Forget runs that are done

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use claimctl_core::error::Result;
+use claimctl_core::units::{count, local_time};
+use claimctl_queues::journal::{Item, Journal, Standing, State, Summary};
 use serde::Serialize;
 
 use super::{journal_with, who, words};
+use crate::cli::values;
 use crate::context::Ctx;
-use crate::error::Result;
-use crate::journal::{Item, Journal, Standing, State, Summary};
-use crate::output::units::{count, local_time};
 use crate::output::{Outcome, Page, Report, Table, report};
 
 /// Show one run: its counts, the items that failed or are undecided, and how to go on
@@ -18,7 +19,7 @@ pub struct Args {
     #[arg(value_name = "RUN")]
     run: String,
     /// List the items in this state; without it, those that failed, are undecided or could not be sent
-    #[arg(long, value_name = "STATE")]
+    #[arg(long, value_name = "STATE", value_parser = values::item_state())]
     state: Option<State>,
     /// At most so many items
     #[arg(long, value_name = "N", default_value_t = 100)]

@@ -1,10 +1,11 @@
 //! From a plan to its end: agreed to, its artifacts published, buckets emptied, applied, and seen again.
 
+use claimctl_core::error::{Error, Result};
+use claimctl_deploy::terraform::{Applied, Artifacts, Mode, Planned, Terraform};
+
 use super::{ConsentArgs, Losses, PlanArgs, StackRun, Standing, Typed};
 use crate::context::Ctx;
-use crate::deploy::terraform::{Applied, Artifacts, Mode, Planned, Terraform};
-use crate::error::{Error, Result};
-use crate::target::Target;
+use crate::session::Session;
 
 /// What is to be carried out.
 pub struct Work<'a> {
@@ -19,7 +20,7 @@ pub struct Work<'a> {
 }
 
 impl Work<'_> {
-    pub async fn carry_out(self, ctx: &Ctx, target: &Target) -> Result<StackRun> {
+    pub async fn carry_out(self, ctx: &Ctx, target: &Session) -> Result<StackRun> {
         let Work { terraform, planned, .. } = &self;
         let stack = terraform.root.stack.as_str();
         if planned.is_empty() {
@@ -47,7 +48,7 @@ impl Work<'_> {
     }
 
     /// What was emptied is told, also where nothing could be applied after it.
-    async fn apply(&self, ctx: &Ctx, target: &Target, losses: &Losses) -> Result<Applied> {
+    async fn apply(&self, ctx: &Ctx, target: &Session, losses: &Losses) -> Result<Applied> {
         let Work { terraform, planned, .. } = self;
         let emptied = terraform.empty_buckets(target, planned, &losses.holdings, &losses.agreed).await;
         let applied = match emptied.failed {
@@ -68,9 +69,9 @@ impl Work<'_> {
 }
 
 /// Completion knows the names as they are from now on; a stack that exposes none is told of.
-async fn see(ctx: &Ctx, target: &Target, terraform: &Terraform, mode: Mode) {
+async fn see(ctx: &Ctx, target: &Session, terraform: &Terraform, mode: Mode) {
     let stack = &terraform.root.stack;
-    match target.see().await {
+    match target.read_surfaces().await {
         Ok(look) if mode == Mode::Deploy && look.lacks(stack) => ctx.progress.note(&format!(
             "note: {stack} is deployed and has no surface, so no verb knows its names: end the stack in output \
              \"claimctl\" (docs/terraform.md)"

@@ -1,12 +1,13 @@
 //! What has to be agreed to before a plan is applied: what would be lost, named; the plan, seen; the environment, typed.
 
-use crate::context::Ctx;
-use crate::deploy::terraform::{self, Holding, Mode, Planned, Terraform};
-use crate::error::{Error, Result};
-use crate::output::{Page, Table, say};
-use crate::target::{Change, ConfirmArgs, Intent, Target};
+use claimctl_aws::target::{Change, Intent};
+use claimctl_core::error::{Error, Result};
+use claimctl_deploy::terraform::{self, Holding, Mode, Planned, Terraform};
 
 use super::{StackPlan, Typed, flag};
+use crate::context::Ctx;
+use crate::output::{Page, Table, say};
+use crate::session::{ConfirmArgs, Session};
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConsentArgs {
@@ -26,7 +27,7 @@ pub struct Losses {
 impl ConsentArgs {
     /// A name is wanted only of what is protected, and is no answer elsewhere. Stacks have the same addresses: what is
     /// named to be lost has to be of one of them.
-    pub fn check(&self, target: &Target, stacks: &[String]) -> Result<()> {
+    pub fn check(&self, target: &Session, stacks: &[String]) -> Result<()> {
         if self.confirm.name.is_some() && !target.is_protected() {
             let name = target.name();
             return Err(Error::usage(format!("--confirm is for protected environments, and {name} is not protected"))
@@ -44,7 +45,7 @@ impl ConsentArgs {
     pub async fn ask(
         &self,
         ctx: &Ctx,
-        target: &Target,
+        target: &Session,
         terraform: &Terraform,
         planned: &Planned,
         typed: &Typed<'_>,

@@ -5,11 +5,12 @@
 
 use std::path::Path;
 
+use claimctl_core::changes::redact;
+use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::units::{count, printable};
+
 use super::StackPlan;
-use crate::changes::redact;
 use crate::context::Terminal;
-use crate::error::{Error, IoContext, Result};
-use crate::output::units::{count, printable};
 use crate::output::{Failure, Page};
 
 /// In bytes. GitHub takes 65,536 characters in a comment: those of three environments fit, with what is around them.
@@ -93,10 +94,9 @@ fn longest_run(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::deploy::terraform::{Action, Change, Counts, Summary};
+    use claimctl_deploy::terraform::{Action, Change, Counts, Summary};
+    use serde_json::json;
 
     fn plan(addresses: impl IntoIterator<Item = String>) -> StackPlan {
         let change = |address| Change {

@@ -6,12 +6,12 @@ pub mod markdown;
 mod run;
 mod typed;
 
+use claimctl_core::error::{Error, Result};
+use claimctl_deploy::Project;
+use claimctl_deploy::terraform::{self, Attribute, Change, Summary, Wish};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::Config;
-use crate::deploy::terraform::{self, Attribute, Change, Summary, Wish};
-use crate::error::{Error, Result};
 use crate::output::{Page, Table};
 
 pub use carry::Work;
@@ -35,15 +35,15 @@ pub struct StackArgs {
 
 impl StackArgs {
     /// In the order in which they are to be deployed.
-    pub fn ordered(&self, config: &Config) -> Result<Vec<String>> {
-        let known = terraform::stacks_of(config)?;
-        let needed = known.iter().flat_map(|stack| terraform::depends_on(config, stack));
+    pub fn ordered(&self, project: &Project) -> Result<Vec<String>> {
+        let known = terraform::stacks_of(project)?;
+        let needed = known.iter().flat_map(|stack| terraform::depends_on(project, stack));
         if let Some(unknown) = needed.into_iter().find(|stack| !known.contains(stack)) {
             return Err(Error::usage(format!("depends_on names a stack {unknown:?}, which is not there"))
                 .hint(format!("known: {}; see [stacks] in claimctl.toml", known.join(", "))));
         }
         let chosen = if self.all { known } else { self.stacks.clone() };
-        terraform::ordered(config, chosen)
+        terraform::ordered(project, chosen)
     }
 }
 

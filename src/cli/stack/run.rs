@@ -1,16 +1,16 @@
 //! Several stacks, one after the other: what fails stops what depends on it, and the report says where to go on.
 
+use claimctl_core::changes::hidden_in;
+use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::exit::Exit;
+use claimctl_core::units::{bytes, count};
+use claimctl_deploy::terraform::{self, Applied, Done, Planned};
 use serde::Serialize;
 
 use super::StackPlan;
-use crate::changes::hidden_in;
 use crate::context::Ctx;
-use crate::deploy::terraform::{self, Applied, Done, Planned};
-use crate::error::{Error, Kind, Result};
-use crate::exit::Exit;
-use crate::output::units::{bytes, count};
 use crate::output::{Failure, Page, Report, Table};
-use crate::target::Target;
+use crate::session::Session;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -104,14 +104,14 @@ impl StackRun {
 /// Runs the stacks in the order given. One stack alone that cannot even begin is an error of the command.
 pub async fn each(
     ctx: &Ctx,
-    target: &Target,
+    target: &Session,
     way: Way,
     stacks: &[String],
     work: impl AsyncFn(&str) -> Result<StackRun>,
 ) -> Result<Deployment> {
     let mut runs: Vec<StackRun> = Vec::new();
     for stack in stacks {
-        let needs = |one: &str, other: &str| terraform::needs(&target.config, one, other);
+        let needs = |one: &str, other: &str| terraform::needs(&target.project, one, other);
         let waits_for = |run: &StackRun| match way {
             Way::Deploy => needs(stack, &run.plan.stack),
             Way::Destroy => needs(&run.plan.stack, stack),

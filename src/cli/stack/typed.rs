@@ -1,9 +1,10 @@
 //! What was typed, put together again for one stack: the command that an operator is told to type next.
 
+use claimctl_core::changes::command_line;
+
 use super::PlanArgs;
-use crate::changes::command_line;
 use crate::context::Ctx;
-use crate::target::TargetArgs;
+use crate::session::TargetArgs;
 
 /// A command as it was typed, but for its stacks.
 pub struct Typed<'a> {

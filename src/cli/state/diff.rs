@@ -1,16 +1,16 @@
 //! `claimctl state diff`: what two versions of a state differ in.
 
+use claimctl_core::error::Result;
+use claimctl_core::units::local_time;
+use claimctl_deploy::state::{self, Content, Difference, Header, Store};
+use claimctl_deploy::terraform::Terraform;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::shown;
 use crate::context::Ctx;
-use crate::deploy::state::{self, Content, Difference, Header, Store};
-use crate::deploy::terraform::Terraform;
-use crate::error::Result;
-use crate::output::units::local_time;
 use crate::output::{Outcome, Page, Report, report};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Compare two versions of a stack's state, resource by resource
 ///
@@ -50,15 +50,15 @@ struct Side {
     header: Header,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let store = Store::of(target).await?;
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
+    let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
     let (old, old_content) = version(&store, stack, &args.old).await?;
     let (new, new_content) = match &args.new {
         Some(typed) => version(&store, stack, typed).await?,
         None => current(&store, stack).await?,
     };
-    let terraform = Terraform::open_for_repair(ctx, target, stack).await?;
+    let terraform = Terraform::open_for_repair(ctx, target, &target.project, stack).await?;
     let difference = Difference::between(
         terraform.told_state(old_content.bytes()).await?,
         terraform.told_state(new_content.bytes()).await?,

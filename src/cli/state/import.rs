@@ -1,14 +1,15 @@
 //! `claimctl state import`: what exists without being in the state is taken in.
 
+use claimctl_aws::target::{Change, Intent};
+use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
+use claimctl_core::units::count;
+use claimctl_deploy::terraform::{Imported, Terraform};
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::deploy::terraform::{Imported, Terraform};
-use crate::error::{Error, Result};
-use crate::exit::Exit;
-use crate::output::units::count;
 use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
-use crate::target::{Change, ConfirmArgs, Intent, Target, TargetArgs};
+use crate::session::{ConfirmArgs, Session, TargetArgs};
 
 /// Take what exists into the state of a stack
 ///
@@ -64,9 +65,9 @@ struct Import {
     next: String,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let pairs = pairs(&args.resources)?;
-    let terraform = Terraform::open(ctx, target, &args.stack).await?;
+    let terraform = Terraform::open(ctx, target, &target.project, &args.stack).await?;
     let resource = |&(address, id): &(&str, &str)| Resource {
         address: address.to_owned(),
         id: id.to_owned(),
@@ -120,7 +121,7 @@ fn pairs(words: &[String]) -> Result<Vec<(&str, &str)>> {
     }
 }
 
-async fn ask(args: &Args, ctx: &Ctx, target: &Target, resources: &[Resource]) -> Result<Change> {
+async fn ask(args: &Args, ctx: &Ctx, target: &Session, resources: &[Resource]) -> Result<Change> {
     let what = match resources {
         [one] => format!("import {} as {} into the state of {}", one.id, one.address, args.stack),
         all => format!("import {} into the state of {}", count(all.len() as u64, "resource"), args.stack),

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use claimctl_aws::policy::Place;
+use claimctl_core::error::Result;
+use claimctl_core::units::{bytes, local_time};
+use claimctl_deploy::backend::BackendFile;
+use claimctl_deploy::state::{self, Listed, Lock, Store};
+use claimctl_deploy::terraform::{self, since};
 use serde::Serialize;
 
-use crate::deploy::backend::BackendFile;
-use crate::deploy::state::{self, Listed, Lock, Store};
-use crate::deploy::terraform::{self, since};
-use crate::error::Result;
-use crate::output::units::{bytes, local_time};
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// List the states in the environment's state bucket
 ///
@@ -45,12 +46,12 @@ struct State {
     is_stack: bool,
 }
 
-pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
-    let store = Store::of(target).await?;
+pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
+    let store = Store::of(target, &target.project).await?;
     if args.policy.print_policy {
         return policy(state::permissions_to_list(&store, &Place::of(target).await?));
     }
-    let stacks = terraform::stacks_of(&target.config).unwrap_or_default();
+    let stacks = terraform::stacks_of(&target.project).unwrap_or_default();
     let mut states = Vec::new();
     for listed in state::list(target, &store).await? {
         let is_environment = keeps_states_here(target, &listed.workspace, &store)?;
@@ -61,7 +62,7 @@ pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
     report(States { environment: store.environment, bucket: store.bucket, prefix: store.prefix, states })
 }
 
-fn keeps_states_here(target: &Target, workspace: &str, store: &Store) -> Result<bool> {
+fn keeps_states_here(target: &Session, workspace: &str, store: &Store) -> Result<bool> {
     if workspace == store.environment {
         return Ok(true);
     }

@@ -10,12 +10,12 @@ mod shown;
 pub mod unlock;
 pub mod versions;
 
+use claimctl_core::error::Result;
 use clap::Subcommand;
 
 use crate::context::Ctx;
-use crate::error::Result;
 use crate::output::Outcome;
-use crate::target::Target;
+use crate::session::Session;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -31,13 +31,13 @@ pub enum Verb {
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
-        Verb::Ls(args) => ls::run(&args, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Show(args) => show::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Pull(args) => pull::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Versions(args) => versions::run(&args, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Diff(args) => diff::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Restore(args) => restore::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Unlock(args) => unlock::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
-        Verb::Import(args) => import::run(&args, ctx, &Target::resolve(ctx, &args.target).await?).await,
+        Verb::Ls(args) => ls::run(&args, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Show(args) => show::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Pull(args) => pull::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Versions(args) => versions::run(&args, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Diff(args) => diff::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Restore(args) => restore::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Unlock(args) => unlock::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Import(args) => import::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
     }
 }

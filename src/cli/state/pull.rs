@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use claimctl_aws::policy::Place;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::folder::{self, Existing};
+use claimctl_core::units::bytes;
+use claimctl_deploy::state::{self, Header, Store};
 use serde::Serialize;
 
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::deploy::state::{self, Header, Store};
-use crate::error::{Error, Result};
-use crate::folder::{self, Existing};
-use crate::output::units::bytes;
 use crate::output::{Outcome, Page, Report, Stdout, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Get a stack's state, byte for byte
 ///
@@ -50,8 +51,8 @@ struct Pulled {
     file: Option<PathBuf>,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let store = Store::of(target).await?;
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
+    let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
     if args.policy.print_policy {
         let place = Place::of(target).await?;

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
+use claimctl_aws::target::{Change, Intent};
+use claimctl_core::changes::quoted;
+use claimctl_core::error::{Error, IoContext, Kind, Result};
+use claimctl_deploy::state::{self, Content, Difference, Header, Owner, Restoration, Store};
+use claimctl_deploy::terraform::{Root, Terraform, is_errored};
 use serde::Serialize;
 
 use super::shown;
-use crate::changes::quoted;
 use crate::context::Ctx;
-use crate::deploy::state::{self, Content, Difference, Header, Owner, Restoration, Store};
-use crate::deploy::terraform::{Root, Terraform, is_errored};
-use crate::error::{Error, IoContext, Kind, Result};
 use crate::output::{Outcome, Page, Report, report, say};
-use crate::target::{Change, ConfirmArgs, Intent, Target, TargetArgs};
+use crate::session::{ConfirmArgs, Session, TargetArgs};
 
 /// Put an older version of a stack's state in the place of the current one
 ///
@@ -88,9 +89,9 @@ struct Was {
     header: Header,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let root = Root::find(&ctx.paths, target, &args.stack)?;
-    let store = Store::of(target).await?;
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
+    let root = Root::find(&ctx.paths, target, &target.project, &args.stack)?;
+    let store = Store::of(target, &target.project).await?;
     let (from, content) = source(args, ctx, &store).await?;
     let says_whose = owner(args, target, &store).await?.check(&content)?;
     let restoration = Restoration::plan(&store, &args.stack, content).await?;
@@ -117,7 +118,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let mut terraform = None;
     restored.difference = match before.filter(|_| !restoration.replaces_nothing()) {
         Some(before) => {
-            let opened = terraform.insert(Terraform::open_for_repair(ctx, target, &args.stack).await?);
+            let opened = terraform.insert(Terraform::open_for_repair(ctx, target, &target.project, &args.stack).await?);
             compare(ctx, opened, &before.content, &restoration.content).await?
         }
         // Nothing is to be compared, and so no Terraform is asked, which would make a state where none is.
@@ -136,7 +137,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     let agreed = ask(args, ctx, target, &restored).await?;
     let terraform = match terraform {
         Some(terraform) => terraform,
-        None => Terraform::open_for_repair(ctx, target, &args.stack).await?,
+        None => Terraform::open_for_repair(ctx, target, &target.project, &args.stack).await?,
     };
     restoration.check_unmoved(&store, &args.stack).await?;
     if let Some(checksum) = &checksum {
@@ -206,7 +207,7 @@ fn remove(file: Option<PathBuf>, content: &Content) -> Result<Option<PathBuf>> {
 }
 
 /// Whose state it has to be.
-async fn owner(args: &Args, target: &Target, store: &Store) -> Result<Owner> {
+async fn owner(args: &Args, target: &Session, store: &Store) -> Result<Owner> {
     let account = match target.expected_account() {
         Some(account) => account.to_owned(),
         None => target.caller().await?.account.clone(),
@@ -248,7 +249,7 @@ fn check_kept(args: &Args, store: &Store, restored: &Restored, restoration: &Res
         .hint(format!("switch versioning on: claimctl bootstrap --env {environment}")))
 }
 
-async fn ask(args: &Args, ctx: &Ctx, target: &Target, restored: &Restored) -> Result<Change> {
+async fn ask(args: &Args, ctx: &Ctx, target: &Session, restored: &Restored) -> Result<Change> {
     if !args.confirm.is_answered(ctx, target) {
         say(restored.page().render(&ctx.terminal).trim_end());
     }

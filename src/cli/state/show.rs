@@ -1,16 +1,16 @@
 //! `claimctl state show`: what a state lists, and what it knows of a resource.
 
+use claimctl_core::error::{Error, Result};
+use claimctl_core::names;
+use claimctl_core::units::count;
+use claimctl_deploy::state::{self, Resource, Store};
+use claimctl_deploy::terraform::{Leaf, Terraform, leaves};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::context::Ctx;
-use crate::deploy::state::{self, Resource, Store};
-use crate::deploy::terraform::{Leaf, Terraform, leaves};
-use crate::error::{Error, Result};
-use crate::names;
-use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// Show the resources of a stack's state, or all that it knows of one
 ///
@@ -54,13 +54,13 @@ struct Listed {
     attributes: Option<Vec<Leaf>>,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let store = Store::of(target).await?;
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
+    let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
     if state::current(&store, stack).await?.is_none() {
         return Err(state::gone(&store, stack).await?);
     }
-    let terraform = Terraform::open_for_repair(ctx, target, stack).await?;
+    let terraform = Terraform::open_for_repair(ctx, target, &target.project, stack).await?;
     let (mut resources, _) = terraform.current_state().await?.parts();
     if let Some(address) = &args.address {
         let (within, others): (Vec<_>, Vec<_>) = resources.into_iter().partition(|one| one.is_within(address));

@@ -1,8 +1,9 @@
 //! How two states are shown beside each other.
 
+use claimctl_core::units::count;
+use claimctl_deploy::state::{Difference, How};
+
 use crate::cli::stack::cells;
-use crate::deploy::state::{Difference, How};
-use crate::output::units::count;
 use crate::output::{Page, Table};
 
 /// Tables of what differs, and the sentence that counts it. `sides` heads the two columns of values.

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
+use claimctl_aws::policy::Place;
+use claimctl_aws::target::{Change, Intent};
+use claimctl_core::changes::quoted;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::units::count;
+use claimctl_deploy::state::{self, Held, Life, Lock};
+use claimctl_deploy::terraform::{self, Made, Root, import_command, since};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::changes::quoted;
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::deploy::state::{self, Held, Life, Lock};
-use crate::deploy::terraform::{self, Made, Root, import_command, since};
-use crate::error::{Error, Result};
-use crate::output::units::count;
 use crate::output::{Outcome, Page, Report, Table, report, say};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::target::{Change, ConfirmArgs, Intent, Target, TargetArgs};
+use crate::session::{ConfirmArgs, Session, TargetArgs};
 
 /// Give back the lock of a state that a dead run has left
 ///
@@ -78,12 +80,12 @@ struct Found {
     life: Life,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
-    let root = Root::find(&ctx.paths, target, &args.stack)?;
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
+    let root = Root::find(&ctx.paths, target, &target.project, &args.stack)?;
     if args.policy.print_policy {
         return policy(state::permissions_to_unlock(&Place::of(target).await?, &root));
     }
-    target.guard(ctx).await?;
+    target.guard().await?;
     let locks = state::locks(target, &root.state, &root.backend).await?;
     let found = locks.iter().map(|lock| Found::of(lock, &root, &target.config.terraform.binary)).collect();
     let made = terraform::made(&root);
@@ -171,7 +173,7 @@ impl Unlocking {
         }
     }
 
-    async fn ask(&self, args: &Args, ctx: &Ctx, target: &Target, lock: &Lock) -> Result<Change> {
+    async fn ask(&self, args: &Args, ctx: &Ctx, target: &Session, lock: &Lock) -> Result<Change> {
         if !args.confirm.is_answered(ctx, target) {
             say(self.table().render(&ctx.terminal).trim_end());
         }

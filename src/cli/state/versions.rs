@@ -1,13 +1,14 @@
 //! `claimctl state versions`: what a state was, version by version.
 
+use claimctl_aws::policy::Place;
+use claimctl_core::error::Result;
+use claimctl_core::units::{bytes, count, local_time};
+use claimctl_deploy::state::{self, Store, Version};
 use serde::Serialize;
 
-use crate::deploy::state::{self, Store, Version};
-use crate::error::Result;
-use crate::output::units::{bytes, count, local_time};
+use crate::cli::policy::{PolicyArgs, policy};
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 /// List the versions of a stack's state, newest first
 ///
@@ -39,8 +40,8 @@ struct Versions {
     left_out: usize,
 }
 
-pub async fn run(args: &Args, target: &Target) -> Result<Outcome> {
-    let store = Store::of(target).await?;
+pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
+    let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
     if args.policy.print_policy {
         return policy(state::permissions_to_see_versions(&store, &Place::of(target).await?, stack));

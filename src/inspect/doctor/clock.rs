@@ -4,12 +4,12 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use claimctl_core::error::Error;
+use claimctl_core::units::duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Chosen, Finding, PATIENCE, Status, within};
 use crate::config::Choice;
-use crate::error::Error;
-use crate::output::units::duration;
 use crate::sandbox::Sandbox;
 
 /// A signature is refused when it is older than this (AWS General Reference, "Signature Version 4 request elements").

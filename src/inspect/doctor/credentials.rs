@@ -1,14 +1,14 @@
 //! Whether the chosen environment's credentials are there, and belong to its account.
 
+use claimctl_aws::account::Verdict;
+use claimctl_aws::credentials;
+use claimctl_core::error::{Error, Kind};
+use claimctl_core::units::{duration, local_time};
 use jiff::Timestamp;
 
 use super::{Check, Chosen, Finding, PATIENCE, Status, within};
-use crate::account::Verdict;
-use crate::aws::credentials;
 use crate::config::Choice;
-use crate::error::{Error, Kind};
-use crate::output::units::{duration, local_time};
-use crate::target::Target;
+use crate::session::Session;
 
 const CHECK: Check =
     Check { name: "credentials", why: "every call is made with them, and must reach the account that is meant" };
@@ -42,7 +42,7 @@ pub async fn check(chosen: &Chosen<'_>) -> Finding {
 
 async fn look(chosen: &Chosen<'_>, choice: Choice) -> Result<Finding, Error> {
     let endpoint = chosen.endpoint.map(str::to_owned);
-    let target = Target::of(chosen.ctx, chosen.config.clone(), choice, endpoint).await?;
+    let target = Session::of(chosen.ctx, chosen.config.clone(), choice, endpoint).await?;
     let caller = target.caller().await?;
     let expiry = credentials::source(target.sdk()).await.and_then(|source| source.expires_at);
     let expiry = expiry.and_then(|expiry| Timestamp::try_from(expiry).ok());

@@ -3,11 +3,11 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use claimctl_core::units::bytes;
 use rustix::fs::{Access, access, statvfs};
 
 use super::{Check, Finding, Status};
 use crate::context::Ctx;
-use crate::output::units::bytes;
 
 /// A virtual environment or a journal of a large queue needs about this much.
 const TOO_LITTLE: u64 = 200 << 20;

@@ -11,13 +11,13 @@ mod programs;
 use std::future::Future;
 use std::time::Duration;
 
+use claimctl_core::error::Error;
 use serde::Serialize;
 
 use crate::config::{Choice, Config};
 use crate::context::Ctx;
-use crate::error::Error;
 use crate::sandbox::{Look, Sandbox};
-use crate::target::TargetArgs;
+use crate::session::TargetArgs;
 
 /// The longest that a check waits for a program or a server.
 const PATIENCE: Duration = Duration::from_secs(2);

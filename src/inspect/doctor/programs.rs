@@ -1,12 +1,12 @@
 //! Programs that claimctl runs: cargo, Python, Terraform or OpenTofu.
 
+use claimctl_core::child;
+use claimctl_core::error::{Error, Kind};
+use claimctl_core::units::duration;
+use claimctl_deploy::project::Locking;
 use tokio::process::Command;
 
 use super::{Check, Chosen, Finding, PATIENCE, Status, within};
-use crate::child;
-use crate::config::Locking;
-use crate::error::{Error, Kind};
-use crate::output::units::duration;
 use crate::sandbox::python as sandbox_python;
 
 /// The oldest Terraform that locks by a file in S3 (Terraform documentation, "Backend Type: s3", `use_lockfile`).

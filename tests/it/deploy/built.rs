@@ -1,6 +1,6 @@
 //! `claimctl deploy` without an artifact: the handler is built from the repository, published and deployed.
 
-use claimctl::config::Architecture;
+use claimctl_deploy::project::Architecture;
 use sha2::{Digest, Sha256};
 
 use super::site::{ARTIFACTS, Site};

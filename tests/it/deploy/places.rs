@@ -122,7 +122,7 @@ fn an_artifact_that_is_not_what_its_name_says_is_deployed_by_nobody() {
     let site = Site::new(&server);
     let zip = site.zip("one");
     let bytes = std::fs::read(&zip).unwrap();
-    let key = format!("functions/claim-recorder/{}.zip", claimctl::artifact::sha256(&bytes));
+    let key = format!("functions/claim-recorder/{}.zip", claimctl_deploy::artifact::sha256(&bytes));
     let put = |content: &[u8]| {
         let put = site.s3().put_object().bucket(ARTIFACTS).key(&key).body(content.to_vec().into());
         wait_for(put.send()).unwrap();

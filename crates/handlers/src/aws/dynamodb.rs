@@ -1,9 +1,9 @@
 //! Reading and conditionally writing one DynamoDB item.
 
+use claimctl_claim::record::wire_text;
 use serde_json::{Map, Value, json};
 
 use super::{Aws, Deadline, Failure, Service};
-use claimctl_claim::record::wire_text;
 
 /// A condition expression, with the names and text values that it mentions.
 ///

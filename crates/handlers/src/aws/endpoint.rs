@@ -1,6 +1,7 @@
 //! Where the services are.
 
 use claimctl_claim::key;
+
 use crate::Env;
 
 /// The base addresses, without a slash at the end.

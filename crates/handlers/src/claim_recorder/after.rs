@@ -1,10 +1,11 @@
 //! The after-processing step: what is done with an object once its claim is recorded.
 
+use claimctl_claim::Status;
+
 use super::Recorder;
 use super::config::After;
 use super::message::Problem;
 use super::settle::{Outcome, Settled};
-use claimctl_claim::Status;
 use crate::aws::{Deadline, Deleted, Tagged};
 
 /// The tag that says that an object is done with.

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Instant;
 
+use claimctl_claim::{Claim, Record, Status, Unreadable};
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
 
 use super::after::{self, Afterwards};
 use super::settle::{self, Outcome};
 use super::{Invocation, Recorder};
-use claimctl_claim::{Claim, Record, Status, Unreadable};
 use crate::aws::Failure;
 use crate::log::{self, Level};
 

@@ -1,9 +1,10 @@
 //! Brings one claim and its record into agreement, whatever the record says so far.
 
+use claimctl_claim::{Record, Status};
+
 use super::Recorder;
 use super::message::Problem;
 use super::table::{Guard, Seen, Write};
-use claimctl_claim::{Record, Status};
 use crate::aws::Deadline;
 
 /// What became of a claim.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use claimctl_claim::record::{attribute, read_text, wire_text};
 use claimctl_claim::{Record, Status};
+use serde_json::{Map, Value, json};
+
 use crate::aws::{Aws, Condition, Deadline, Failure, Written};
 
 pub struct Table {

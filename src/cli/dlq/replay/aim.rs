@@ -2,19 +2,20 @@
 
 use std::path::Path;
 
+use claimctl_aws::DoubtIsFinal;
+use claimctl_core::error::{Error, Result};
+use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_queues::dlq::replay::watch::{EVERY, Gauges};
+use claimctl_queues::dlq::replay::{Invocation, SendTo, To};
+use claimctl_queues::dlq::sources::{self, Source};
+use claimctl_queues::drained::Lines;
+use claimctl_queues::function::failures::FailingFunction;
+use claimctl_queues::function::mapping;
+use claimctl_queues::send::limits;
+use claimctl_queues::{Queue, resolve};
+
 use super::Args;
-use crate::aws::DoubtIsFinal;
-use crate::dlq::replay::watch::{EVERY, Gauges};
-use crate::dlq::replay::{Invocation, SendTo, To};
-use crate::dlq::sources::{self, Source};
-use crate::error::{Error, Result};
-use crate::function::failures::FailingFunction;
-use crate::function::mapping;
-use crate::queue::depth::{self, QueueDepth};
-use crate::queue::drained::Lines;
-use crate::queue::send::limits;
-use crate::queue::{Queue, resolve};
-use crate::target::Target;
+use crate::session::Session;
 
 /// The dead-letter queue, and where its letters go.
 pub struct Aim {
@@ -27,7 +28,7 @@ pub struct Aim {
 }
 
 impl Aim {
-    pub async fn find(args: &Args, target: &Target) -> Result<Aim> {
+    pub async fn find(args: &Args, target: &Session) -> Result<Aim> {
         let url = match (&args.queue, &args.from) {
             (Some(name), _) => resolve::resolve(target, name).await?,
             (None, Some(file)) => drained_from(target, file).await?,
@@ -46,7 +47,7 @@ impl Aim {
     }
 
     /// What is watched while letters are sent.
-    pub async fn gauges(&self, target: &Target) -> Result<Gauges> {
+    pub async fn gauges(&self, target: &Session) -> Result<Gauges> {
         let cloudwatch = target.cloudwatch();
         Ok(match &self.to {
             To::Queue(to) => {
@@ -61,7 +62,7 @@ impl Aim {
 }
 
 /// The queue that the first line of a drained file is of.
-async fn drained_from(target: &Target, file: &Path) -> Result<String> {
+async fn drained_from(target: &Session, file: &Path) -> Result<String> {
     let opened = file.to_owned();
     let first = tokio::task::spawn_blocking(move || Lines::open(&opened)?.next().transpose()).await;
     let first = first.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))?;
@@ -76,7 +77,7 @@ async fn drained_from(target: &Target, file: &Path) -> Result<String> {
 }
 
 /// A queue, or the function of a deployed stack or among those that leave their failures here.
-async fn named(target: &Target, letters: &QueueDepth, name: &str) -> Result<(To, Vec<String>)> {
+async fn named(target: &Session, letters: &QueueDepth, name: &str) -> Result<(To, Vec<String>)> {
     match resolve::resolve(target, name).await {
         Ok(url) => {
             let depth = depth::read(&target.sqs(), &url).await?;
@@ -94,7 +95,7 @@ fn is_called(function: &FailingFunction, name: &str) -> bool {
     function.name == name || function.arn == name
 }
 
-async fn by_source(target: &Target, letters: &QueueDepth) -> Result<(To, Vec<String>)> {
+async fn by_source(target: &Session, letters: &QueueDepth) -> Result<(To, Vec<String>)> {
     let found = sources::of(target, &letters.url).await?;
     match found.sources.as_slice() {
         [Source::Queue(source)] => Ok((queue(target, source), found.unseen)),
@@ -113,7 +114,7 @@ async fn by_source(target: &Target, letters: &QueueDepth) -> Result<(To, Vec<Str
     }
 }
 
-fn queue(target: &Target, depth: &QueueDepth) -> To {
+fn queue(target: &Session, depth: &QueueDepth) -> To {
     // A call that may have arrived is the journal's affair, not the client's.
     let config = target.sqs().config().to_builder().retry_classifier(DoubtIsFinal).build();
     let most = usize::try_from(depth.maximum_message_size).ok().filter(|most| *most > 0);
@@ -125,7 +126,7 @@ fn queue(target: &Target, depth: &QueueDepth) -> To {
     })
 }
 
-fn function(target: &Target, function: &FailingFunction) -> To {
+fn function(target: &Session, function: &FailingFunction) -> To {
     let config = target.lambda().config().to_builder().retry_classifier(DoubtIsFinal).build();
     To::Function(Invocation {
         lambda: aws_sdk_lambda::Client::from_conf(config),
@@ -136,7 +137,7 @@ fn function(target: &Target, function: &FailingFunction) -> To {
 }
 
 /// Letters must not be sent to where they are, nor to where they come back from unread.
-async fn refuse_circles(target: &Target, letters: &QueueDepth, to: &SendTo) -> Result<()> {
+async fn refuse_circles(target: &Session, letters: &QueueDepth, to: &SendTo) -> Result<()> {
     if *to.queue.url == *letters.url || (!to.arn.is_empty() && to.arn == letters.arn) {
         return Err(Error::usage(format!("queue {} is where the letters are", letters.name))
             .hint("name the queue that its messages go to: --to QUEUE; or leave --to out for their source"));

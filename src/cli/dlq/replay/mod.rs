@@ -8,6 +8,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use claimctl_aws::target::Intent;
+use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::time::parse_duration;
+use claimctl_core::units::count;
+use claimctl_queues::Queue;
+use claimctl_queues::dlq::inspect;
+use claimctl_queues::dlq::replay::run::{self, Prepared};
+use claimctl_queues::dlq::replay::{OnRecorded, Order};
+use claimctl_queues::journal::{self, Journal, Standing, Start, Summary};
+use claimctl_queues::pace::Rate;
+use claimctl_queues::receive::{HIDDEN_DEFAULT, parse_visibility};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
@@ -15,22 +26,12 @@ use jiff::Timestamp;
 use self::aim::Aim;
 use self::shown::Shown;
 use super::inspect::PreflightArgs;
-use crate::cli::Cli;
+use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::select::SelectArgs;
+use crate::cli::{Cli, values};
 use crate::context::Ctx;
-use crate::dlq::inspect;
-use crate::dlq::replay::run::{self, Prepared};
-use crate::dlq::replay::{OnRecorded, Order};
-use crate::error::{Error, IoContext, Result};
-use crate::journal::{self, Journal, Standing, Start, Summary};
-use crate::output::units::count;
 use crate::output::{Outcome, report};
-use crate::policy::{PolicyArgs, policy};
-use crate::queue::Queue;
-use crate::queue::pace::Rate;
-use crate::queue::receive::{HIDDEN_DEFAULT, parse_visibility};
-use crate::queue::select::SelectArgs;
-use crate::target::{Intent, Target, TargetArgs};
-use crate::time::parse_duration;
+use crate::session::{Session, TargetArgs};
 
 const VERB: &str = "dlq replay";
 
@@ -57,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// What to do with letters whose record is there already
-    #[arg(long, value_name = "WHAT", default_value = "skip")]
+    #[arg(long, value_name = "WHAT", default_value = "skip", value_parser = values::on_recorded())]
     on_recorded: OnRecorded,
     /// Move letters that must not be sent (payload gone or changed, unreadable) to this file; .zst and .gz are packed
     #[arg(long, value_name = "FILE")]
@@ -100,7 +101,7 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(permissions::of(args, target).await?);
     }
@@ -116,7 +117,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
 }
 
-async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summary>) -> Result<Outcome> {
+async fn replay(args: &Args, ctx: &Ctx, target: &Session, resumed: Option<&Summary>) -> Result<Outcome> {
     let selection = args.select.understand(Timestamp::now())?;
     let aim = Aim::find(args, target).await?;
     if aim.letters.fifo && args.from.is_none() {
@@ -141,7 +142,7 @@ async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summar
     if !args.dry_run {
         target.check_answerable(ctx, &intent("dead letters".to_owned()))?;
     }
-    target.guard(ctx).await?;
+    target.guard().await?;
     aim.notes.iter().for_each(|note| ctx.progress.note(&format!("note: {note}")));
     let order = order(args, ctx, target, &aim, selection).await?;
     let key = key(&order);
@@ -177,9 +178,9 @@ async fn replay(args: &Args, ctx: &Ctx, target: &Target, resumed: Option<&Summar
 async fn order(
     args: &Args,
     ctx: &Ctx,
-    target: &Target,
+    target: &Session,
     aim: &Aim,
-    selection: crate::queue::select::Selection,
+    selection: claimctl_queues::select::Selection,
 ) -> Result<Order> {
     Ok(Order {
         letters: Queue::new(target.sqs(), &aim.letters.url),
@@ -221,7 +222,7 @@ fn refuse_finished(args: &Args, journal: &Journal, key: &str) -> Result<()> {
 }
 
 /// What the journal is told. One that is gone on with keeps the command that it was begun by.
-async fn start(ctx: &Ctx, target: &Target, aim: &Aim, key: String, resumed: Option<&Summary>) -> Result<Start> {
+async fn start(ctx: &Ctx, target: &Session, aim: &Aim, key: String, resumed: Option<&Summary>) -> Result<Start> {
     let (arguments, resume) = match resumed {
         Some(run) => (run.arguments.clone(), run.resume.clone()),
         None => (ctx.changes.arguments(), ctx.changes.command()),
@@ -238,7 +239,7 @@ async fn start(ctx: &Ctx, target: &Target, aim: &Aim, key: String, resumed: Opti
 }
 
 /// Only the last run of a queue knows what is still to be done there, and only in its own environment.
-async fn check_resumable(run: &Summary, ctx: &Ctx, target: &Target) -> Result<()> {
+async fn check_resumable(run: &Summary, ctx: &Ctx, target: &Session) -> Result<()> {
     let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
     if run.verb != VERB {
         return Err(Error::usage(format!("run {} is no replay of dead letters, it is: {}", run.id, run.verb))

@@ -1,17 +1,18 @@
 //! What IAM has to allow for a replay.
 
-use super::Args;
-use crate::dlq::replay::{INVOKE, watch};
-use crate::dlq::sources;
-use crate::error::Result;
-use crate::function::mapping;
-use crate::policy::{Place, Statement};
-use crate::queue::named::NamedQueue;
-use crate::queue::send::call::SEND;
-use crate::queue::{batch, look, receive, resolve};
-use crate::target::Target;
+use claimctl_aws::policy::{Place, Statement};
+use claimctl_core::error::Result;
+use claimctl_queues::dlq::replay::{INVOKE, watch};
+use claimctl_queues::dlq::sources;
+use claimctl_queues::function::mapping;
+use claimctl_queues::named::NamedQueue;
+use claimctl_queues::send::call::SEND;
+use claimctl_queues::{batch, look, receive, resolve};
 
-pub async fn of(args: &Args, target: &Target) -> Result<Vec<Statement>> {
+use super::Args;
+use crate::session::Session;
+
+pub async fn of(args: &Args, target: &Session) -> Result<Vec<Statement>> {
     let place = Place::of(target).await?;
     let name = match &args.queue {
         Some(name) => name.clone(),
@@ -31,7 +32,7 @@ pub async fn of(args: &Args, target: &Target) -> Result<Vec<Statement>> {
 }
 
 /// Where the letters go. Without a name it is found out by asking who gives the queue its letters.
-async fn destination(args: &Args, target: &Target, place: &Place) -> Result<Vec<Statement>> {
+async fn destination(args: &Args, target: &Session, place: &Place) -> Result<Vec<Statement>> {
     let send: &[&'static str] = if args.dry_run { &[] } else { &[SEND] };
     if let Some(name) = &args.to {
         return Ok(vec![NamedQueue::find(target, place, name).await?.permissions("SendToSource", send)]);

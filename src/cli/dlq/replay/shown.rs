@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
+use claimctl_core::exit::Exit;
+use claimctl_core::units::duration;
+use claimctl_queues::deletes::Left;
+use claimctl_queues::depth::QueueDepth;
+use claimctl_queues::dlq::replay::plan::Plan;
+use claimctl_queues::dlq::replay::report::{Ended, Report};
+use claimctl_queues::dlq::verdict::Verdict;
+use claimctl_queues::look::Counts;
 use serde::Serialize;
 
 use super::{Prepared, count};
 use crate::context::Ctx;
-use crate::dlq::replay::plan::Plan;
-use crate::dlq::replay::report::{Ended, Report};
-use crate::dlq::verdict::Verdict;
-use crate::exit::Exit;
-use crate::output::units::duration;
 use crate::output::{self, Page, Table};
-use crate::queue::deletes::Left;
-use crate::queue::depth::QueueDepth;
-use crate::queue::look::Counts;
 
 /// Letters that a sentence names; the JSON form has more.
 const NAMED: usize = 5;
@@ -115,7 +115,7 @@ impl Shown {
 
     fn canary(&self) -> Option<String> {
         let canary = self.report.canary.as_ref()?;
-        use crate::dlq::replay::report::Fate;
+        use claimctl_queues::dlq::replay::report::Fate;
         let waited = duration(Duration::from_secs_f64(canary.waited_seconds));
         let fate = match canary.fate {
             Fate::Recorded => format!("recorded after {waited}"),

@@ -8,27 +8,29 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub(in crate::cli) use self::shown::Shown;
+use claimctl_aws::policy::Place;
+use claimctl_aws::target::{Change, Intent};
+use claimctl_core::error::{Error, Result};
+use claimctl_core::time::parse_duration;
+use claimctl_core::units::count;
+use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_queues::drain::report::Report;
+use claimctl_queues::drain::run::Destination;
+use claimctl_queues::drain::{self, Order};
+use claimctl_queues::drained::{Appender, parse_rotate_size};
+use claimctl_queues::function::mapping;
+use claimctl_queues::function::pause::Pauser;
+use claimctl_queues::journal::{Journal, Start};
+use claimctl_queues::named::NamedQueue;
+use claimctl_queues::receive::{HIDDEN_DEFAULT, parse_visibility};
+use claimctl_queues::{Queue, look, resolve};
+
 use super::QueueArgs;
+use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::select::SelectArgs;
 use crate::context::Ctx;
-use crate::error::{Error, Result};
-use crate::function::mapping;
-use crate::function::pause::Pauser;
-use crate::journal::{Journal, Start};
-use crate::output::units::count;
 use crate::output::{Outcome, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::depth::{self, QueueDepth};
-use crate::queue::drain::report::Report;
-use crate::queue::drain::run::Destination;
-use crate::queue::drain::{self, Order};
-use crate::queue::drained::{Appender, parse_rotate_size};
-use crate::queue::look;
-use crate::queue::named::NamedQueue;
-use crate::queue::receive::{HIDDEN_DEFAULT, parse_visibility};
-use crate::queue::select::SelectArgs;
-use crate::queue::{Queue, resolve};
-use crate::target::{Change, Intent, Target, TargetArgs};
-use crate::time::parse_duration;
+use crate::session::{Session, TargetArgs};
 
 /// Move messages into a file, and lose none
 ///
@@ -76,7 +78,7 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
         let place = Place::of(target).await?;
@@ -125,7 +127,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
 /// Drains while the queue's consumers are paused. They are resumed however it ends; a kill leaves them to the journal.
 async fn undisturbed(
     ctx: &Ctx,
-    target: &Target,
+    target: &Session,
     order: &Order,
     to: &Destination,
     change: &Change,
@@ -149,7 +151,7 @@ async fn undisturbed(
 }
 
 /// Says so where a deployed function takes messages from the queue too.
-async fn note_consumers(ctx: &Ctx, target: &Target, order: &Order) -> Result<()> {
+async fn note_consumers(ctx: &Ctx, target: &Session, order: &Order) -> Result<()> {
     for function in mapping::deployed_handlers(target, &order.queue.url).await? {
         ctx.progress.note(&format!(
             "note: function {function} takes messages from this queue too; --pause-consumer pauses it meanwhile"
@@ -161,7 +163,7 @@ async fn note_consumers(ctx: &Ctx, target: &Target, order: &Order) -> Result<()>
 /// Drains as a run of the journal. Shared with `purge --backup` and `dlq rescue`, which are drains.
 pub(in crate::cli) async fn into_file(
     ctx: &Ctx,
-    target: &Target,
+    target: &Session,
     order: &Order,
     to: &Destination,
     change: &Change,

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use claimctl_core::exit::Exit;
+use claimctl_core::units::{bytes, count, duration};
+use claimctl_queues::deletes::Left;
+use claimctl_queues::drain::report::{Ended, Report};
+use claimctl_queues::look::Counts;
 use serde::Serialize;
 
-use crate::exit::Exit;
-use crate::output::units::{bytes, count, duration};
 use crate::output::{self, Page};
-use crate::queue::deletes::Left;
-use crate::queue::drain::report::{Ended, Report};
-use crate::queue::look::Counts;
 
 /// Messages that a sentence names; the JSON form has all of them.
 const NAMED: usize = 5;

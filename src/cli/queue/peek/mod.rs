@@ -4,21 +4,22 @@ mod shown;
 
 use std::ops::ControlFlow;
 
+use claimctl_aws::policy::Place;
+use claimctl_core::error::Result;
+use claimctl_queues::expression::Expression;
+use claimctl_queues::histogram::Histogram;
+use claimctl_queues::message::Message;
+use claimctl_queues::named::NamedQueue;
+use claimctl_queues::select::Selection;
+use claimctl_queues::{Queue, depth, look, resolve};
 use jiff::Timestamp;
 
 use self::shown::{Counted, Peek};
+use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::select::SelectArgs;
 use crate::context::{Ctx, Format};
-use crate::error::Result;
 use crate::output::{Outcome, Stdout, report};
-use crate::policy::{Place, PolicyArgs, policy};
-use crate::queue::expression::Expression;
-use crate::queue::histogram::Histogram;
-use crate::queue::look;
-use crate::queue::message::Message;
-use crate::queue::named::NamedQueue;
-use crate::queue::select::{SelectArgs, Selection};
-use crate::queue::{Queue, depth, resolve};
-use crate::target::{Target, TargetArgs};
+use crate::session::{Session, TargetArgs};
 
 const LIMIT: u32 = 10;
 
@@ -59,7 +60,7 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let named = args.queue_url.as_ref().or(args.queue.as_ref());
     if args.policy.print_policy {
         let name = match named {
@@ -79,7 +80,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     if !args.force {
         look::allow(&depth::read(&queue.sqs, &url).await?)?;
     }
-    target.guard(ctx).await?;
+    target.guard().await?;
     let format = ctx.manners.format;
     let limit = args.limit(&selection);
     let streams = format == Format::Jsonl && count_by.is_none();

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use claimctl_claim::Claim;
+use claimctl_core::exit::Exit;
+use claimctl_core::units::{bytes, count, duration};
+use claimctl_queues::histogram::{Kind, MOST_LABELS};
+use claimctl_queues::look::Look;
+use claimctl_queues::message::Message;
+use claimctl_queues::receive::Ended;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use claimctl_claim::Claim;
-use crate::exit::Exit;
-use crate::output::units::{bytes, count, duration};
 use crate::output::{Page, Report, Table};
-use crate::queue::histogram::{Kind, MOST_LABELS};
-use crate::queue::look::Look;
-use crate::queue::message::Message;
-use crate::queue::receive::Ended;
 
 #[derive(Debug, Serialize)]
 pub struct Peek {

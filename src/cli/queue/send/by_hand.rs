@@ -3,27 +3,28 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::target::{Change, Intent};
+use claimctl_core::error::{Error, IoContext, Kind, Result};
+use claimctl_core::exit::Exit;
+use claimctl_payloads::upload::destination::Destination;
+use claimctl_payloads::upload::engine::{self, Settings};
+use claimctl_payloads::upload::plan::{Naming, Plan};
+use claimctl_payloads::upload::report::Status;
+use claimctl_payloads::upload::sources::{self, Filter};
+use claimctl_queues::journal::{Entry, Journal, State};
+use claimctl_queues::message::Attribute;
+use claimctl_queues::send::check::Checked;
+use claimctl_queues::send::feed::Chunk;
+use claimctl_queues::send::outgoing::{Origin, Outgoing};
+use claimctl_queues::send::{limits, pointer};
 use tokio::sync::mpsc;
 
 use super::shown::{Object, Rehearsal, Shown};
 use super::{Sending, To, start};
 use crate::context::Ctx;
-use crate::error::{Error, IoContext, Kind, Result};
-use crate::exit::Exit;
-use crate::journal::{Entry, Journal, State};
 use crate::output::{Outcome, report};
-use crate::policy::{Place, Statement};
-use crate::queue::message::Attribute;
-use crate::queue::send::check::Checked;
-use crate::queue::send::feed::Chunk;
-use crate::queue::send::outgoing::{Origin, Outgoing};
-use crate::queue::send::{limits, pointer};
-use crate::target::{Change, Intent, Target};
-use crate::upload::destination::Destination;
-use crate::upload::engine::{self, Settings};
-use crate::upload::plan::{Naming, Plan};
-use crate::upload::report::Status;
-use crate::upload::sources::{self, Filter};
+use crate::session::Session;
 
 /// Of a payload; in memory at once are so many parts as there are requests.
 const PART: u64 = 8 << 20;
@@ -58,7 +59,7 @@ impl ByHand {
     }
 }
 
-pub async fn permissions(args: &ByHand, target: &Target, place: &Place) -> Result<Vec<Statement>> {
+pub async fn permissions(args: &ByHand, target: &Session, place: &Place) -> Result<Vec<Statement>> {
     if args.claim.is_none() {
         return Ok(Vec::new());
     }
@@ -70,7 +71,7 @@ pub async fn permissions(args: &ByHand, target: &Target, place: &Place) -> Resul
     Ok(engine::permissions(place, &bucket, &naming))
 }
 
-pub async fn run(args: &super::Args, ctx: &Ctx, target: &Target, to: &To) -> Result<Outcome> {
+pub async fn run(args: &super::Args, ctx: &Ctx, target: &Session, to: &To) -> Result<Outcome> {
     let payload = match &args.by_hand.claim {
         Some(payload) => Some(Payload::plan(&args.by_hand, payload, target).await?),
         None => None,
@@ -143,7 +144,7 @@ struct Payload {
 }
 
 impl Payload {
-    async fn plan(args: &ByHand, payload: &Path, target: &Target) -> Result<Payload> {
+    async fn plan(args: &ByHand, payload: &Path, target: &Session) -> Result<Payload> {
         let bucket = Destination::find(target, args.bucket.as_deref()).await?;
         let key = match &args.key {
             Some(key) => key.clone(),
@@ -159,7 +160,7 @@ impl Payload {
     }
 
     /// Uploads it, and gives its size in bytes.
-    async fn upload(&self, target: &Target, ctx: &Ctx, change: &Change) -> Result<u64> {
+    async fn upload(&self, target: &Session, ctx: &Ctx, change: &Change) -> Result<u64> {
         let settings = Settings { metadata: [].into(), content_type: None, concurrency: REQUESTS, part_size: PART };
         for flow in self.bucket.flows_of(&self.key) {
             ctx.progress.note(&format!("note: flow {flow} takes this key too, and will send a claim of its own"));

@@ -3,26 +3,27 @@
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use claimctl_aws::target::Intent;
+use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::progress::Unit;
+use claimctl_core::units::count;
+use claimctl_queues::drained::RawLines;
+use claimctl_queues::journal::{Journal, Run, Start};
+use claimctl_queues::send::check::{Checked, check};
+use claimctl_queues::send::feed::{self, Habits};
+use claimctl_queues::send::input::Reader;
+use claimctl_queues::send::line::Line;
 use sha2::{Digest, Sha256};
 
 use super::shown::{Rehearsal, Shown};
 use super::{Args, Sending, To, start};
 use crate::context::Ctx;
-use crate::error::{Error, IoContext, Result};
-use crate::journal::{Journal, Run, Start};
-use crate::output::units::count;
 use crate::output::{Outcome, report};
-use crate::progress::Unit;
-use crate::queue::drained::RawLines;
-use crate::queue::send::check::{Checked, check};
-use crate::queue::send::feed::{self, Habits};
-use crate::queue::send::input::Reader;
-use crate::queue::send::line::Line;
-use crate::target::{Intent, Target};
+use crate::session::Session;
 
 const STDIN: &str = "-";
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target, to: &To) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session, to: &To) -> Result<Outcome> {
     let input = Input::of(args, ctx).await?;
     let (key, name) = (input.key(&to.depth.arn)?, input.name());
     refuse_finished(args, ctx, target, key.as_deref())?;
@@ -68,7 +69,7 @@ fn begin(args: &Args, journal: &Journal, start: &Start) -> Result<Run> {
 }
 
 /// What was sent to its end is not sent again by accident.
-fn refuse_finished(args: &Args, ctx: &Ctx, target: &Target, key: Option<&str>) -> Result<()> {
+fn refuse_finished(args: &Args, ctx: &Ctx, target: &Session, key: Option<&str>) -> Result<()> {
     if args.again || args.resume.is_some() {
         return Ok(());
     }
@@ -76,7 +77,7 @@ fn refuse_finished(args: &Args, ctx: &Ctx, target: &Target, key: Option<&str>) -
         return Ok(());
     };
     // A later run over the same input that was not finished is gone on with.
-    match journal.last(key)?.filter(|last| last.standing == crate::journal::Standing::Done) {
+    match journal.last(key)?.filter(|last| last.standing == claimctl_queues::journal::Standing::Done) {
         None => Ok(()),
         Some(run) => Err(Error::refused(format!("run {} has sent all of this ({})", run.id, run.target))
             .hint(format!("if it has grown since, to send what is new: --resume {}", run.id))

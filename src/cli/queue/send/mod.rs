@@ -8,32 +8,34 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use claimctl_aws::DoubtIsFinal;
+use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::target::Change;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::time::parse_duration;
+use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_queues::journal::{Journal, Run, Start, Summary};
+use claimctl_queues::named::NamedQueue;
+use claimctl_queues::pace::{Pace, Rate};
+use claimctl_queues::send::call::SEND;
+use claimctl_queues::send::deliver::Lane;
+use claimctl_queues::send::engine::{self, Task};
+use claimctl_queues::send::feed::Chunk;
+use claimctl_queues::send::input::Rules;
+use claimctl_queues::send::limits;
+use claimctl_queues::send::outgoing::Manner;
+use claimctl_queues::send::report::Sent;
+use claimctl_queues::{Queue, resolve};
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::by_hand::ByHand;
-use crate::aws::DoubtIsFinal;
+use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::select::SelectArgs;
 use crate::context::Ctx;
-use crate::error::{Error, Result};
-use crate::journal::{Journal, Run, Start, Summary};
 use crate::output::Outcome;
-use crate::policy::{Place, PolicyArgs, Statement, policy};
-use crate::queue::depth::{self, QueueDepth};
-use crate::queue::named::NamedQueue;
-use crate::queue::pace::{Pace, Rate};
-use crate::queue::select::SelectArgs;
-use crate::queue::send::call::SEND;
-use crate::queue::send::deliver::Lane;
-use crate::queue::send::engine::{self, Task};
-use crate::queue::send::feed::Chunk;
-use crate::queue::send::input::Rules;
-use crate::queue::send::limits;
-use crate::queue::send::outgoing::Manner;
-use crate::queue::send::report::Sent;
-use crate::queue::{Queue, resolve};
-use crate::target::{Change, Target, TargetArgs};
-use crate::time::parse_duration;
+use crate::session::{Session, TargetArgs};
 
 /// Send messages: from drained files, from what peek printed, from stdin, or one by hand
 ///
@@ -88,7 +90,7 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(permissions(args, target).await?);
     }
@@ -99,7 +101,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Target) -> Result<Outcome> {
     }
 }
 
-async fn permissions(args: &Args, target: &Target) -> Result<Vec<Statement>> {
+async fn permissions(args: &Args, target: &Session) -> Result<Vec<Statement>> {
     let place = Place::of(target).await?;
     let queue = NamedQueue::find(target, &place, &args.queue).await?;
     let mut statements = vec![queue.permissions("SendToQueue", &[SEND])];
@@ -115,7 +117,7 @@ struct To {
 }
 
 impl To {
-    async fn find(args: &Args, target: &Target) -> Result<To> {
+    async fn find(args: &Args, target: &Session) -> Result<To> {
         let url = resolve::resolve(target, &args.queue).await?;
         let config = target.sqs().config().to_builder().retry_classifier(DoubtIsFinal).build();
         let queue = Queue::new(aws_sdk_sqs::Client::from_conf(config), &url);
@@ -141,7 +143,7 @@ impl To {
 }
 
 /// What the journal is told of a run before it begins. Without a key it is work that no later command goes on with.
-async fn start(ctx: &Ctx, target: &Target, to: &To, what: &str, key: Option<String>) -> Result<Start> {
+async fn start(ctx: &Ctx, target: &Session, to: &To, what: &str, key: Option<String>) -> Result<Start> {
     let once = || format!("queue send, once: {} {}", Timestamp::now().as_nanosecond(), std::process::id());
     Ok(Start {
         verb: "queue send".to_owned(),

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use claimctl_core::exit::Exit;
+use claimctl_core::units::{bytes, count, duration};
+use claimctl_queues::send::check::Checked;
+use claimctl_queues::send::report::{Ended, Sent};
 use serde::Serialize;
 
 use super::To;
 use crate::context::Ctx;
-use crate::exit::Exit;
-use crate::output::units::{bytes, count, duration};
 use crate::output::{Page, Report, Table};
-use crate::queue::send::check::Checked;
-use crate::queue::send::report::{Ended, Sent};
 
 /// Ids that a sentence names; the JSON form has more.
 const NAMED: usize = 5;
@@ -34,7 +34,7 @@ pub struct Shown {
 
 impl Shown {
     pub fn of(sent: Sent, ctx: &Ctx, object: Option<Object>) -> Shown {
-        let left = sent.outcome() != crate::journal::Outcome::Done && object.is_none();
+        let left = sent.outcome() != claimctl_queues::journal::Outcome::Done && object.is_none();
         Shown { next: left.then(|| ctx.changes.command()), sent, object }
     }
 

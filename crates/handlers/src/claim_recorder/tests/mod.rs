@@ -3,10 +3,10 @@
 mod fake;
 mod order;
 
+use claimctl_claim::synthetic;
 use serde_json::{Value, json};
 
 use super::*;
-use claimctl_claim::synthetic;
 use fake::Fake;
 
 fn recorder(fake: &Fake, variables: &[(&str, &str)]) -> Arc<Recorder> {

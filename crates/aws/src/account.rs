@@ -1,0 +1,71 @@
+//! Whose account the credentials lead to, and whether it is the one that was meant.
+
+use aws_config::SdkConfig;
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use claimctl_core::error::Result;
+use serde::Serialize;
+
+use crate::{Explain, credentials, is_unknown_call};
+
+/// Who the credentials belong to (AWS Security Token Service API Reference, GetCallerIdentity).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Caller {
+    pub account: String,
+    pub arn: String,
+}
+
+/// What came of asking STS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Caller(Caller),
+    /// Nothing behind this endpoint is an STS; why that is known.
+    NoSts(String),
+}
+
+/// How the account that was meant and the one that STS names compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Agrees,
+    Mismatch,
+    /// No account is declared, so there is nothing to compare.
+    Undeclared,
+    /// STS did not say.
+    Unknown,
+}
+
+impl Verdict {
+    pub fn of(expected: Option<&str>, actual: Option<&str>) -> Verdict {
+        match (expected, actual) {
+            (_, None) => Verdict::Unknown,
+            (None, Some(_)) => Verdict::Undeclared,
+            (Some(expected), Some(actual)) if expected == actual => Verdict::Agrees,
+            _ => Verdict::Mismatch,
+        }
+    }
+}
+
+/// Asks STS. Only an endpoint that the operator chose can be without one: AWS itself not answering is an error.
+pub async fn ask(sdk: &SdkConfig, explicit_endpoint: bool) -> Result<Answer> {
+    let answer = credentials::sts(sdk).get_caller_identity().send().await;
+    let no_sts = explicit_endpoint && answer.as_ref().err().is_some_and(is_no_sts);
+    match answer.or_explain("ask STS for the account") {
+        Ok(answer) => Ok(Answer::Caller(Caller {
+            account: answer.account().unwrap_or_default().to_owned(),
+            arn: answer.arn().unwrap_or_default().to_owned(),
+        })),
+        Err(error) if no_sts => Ok(Answer::NoSts(error.chain().join(": "))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Nobody there, or somebody who does not know the call. An STS that refuses or throttles is one.
+fn is_no_sts(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> bool {
+    match error {
+        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+        SdkError::TimeoutError(_) => true,
+        answered => is_unknown_call(answered),
+    }
+}

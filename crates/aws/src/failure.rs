@@ -1,0 +1,270 @@
+//! What a failed call means to an operator: the kind, in words, and what to do.
+
+use std::error::Error as StdError;
+
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use claimctl_core::error::{Error, Kind};
+
+const SIGN_IN: &str = "sign in (aws sso login), choose a profile (--profile), or set AWS_ACCESS_KEY_ID and its secret";
+
+const KEY: &str = "the KMS key that it says has to be allowed: in the caller's policy, and in the key's own";
+
+/// Turns the SDK's error into one of ours. `doing` reads like "list queues" and is the first thing the user sees.
+pub trait Explain<T> {
+    fn or_explain(self, doing: &str) -> Result<T, Error>;
+
+    /// The same for a call whose permission is known: a denial says what to allow, and how.
+    fn or_needs(self, doing: &str, action: &str, resource: &str) -> Result<T, Error>;
+}
+
+impl<T, E> Explain<T> for Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    fn or_explain(self, doing: &str) -> Result<T, Error> {
+        self.map_err(|error| explain(error, doing))
+    }
+
+    fn or_needs(self, doing: &str, action: &str, resource: &str) -> Result<T, Error> {
+        self.map_err(|error| {
+            let denied = is_denied(&error) && !is_denied_a_key(&error);
+            let explained = explain(error, doing);
+            if !denied {
+                return explained;
+            }
+            let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
+            explained.hint(format!("needed: {action} on {resource}")).hint(format!("the IAM statement: {statement}"))
+        })
+    }
+}
+
+/// Signed by somebody known who may not do this. An answer to HEAD has no code.
+fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ServiceError(answer) => match answer.err().code() {
+            Some(code) => matches!(code, "AccessDenied" | "AccessDeniedException" | "Forbidden"),
+            None => answer.raw().status().as_u16() == 403,
+        },
+        _ => false,
+    }
+}
+
+/// Whether the caller may do this, but not use the KMS key that it takes: the service says so in words alone.
+pub fn is_denied_a_key<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    is_denied(error)
+        && error.as_service_error().and_then(ProvideErrorMetadata::message).is_some_and(|said| said.contains("kms:"))
+}
+
+/// The service's own code of an error it answered with, such as `NoSuchBucket`.
+pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+    match error {
+        SdkError::ServiceError(answer) => answer.err().code(),
+        _ => None,
+    }
+}
+
+/// Whether somebody answered who does not know the call: an emulator, or a store without this service.
+pub fn is_unknown_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ResponseError(_) => true,
+        SdkError::ServiceError(answer) => {
+            let unknown = ["InvalidAction", "NotImplemented", "MethodNotAllowed", "UnknownOperationException"];
+            match answer.err().code() {
+                Some(code) => unknown.contains(&code),
+                None => matches!(answer.raw().status().as_u16(), 404 | 405 | 501),
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Whether the service may have done what was asked, although the call failed: there was no answer, or one that leaves
+/// it open.
+pub fn may_have_arrived<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::DispatchFailure(failure) => failure.as_connector_error().is_some_and(may_have_left),
+        SdkError::ServiceError(answer) => is_ambiguous(answer.raw().status().as_u16()),
+        _ => true,
+    }
+}
+
+/// Without a connection nothing was sent; with one, everything may have been. A connection that the other side closes in
+/// good order, without an answer, is no I/O error to the SDK, so that only what surely did not leave is told apart.
+pub(super) fn may_have_left(error: &ConnectorError) -> bool {
+    !error.is_user() && !is_refused(error)
+}
+
+/// 503 means that nothing was begun; other failures of the server may come after the deed.
+pub(super) fn is_ambiguous(status: u16) -> bool {
+    status >= 500 && status != 503
+}
+
+fn explain<E>(error: SdkError<E, HttpResponse>, doing: &str) -> Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    match &error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code = answer.err().code().unwrap_or_default().to_owned();
+            let said = answer.err().message().unwrap_or("the service gave no reason").to_owned();
+            let kind = kind_of(&code, status);
+            let hint = match is_unknown_call(&error) {
+                true => Some("is this endpoint an AWS service? check --endpoint-url and AWS_ENDPOINT_URL"),
+                false if is_denied_a_key(&error) => Some(KEY),
+                false => hint_for(&code, kind),
+            };
+            let code = if code.is_empty() { format!("HTTP {status}") } else { code };
+            let described = Error::new(kind, format!("cannot {doing}: {said} ({code})"));
+            match hint {
+                Some(hint) => described.hint(hint),
+                None => described,
+            }
+        }
+        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+            Some(connector) if is_refused(connector) => {
+                Error::unreachable(format!("cannot {doing}: the connection was refused"))
+                    .caused_by(root_cause(&error))
+                    .hint("nothing listens at that endpoint: check --endpoint-url and AWS_ENDPOINT_URL")
+            }
+            Some(connector) if connector.is_io() || connector.is_timeout() => {
+                Error::unreachable(format!("cannot {doing}: the service cannot be reached"))
+                    .caused_by(root_cause(&error))
+                    .hint("check the network, the region's name and any proxy")
+            }
+            _ => without_credentials(error, doing),
+        },
+        SdkError::TimeoutError(_) => Error::unreachable(format!("cannot {doing}: the service did not answer in time"))
+            .caused_by(error)
+            .hint("check the network, then run the same command again"),
+        SdkError::ConstructionFailure(_) => without_credentials(error, doing),
+        _ => Error::unreachable(format!("cannot {doing}: the answer could not be read"))
+            .caused_by(error)
+            .hint("is this endpoint an AWS service?"),
+    }
+}
+
+/// Before a call leaves, credentials are the one thing that can be missing; other causes speak for themselves.
+fn without_credentials<E>(error: SdkError<E, HttpResponse>, doing: &str) -> Error
+where
+    E: StdError + Send + Sync + 'static,
+{
+    if let Some(failed) = find::<SdkError<AssumeRoleError, HttpResponse>>(&error) {
+        return without_role(failed, doing);
+    }
+    let text = causes(&error).join(": ");
+    let about_credentials = ["credential", "identity", "profile", "token"].iter().any(|word| text.contains(word));
+    if text.contains("was not defined") {
+        return Error::denied(format!("cannot {doing}: the AWS profile does not exist"))
+            .caused_by(root_cause(&error))
+            .hint("it is neither in ~/.aws/config nor in ~/.aws/credentials: aws configure list-profiles");
+    }
+    if about_credentials {
+        return Error::denied(format!("cannot {doing}: no usable AWS credentials"))
+            .caused_by(root_cause(&error))
+            .hint(SIGN_IN)
+            .hint("without --env, claimctl works on this machine: claimctl local up");
+    }
+    Error::new(Kind::Unexpected, format!("cannot {doing}: the call could not be made")).caused_by(error)
+}
+
+/// The call itself never left: STS did not give the role's credentials.
+fn without_role(error: &SdkError<AssumeRoleError, HttpResponse>, doing: &str) -> Error {
+    match error {
+        SdkError::ServiceError(answer) => {
+            let said = answer.err().message().unwrap_or("STS gave no reason");
+            let code = answer.err().code().unwrap_or("no code");
+            Error::new(kind_of(code, answer.raw().status().as_u16()), format!("cannot {doing}: {said} ({code})"))
+                .hint("the role cannot be assumed: check role_arn, external_id, and whom the role's trust policy names")
+                .hint(
+                    "where it wants MFA, set mfa_serial in claimctl.toml: a profile's own mfa_serial is not asked for",
+                )
+        }
+        SdkError::ConstructionFailure(_) => Error::denied(format!("cannot {doing}: no credentials to assume the role"))
+            .caused_by(root_cause(error))
+            .hint(SIGN_IN),
+        SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {
+            Error::denied(format!("cannot {doing}: no credentials to assume the role"))
+                .caused_by(root_cause(error))
+                .hint(SIGN_IN)
+        }
+        _ => Error::unreachable(format!("cannot {doing}: STS cannot be reached to assume the role"))
+            .caused_by(root_cause(error))
+            .hint("check the network, the region's name and any proxy"),
+    }
+}
+
+/// The first cause of this type.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref())
+}
+
+/// Everything the SDK says of an error, outermost first.
+fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
+    std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect()
+}
+
+/// The layers in between ("dispatch failure", "io error") tell an operator nothing.
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    let said = causes(error).pop().unwrap_or_default();
+    said.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
+pub(super) fn is_refused(error: &ConnectorError) -> bool {
+    std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| (*error).source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+fn kind_of(code: &str, status: u16) -> Kind {
+    match code {
+        "NoSuchBucket"
+        | "NoSuchKey"
+        | "NoSuchUpload"
+        | "NotFound"
+        | "ResourceNotFoundException"
+        | "AWS.SimpleQueueService.NonExistentQueue"
+        | "QueueDoesNotExist"
+        | "NoSuchEntity" => Kind::NotFound,
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "ProvisionedThroughputExceededException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded" => Kind::Unreachable,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => Kind::Denied,
+        _ => match status {
+            401 | 403 => Kind::Denied,
+            404 => Kind::NotFound,
+            429 | 500..=599 => Kind::Unreachable,
+            _ => Kind::Unexpected,
+        },
+    }
+}
+
+fn hint_for(code: &str, kind: Kind) -> Option<&'static str> {
+    match (code, kind) {
+        ("ExpiredToken" | "ExpiredTokenException", _) => Some("the credentials have expired: sign in again"),
+        ("SignatureDoesNotMatch", _) => Some("the secret access key does not belong to the access key id"),
+        ("InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException", _) => {
+            Some("these credentials are not known to the account: check --profile and --env")
+        }
+        (_, Kind::Denied) => Some("ask for the permission, or use a profile that has it (--profile)"),
+        (_, Kind::Unreachable) => Some("the service is overloaded or throttles: run the same command again later"),
+        _ => None,
+    }
+}

@@ -1,0 +1,77 @@
+//! What stands before a change: the account that is meant, the operator's word, and a line in the change log.
+
+use claimctl_core::changes::Begun;
+use claimctl_core::context::Context;
+use claimctl_core::error::{Error, Result};
+
+use super::Target;
+use crate::account::Answer;
+
+/// Proof that the account was checked and the operator agreed. Engines that change anything ask for it.
+pub struct Change(());
+
+/// Proof that the account is the one that was meant, as far as that can be told.
+pub struct AccountChecked(());
+
+/// What a change would do, in the words that the operator is asked with.
+pub struct Intent {
+    /// Reads like "upload 12 files to bucket b".
+    pub what: String,
+    /// Whether something is lost when it was a mistake.
+    pub destroys: bool,
+}
+
+impl Target {
+    /// The account guard: before a change, and before a look that changes visibility.
+    pub async fn guard(&self) -> Result<AccountChecked> {
+        if self.is_local() {
+            return Ok(AccountChecked(()));
+        }
+        let Some(expected) = &self.expected_account else {
+            self.progress.note(match self.environment {
+                Some(_) => "note: no account is declared for this environment, so the account is not checked",
+                None => "note: AWS without an environment, so the account is not checked",
+            });
+            return Ok(AccountChecked(()));
+        };
+        match self.identity().await? {
+            Answer::Caller(caller) if caller.account == *expected => Ok(AccountChecked(())),
+            Answer::Caller(caller) => Err(Error::refused(format!(
+                "environment {} is account {expected}, and these credentials are of account {} ({})",
+                self.name(),
+                caller.account,
+                caller.arn
+            ))
+            .hint("nothing was done; choose another --env or --profile")
+            .hint(format!("what is meant and what is there: claimctl env show {}", self.name()))),
+            Answer::NoSts(why) if self.protected => Err(Error::refused(format!(
+                "the account of protected environment {} cannot be checked, so nothing was done",
+                self.name()
+            ))
+            .caused_by(why.as_str())
+            .hint("use an endpoint with an STS, or none")),
+            Answer::NoSts(_) => {
+                self.progress.note("note: no STS answers at this endpoint, so the account is not checked");
+                Ok(AccountChecked(()))
+            }
+        }
+    }
+
+    /// What is protected has to say whose it is, before anything there is changed.
+    pub fn check_declared(&self) -> Result<()> {
+        if !self.protected || self.expected_account.is_some() {
+            return Ok(());
+        }
+        let name = self.name();
+        let message = format!("protected environment {name} declares no account to check, so nothing was done");
+        Err(Error::refused(message)
+            .hint(format!("declare it in claimctl.toml: account = \"…\" under [environments.{name}]"))
+            .hint(format!("whose the credentials are: claimctl env show {name}")))
+    }
+
+    /// From here on it is a change, and the change log knows of it. Only who has asked the operator may call this.
+    pub async fn begin(&self, ctx: &Context, _: AccountChecked, intent: &Intent) -> Result<Change> {
+        ctx.changes.begin(Begun { who: self.who(ctx).await?, what: intent.what.clone() })?;
+        Ok(Change(()))
+    }
+}

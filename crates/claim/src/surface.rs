@@ -1,0 +1,286 @@
+//! What a deployed stack exposes to the operator, and the names by which the operator may call it.
+//!
+//! The JSON form is a contract with the Terraform stacks and the sandbox templates: both write it, claimctl reads it.
+
+use std::collections::BTreeMap;
+
+use claimctl_core::error::{Error, Result};
+use claimctl_core::names;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The only version of the contract so far.
+pub const VERSION: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surface {
+    pub version: u32,
+    pub stack: String,
+    pub environment: String,
+    pub region: String,
+    pub account: String,
+    #[serde(default)]
+    pub buckets: BTreeMap<String, Bucket>,
+    #[serde(default)]
+    pub topics: BTreeMap<String, Topic>,
+    #[serde(default)]
+    pub queues: BTreeMap<String, Queue>,
+    #[serde(default)]
+    pub tables: BTreeMap<String, Table>,
+    #[serde(default)]
+    pub functions: BTreeMap<String, Function>,
+    #[serde(default)]
+    pub flows: Vec<Flow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    pub name: String,
+    #[serde(default)]
+    pub prefix: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    pub arn: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    pub url: String,
+    pub arn: String,
+    /// Logical name of the dead-letter queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_receive_count: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fifo: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    pub name: String,
+    pub partition_key: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    pub name: String,
+    #[serde(default)]
+    pub artifact: Option<String>,
+}
+
+/// One path that a payload takes: bucket → (topic →) queue → function → sink.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    pub name: String,
+    pub bucket: String,
+    #[serde(default)]
+    pub prefix: String,
+    #[serde(default)]
+    pub suffix: String,
+    #[serde(default)]
+    pub events: Vec<String>,
+    #[serde(default)]
+    pub topic: Option<String>,
+    #[serde(default)]
+    pub queue: Option<String>,
+    #[serde(default)]
+    pub mapping: Option<String>,
+    #[serde(default)]
+    pub function: Option<String>,
+    #[serde(default)]
+    pub alias: Option<String>,
+    pub sink: Sink,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sink {
+    pub kind: SinkKind,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SinkKind {
+    Table,
+    Database,
+    Logs,
+}
+
+/// Whether a notification's filters take a key (Amazon S3 User Guide, "Configuring event notifications using object key
+/// name filtering").
+pub fn takes(prefix: &str, suffix: &str, key: &str) -> bool {
+    key.starts_with(prefix) && key.ends_with(suffix)
+}
+
+impl Surface {
+    pub fn parse(json: &str) -> Result<Surface> {
+        Surface::of(serde_json::from_str(json).map_err(broken)?)
+    }
+
+    /// The version is looked at first: another one may have another form.
+    pub fn of(json: Value) -> Result<Surface> {
+        match json.get("version").and_then(Value::as_u64) {
+            Some(version) if version != u64::from(VERSION) => Err(Error::unexpected(format!(
+                "the surface has version {version}, and this claimctl reads version {VERSION}"
+            ))
+            .hint("use the claimctl that belongs to the stack, or deploy the stack again with this one")),
+            _ => serde_json::from_value(json).map_err(broken),
+        }
+    }
+
+    pub fn bucket(&self, logical: &str) -> Result<&Bucket> {
+        self.buckets.get(logical).ok_or_else(|| self.dangling("bucket", logical))
+    }
+
+    pub fn queue(&self, logical: &str) -> Result<&Queue> {
+        self.queues.get(logical).ok_or_else(|| self.dangling("queue", logical))
+    }
+
+    pub fn table(&self, logical: &str) -> Result<&Table> {
+        self.tables.get(logical).ok_or_else(|| self.dangling("table", logical))
+    }
+
+    fn dangling(&self, what: &str, logical: &str) -> Error {
+        Error::unexpected(format!("the surface of stack {} names a {what} {logical:?} that it lacks", self.stack))
+            .hint("deploy the stack again: its surface is written with it")
+    }
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::unexpected("the surface of the stack is not what claimctl reads").caused_by(error)
+}
+
+/// The surfaces of an environment's stacks, and what a name means in them.
+#[derive(Debug, Clone, Default)]
+pub struct Surfaces(pub Vec<Surface>);
+
+/// What a name was found to mean.
+#[derive(Debug)]
+pub struct Found<'a, T> {
+    pub stack: &'a Surface,
+    pub logical: &'a str,
+    pub item: &'a T,
+}
+
+impl Surfaces {
+    /// Finds a queue by logical name (`claims`, `STACK/claims`), real name, URL or ARN.
+    pub fn queue(&self, name: &str) -> Result<Option<Found<'_, Queue>>> {
+        self.find("queue", name, |surface| {
+            surface
+                .queues
+                .iter()
+                .map(|(logical, queue)| (logical.as_str(), [queue.url.as_str(), queue.arn.as_str()], queue))
+        })
+    }
+
+    pub fn bucket(&self, name: &str) -> Result<Option<Found<'_, Bucket>>> {
+        self.find("bucket", name, |surface| {
+            surface.buckets.iter().map(|(logical, bucket)| (logical.as_str(), [bucket.name.as_str(), ""], bucket))
+        })
+    }
+
+    pub fn table(&self, name: &str) -> Result<Option<Found<'_, Table>>> {
+        self.find("table", name, |surface| {
+            surface.tables.iter().map(|(logical, table)| (logical.as_str(), [table.name.as_str(), ""], table))
+        })
+    }
+
+    pub fn function(&self, name: &str) -> Result<Option<Found<'_, Function>>> {
+        self.find("function", name, |surface| {
+            let functions = surface.functions.iter();
+            functions.map(|(logical, function)| (logical.as_str(), [function.name.as_str(), ""], function))
+        })
+    }
+
+    pub fn flow(&self, name: &str) -> Result<Option<Found<'_, Flow>>> {
+        self.find("flow", name, |surface| surface.flows.iter().map(|flow| (flow.name.as_str(), ["", ""], flow)))
+    }
+
+    /// What a name means, given each stack's items with their logical and their real names.
+    fn find<'a, T, I>(&'a self, what: &str, name: &str, list: impl Fn(&'a Surface) -> I) -> Result<Option<Found<'a, T>>>
+    where
+        T: 'a,
+        I: Iterator<Item = (&'a str, [&'a str; 2], &'a T)>,
+    {
+        let (stack_asked, logical_asked) = match name.split_once('/') {
+            Some((stack, logical)) if self.0.iter().any(|surface| surface.stack == stack) => (Some(stack), logical),
+            _ => (None, name),
+        };
+        let mut found = Vec::new();
+        for stack in self.0.iter().filter(|surface| stack_asked.is_none_or(|asked| asked == surface.stack)) {
+            for (logical, reals, item) in list(stack) {
+                let is_real = reals.iter().any(|real| *real == name || last_part(real) == name);
+                if logical == logical_asked || is_real {
+                    found.push(Found { stack, logical, item });
+                }
+            }
+        }
+        if found.len() > 1 {
+            let names: Vec<_> = found.iter().map(|found| format!("{}/{}", found.stack.stack, found.logical)).collect();
+            return Err(Error::usage(format!("{what} {name:?} is ambiguous: {}", names.join(", ")))
+                .hint(format!("name it with its stack: {}", names[0])));
+        }
+        Ok(found.pop())
+    }
+
+    /// "No such …", with the nearest name that would have worked.
+    pub fn unknown(&self, what: &str, name: &str, known: Vec<&str>, environment: &str) -> Error {
+        let error = Error::not_found(format!("there is no {what} {name:?} in environment {environment}"));
+        match names::nearest(name, known.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None if known.is_empty() => error.hint(format!("no stack is deployed there: name the {what} by flags")),
+            None => error.hint(format!("known: {}", known.join(", "))),
+        }
+    }
+}
+
+/// The real name inside an ARN or a queue URL.
+fn last_part(real: &str) -> &str {
+    real.rsplit(['/', ':']).next().unwrap_or(real)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surface(stack: &str) -> Surface {
+        Surface::parse(&format!(
+            r#"{{"version":1,"stack":"{stack}","environment":"dev","region":"us-west-1","account":"111111111111",
+                "queues":{{"claims":{{"url":"http://q/111111111111/{stack}-dev-claims","arn":"arn:aws:sqs:us-west-1:111111111111:{stack}-dev-claims",
+                "dead_letter":"claims-dlq","max_receive_count":5,"fifo":false}}}},
+                "flows":[{{"name":"{stack}-flow","bucket":"payload","prefix":"","suffix":"","events":["ObjectCreated:*"],"topic":null,
+                "queue":"claims","mapping":"m","function":"f","alias":"live","sink":{{"kind":"table","name":"claims"}}}}]}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_queue_answers_to_logical_name_real_name_url_and_arn() {
+        let surfaces = Surfaces(vec![surface("one"), surface("two")]);
+        for name in [
+            "one/claims",
+            "one-dev-claims",
+            "http://q/111111111111/one-dev-claims",
+            "arn:aws:sqs:us-west-1:111111111111:one-dev-claims",
+        ] {
+            assert_eq!(surfaces.queue(name).unwrap().unwrap().stack.stack, "one", "{name}");
+        }
+        assert!(surfaces.queue("nothing").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_name_of_two_stacks_is_ambiguous() {
+        let error = Surfaces(vec![surface("one"), surface("two")]).queue("claims").unwrap_err();
+        assert_eq!(error.to_string(), "queue \"claims\" is ambiguous: one/claims, two/claims");
+        assert_eq!(error.kind(), claimctl_core::error::Kind::Usage);
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let error = Surface::parse(r#"{"version":2,"stacks":["of another form"]}"#).unwrap_err();
+        assert!(error.to_string().contains("version 2"));
+    }
+}

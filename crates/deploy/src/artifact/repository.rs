@@ -1,0 +1,136 @@
+//! Where the handlers' sources are: the Cargo packages that say that their binaries are handlers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use claimctl_core::context::Context;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::names;
+use serde::Deserialize;
+
+use super::cargo::Cargo;
+use crate::project::Project;
+
+/// What marks a package whose binaries are handlers, in its `Cargo.toml`.
+const MARK: &str = "[package.metadata.claimctl] handlers = true";
+
+pub struct Repository {
+    pub root: PathBuf,
+    /// Cargo's own target directory; builds of handlers and artifacts go below it.
+    pub target_directory: PathBuf,
+    pub cargo: Cargo,
+    /// Sorted by name.
+    handlers: Vec<Handler>,
+    /// Function names of claimctl.toml and the binaries behind them.
+    functions: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handler {
+    /// Name of the binary.
+    pub name: String,
+    pub package: String,
+}
+
+impl Repository {
+    /// The repository that the working directory is in, else the one that `claimctl.toml` lies in.
+    pub async fn find(ctx: &Context, project: &Project) -> Result<Repository> {
+        let beside_config = project.folder.as_deref();
+        let starts = [Some(ctx.working_directory.as_path()), beside_config];
+        let mut packages: Vec<&Path> = starts.into_iter().flatten().filter_map(nearest_package).collect();
+        packages.dedup();
+        if packages.is_empty() {
+            return Err(nothing_to_build(format!(
+                "there is no Cargo package in {} or above",
+                ctx.working_directory.display()
+            )));
+        }
+        let cargo = Cargo::new(ctx);
+        for folder in &packages {
+            let metadata: Metadata = cargo.metadata(folder).await?;
+            let functions = project.functions.iter().map(|(name, function)| (name.clone(), function.binary.clone()));
+            let repository = Repository {
+                handlers: metadata.handlers(),
+                root: metadata.workspace_root,
+                target_directory: metadata.target_directory,
+                cargo: cargo.clone(),
+                functions: functions.collect(),
+            };
+            if !repository.handlers.is_empty() {
+                return Ok(repository);
+            }
+        }
+        Err(nothing_to_build(format!("no binary of the package in {} is a handler", packages[0].display())))
+    }
+
+    pub fn handlers(&self) -> &[Handler] {
+        &self.handlers
+    }
+
+    /// A handler by the name of its binary, or of a function in claimctl.toml.
+    pub fn handler(&self, name: &str) -> Result<&Handler> {
+        let binary = self.functions.get(name).map_or(name, String::as_str);
+        self.handlers.iter().find(|handler| handler.name == binary).ok_or_else(|| {
+            let known: Vec<&str> = self.handlers.iter().map(|handler| handler.name.as_str()).collect();
+            let error = match binary == name {
+                true => Error::not_found(format!("there is no handler {name:?} in {}", self.root.display())),
+                false => Error::usage(format!("function {name:?} names binary {binary:?}, which is no handler here")),
+            };
+            let functions = self.functions.keys().map(String::as_str).filter(|function| *function != name);
+            match names::nearest(binary, known.iter().copied().chain(functions)) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint(format!("known: {}", known.join(", "))),
+            }
+        })
+    }
+}
+
+fn nothing_to_build(message: String) -> Error {
+    Error::usage(message)
+        .hint("run this inside the repository that holds the handlers' sources (git clone it first)")
+        .hint(format!("a handler is a binary of a package whose Cargo.toml has {MARK}"))
+}
+
+fn nearest_package(start: &Path) -> Option<&Path> {
+    start.ancestors().find(|folder| folder.join("Cargo.toml").is_file())
+}
+
+/// What `cargo metadata` says (The Cargo Book, "cargo metadata", JSON format).
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    workspace_root: PathBuf,
+    target_directory: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    name: String,
+    targets: Vec<Target>,
+    /// `[package.metadata]`, where anybody may keep anything.
+    metadata: serde_json::Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+impl Metadata {
+    fn handlers(&self) -> Vec<Handler> {
+        let is_marked = |package: &&Package| package.metadata.pointer("/claimctl/handlers") == Some(&true.into());
+        let is_binary = |target: &&Target| target.kind.iter().any(|kind| kind == "bin");
+        let mut handlers: Vec<Handler> = self
+            .packages
+            .iter()
+            .filter(is_marked)
+            .flat_map(|package| {
+                let named = |target: &Target| Handler { name: target.name.clone(), package: package.name.clone() };
+                package.targets.iter().filter(is_binary).map(named)
+            })
+            .collect();
+        handlers.sort_by(|a, b| a.name.cmp(&b.name));
+        handlers
+    }
+}

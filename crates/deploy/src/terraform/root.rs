@@ -1,0 +1,191 @@
+//! Where a stack's Terraform lies, and where its state and its working data are.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use claimctl_aws::target::Target;
+use claimctl_core::context::Paths;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::names;
+
+use crate::backend::BackendFile;
+use crate::project::Project;
+use crate::state::{Workplace, state_key};
+use crate::terraform::source;
+
+/// Applied once per account, by an administrator, and no part of `--all`.
+pub const GLOBAL: &str = "global";
+
+/// One stack in one environment.
+#[derive(Debug, Clone)]
+pub struct Root {
+    pub stack: String,
+    /// The folder of claimctl.toml.
+    pub project: PathBuf,
+    /// The root module.
+    pub folder: PathBuf,
+    pub environment: String,
+    /// What was typed to reach it, besides the environment.
+    pub flags: String,
+    /// Terraform's own folder for this root and environment, and claimctl's notes beside it. Private.
+    pub data_dir: PathBuf,
+    pub backend: BackendFile,
+    /// Bucket and key of the state.
+    pub state: StateAt,
+}
+
+/// Where a state is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StateAt {
+    pub bucket: String,
+    pub key: String,
+}
+
+impl Root {
+    pub fn find(paths: &Paths, target: &Target, project: &Project, stack: &str) -> Result<Root> {
+        let environment = target.environment.clone().ok_or_else(|| {
+            Error::usage("a stack lives in an environment").hint("name one of claimctl.toml: --env dev")
+        })?;
+        let data = paths.state.join(&project.name).join("terraform");
+        let project = project.folder()?;
+        let folder = folder(project, stack)?;
+        let backend = BackendFile::read(project, &environment)?;
+        let bucket = backend.get("bucket").ok_or_else(|| {
+            Error::not_found(format!("nothing says where environment {environment} keeps its state"))
+                .caused_by(format!("{} names no bucket", backend.path.display()))
+                .hint(format!("make the state bucket: claimctl bootstrap --env {environment}"))
+                .hint("where it is made already, commit the file that bootstrap wrote")
+        })?;
+        Ok(Root {
+            stack: stack.to_owned(),
+            project: project.to_owned(),
+            folder,
+            data_dir: data.join(&environment).join(stack),
+            state: StateAt { bucket, key: state_key(&backend.workspace_key_prefix(), &environment, stack) },
+            backend,
+            flags: target.flags.clone(),
+            environment,
+        })
+    }
+
+    /// The arguments of the environment, in a file that need not be there.
+    pub fn values(&self) -> PathBuf {
+        self.project.join("terraform/environments").join(format!("{}.tfvars", self.environment))
+    }
+
+    /// What that file sets: strings by name, and None for what is no plain string.
+    pub fn set_values(&self) -> Result<BTreeMap<String, Option<String>>> {
+        let file = self.values();
+        if file.is_file() { source::read_values(&file) } else { Ok(BTreeMap::new()) }
+    }
+
+    /// Locked for as long as a Terraform that claimctl has started is at work here.
+    pub fn running(&self) -> PathBuf {
+        self.data_dir.join("running.lock")
+    }
+
+    /// Where a run that works on this root is to be found.
+    pub fn workplace(&self, program: &str) -> Workplace {
+        // As /proc names it.
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let data_dir = self.data_dir.clone();
+        Workplace { folder, data_dir, running: self.running(), program: program.to_owned() }
+    }
+
+    /// How the stack is named to a verb: `claim-check --env dev`.
+    pub fn typed(&self) -> String {
+        format!("{} {}", self.stack, self.reached())
+    }
+
+    /// How its environment is named to a verb: `--env dev`.
+    pub fn reached(&self) -> String {
+        format!("--env {}{}", self.environment, self.flags)
+    }
+
+    /// The command that brings an older state back.
+    pub fn restored_by(&self) -> String {
+        format!("claimctl state restore {} VERSION {}", self.stack, self.reached())
+    }
+
+    /// The stack and where it is, as the operator would say it.
+    pub fn name(&self) -> String {
+        format!("{} in {}", self.stack, self.environment)
+    }
+}
+
+fn folder(project: &Path, stack: &str) -> Result<PathBuf> {
+    let known = stacks(project);
+    let is_global = stack == GLOBAL && project.join("terraform").join(GLOBAL).is_dir();
+    if is_global {
+        return Ok(project.join("terraform").join(GLOBAL));
+    }
+    if known.iter().any(|name| name == stack) {
+        return Ok(stacks_folder(project).join(stack));
+    }
+    let error = Error::not_found(format!("there is no stack {stack:?} in {}", stacks_folder(project).display()));
+    Err(match names::nearest(stack, known.iter().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None if known.is_empty() => error.hint("a stack is a folder with Terraform files in terraform/stacks"),
+        None => error.hint(format!("known: {}", known.join(", "))),
+    })
+}
+
+/// The stacks of a project, by name.
+pub fn stacks(project: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(stacks_folder(project)) else { return Vec::new() };
+    let has_files = |folder: &Path| {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files.map(|file| file.path()).any(|path| path.extension().is_some_and(|end| end == "tf"))
+    };
+    let mut stacks: Vec<String> = entries
+        .flatten()
+        .filter(|entry| has_files(&entry.path()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    stacks.sort();
+    stacks
+}
+
+/// The stacks of the project.
+pub fn stacks_of(project: &Project) -> Result<Vec<String>> {
+    Ok(stacks(project.folder()?))
+}
+
+fn stacks_folder(project: &Path) -> PathBuf {
+    project.join("terraform/stacks")
+}
+
+#[cfg(test)]
+pub(in crate::terraform) mod tests {
+    use super::*;
+
+    /// A root of nowhere, for what only wants its names.
+    pub fn root() -> Root {
+        let project = PathBuf::from("/project");
+        Root {
+            stack: "claim-check".to_owned(),
+            folder: project.join("terraform/stacks/claim-check"),
+            environment: "dev".to_owned(),
+            flags: String::new(),
+            data_dir: project.join("data"),
+            backend: BackendFile { path: project.join("backend"), content: None },
+            state: StateAt { bucket: "state".to_owned(), key: "claim-check/dev/claim-check.tfstate".to_owned() },
+            project,
+        }
+    }
+
+    #[test]
+    fn a_stack_is_a_folder_with_files_and_the_nearest_name_is_offered() {
+        let project = tempfile::tempdir().unwrap();
+        for stack in ["claim-check", "fan-out"] {
+            let folder = stacks_folder(project.path()).join(stack);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("main.tf"), "").unwrap();
+        }
+        std::fs::create_dir_all(stacks_folder(project.path()).join("empty")).unwrap();
+        assert_eq!(stacks(project.path()), ["claim-check", "fan-out"]);
+        assert!(folder(project.path(), "fan-out").is_ok());
+        let error = folder(project.path(), "claimcheck").unwrap_err();
+        assert_eq!(error.hints(), ["did you mean claim-check?"]);
+    }
+}

@@ -1,0 +1,334 @@
+//! Terraform, ready to work on one root in one environment: checked, initialised, with the credentials that were
+//! checked and nothing of the shell that could lead it elsewhere.
+
+use std::io::{ErrorKind, Write};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use claimctl_aws::target::Target;
+use claimctl_core::cancel::Cancel;
+use claimctl_core::child::{self, Ended, Stream};
+use claimctl_core::context::Context;
+use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::folder::create_private;
+use claimctl_core::lock;
+use claimctl_core::progress::Progress;
+use tokio::process::Command;
+
+use crate::project::Project;
+use crate::state::turns;
+use crate::surfaces::surface_key;
+use crate::terraform::root::Root;
+use crate::terraform::run::binary::Binary;
+use crate::terraform::run::events::{Diagnostic, Event};
+use crate::terraform::run::failure::Said;
+use crate::terraform::run::init::{self, Select};
+use crate::terraform::run::locked;
+use crate::terraform::run::surroundings::{self, Surroundings};
+use crate::terraform::source::Source;
+use crate::terraform::state::{self, Found};
+use crate::terraform::unfinished::errored::{self, ERRORED};
+use crate::terraform::variables;
+
+pub struct Terraform {
+    pub root: Root,
+    pub source: Source,
+    pub binary: Binary,
+    pub(in crate::terraform) project: Project,
+    pub(in crate::terraform) path_style: bool,
+    pub(in crate::terraform) progress: Arc<dyn Progress>,
+    pub(in crate::terraform) cancel: Cancel,
+    pub(in crate::terraform) surroundings: Surroundings,
+}
+
+impl Terraform {
+    /// Checks account, region, program and state, and initialises where that is needed.
+    pub async fn open(ctx: &Context, target: &Target, project: &Project, stack: &str) -> Result<Terraform> {
+        let (terraform, _) = Terraform::checked(ctx, target, project, stack).await?;
+        terraform.ensure_initialised(Select::OrCreate).await?;
+        Ok(terraform)
+    }
+
+    /// The same for what only looks: none where nothing is deployed, and no workspace is made for it.
+    pub async fn open_deployed(
+        ctx: &Context,
+        target: &Target,
+        project: &Project,
+        stack: &str,
+    ) -> Result<Option<Terraform>> {
+        let (terraform, has_state) = Terraform::checked(ctx, target, project, stack).await?;
+        let root = &terraform.root;
+        match has_state {
+            // A machine that never saw the state still sees what the stack has left.
+            false if state::has_surface(target, root).await => {
+                let key = surface_key(&root.environment, &root.stack);
+                return Err(
+                    init::gone(root).caused_by(format!("it is deployed: s3://{}/{key} is there", root.state.bucket))
+                );
+            }
+            false => return Ok(None),
+            true if state::is_empty(target, root).await? => return Ok(None),
+            true => {}
+        }
+        terraform.ensure_initialised(Select::OrCreate).await?;
+        Ok(Some(terraform))
+    }
+
+    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops nothing, and
+    /// none is made.
+    pub async fn open_for_repair(ctx: &Context, target: &Target, project: &Project, stack: &str) -> Result<Terraform> {
+        let root = Root::find(&ctx.paths, target, project, stack)?;
+        let (terraform, found) = Terraform::opened(ctx, target, project, root).await?;
+        terraform.ensure_initialised(if found.is_some() { Select::OrCreate } else { Select::AsNamed }).await?;
+        Ok(terraform)
+    }
+
+    /// With a state that may be worked on, and whether there is one.
+    async fn checked(ctx: &Context, target: &Target, project: &Project, stack: &str) -> Result<(Terraform, bool)> {
+        let root = Root::find(&ctx.paths, target, project, stack)?;
+        errored::check(&root)?;
+        let (terraform, found) = Terraform::opened(ctx, target, project, root).await?;
+        init::check_state(&terraform.root, found.as_ref())?;
+        let has_state = found.is_some();
+        // Another machine may have seen it, and this one is about to begin it anew.
+        if !has_state && state::was_deleted(target, &terraform.root).await {
+            let root = &terraform.root;
+            ctx.progress.note(&format!(
+                "note: the state of {} was deleted, and what it listed may still be there; to bring it back: {}",
+                root.name(),
+                root.restored_by()
+            ));
+        }
+        Ok((terraform, has_state))
+    }
+
+    /// And the state that is there.
+    async fn opened(
+        ctx: &Context,
+        target: &Target,
+        project: &Project,
+        root: Root,
+    ) -> Result<(Terraform, Option<Found>)> {
+        check_place(ctx, target, project, &root)?;
+        let source = Source::read(&root.folder)?;
+        source.check_backend(&root.folder)?;
+        ctx.changes.hide(&source.sensitive);
+        variables::check_unheard(&root, &source, ctx.variable_names())?;
+        surroundings::note_variables(ctx, &source);
+        create_private(&root.data_dir).on("create", &root.data_dir)?;
+        let (guarded, binary, found) = tokio::join!(target.guard(), Binary::find(project), state::look(target, &root));
+        guarded?;
+        let binary = binary?;
+        let found = found?;
+        let terraform = Terraform {
+            surroundings: Surroundings::of(ctx, target, &root),
+            path_style: target.endpoint.is_some(),
+            progress: ctx.progress.clone(),
+            cancel: ctx.cancel.clone(),
+            root,
+            source,
+            binary,
+            project: project.clone(),
+        };
+        Ok((terraform, found))
+    }
+
+    /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
+    /// `default` for a moment.
+    async fn command(&self, arguments: &[String], workspace: Option<&str>) -> Result<Command> {
+        let mut command = Command::new(&self.binary.program);
+        command.args(arguments).current_dir(&self.root.folder);
+        self.surroundings.surround(&mut command).await?;
+        command.envs(workspace.map(|workspace| ("TF_WORKSPACE", workspace)));
+        Ok(command)
+    }
+
+    /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
+    /// child lives, also where claimctl does not.
+    pub(in crate::terraform) async fn turn(&self) -> Result<lock::Lock> {
+        lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
+    }
+
+    /// Runs to the end, and hands over what is said.
+    async fn started(
+        &self,
+        turn: &lock::Lock,
+        arguments: &[String],
+        workspace: Option<&str>,
+        mut hear: impl FnMut(Stream, &str),
+    ) -> Result<Ended> {
+        let mut command = self.command(arguments, workspace).await?;
+        let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
+        let (running, noted) = (self.root.running(), turn.share().on("share the lock in", &self.root.data_dir)?);
+        let mut has_errored = false;
+        let hear = |stream, line: &str| {
+            has_errored |= line.contains(ERRORED);
+            hear(stream, line);
+        };
+        turns::begin(&running, &noted);
+        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
+        // Not by a signal, and not by a crash.
+        let by_itself = |ended: &Ended| matches!(ended.status.code(), Some(0..=2));
+        turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
+        let heard = heard?;
+        if has_errored && !heard.status.success() {
+            self.take_errored();
+        }
+        match heard.status.success() && has_no_room(&self.root) {
+            true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
+            false => Ok(heard),
+        }
+    }
+
+    /// The turn is still ours: what lies there is of this run.
+    fn take_errored(&self) {
+        self.progress.note(&match errored::take(&self.root) {
+            Ok(None) => return,
+            Ok(Some(file)) => format!(
+                "note: the state is not saved yet; save it: {}",
+                errored::saved_by(&self.root.stack, &self.root.environment, &file)
+            ),
+            Err(error) => {
+                format!("note: a state that could not be saved stays where it is: {}", error.chain().join(": "))
+            }
+        });
+    }
+
+    /// Runs a command whose output is text, and gives its stdout.
+    pub async fn run(&self, arguments: &[String], doing: &str) -> Result<String> {
+        self.run_in(Some(&self.root.environment), arguments, doing).await
+    }
+
+    /// The same in a workspace, or in the one that is selected.
+    pub(in crate::terraform) async fn run_in(
+        &self,
+        workspace: Option<&str>,
+        arguments: &[String],
+        doing: &str,
+    ) -> Result<String> {
+        let mut said = Said::default();
+        let mut stdout = String::new();
+        let ended = self
+            .started(&self.turn().await?, arguments, workspace, |stream, line| match stream {
+                Stream::Stdout => {
+                    stdout.push_str(line);
+                    stdout.push('\n');
+                }
+                Stream::Stderr => said.other.push(line.to_owned()),
+            })
+            .await?;
+        self.check(&ended, &said, doing, false)?;
+        Ok(stdout)
+    }
+
+    /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
+    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+        self.stream_in(&self.turn().await?, arguments, hear).await
+    }
+
+    /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
+    pub(in crate::terraform) async fn stream_in(
+        &self,
+        turn: &lock::Lock,
+        arguments: &[String],
+        mut hear: impl FnMut(Event),
+    ) -> Result<(Ended, Said)> {
+        let mut said = Said::default();
+        let mut speaks = false;
+        let ended = self
+            .started(turn, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
+                (Stream::Stdout, Some(event)) => {
+                    speaks = true;
+                    match event {
+                        Event::Diagnostic { diagnostic } => said.diagnostics.push(diagnostic),
+                        event => hear(event),
+                    }
+                }
+                _ => said.other.push(line.to_owned()),
+            })
+            .await?;
+        // The first line names the version (Terraform documentation, "Machine-Readable UI"): without any, that it ended
+        // well says nothing about what it did.
+        match ended.status.success() && !speaks {
+            true => Err(silent(&self.binary.program, &said)),
+            false => Ok((ended, said)),
+        }
+    }
+
+    /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
+    /// `takes_extra` where it has taken the arguments that the operator gave it.
+    pub fn check(&self, ended: &Ended, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
+        if ended.interrupted {
+            let what = format!("Terraform was interrupted before it could {doing}, and has ended");
+            return Err(Error::interrupted(what).hint("run the same command again to go on"));
+        }
+        match ended.status.code() {
+            Some(0) => Ok(()),
+            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program, takes_extra)),
+            Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
+            Some(_) => Err(said.failure(doing, &self.root)),
+            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
+                "what it was doing may be there without being in the state: claimctl plan {}",
+                self.root.typed()
+            ))),
+        }
+    }
+
+    /// Warnings that an operator did not bring about knowingly.
+    pub fn note_warnings(&self, said: &Said) {
+        for warning in said.warnings().filter(|warning| !is_expected(warning)) {
+            self.progress.note(&format!("note: Terraform warns: {}", warning.lines().join(" ")));
+        }
+    }
+}
+
+/// Terraform's words go to a file in the data folder, so that on a full disk they are lost, or are about what is torn.
+fn has_no_room(root: &Root) -> bool {
+    let written = tempfile::tempfile_in(&root.data_dir).and_then(|mut file| file.write_all(&[0; 64 * 1024]));
+    written.is_err_and(|error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
+fn full(doing: &str, said: &Said, root: &Root) -> Error {
+    Error::unexpected(format!("Terraform could not {doing}"))
+        .caused_by(format!("no space left on device: {}", root.data_dir.display()))
+        .details(said.last())
+        .hint("free some room, or point CLAIMCTL_HOME at another disk")
+        .hint(format!("what is still to do: claimctl plan {}", root.typed()))
+}
+
+fn silent(program: &str, said: &Said) -> Error {
+    Error::unexpected(format!("{program} ended without a word in JSON, so what it did is not known"))
+        .details(said.last())
+        .hint(
+            "binary under [terraform] in claimctl.toml has to be Terraform or OpenTofu itself, or hand their output on",
+        )
+}
+
+/// That `--target` was given is known.
+fn is_expected(warning: &Diagnostic) -> bool {
+    ["Resource targeting is in effect", "Applied changes may be incomplete"].contains(&warning.summary.as_str())
+}
+
+/// What the shell, the flags and the backend file say has to be about one place.
+fn check_place(ctx: &Context, target: &Target, project: &Project, root: &Root) -> Result<()> {
+    let environment = &root.environment;
+    if let Some(workspace) = ctx.variable("TF_WORKSPACE").filter(|workspace| workspace != environment) {
+        return Err(Error::refused(format!("TF_WORKSPACE selects {workspace}, and this is environment {environment}"))
+            .hint("unset TF_WORKSPACE: claimctl selects the workspace of the environment"));
+    }
+    let elsewhere = root.backend.get("region").filter(|region| *region != target.region);
+    let declared = project.environments.get(environment).map(|declared| declared.region.as_str());
+    if declared.is_some_and(|region| region != target.region) {
+        return Err(Error::refused(format!("environment {environment} is not in {}", target.region))
+            .hint("leave --region out: a stack goes where its environment is"));
+    }
+    match elsewhere {
+        Some(region) => Err(Error::refused(format!(
+            "environment {environment} is in {}, and {} keeps its state in {region}",
+            target.region,
+            root.backend.path.display()
+        ))
+        .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
+        None => Ok(()),
+    }
+}

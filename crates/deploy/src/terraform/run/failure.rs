@@ -1,0 +1,215 @@
+//! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
+
+use claimctl_core::changes::redact;
+use claimctl_core::error::{Error, Kind};
+
+use crate::terraform::root::Root;
+use crate::terraform::run::events::Diagnostic;
+use crate::terraform::unfinished::existing;
+
+/// How much of what was not JSON is worth repeating.
+const LAST_LINES: usize = 20;
+
+/// What a run said that may explain its end.
+#[derive(Debug, Default)]
+pub struct Said {
+    pub diagnostics: Vec<Diagnostic>,
+    /// What was not JSON.
+    pub other: Vec<String>,
+}
+
+impl Said {
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error())
+    }
+
+    pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| !diagnostic.is_error())
+    }
+
+    /// `doing` reads like "plan claim-check in dev".
+    pub fn failure(&self, doing: &str, root: &Root) -> Error {
+        let mut lines: Vec<String> = self.errors().flat_map(Diagnostic::lines).collect();
+        if lines.is_empty() {
+            lines = self.last().map(|line| redact(line)).collect();
+        }
+        let text = lines.join("\n");
+        let (kind, hints) = judged(&text, root);
+        let mut error = Error::new(kind, format!("Terraform could not {doing}")).details(lines);
+        for hint in hints {
+            error = error.hint(hint);
+        }
+        for hint in existing::hints(self.errors(), root) {
+            error = error.hint(hint);
+        }
+        error
+    }
+
+    /// The end of what was not JSON.
+    pub fn last(&self) -> impl Iterator<Item = &String> {
+        let lines = || self.other.iter().filter(|line| !line.trim().is_empty());
+        lines().skip(lines().count().saturating_sub(LAST_LINES))
+    }
+
+    pub fn is_about_a_lock(&self) -> bool {
+        // The second are the backend's, where it makes a workspace.
+        let words = ["acquiring the state lock", "failed to lock s3 state"];
+        let says = |text: &str| words.iter().any(|words| text.contains(words));
+        self.errors().any(|error| says(&error.text())) || self.other.iter().any(|line| says(line))
+    }
+
+    /// All that was said, for what has to be found in it.
+    pub fn text(&self) -> String {
+        let errors: Vec<String> = self.errors().map(Diagnostic::text).collect();
+        format!("{}\n{}", errors.join("\n"), self.other.join("\n"))
+    }
+}
+
+/// Each with words that Terraform, its S3 backend or the AWS provider use for it.
+fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let environment = &root.environment;
+    if says(&["Saved plan is stale"]) {
+        let hint = format!("plan again: claimctl plan {}", root.typed());
+        return (Kind::Refused, vec![hint]);
+    }
+    if says(&["does not have the expected content"]) {
+        return (Kind::Refused, of_another_checksum(text, root));
+    }
+    if says(&["cannot import state with", "cannot overwrite existing state with serial"]) {
+        let hint = format!("it was changed meanwhile; what it is now: claimctl state versions {}", root.typed());
+        return (Kind::Refused, vec![hint]);
+    }
+    if says(&["account ID not allowed", "is selected, but the variables"]) {
+        return (Kind::Refused, vec![format!("what is meant and what is there: claimctl env show {environment}")]);
+    }
+    if says(&["ExpiredToken", "InvalidClientTokenId", "No valid credential sources"]) {
+        return (Kind::Denied, vec!["the credentials are not taken any more: sign in again".to_owned()]);
+    }
+    if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "InvalidState", "not authorized", "NotFound"]) {
+        let hint =
+            "the KMS key cannot be used: its policy has to allow it to these credentials, and it must be enabled";
+        return (Kind::Denied, vec![hint.to_owned()]);
+    }
+    if says(&["Error acquiring the state lock"]) && says(&["AccessDenied"]) {
+        let hint = "a role that only plans cannot take the lock, and plans without it: -- -lock=false";
+        return (Kind::Denied, vec![hint.to_owned()]);
+    }
+    if says(&["AccessDenied", "not authorized to perform", "UnauthorizedOperation", "StatusCode: 403"]) {
+        let hint = "the role that may deploy is made by terraform/global: use it (role_arn in claimctl.toml)";
+        return (Kind::Denied, vec![hint.to_owned()]);
+    }
+    if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
+        return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap {}", root.reached())]);
+    }
+    if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
+        let hint = format!("the addresses that the stack has: claimctl plan {}", root.typed());
+        return (Kind::NotFound, vec![hint]);
+    }
+    if says(&["no space left on device"]) {
+        let hint = "the disk is full: free some room, or point CLAIMCTL_HOME at another disk";
+        return (Kind::Unexpected, vec![hint.to_owned()]);
+    }
+    if says(&["No value for required variable", "undeclared variable", "Invalid value for variable"]) {
+        let file = root.values();
+        return (Kind::Usage, vec![format!("set it in {}, or with --var NAME=VALUE", file.display())]);
+    }
+    if says(&["dependency lock file"]) && says(&["read-only file system", "permission denied"]) {
+        let hint =
+            format!("Terraform keeps .terraform.lock.hcl in {}: make that folder writable", root.folder.display());
+        return (Kind::Usage, vec![hint]);
+    }
+    if says(&["Failed to query available provider packages", "Failed to install provider"]) {
+        let hint = "providers come from their registry or a mirror of it: check the network and TF_CLI_CONFIG_FILE";
+        return (Kind::Unreachable, vec![hint.to_owned()]);
+    }
+    let again = format!("mend the cause; what is still to do: claimctl plan {}", root.typed());
+    (Kind::Unexpected, vec![again])
+}
+
+/// The lock table keeps a checksum of the state, and what is in the bucket has another one, or is not there at all.
+fn of_another_checksum(text: &str, root: &Root) -> Vec<String> {
+    let versions = format!("claimctl state versions {}", root.typed());
+    let calculated = text.lines().find_map(|line| line.trim_matches(FRAME).strip_prefix("Calculated checksum:"));
+    if calculated.is_some_and(|checksum| checksum.trim().is_empty()) {
+        return vec![
+            format!("the state was deleted, and the lock table still has its checksum; its versions: {versions}"),
+            format!("bring one back, table and all: {}", root.restored_by()),
+        ];
+    }
+    let table = root.backend.get("dynamodb_table").unwrap_or_else(|| "TABLE".to_owned());
+    let key = format!("{{\"LockID\":{{\"S\":\"{}/{}-md5\"}}}}", root.state.bucket, root.state.key);
+    vec![
+        format!("the state was replaced without the lock table; which version is the current one: {versions}"),
+        format!(
+            "where it is the right one, or to restore another, remove the table's checksum first: \
+             aws dynamodb delete-item --table-name {table} --key '{key}'"
+        ),
+    ]
+}
+
+/// What Terraform frames its messages with.
+const FRAME: fn(char) -> bool = |c| c.is_whitespace() || c == '│';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terraform::root::tests::root;
+    use crate::terraform::run::events::Event;
+
+    fn said(summary: &str, detail: &str) -> Said {
+        let line = serde_json::json!({"type": "diagnostic", "diagnostic": {"severity": "error", "summary": summary,
+            "detail": detail, "address": "aws_sqs_queue.claims"}});
+        let Some(Event::Diagnostic { diagnostic }) = Event::read(&line.to_string()) else { panic!("a diagnostic") };
+        Said { diagnostics: vec![diagnostic], other: Vec::new() }
+    }
+
+    #[test]
+    fn the_kind_follows_from_what_was_said_and_the_words_are_kept() {
+        for (summary, detail, kind) in [
+            ("Saved plan is stale", "", Kind::Refused),
+            ("cannot import state with serial 3 over newer state with serial 5", "", Kind::Refused),
+            ("creating queue", "api error AccessDenied: no", Kind::Denied),
+            ("No value for required variable", "", Kind::Usage),
+            ("Failed to update dependency lock file", "open ./x: read-only file system.", Kind::Usage),
+            ("refreshing state", "in S3 bucket \"b\": api error KMS.KMSInvalidStateException: gone", Kind::Denied),
+            ("refreshing state", "S3 bucket \"b\" does not exist.", Kind::NotFound),
+            ("refreshing state", "in S3 bucket \"b\": InternalError", Kind::Unexpected),
+            ("Failed to get existing workspaces", "S3 bucket does not exist.", Kind::NotFound),
+            ("something else", "", Kind::Unexpected),
+        ] {
+            let error = said(summary, detail).failure("plan it", &root());
+            assert_eq!(error.kind(), kind, "{summary}");
+            assert_eq!(error.said()[0], summary);
+            assert!(!error.hints().is_empty());
+        }
+    }
+
+    #[test]
+    fn credentials_that_terraform_repeats_are_hidden() {
+        let of_json = said("Invalid index", "url=https://me:hunter2@host, db_password=hunter2 and the rest");
+        let of_text = Said { other: vec!["no such host: https://me:hunter2@host".to_owned()], ..Said::default() };
+        for said in [of_json, of_text] {
+            let told = said.failure("plan it", &root()).said().join(" ");
+            assert!(told.contains("https://[hidden]@host") && !told.contains("hunter2"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_of_another_state_is_told_with_what_to_do() {
+        let detail = |calculated: &str| {
+            format!(
+                "state data in S3 does not have the expected content.\n\n│ Calculated checksum: {calculated}\nStored: 1"
+            )
+        };
+        let gone = said("Failed to load state", &detail("")).failure("plan it", &root());
+        assert_eq!(gone.kind(), Kind::Refused);
+        assert!(
+            gone.hints()[1].ends_with("claimctl state restore claim-check VERSION --env dev"),
+            "{:?}",
+            gone.hints()
+        );
+        let other = said("Failed to load state", &detail("8989d411620356946bc7615483dcb3da")).failure("x", &root());
+        assert!(other.hints()[1].contains("state/claim-check/dev/claim-check.tfstate-md5"), "{:?}", other.hints());
+    }
+}

@@ -1,0 +1,5 @@
+//! Payloads: into the bucket, back out of it, and the proof that each has left its record.
+
+pub mod payload;
+pub mod upload;
+pub mod verify;

@@ -1,0 +1,249 @@
+//! Reading a payload in chunks of one part each, and noticing when it changes meanwhile.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use claimctl_core::error::{Error, IoContext, Kind, Result};
+
+use super::checksum::Checksum;
+use super::limits;
+
+/// After so many parts of a stream of unknown length, parts become twice as long: 10,000 of them, beginning at
+/// 8 MiB, hold 484 GiB.
+const PARTS_BEFORE_GROWTH: u64 = 2_000;
+
+/// The chunks of one payload, in order.
+pub struct Chunks {
+    reader: Option<Box<dyn Read + Send>>,
+    name: String,
+    file: Option<Watched>,
+    part_size: u64,
+    /// Parts read so far.
+    parts: u64,
+    read: u64,
+    /// A byte read ahead, which tells whether anything follows.
+    ahead: Option<u8>,
+}
+
+pub struct Chunk {
+    pub bytes: Bytes,
+    pub checksum: Checksum,
+    /// Nothing follows.
+    pub last: bool,
+}
+
+/// What a file looked like when it was opened.
+struct Watched {
+    file: File,
+    path: PathBuf,
+    opened: Stamp,
+}
+
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl From<Metadata> for Stamp {
+    fn from(metadata: Metadata) -> Self {
+        Stamp { size: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl Chunks {
+    /// Opens a file. Parts are `part_size` bytes, or longer where 10,000 would not hold the file.
+    pub fn of_file(path: &Path, part_size: u64) -> Result<Chunks> {
+        let unreadable = |error: Error| error.hint("check the path and who may read it; nothing of it was uploaded");
+        let file = File::open(path).on("read", path).map_err(unreadable)?;
+        let opened = Stamp::from(file.metadata().on("read", path)?);
+        let part_size = part_size_for(opened.size, part_size);
+        if part_size > limits::LARGEST_PART {
+            return Err(Error::usage(format!("{} is larger than S3 can hold", path.display())));
+        }
+        // One byte more than expected is enough to know that the file grew.
+        let reader = file.try_clone().on("read", path)?.take(opened.size + 1);
+        let watched = Watched { file, path: path.to_owned(), opened };
+        Ok(Chunks::new(Box::new(reader), path.display().to_string(), Some(watched), part_size))
+    }
+
+    pub fn of_stream(reader: impl Read + Send + 'static, name: &str, part_size: u64) -> Chunks {
+        Chunks::new(Box::new(reader), name.to_owned(), None, part_size)
+    }
+
+    fn new(reader: Box<dyn Read + Send>, name: String, file: Option<Watched>, part_size: u64) -> Chunks {
+        Chunks { reader: Some(reader), name, file, part_size, parts: 0, read: 0, ahead: None }
+    }
+
+    /// The most that the next chunk can hold, in bytes.
+    pub fn next_size(&self) -> u64 {
+        match &self.file {
+            Some(_) => self.part_size,
+            None => (self.part_size << (self.parts / PARTS_BEFORE_GROWTH)).min(limits::LARGEST_PART),
+        }
+    }
+
+    /// The next chunk; an empty payload has one, which is empty. Dropped before it ends, no other call succeeds.
+    ///
+    /// The last chunk of a file comes only if the file is what it was when it was opened.
+    pub async fn next(&mut self) -> Result<Chunk> {
+        if self.parts == limits::PARTS {
+            return Err(Error::usage(format!("{} does not fit into 10,000 parts", self.name))
+                .hint(format!("use longer parts: --part-size {}MiB", (self.part_size >> 20).max(1) * 8)));
+        }
+        let Some(mut reader) = self.reader.take() else {
+            return Err(Error::unexpected(format!("{} was given up while it was read", self.name)));
+        };
+        let size = self.next_size();
+        let expected = self.file.as_ref().map_or(size, |file| file.opened.size.saturating_sub(self.read).min(size));
+        let ahead = self.ahead.take();
+        let read = tokio::task::spawn_blocking(move || {
+            let (bytes, ahead) = read_chunk(&mut reader, ahead, size, expected)?;
+            let checksum = Checksum::of(&bytes);
+            Ok::<_, io::Error>((reader, bytes, ahead, checksum))
+        });
+        let read = read.await.map_err(|error| Error::unexpected("a reader failed").caused_by(error))?;
+        let (reader, bytes, ahead, checksum) = read.on("read", Path::new(&self.name))?;
+        (self.reader, self.ahead) = (Some(reader), ahead);
+        self.parts += 1;
+        self.read += bytes.len() as u64;
+        let last = ahead.is_none();
+        if last {
+            self.check_unchanged()?;
+        }
+        Ok(Chunk { bytes: bytes.into(), checksum, last })
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        let Some(Watched { file, path, opened }) = &self.file else { return Ok(()) };
+        let now = Stamp::from(file.metadata().on("read", path)?);
+        if now == *opened && self.read == opened.size {
+            return Ok(());
+        }
+        let how = match now.size.cmp(&opened.size) {
+            std::cmp::Ordering::Less => format!("shrank from {} to {} bytes", opened.size, now.size),
+            std::cmp::Ordering::Greater => format!("grew from {} to {} bytes", opened.size, now.size),
+            std::cmp::Ordering::Equal => "changed".to_owned(),
+        };
+        Err(Error::new(Kind::Partial, format!("{} {how} while it was read, so it was not uploaded", path.display()))
+            .hint("upload a file once whoever writes it is done"))
+    }
+}
+
+/// Reads `size` bytes, or as many as there are, and one more to see whether anything follows.
+fn read_chunk(reader: &mut dyn Read, ahead: Option<u8>, size: u64, expected: u64) -> io::Result<(Vec<u8>, Option<u8>)> {
+    // The byte beyond `expected` lets the end be seen without growing the buffer.
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
+    bytes.extend(ahead);
+    let missing = size - bytes.len() as u64;
+    reader.take(missing).read_to_end(&mut bytes)?;
+    let mut next = Vec::with_capacity(1);
+    if bytes.len() as u64 == size {
+        reader.take(1).read_to_end(&mut next)?;
+    }
+    Ok((bytes, next.pop()))
+}
+
+/// The shortest parts, from `asked` upward in whole MiB, of which 10,000 hold `size` bytes.
+fn part_size_for(size: u64, asked: u64) -> u64 {
+    asked.max(size.div_ceil(limits::PARTS).next_multiple_of(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    async fn all(mut chunks: Chunks) -> Result<Vec<Bytes>> {
+        let mut read = Vec::new();
+        loop {
+            let chunk = chunks.next().await?;
+            read.push(chunk.bytes);
+            if chunk.last {
+                return Ok(read);
+            }
+        }
+    }
+
+    fn file(content: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        file
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_are_full_but_for_the_last(content: Vec<u8>, size in 1_u64..64) {
+            let stream = Chunks::of_stream(io::Cursor::new(content.clone()), "-", size);
+            let chunks = run(all(stream)).unwrap();
+            prop_assert_eq!(chunks.concat(), content);
+            let (last, full) = chunks.split_last().unwrap();
+            prop_assert!(full.iter().all(|chunk| chunk.len() as u64 == size));
+            prop_assert!(last.len() as u64 <= size && (!last.is_empty() || full.is_empty()));
+        }
+
+        #[test]
+        fn ten_thousand_parts_hold_any_object(size in 0_u64..(48 << 40), asked in (5_u64 << 20)..(64 << 20)) {
+            let part = part_size_for(size, asked);
+            prop_assert!(part >= asked && part <= limits::LARGEST_PART);
+            prop_assert!(size.div_ceil(part) <= limits::PARTS);
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_between_two_chunks_has_no_last_one() {
+        type Change = fn(&File);
+        let changes: [(Change, &str); 3] = [
+            (|file| file.set_len(12).unwrap(), "shrank from 20 to 12 bytes"),
+            (|mut file| file.write_all(b"more").unwrap(), "grew from 20 to 24 bytes"),
+            (|file| file.set_modified(SystemTime::UNIX_EPOCH).unwrap(), "changed while"),
+        ];
+        for (change, said) in changes {
+            let file = file(&[b'x'; 20]);
+            let mut chunks = Chunks::of_file(file.path(), 8).unwrap();
+            chunks.part_size = 8;
+            run(async {
+                assert!(!chunks.next().await.unwrap().last);
+                change(file.as_file());
+                let error = all(chunks).await.unwrap_err();
+                assert!(error.to_string().contains(said), "{error}");
+            });
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_left_alone_is_read_whole() {
+        for size in [0, 1, 8, 9, 16] {
+            let content = vec![b'x'; size];
+            let file = file(&content);
+            let mut chunks = Chunks::of_file(file.path(), 8).unwrap();
+            chunks.part_size = 8;
+            assert_eq!(run(all(chunks)).unwrap().concat(), content);
+        }
+    }
+
+    #[test]
+    fn parts_of_an_endless_stream_grow() {
+        let mut chunks = Chunks::of_stream(io::empty(), "-", 8 << 20);
+        let total: u64 = (0..limits::PARTS)
+            .map(|parts| {
+                chunks.parts = parts;
+                chunks.next_size()
+            })
+            .sum();
+        assert_eq!(total >> 30, 484);
+        chunks.parts = limits::PARTS;
+        let error = run(chunks.next()).err().unwrap();
+        assert!(error.hints()[0].contains("--part-size 64MiB"), "{:?}", error.hints());
+    }
+}

@@ -1,0 +1,142 @@
+//! Which bucket payloads go to, and which flows take them there.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use claimctl_aws::Explain;
+use claimctl_aws::target::Target;
+use claimctl_claim::surface::{self, Flow, Surface};
+use claimctl_core::error::{Error, Result};
+use claimctl_core::names;
+
+/// Of HeadBucket.
+pub const PROBE: &str = "s3:ListBucket";
+
+/// A bucket and what the deployed stacks say of it.
+#[derive(Debug)]
+pub struct Destination {
+    /// Its real name.
+    pub bucket: String,
+    /// Where in the bucket the stack expects payloads; empty where the bucket was named by its real name.
+    pub prefix: String,
+    /// The flows that begin in the bucket.
+    flows: Vec<Flow>,
+    /// Every bucket that a stack exposes, as `STACK/LOGICAL`.
+    known: Vec<String>,
+}
+
+impl Destination {
+    /// By logical name, real name or ARN; without a name the only bucket that flows begin in, else the only bucket.
+    pub async fn find(target: &Target, named: Option<&str>) -> Result<Destination> {
+        let stacks = &target.surfaces().await?.0;
+        let known = buckets(stacks).map(|(stack, logical, _)| format!("{}/{logical}", stack.stack)).collect();
+        let (bucket, prefix) = match named {
+            Some(name) => {
+                let name = name.strip_prefix("arn:").and_then(|arn| arn.split_once(":::")).map_or(name, |arn| arn.1);
+                match target.surfaces().await?.bucket(name)? {
+                    Some(found) if found.item.name != name => (found.item.name.clone(), found.item.prefix.clone()),
+                    _ => (name.to_owned(), String::new()),
+                }
+            }
+            None => only(stacks, target)?,
+        };
+        let flows = stacks.iter().flat_map(|stack| stack.flows.iter().map(move |flow| (stack, flow)));
+        let begins_here =
+            |(stack, flow): &(&Surface, &Flow)| stack.buckets.get(&flow.bucket).is_some_and(|it| it.name == bucket);
+        let flows = flows.filter(begins_here).map(|(_, flow)| flow.clone()).collect();
+        Ok(Destination { bucket, prefix, flows, known })
+    }
+
+    /// Whether any flow begins in this bucket.
+    pub fn has_flows(&self) -> bool {
+        !self.flows.is_empty()
+    }
+
+    /// The names of the flows whose filters take the key. Where there are none, no claim will come for it.
+    pub fn flows_of(&self, key: &str) -> Vec<String> {
+        let takes = |flow: &&Flow| surface::takes(&flow.prefix, &flow.suffix, key);
+        self.flows.iter().filter(takes).map(|flow| flow.name.clone()).collect()
+    }
+
+    /// Asks once whether the bucket is there, so that its absence is one error and not one for each file.
+    ///
+    /// Who may not look (that takes s3:ListBucket) may still be allowed to put, so a denial is no answer.
+    pub async fn probe(&self, target: &Target) -> Result<()> {
+        let Err(error) = target.s3().head_bucket().bucket(&self.bucket).send().await else { return Ok(()) };
+        // The answer to a HEAD has no body, hence no code: the status is all there is.
+        match error.raw_response().map(|response| (response.status().as_u16(), response)) {
+            Some((403, _)) => Ok(()),
+            Some((404, _)) => Err(self.missing(target)),
+            Some((301, response)) => Err(self.elsewhere(target, response)),
+            _ => Err(error).or_explain(&format!("look at bucket {}", self.bucket)),
+        }
+    }
+
+    fn missing(&self, target: &Target) -> Error {
+        let error = Error::not_found(format!("there is no bucket {:?} in environment {}", self.bucket, target.name()));
+        target.unresolved(
+            match names::nearest(&self.bucket, self.known.iter().filter_map(|name| name.split('/').nth(1))) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None if self.known.is_empty() => error.hint("check --bucket, --env and --region; nothing was sent"),
+                None => error.hint(format!("known: {}", self.known.join(", "))),
+            },
+        )
+    }
+
+    fn elsewhere(&self, target: &Target, response: &HttpResponse) -> Error {
+        let region = response.headers().get("x-amz-bucket-region").unwrap_or("another region");
+        Error::usage(format!("bucket {} is in {region}, and this is {}", self.bucket, target.region))
+            .hint("choose the --env or the --region of the bucket; nothing was sent")
+    }
+}
+
+fn buckets(stacks: &[Surface]) -> impl Iterator<Item = (&Surface, &String, &surface::Bucket)> {
+    stacks.iter().flat_map(|stack| stack.buckets.iter().map(move |(logical, bucket)| (stack, logical, bucket)))
+}
+
+/// The bucket that is meant when none is named, and its prefix.
+fn only(stacks: &[Surface], target: &Target) -> Result<(String, String)> {
+    let all: Vec<_> = buckets(stacks).collect();
+    let with_flow: Vec<_> = all
+        .iter()
+        .filter(|(stack, logical, _)| stack.flows.iter().any(|flow| flow.bucket == **logical))
+        .copied()
+        .collect();
+    let candidates = if with_flow.is_empty() { all } else { with_flow };
+    match candidates.as_slice() {
+        [(_, _, bucket)] => Ok((bucket.name.clone(), bucket.prefix.clone())),
+        [] => {
+            let error =
+                Error::usage(format!("no stack is known in environment {}, so a bucket must be named", target.name()));
+            Err(target.unresolved(error.hint("name it: --bucket BUCKET")))
+        }
+        several => {
+            let names: Vec<_> =
+                several.iter().map(|(stack, logical, _)| format!("{}/{logical}", stack.stack)).collect();
+            Err(Error::usage("payloads can go to several buckets, so one must be named")
+                .hint(format!("one of: {}", names.join(", ")))
+                .hint(format!("name it: --bucket {}", names[0])))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_that_a_filter_takes_belong_to_a_flow() {
+        let flow = |name: &str, prefix: &str, suffix: &str| -> Flow {
+            serde_json::from_value(serde_json::json!({"name": name, "bucket": "payload", "prefix": prefix,
+                "suffix": suffix, "sink": {"kind": "table", "name": "claims"}}))
+            .unwrap()
+        };
+        let to = Destination {
+            bucket: "b".to_owned(),
+            prefix: String::new(),
+            flows: vec![flow("all-csv", "", ".csv"), flow("in", "in/", "")],
+            known: Vec::new(),
+        };
+        assert_eq!(to.flows_of("in/a.csv"), ["all-csv", "in"]);
+        assert_eq!(to.flows_of("a.csv"), ["all-csv"]);
+        assert!(to.flows_of("a.txt").is_empty() && to.has_flows());
+    }
+}

@@ -1,0 +1,219 @@
+//! The engine: sends a plan, several objects and parts at a time, in bounded memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_types::timeout::TimeoutConfig;
+use claimctl_aws::Explain;
+use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::target::{Change, Target};
+use claimctl_core::cancel::Cancel;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::progress::{Progress, Unit};
+use futures_util::{StreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::chunks::{Chunk, Chunks};
+use super::destination::{self, Destination};
+use super::multipart::{self, Headers, Multipart};
+use super::plan::{Input, Naming, Plan, Upload};
+use super::report::{Summary, Uploads};
+
+/// The answer to a part comes after its last byte: 8 MiB in each of sixteen lanes need a while on a thin line.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+pub struct Settings {
+    pub metadata: HashMap<String, String>,
+    /// For every object; guessed from the key where none is given.
+    pub content_type: Option<String>,
+    /// Requests in flight, and parts in memory.
+    pub concurrency: u16,
+    /// Bytes. Longer files go in several parts.
+    pub part_size: u64,
+}
+
+/// An object that is in the bucket now.
+#[derive(Debug)]
+pub struct Object {
+    pub size: u64,
+    pub etag: String,
+    /// None where the bucket keeps no versions.
+    pub version_id: Option<String>,
+    /// CRC-32 of the whole content, in base64.
+    pub checksum: String,
+    /// 1 for an object that went in one request.
+    pub parts: u32,
+}
+
+/// What would be sent, without sending it.
+pub fn rehearse(to: &Destination, plan: &Plan, dry_run: bool) -> Uploads {
+    let mut summary = Summary::of(to, plan, dry_run);
+    for upload in &plan.uploads {
+        summary.planned(upload);
+    }
+    summary.finish(plan.excluded, Duration::ZERO)
+}
+
+/// Sends every upload of the plan. One that fails does not stop the others; after an interrupt no new one is begun.
+/// Of PutObject, and of every step of a multipart upload but giving it up.
+pub const PUT: &str = "s3:PutObject";
+
+/// What IAM has to allow to upload.
+pub fn permissions(place: &Place, to: &Destination, naming: &Naming) -> Vec<Statement> {
+    let objects = match naming {
+        Naming::Prefix(prefix) => place.objects(&to.bucket, prefix),
+        Naming::Key(key) => place.object(&to.bucket, key),
+    };
+    vec![
+        Statement::allow("FindBucket", &[destination::PROBE], [place.bucket(&to.bucket)]),
+        Statement::allow("Upload", &[PUT, multipart::ABORT], [objects]),
+    ]
+}
+
+/// For a statement that allows what was denied.
+pub fn arn_pattern(bucket: &str) -> String {
+    format!("arn:*:s3:::{bucket}/*")
+}
+
+pub async fn send(
+    target: &Target,
+    to: &Destination,
+    plan: &Plan,
+    settings: &Settings,
+    _change: &Change,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Uploads {
+    let timeouts = TimeoutConfig::builder().read_timeout(PATIENCE).build();
+    let engine = Engine {
+        s3: Client::from_conf(target.s3().config().to_builder().timeout_config(timeouts).build()),
+        bucket: &to.bucket,
+        settings,
+        lanes: Arc::new(Semaphore::new(settings.concurrency.into())),
+        cancel,
+        progress,
+    };
+    let started = Instant::now();
+    let mut summary = Summary::of(to, plan, false);
+    progress.start("uploading", plan.bytes(), Unit::Bytes);
+    let engine = &engine;
+    let mut ended = stream::iter(&plan.uploads)
+        .map(|upload| async move { (upload, engine.one(upload).await) })
+        .buffer_unordered(settings.concurrency.into());
+    while let Some((upload, outcome)) = ended.next().await {
+        if let Some(said) = summary.ended(upload, outcome) {
+            progress.note(&said);
+        }
+    }
+    progress.finish();
+    summary.finish(plan.excluded, started.elapsed())
+}
+
+struct Engine<'a> {
+    s3: Client,
+    bucket: &'a str,
+    settings: &'a Settings,
+    /// A chunk is read only once it has a lane, and keeps it until it is sent: that bounds requests and memory.
+    lanes: Arc<Semaphore>,
+    cancel: &'a Cancel,
+    progress: &'a dyn Progress,
+}
+
+impl Engine<'_> {
+    async fn one(&self, upload: &Upload) -> Result<Object> {
+        self.go_on()?;
+        let mut chunks = match &upload.input {
+            Input::File(path) => Chunks::of_file(path, self.settings.part_size)?,
+            Input::Stdin => Chunks::of_stream(std::io::stdin(), "stdin", self.settings.part_size),
+        };
+        let (first, lane) = self.next(&mut chunks).await?;
+        if first.last {
+            return self.put(&upload.key, first, lane).await;
+        }
+        let mut multipart = Multipart::begin(&self.s3, self.bucket, &upload.key, self.headers(&upload.key)).await?;
+        match self.parts(&mut multipart, &mut chunks, first, lane).await {
+            Ok(object) => Ok(object),
+            Err(error) => Err(multipart.give_up(error).await),
+        }
+    }
+
+    async fn put(&self, key: &str, chunk: Chunk, lane: OwnedSemaphorePermit) -> Result<Object> {
+        let (size, checksum) = (chunk.bytes.len() as u64, chunk.checksum.encoded());
+        let headers = self.headers(key);
+        let put = self
+            .s3
+            .put_object()
+            .bucket(self.bucket)
+            .key(key)
+            .content_type(headers.content_type)
+            .set_metadata(Some(headers.metadata))
+            .checksum_crc32(&checksum)
+            .body(ByteStream::from(chunk.bytes))
+            .send();
+        // A task of its own, so that signing and sending use every core.
+        let answer =
+            tokio::spawn(put).await.map_err(|error| Error::unexpected("a request ended early").caused_by(error))?;
+        let answer = answer.or_needs(&format!("upload {key}"), PUT, &arn_pattern(self.bucket))?;
+        drop(lane);
+        self.progress.advance(size);
+        let etag = answer.e_tag.unwrap_or_default();
+        Ok(Object { size, etag, version_id: answer.version_id, checksum, parts: 1 })
+    }
+
+    async fn parts(
+        &self,
+        multipart: &mut Multipart,
+        chunks: &mut Chunks,
+        first: Chunk,
+        lane: OwnedSemaphorePermit,
+    ) -> Result<Object> {
+        let (mut chunk, mut lane) = (first, lane);
+        loop {
+            let last = chunk.last;
+            multipart.send(chunk, lane);
+            if last {
+                break;
+            }
+            (chunk, lane) = self.next(chunks).await?;
+            self.progress.advance(multipart.arrived()?);
+        }
+        while let Some(bytes) = multipart.next_arrival().await? {
+            self.progress.advance(bytes);
+        }
+        multipart.complete().await
+    }
+
+    /// The next chunk, with the lane that it needs.
+    async fn next(&self, chunks: &mut Chunks) -> Result<(Chunk, OwnedSemaphorePermit)> {
+        // A part may have grown to hold a huge payload in 10,000 of them: then it takes the room of several.
+        let lanes = chunks.next_size().div_ceil(self.settings.part_size).min(self.settings.concurrency.into());
+        let lanes = Arc::clone(&self.lanes).acquire_many_owned(lanes as u32);
+        let lane = lanes.await.map_err(|error| Error::unexpected("no lane to send in").caused_by(error))?;
+        self.go_on()?;
+        tokio::select! {
+            biased;
+            chunk = chunks.next() => Ok((chunk?, lane)),
+            // A pipe may give nothing for hours.
+            () = self.cancel.cancelled() => Err(interrupted()),
+        }
+    }
+
+    fn go_on(&self) -> Result<()> {
+        if self.cancel.is_cancelled() { Err(interrupted()) } else { Ok(()) }
+    }
+
+    fn headers(&self, key: &str) -> Headers {
+        let guessed = || mime_guess::from_path(key).first_or_octet_stream().essence_str().to_owned();
+        Headers {
+            content_type: self.settings.content_type.clone().unwrap_or_else(guessed),
+            metadata: self.settings.metadata.clone(),
+        }
+    }
+}
+
+fn interrupted() -> Error {
+    Error::interrupted("interrupted before it was uploaded")
+}

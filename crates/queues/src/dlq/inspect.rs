@@ -1,0 +1,162 @@
+//! Looks at dead letters and groups them by shape, each group with an example, while the preflight judges them.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use claimctl_core::cancel::Cancel;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::progress::Progress;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::mark;
+use super::preflight::{CHUNK, Judged, Preflight};
+use super::shape::Shape;
+use super::verdict::Verdict;
+use crate::Queue;
+use crate::depth::QueueDepth;
+use crate::look::{self, Look};
+use crate::message::Message;
+use crate::select::Selection;
+
+/// Shapes told apart. Beyond that, letters of further prefixes go together.
+const MOST_SHAPES: usize = 500;
+
+/// What is known of one letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    pub message_id: String,
+    /// None: not judged.
+    pub verdict: Option<Verdict>,
+    pub why: Option<String>,
+    /// How often it was replayed before.
+    pub replays: u32,
+    /// Of its first claim.
+    pub bucket: Option<String>,
+    pub key: Option<String>,
+}
+
+/// Letters of one shape.
+#[derive(Debug, Clone, Serialize)]
+pub struct Group {
+    pub letters: u64,
+    #[serde(flatten)]
+    pub shape: Shape,
+    /// Of any letter in the group.
+    pub most_replays: u32,
+    /// The first that was seen.
+    pub example: Letter,
+}
+
+pub struct Wanted<'a> {
+    /// Messages to look at. None: all there are.
+    pub limit: Option<usize>,
+    /// Which of those are told of.
+    pub selection: &'a Selection,
+    /// Ends the look when so many were selected.
+    pub most: Option<u64>,
+}
+
+/// Refuses a queue that is no dead-letter queue as far as can be told: its consumer would notice the look.
+pub fn allow(depth: &QueueDepth, is_dead_letter_queue: bool) -> Result<()> {
+    match &depth.dead_letter {
+        Some(dead_letters) if !is_dead_letter_queue => Err(Error::refused(format!(
+            "queue {} is a source: it gives its dead letters to {dead_letters}",
+            depth.name
+        ))
+        .hint(format!("its dead letters: claimctl dlq inspect {dead_letters}"))
+        .hint("look at it all the same: --force")),
+        _ => look::allow(depth),
+    }
+}
+
+/// Looks at the letters, which are given back whatever happens, and groups them. The largest group comes first.
+///
+/// Each letter goes to `each` once it is judged. An error of `each` or of a service ends the look.
+pub async fn inspect(
+    queue: &Queue,
+    preflight: Option<&Preflight>,
+    wanted: &Wanted<'_>,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+    each: impl FnMut(Letter) -> Result<()>,
+) -> Result<(Look, Vec<Group>)> {
+    let (sender, receiver) = unbounded_channel();
+    let mut selected = 0;
+    let looking = look::look_until(queue, wanted.limit, cancel, progress, move |message| {
+        if !wanted.selection.takes(&message)? {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let shape = Shape::of(&message);
+        // Nobody listens any more: judging has failed, and says why.
+        sender.send((shape, lightened(message))).map_err(|_| Error::unexpected("the look was stopped"))?;
+        selected += 1;
+        let enough = wanted.most.is_some_and(|most| selected >= most);
+        Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    });
+    let (looked, groups) = tokio::join!(looking, judge(receiver, preflight, each));
+    let groups = groups?;
+    Ok((looked?, groups))
+}
+
+/// Only what verdicts are made from is kept: many letters may wait to be judged.
+fn lightened(message: Message) -> Message {
+    let attributes = message.attributes.into_iter().filter(|(name, _)| name == mark::ATTRIBUTE).collect();
+    Message { body: String::new(), md5: String::new(), system: BTreeMap::new(), attributes, ..message }
+}
+
+async fn judge(
+    mut receiver: UnboundedReceiver<(Shape, Message)>,
+    preflight: Option<&Preflight>,
+    mut each: impl FnMut(Letter) -> Result<()>,
+) -> Result<Vec<Group>> {
+    let mut groups: BTreeMap<Shape, Group> = BTreeMap::new();
+    let mut chunk = Vec::with_capacity(CHUNK);
+    while receiver.recv_many(&mut chunk, CHUNK).await > 0 {
+        let (shapes, messages): (Vec<_>, Vec<_>) = chunk.drain(..).unzip();
+        let letters: Vec<Letter> = match preflight {
+            Some(preflight) => preflight.judge(messages).await?.into_iter().map(Letter::from).collect(),
+            None => messages.iter().map(|message| Letter::of(message, None, None)).collect(),
+        };
+        for (shape, letter) in shapes.into_iter().zip(letters) {
+            add(&mut groups, Shape { verdict: letter.verdict, ..shape }, &letter);
+            each(letter)?;
+        }
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by(|a, b| b.letters.cmp(&a.letters).then_with(|| a.shape.cmp(&b.shape)));
+    Ok(groups)
+}
+
+fn add(groups: &mut BTreeMap<Shape, Group>, shape: Shape, letter: &Letter) {
+    let is_one_more = groups.len() >= MOST_SHAPES && !groups.contains_key(&shape);
+    let shape = if is_one_more { shape.without_prefix() } else { shape };
+    let group = groups.entry(shape).or_insert_with_key(|shape| Group {
+        letters: 0,
+        shape: shape.clone(),
+        most_replays: 0,
+        example: letter.clone(),
+    });
+    group.letters += 1;
+    group.most_replays = group.most_replays.max(letter.replays);
+}
+
+impl Letter {
+    pub fn of(message: &Message, verdict: Option<Verdict>, why: Option<String>) -> Letter {
+        let claim = message.claims.first();
+        Letter {
+            message_id: message.message_id.clone(),
+            verdict,
+            why,
+            replays: mark::replays(message),
+            bucket: claim.map(|claim| claim.bucket.clone()),
+            key: claim.map(|claim| claim.key.clone()),
+        }
+    }
+}
+
+impl From<Judged> for Letter {
+    fn from(judged: Judged) -> Letter {
+        Letter::of(&judged.message, Some(judged.verdict), judged.why)
+    }
+}

@@ -1,0 +1,297 @@
+//! Letters from a drained file, in its order: the only way to replay those of a FIFO queue.
+//!
+//! The file stays as it is. What was sent is known by the journal, so that the same command goes on.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
+use claimctl_aws::target::Change;
+use claimctl_core::cancel::Cancel;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::progress::{Progress, Unit};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::canary::Sent;
+use super::guard::Guard;
+use super::plan::{Keeper, Plan};
+use super::report::{Ended, Report};
+use super::sort::{Fate, Left as Reason, Sorted, Sorter};
+use super::watch::Alarm;
+use super::{Destination, Order, Share};
+use crate::dlq::preflight::CHUNK;
+use crate::journal::Run;
+use crate::message::Message;
+use crate::pace::Pace;
+use crate::send::deliver::Lane;
+use crate::send::engine::{self, Task};
+use crate::send::feed::{self, Chunk, Habits};
+use crate::send::input::{Reader, Rules};
+use crate::send::outgoing::{Manner, Outgoing};
+use crate::send::report::{Ended as SendEnded, Sent as SendReport};
+
+/// What a file is read by.
+fn reader(order: &Order, file: &Path) -> Result<Reader> {
+    let Destination::Queue(to) = &order.to else {
+        return Err(Error::usage("a file is replayed into a queue, not into a function").hint("name it: --to QUEUE"));
+    };
+    let rules = Rules {
+        queue_arn: to.arn.clone(),
+        fifo: to.fifo,
+        most_bytes: to.most_bytes,
+        group: None,
+        drop_groups: false,
+        other_environment: false,
+        selection: order.selection.clone(),
+    };
+    Ok(Reader::of_files(&[file.to_owned()], Arc::new(rules)))
+}
+
+fn chunks(order: &Order, file: &Path) -> Result<mpsc::Receiver<Chunk>> {
+    feed::start(reader(order, file)?, Habits { skip_bad_lines: false, eager: false })
+}
+
+/// Judges every selected letter of the file.
+pub async fn look(
+    order: &Order,
+    file: &Path,
+    mut keeper: Keeper<'_>,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Plan> {
+    progress.start("reading the file", None, Unit::Items);
+    let mut chunks = chunks(order, file)?;
+    let mut letters = Vec::with_capacity(CHUNK);
+    let (mut seen, mut enough) = (0, false);
+    while let Some(chunk) = chunks.recv().await.filter(|_| !cancel.is_cancelled() && !enough) {
+        seen += chunk.messages.len() as u64 + chunk.left_out;
+        progress.advance(chunk.messages.len() as u64 + chunk.left_out);
+        letters.extend(chunk.messages.iter().map(letter));
+        chunk.end.unwrap_or(Ok(()))?;
+        if let Some(room) = order.limit.map(|limit| limit.saturating_sub(keeper.selected())) {
+            letters.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+            enough = letters.len() as u64 >= room;
+        }
+        if letters.len() >= CHUNK {
+            keeper.keep(order.judge(std::mem::take(&mut letters)).await?).await?;
+        }
+    }
+    keeper.keep(order.judge(letters).await?).await?;
+    progress.finish();
+    Ok(Plan { seen, complete: !enough && !cancel.is_cancelled(), ..keeper.into_plan() })
+}
+
+/// What a pass is made with.
+pub struct Means<'a> {
+    pub order: &'a Arc<Order>,
+    pub file: &'a Path,
+    pub sorter: Arc<Sorter>,
+    pub run: &'a Run,
+    pub change: &'a Change,
+    pub cancel: &'a Cancel,
+    pub progress: &'a dyn Progress,
+}
+
+/// Sends a share of the letters in the file's order, until the alarm says why not to. Returns the canaries.
+pub async fn pass(means: Means<'_>, share: Share, alarm: Alarm<'_>, report: &mut Report) -> Vec<Sent> {
+    let sent = async {
+        let (input, told) = start(means.order, means.file, means.sorter.clone(), share)?;
+        let sent = match share {
+            // Somebody waits for what becomes of these.
+            Share::Canary(_) => deliver(&means, input, means.cancel).await?,
+            Share::UpTo(_) | Share::All => watched(&means, input, alarm, report).await?,
+        };
+        Ok((sent, told))
+    };
+    match sent.await {
+        Ok((sent, told)) => settle(sent, told, share, report),
+        Err(error) => {
+            report.fail(&error);
+            Vec::new()
+        }
+    }
+}
+
+/// Counts what became of the letters.
+fn settle(sent: SendReport, mut told: mpsc::UnboundedReceiver<Told>, share: Share, report: &mut Report) -> Vec<Sent> {
+    report.sent += sent.sent;
+    report.perhaps_twice += sent.perhaps_twice;
+    report.doubles.extend(sent.doubles);
+    report.open.extend(sent.open);
+    report.undecided += sent.undecided;
+    report.failed += sent.failed;
+    let failures = sent.failures.into_iter();
+    report
+        .failures
+        .extend(failures.map(|failure| crate::deletes::Left { message_id: failure.message_id, why: failure.why }));
+    if sent.held_back > 0 {
+        *report.left.entry("behind_a_failed_one").or_default() += sent.held_back;
+    }
+    if let Some(why) = sent.stopped {
+        report.hints = sent.hints;
+        report.stop(Ended::Failed, why);
+    } else if report.stopped.is_some() {
+        // By the watch, which is not the operator.
+    } else if sent.ended == SendEnded::Interrupted {
+        report.ended = Ended::Interrupted;
+    } else if matches!(share, Share::UpTo(most) if sent.sent >= most) {
+        report.ended = Ended::Limit;
+    }
+    if sent.left_out > 0 {
+        *report.left.entry(Reason::NotSelected.as_str()).or_default() += sent.left_out;
+    }
+    let mut canaries = Vec::new();
+    while let Ok(told) = told.try_recv() {
+        match told {
+            Told::Canary(canary) => canaries.push(*canary),
+            Told::Left(why) => report.leave(why),
+            // The canaries of this command are met again by its main pass.
+            Told::SentBefore(id) if !matches!(share, Share::Canary(_)) && !report.is_canary(&id) => {
+                report.sent_before += 1;
+            }
+            Told::SentBefore(_) => {}
+        }
+    }
+    canaries
+}
+
+/// What is told of a letter beside sending it.
+enum Told {
+    Canary(Box<Sent>),
+    Left(Reason),
+    SentBefore(String),
+}
+
+type Input = (mpsc::Receiver<Chunk>, mpsc::UnboundedReceiver<Told>);
+
+/// The letters that may be sent, read ahead and marked.
+fn start(order: &Arc<Order>, file: &Path, sorter: Arc<Sorter>, share: Share) -> Result<Input> {
+    let chunks = chunks(order, file)?;
+    let (sender, input) = mpsc::channel(1);
+    let (teller, told) = mpsc::unbounded_channel();
+    let fit = Fit { sorter, told: teller, share };
+    tokio::spawn(fit.serve(chunks, sender));
+    Ok((input, told))
+}
+
+/// Leaves out what has no verdict to be sent.
+struct Fit {
+    sorter: Arc<Sorter>,
+    told: mpsc::UnboundedSender<Told>,
+    /// What is left of it.
+    share: Share,
+}
+
+impl Fit {
+    async fn serve(mut self, mut chunks: mpsc::Receiver<Chunk>, sender: mpsc::Sender<Chunk>) {
+        while let Some(chunk) = chunks.recv().await {
+            let chunk = self.only_fit(chunk).await;
+            let chunk = chunk.unwrap_or_else(|error| Chunk { end: Some(Err(error)), ..Chunk::default() });
+            let ended = chunk.end.is_some();
+            if sender.send(chunk).await.is_err() || ended {
+                break;
+            }
+        }
+    }
+
+    async fn only_fit(&mut self, chunk: Chunk) -> Result<Chunk> {
+        let letters = chunk.messages.iter().map(letter).collect();
+        let sorted = self.sorter.clone().sort_letters(letters).await?;
+        let mut fates: HashMap<_, _> =
+            sorted.into_iter().map(|sorted| (sorted.letter.message_id.clone(), sorted)).collect();
+        let mut fit = Vec::with_capacity(chunk.messages.len());
+        for message in chunk.messages {
+            let Some(Sorted { letter, fate, replays }) = fates.remove(message.item.as_ref()) else { continue };
+            match fate {
+                Fate::Send { .. } if self.share.room() == Some(0) => {}
+                Fate::Send { again } => {
+                    // The reader has checked it without a mark.
+                    match self.sorter.mark(Outgoing { again, ..message }, replays) {
+                        Ok((message, _)) => {
+                            self.take_one(letter).await?;
+                            fit.push(message);
+                        }
+                        Err(_) => self.tell(Told::Left(Reason::Failed)),
+                    }
+                }
+                Fate::DeleteSent => self.tell(Told::SentBefore(letter.message_id)),
+                Fate::Leave(why) => self.tell(Told::Left(why)),
+                Fate::DeleteRecorded | Fate::Quarantine | Fate::Returned => self.tell(Told::Left(Reason::NotJudged)),
+            }
+        }
+        let end = if self.share.room() == Some(0) { Some(Ok(())) } else { chunk.end };
+        Ok(Chunk { messages: fit, end, ..chunk })
+    }
+
+    async fn take_one(&mut self, letter: Message) -> Result<()> {
+        match &mut self.share {
+            Share::Canary(room) => {
+                *room -= 1;
+                self.tell(Told::Canary(Box::new(Sent::first(&self.sorter.order, letter).await?)));
+            }
+            Share::UpTo(room) => *room -= 1,
+            Share::All => {}
+        }
+        Ok(())
+    }
+
+    fn tell(&self, told: Told) {
+        // Who listened may have failed, and says why.
+        drop(self.told.send(told));
+    }
+}
+
+/// Sends until the input ends, or the guard says why not to: then what is on its way is waited for.
+async fn watched(
+    means: &Means<'_>,
+    input: mpsc::Receiver<Chunk>,
+    alarm: Alarm<'_>,
+    report: &mut Report,
+) -> Result<SendReport> {
+    let mut guard = Guard::of(means.order, &means.sorter).await?;
+    let (sending, over) = (means.cancel.child(), CancellationToken::new());
+    let work = async {
+        let sent = deliver(means, input, &sending).await;
+        over.cancel();
+        sent
+    };
+    let (sent, why) = tokio::join!(work, guard.watch(alarm, &over, &sending, means.cancel));
+    guard.back.into_iter().for_each(|id| report.returned(id));
+    match why {
+        Ok(Some(why)) => report.stop(Ended::Stopped, why),
+        Ok(None) => {}
+        Err(error) => report.fail(&error),
+    }
+    sent
+}
+
+async fn deliver(means: &Means<'_>, input: mpsc::Receiver<Chunk>, cancel: &Cancel) -> Result<SendReport> {
+    let Means { order, run, .. } = *means;
+    let Destination::Queue(to) = &order.to else { return Err(Error::unexpected("a file goes into a queue")) };
+    let manner = Manner { deduplicate: to.fifo.then(|| run.id().into()), delay: None };
+    let task = Task {
+        lane: Lane { queue: to.queue.clone(), manner, scribe: run.scribe(), moves: true },
+        input,
+        total: None,
+        limit: None,
+        pace: order.rate.map(Pace::of),
+        run,
+        known: None,
+    };
+    engine::send_part(task, means.change, cancel, means.progress).await
+}
+
+/// As it was when it was received; named as the journal names it.
+fn letter(message: &Outgoing) -> Message {
+    let attributes =
+        message.attributes.iter().filter_map(|(name, attribute)| Some((name.clone(), attribute.to_value()?)));
+    let group = message.group.iter().map(|group| (System::MessageGroupId, group.to_string()));
+    let received = Received::builder()
+        .message_id(&*message.item)
+        .body(&message.body)
+        .set_attributes(Some(group.collect()))
+        .set_message_attributes(Some(attributes.collect()));
+    Message::from(received.build())
+}

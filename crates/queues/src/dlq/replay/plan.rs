@@ -1,0 +1,185 @@
+//! The look before anything is sent: every selected letter judged, its verdict in the journal, all of them given back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use claimctl_core::cancel::Cancel;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::progress::Progress;
+use serde::Serialize;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::Order;
+use super::sort::state_of;
+use crate::dlq::inspect::{self, Letter, Wanted};
+use crate::dlq::verdict::Verdict;
+use crate::journal::{Entry, Journal, Scribe, State, Summary};
+use crate::look::Look;
+use crate::message::Message;
+
+/// Letters whose verdicts go to the journal at once.
+const GROUP: usize = 1000;
+/// Letters that are listed for each verdict.
+const EXAMPLES: usize = 5;
+
+/// What is known of the letters from before.
+pub enum Memory {
+    /// The run at work, which also takes the verdicts.
+    Run(Scribe),
+    /// A run that a dry run leaves alone.
+    Past(Arc<Journal>, Box<Summary>),
+    None,
+}
+
+/// What a replay would do. The JSON form is a contract.
+#[derive(Debug, Default, Serialize)]
+pub struct Plan {
+    /// Letters that were seen, selected or not.
+    pub seen: u64,
+    pub selected: u64,
+    /// Whether everything that was visible was seen, as far as the counts tell.
+    pub complete: bool,
+    /// Letters by verdict; of those that an earlier command has not settled.
+    pub verdicts: BTreeMap<&'static str, u64>,
+    /// Some letters of each verdict, with what it rests on.
+    pub examples: BTreeMap<&'static str, Vec<Letter>>,
+    /// Sent or quarantined by an earlier command, and only to be deleted.
+    pub settled_before: u64,
+    /// An earlier command may have sent them, or not: sent once more where the verdict allows it.
+    pub undecided: u64,
+    /// What the verdicts cannot tell.
+    pub notes: Vec<String>,
+    /// Receives that were added to receive counts.
+    pub receives: u64,
+    /// Letters that could not be given back: they come back by themselves.
+    pub not_released: u64,
+}
+
+impl Plan {
+    pub fn of(&self, verdict: Verdict) -> u64 {
+        self.verdicts.get(verdict.as_str()).copied().unwrap_or(0)
+    }
+
+    /// Whether something may be sent.
+    pub fn sends(&self) -> bool {
+        self.of(Verdict::Send) + self.of(Verdict::AlreadyRecorded) > 0
+    }
+
+    fn add(&mut self, letter: Letter, verdict: Verdict, state: Option<State>) {
+        self.selected += 1;
+        match state {
+            Some(State::Sent | State::Deleted | State::Written) => return self.settled_before += 1,
+            Some(state) if state.is_undecided() => self.undecided += 1,
+            _ => {}
+        }
+        *self.verdicts.entry(verdict.as_str()).or_default() += 1;
+        let examples = self.examples.entry(verdict.as_str()).or_default();
+        if examples.len() < EXAMPLES {
+            examples.push(letter);
+        }
+    }
+}
+
+/// Looks at the letters and gives all of them back, whatever happens.
+pub async fn look(
+    order: &Order,
+    memory: Memory,
+    unmarked: &HashMap<String, u32>,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Plan> {
+    let (sender, judged) = unbounded_channel();
+    let wanted = Wanted { limit: None, selection: &order.selection, most: order.limit };
+    let each = move |letter| sender.send(letter).map_err(|_| Error::unexpected("the journal takes no more verdicts"));
+    let looking = inspect::inspect(&order.letters, order.preflight.as_deref(), &wanted, cancel, progress, each);
+    let (looked, plan) = tokio::join!(looking, keep(judged, Keeper { order, memory, unmarked, plan: Plan::default() }));
+    let mut plan = plan?;
+    let (Look { seen, complete, cost, given_back, .. }, _) = looked?;
+    (plan.seen, plan.complete) = (seen, complete);
+    (plan.receives, plan.not_released) = (cost.receives, given_back.not_released.len() as u64);
+    Ok(plan)
+}
+
+async fn keep(mut judged: UnboundedReceiver<Letter>, mut keeper: Keeper<'_>) -> Result<Plan> {
+    let mut letters = Vec::with_capacity(GROUP);
+    while judged.recv_many(&mut letters, GROUP).await > 0 {
+        keeper.keep(std::mem::take(&mut letters)).await?;
+    }
+    Ok(keeper.into_plan())
+}
+
+/// Counts letters, and writes their verdicts down.
+pub struct Keeper<'a> {
+    pub order: &'a Order,
+    pub memory: Memory,
+    pub unmarked: &'a HashMap<String, u32>,
+    pub plan: Plan,
+}
+
+impl Keeper<'_> {
+    pub fn selected(&self) -> u64 {
+        self.plan.selected
+    }
+
+    pub fn into_plan(self) -> Plan {
+        Plan { notes: self.order.preflight.iter().flat_map(|preflight| preflight.notes()).collect(), ..self.plan }
+    }
+
+    pub async fn keep(&mut self, letters: Vec<Letter>) -> Result<()> {
+        let states = self.memory.states(&letters).await?;
+        let mut entries = Vec::with_capacity(letters.len());
+        for (letter, state) in letters.into_iter().zip(states) {
+            let letter = counted(letter, self.order, self.unmarked);
+            let verdict = letter.verdict.unwrap_or(Verdict::Send);
+            if !matches!(state, Some(State::Sent | State::Deleted | State::Written)) {
+                let undecided = state.is_some_and(State::is_undecided);
+                let entry =
+                    Entry::new(letter.message_id.as_str(), state_of(verdict, undecided, self.order.on_recorded));
+                entries.push(Entry { detail: letter.why.clone(), ..entry });
+            }
+            self.plan.add(letter, verdict, state);
+        }
+        match &self.memory {
+            Memory::Run(scribe) => scribe.note(entries).await,
+            Memory::Past(..) | Memory::None => Ok(()),
+        }
+    }
+}
+
+impl Order {
+    /// A verdict on each letter; none where nothing is to be looked at.
+    pub async fn judge(&self, letters: Vec<Message>) -> Result<Vec<Letter>> {
+        Ok(match &self.preflight {
+            Some(preflight) => preflight.judge(letters).await?.into_iter().map(Letter::from).collect(),
+            None => letters.iter().map(|letter| Letter::of(letter, None, None)).collect(),
+        })
+    }
+}
+
+/// The letter with the replays that the journal counts, and what follows from them.
+fn counted(letter: Letter, order: &Order, unmarked: &HashMap<String, u32>) -> Letter {
+    let replays = match letter.replays {
+        0 => unmarked.get(&letter.message_id).copied().unwrap_or(0),
+        replays => replays,
+    };
+    match letter.verdict {
+        None | Some(Verdict::Send) if replays >= order.max_replays => Letter {
+            verdict: Some(Verdict::Replayed),
+            why: Some(format!("replayed {replays} times, and came back each time")),
+            replays,
+            ..letter
+        },
+        _ => Letter { replays, ..letter },
+    }
+}
+
+impl Memory {
+    async fn states(&self, letters: &[Letter]) -> Result<Vec<Option<State>>> {
+        let ids = || letters.iter().map(|letter| letter.message_id.as_str().into()).collect::<Vec<Box<str>>>();
+        match self {
+            Memory::Run(scribe) => scribe.states(ids()).await,
+            Memory::Past(journal, run) => journal.states(run, &ids()),
+            Memory::None => Ok(vec![None; letters.len()]),
+        }
+    }
+}

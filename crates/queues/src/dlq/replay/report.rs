@@ -1,0 +1,282 @@
+//! What a replay did, what it left, and why it ended.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Order;
+use super::canary::Canary;
+pub use super::canary::Fate;
+use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::exit::Exit;
+
+use super::plan::Plan;
+use super::sort::Left as Reason;
+use crate::deletes::Left;
+use crate::dlq::verdict::Verdict;
+use crate::journal::{Outcome, State};
+use crate::look::Counts;
+use crate::{Returned, receive};
+
+/// Letters that a list names; the journal has all of them.
+const LISTED: usize = 100;
+
+/// Letters that were left for these reasons have nothing to be sent for.
+const SETTLED: [Reason; 2] = [Reason::Verdict(Verdict::AlreadyRecorded), Reason::Verdict(Verdict::NoClaim)];
+
+/// Why no more was sent.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// Nothing visible is left that was to be sent.
+    #[default]
+    Complete,
+    Limit,
+    /// As many are held as may be in flight.
+    Cap,
+    /// The counts promise more than the queue gives: they lag behind, or newer letters keep coming.
+    Unanswered,
+    Interrupted,
+    /// By itself, for the reason in `stopped`.
+    Stopped,
+    Failed,
+    /// Nothing was sent: a rehearsal.
+    DryRun,
+}
+
+/// The JSON form is a contract. Lists hold the first hundred; the journal has all.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// The run in the journal; empty in a dry run.
+    pub run: String,
+    /// The dead-letter queue's real name.
+    pub queue: String,
+    pub queue_arn: String,
+    /// The queue that is sent to, or the function that is invoked.
+    pub destination: String,
+    /// None: nothing was looked at before.
+    pub plan: Option<Plan>,
+    pub canary: Option<Canary>,
+    /// Whether the metrics of the source and of its functions could be read.
+    pub watched: bool,
+    /// Letters that SQS confirmed, or Lambda.
+    pub sent: u64,
+    /// Of those, how many may have been taken twice: an earlier try had no answer.
+    pub perhaps_twice: u64,
+    /// Of those, how many had no room for the mark that counts replays: the journal counts them.
+    pub unmarked: u64,
+    /// Letters that are gone from the dead-letter queue, whatever became of them.
+    pub deleted: u64,
+    /// Of those, how many an earlier command had sent.
+    pub sent_before: u64,
+    /// Of those, how many were deleted because their record is there.
+    pub recorded: u64,
+    pub quarantined: u64,
+    pub failed: u64,
+    /// They may have been taken or not: the last call had no answer.
+    pub undecided: u64,
+    /// Sent by this command, and back in the dead-letter queue.
+    pub returned: u64,
+    /// Letters that were met and left where they are, by the reason.
+    pub left: BTreeMap<&'static str, u64>,
+    /// Letters with a verdict to be sent that did not come again, or were not come to.
+    pub to_do: u64,
+    /// Settled, and not known to be deleted: a later command deletes them, and sends nothing.
+    pub not_deleted: Vec<Left>,
+    pub failures: Vec<Left>,
+    /// Ids of those that may have been taken twice.
+    pub doubles: Vec<String>,
+    /// Ids of those of which nobody knows.
+    pub open: Vec<String>,
+    /// New ids of those that came back.
+    pub returns: Vec<String>,
+    #[serde(flatten)]
+    pub given_back: Returned,
+    pub ended: Ended,
+    /// The counts of SQS, which are approximate. None: they could not be read.
+    pub before: Counts,
+    pub after: Option<Counts>,
+    pub elapsed_seconds: f64,
+    pub messages_per_second: f64,
+    /// Why it ended early, in words.
+    pub stopped: Option<String>,
+    pub hints: Vec<String>,
+    /// The letters are those of a file.
+    #[serde(skip)]
+    pub from_file: bool,
+    #[serde(skip)]
+    kind: Option<Kind>,
+}
+
+impl Report {
+    pub(super) fn of(order: &Order, before: Counts) -> Report {
+        Report {
+            queue: order.letters.name().to_owned(),
+            queue_arn: order.letters_arn.clone(),
+            destination: order.to.name().to_owned(),
+            from_file: order.file.is_some(),
+            before,
+            ..Report::default()
+        }
+    }
+
+    pub(super) fn leave(&mut self, why: Reason) {
+        *self.left.entry(why.as_str()).or_default() += 1;
+    }
+
+    pub(super) fn failed(&mut self, message_id: String, why: String) {
+        self.failed += 1;
+        list(&mut self.failures, Left { message_id, why });
+    }
+
+    pub(super) fn undecided(&mut self, message_id: String) {
+        self.undecided += 1;
+        list(&mut self.open, message_id);
+    }
+
+    pub(super) fn twice(&mut self, message_id: String) {
+        self.perhaps_twice += 1;
+        list(&mut self.doubles, message_id);
+    }
+
+    pub(super) fn returned(&mut self, message_id: String) {
+        self.returned += 1;
+        list(&mut self.returns, message_id);
+    }
+
+    /// Whether a letter is one of those that this command sent first.
+    pub(super) fn is_canary(&self, message_id: &str) -> bool {
+        self.canary.as_ref().is_some_and(|canary| canary.message_ids.iter().any(|id| id == message_id))
+    }
+
+    /// The look took no more letters than it was to.
+    pub(super) fn limit_reached(&mut self) {
+        if self.ended == Ended::Complete {
+            self.ended = Ended::Limit;
+        }
+    }
+
+    /// The first reason is the one that counts; what follows from it does not.
+    pub(super) fn stop(&mut self, ended: Ended, why: impl Into<String>) {
+        if self.stopped.is_none() {
+            (self.ended, self.stopped) = (ended, Some(why.into()));
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: &Error) {
+        if self.kind.is_none() {
+            self.hints = error.hints().to_vec();
+            self.kind = Some(error.kind());
+            self.stop(Ended::Failed, error.chain().join(": "));
+        }
+    }
+
+    /// How a pass over the queue ended. What stopped it before is the reason.
+    pub(super) fn set_ended(&mut self, ended: Result<receive::Ended>) {
+        use receive::Ended as E;
+        match ended {
+            Err(error) => self.fail(&error),
+            Ok(_) if self.stopped.is_some() => {}
+            Ok(E::Interrupted) => self.ended = Ended::Interrupted,
+            Ok(E::Cap) => self.ended = Ended::Cap,
+            Ok(E::Unanswered) => self.ended = Ended::Unanswered,
+            Ok(E::Empty | E::Heads | E::Limit | E::Stopped) => {}
+        }
+    }
+
+    pub(super) fn set_returned(&mut self, returned: Returned) {
+        self.given_back.released += returned.released;
+        self.given_back.already_visible += returned.already_visible;
+        self.given_back.not_released.extend(returned.not_released);
+    }
+
+    pub(super) fn finish(&mut self, elapsed: Duration) {
+        self.elapsed_seconds = elapsed.as_secs_f64();
+        self.messages_per_second = self.sent.max(self.deleted) as f64 / self.elapsed_seconds.max(f64::EPSILON);
+    }
+
+    /// What the journal still has to do after everything was tried.
+    pub(super) fn set_to_do(&mut self, states: &BTreeMap<State, u64>) {
+        let of = |state| states.get(&state).copied().unwrap_or(0);
+        self.to_do = of(State::ToSend) + of(State::ToSendAgain);
+        self.undecided = self.undecided.max(of(State::Intent));
+    }
+
+    /// Whether a later command has something to do that only this run knows of.
+    fn is_open(&self) -> bool {
+        self.to_do + self.undecided + self.failed > 0 || !self.not_deleted.is_empty()
+    }
+
+    /// Whether the same command has something to go on with.
+    pub fn goes_on(&self) -> bool {
+        self.ended != Ended::Complete || self.is_open() || self.is_elsewhere()
+    }
+
+    /// How the journal names the end. Done: a later command has nothing to go on with. A file that is done is not
+    /// replayed again, so that it is not done while another selection or another try may send more of it.
+    pub fn outcome(&self) -> Outcome {
+        match self.ended {
+            Ended::Interrupted => Outcome::Interrupted,
+            Ended::Failed => Outcome::Failed,
+            _ if self.goes_on() || (self.from_file && self.left_but(&SETTLED) > 0) => Outcome::Partial,
+            _ => Outcome::Done,
+        }
+    }
+
+    /// Whether letters were in flight that nobody here held: of a command that was killed, or of another consumer. The
+    /// counts lag behind, so that one look at them is not enough. A look that judges does not wait for them.
+    pub fn is_elsewhere(&self) -> bool {
+        let after = self.after.is_some_and(|after| after.in_flight > 0);
+        self.before.in_flight > 0 && self.ended != Ended::Limit && (after || self.plan.is_some())
+    }
+
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        let counts = [
+            ("sent", self.sent),
+            ("perhaps_twice", self.perhaps_twice),
+            ("deleted", self.deleted),
+            ("recorded", self.recorded),
+            ("quarantined", self.quarantined),
+            ("failed", self.failed),
+            ("undecided", self.undecided),
+            ("returned", self.returned),
+            ("to_do", self.to_do),
+            ("left", self.left.values().sum()),
+        ];
+        counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
+    }
+
+    /// Letters that were selected, and for which something is still to be decided.
+    fn undone(&self) -> u64 {
+        let [recorded, no_claim] = SETTLED;
+        self.left_but(&[recorded, no_claim, Reason::NotSelected, Reason::NotJudged])
+    }
+
+    /// Letters that were left for other reasons than these.
+    fn left_but(&self, reasons: &[Reason]) -> u64 {
+        let is_other = |why: &str| reasons.iter().all(|reason| reason.as_str() != why);
+        self.left.iter().filter(|(why, _)| is_other(why)).map(|(_, letters)| letters).sum()
+    }
+
+    pub fn exit(&self) -> Exit {
+        let partial = self.is_open()
+            || self.is_elsewhere()
+            || self.undone() + self.quarantined + self.returned > 0
+            || !self.given_back.not_released.is_empty()
+            || matches!(self.ended, Ended::Cap | Ended::Unanswered | Ended::Stopped);
+        match self.kind {
+            // What was done before the error is worth more than the error's own code.
+            Some(kind) if self.sent + self.deleted == 0 => Error::new(kind, "").exit(),
+            Some(_) => Exit::Partial,
+            None if partial => Exit::Partial,
+            None => Exit::Done,
+        }
+    }
+}
+
+fn list<T>(listed: &mut Vec<T>, item: T) {
+    if listed.len() < LISTED {
+        listed.push(item);
+    }
+}

@@ -1,0 +1,316 @@
+//! A replay as a run of the journal: begun or gone on with, looked at, agreed to, and sent.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use claimctl_aws::target::Change;
+use claimctl_core::cancel::Cancel;
+use claimctl_core::error::{Kind, Result};
+use claimctl_core::progress::{Progress, Unit};
+use jiff::Timestamp;
+
+use super::from_file;
+use super::pass::{Means, UNMARKED, pass};
+use super::plan::{self, Keeper, Memory, Plan};
+use super::quarantine::Quarantine;
+use super::report::{Ended, Report};
+use super::sort::Sorter;
+use super::watch::Alarm;
+use super::{Order, Share, canary};
+use crate::batch::{self, Receipt};
+use crate::depth;
+use crate::journal::{Journal, Outcome, Run, Start, State};
+use crate::look::Counts;
+
+/// A handle that SQS never gave to anybody.
+const NO_HANDLE: &str = "claimctl-asks-whether-it-may-delete";
+
+/// A replay that has looked, and has sent nothing yet.
+pub struct Prepared {
+    order: Arc<Order>,
+    run: Run,
+    journal: Arc<Journal>,
+    unmarked: Arc<HashMap<String, u32>>,
+    quarantine: Option<Quarantine>,
+    before: Counts,
+    judged_at: Option<Instant>,
+    /// What this command sent without a mark.
+    sent_unmarked: HashSet<String>,
+    pub plan: Option<Plan>,
+}
+
+/// What a replay would do; nothing is written down.
+pub async fn rehearse(
+    order: &Order,
+    journal: Option<Arc<Journal>>,
+    key: &str,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Report> {
+    let unmarked = journal.as_ref().map(|journal| unmarked(journal, key)).transpose()?.unwrap_or_default();
+    let before = depth::read(&order.letters.sqs, &order.letters.url).await?;
+    let past = match &journal {
+        Some(journal) => journal.last(key)?.map(|run| Memory::Past(journal.clone(), Box::new(run))),
+        None => None,
+    };
+    let plan = look(order, past.unwrap_or(Memory::None), &unmarked, cancel, progress).await?;
+    let interrupted = cancel.is_cancelled();
+    let mut report = Report::of(order, Counts::from(&before));
+    report.ended = if interrupted { Ended::Interrupted } else { Ended::DryRun };
+    report.plan = Some(plan);
+    Ok(report)
+}
+
+/// Takes up the last replay of this queue, or begins one, and looks at the letters.
+pub async fn prepare(
+    order: Order,
+    journal: Arc<Journal>,
+    start: &Start,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Prepared> {
+    if order.file.is_none() {
+        may_delete(&order).await?;
+    }
+    let before = match order.file {
+        None => Counts::from(&depth::read(&order.letters.sqs, &order.letters.url).await?),
+        Some(_) => Counts::default(),
+    };
+    let unmarked = unmarked(&journal, &start.key)?;
+    let run = match journal.resume(start)? {
+        Some(run) => run,
+        None => journal.begin(start)?,
+    };
+    for other in journal.others_at(&order.letters_arn, &run)? {
+        progress.note(&format!(
+            "warning: run {} ({} {}) is at work on the same queue: each of the two sees only part of it",
+            other.id, other.verb, other.target
+        ));
+    }
+    if run.is_resumed() {
+        progress.note(&format!("going on with run {}: what it has sent is not sent again", run.id()));
+        journal.forget_verdicts(&run)?;
+    }
+    let looked = async {
+        let quarantine = match &order.quarantine {
+            Some(path) => Some(Quarantine::open(path, &order.letters_arn).await?),
+            None => None,
+        };
+        let plan = match order.preflight {
+            Some(_) => Some(look(&order, Memory::Run(run.scribe()), &unmarked, cancel, progress).await?),
+            None => None,
+        };
+        Ok((quarantine, plan))
+    };
+    let (quarantine, plan) = match looked.await {
+        Ok(looked) => looked,
+        Err(error) => {
+            run.scribe().finish(Outcome::Failed, Default::default()).await?;
+            return Err(error);
+        }
+    };
+    Ok(Prepared {
+        judged_at: plan.is_some().then(Instant::now),
+        order: Arc::new(order),
+        run,
+        journal,
+        unmarked: Arc::new(unmarked),
+        quarantine,
+        before,
+        sent_unmarked: HashSet::new(),
+        plan,
+    })
+}
+
+/// Looks at every letter of the queue, or of the file.
+async fn look(
+    order: &Order,
+    memory: Memory,
+    unmarked: &HashMap<String, u32>,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Plan> {
+    match &order.file {
+        None => plan::look(order, memory, unmarked, cancel, progress).await,
+        Some(file) => {
+            let keeper = Keeper { order, memory, unmarked, plan: Plan::default() };
+            from_file::look(order, file, keeper, cancel, progress).await
+        }
+    }
+}
+
+impl Prepared {
+    pub fn id(&self) -> &str {
+        self.run.id()
+    }
+
+    /// Ends it before anything was sent: the operator did not agree, or there is nothing to do.
+    pub async fn leave(self, outcome: Outcome) -> Result<()> {
+        self.run.scribe().finish(outcome, Default::default()).await
+    }
+
+    /// Sends what has a verdict: the canaries, then the others.
+    pub async fn replay(mut self, change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Report> {
+        let began = Instant::now();
+        let sorter = self.sorter();
+        let order = self.order.clone();
+        let mut report = Report::of(&order, self.before);
+        (report.run, report.plan) = (self.run.id().to_owned(), self.plan.take());
+        let mut alarm = order.gauges.clone().watch().await.map_err(|error| {
+            // An emulator that has no metrics is no surprise; a missing permission is.
+            if error.kind() == Kind::Denied {
+                progress.note(&format!("note: the source is not watched while this sends: {error}"));
+            }
+        });
+        report.watched = alarm.is_ok();
+        let on = (change, cancel, progress);
+        let mut go_on = true;
+        let canary = order.canary.min(order.limit.unwrap_or(u64::MAX));
+        // Where the look found nothing to send, nothing has to go ahead of it.
+        if canary > 0 && report.plan.as_ref().is_none_or(Plan::sends) {
+            let canaries = self.pass(&sorter, Share::Canary(canary), &mut None, on, &mut report).await;
+            go_on = report.stopped.is_none()
+                && !cancel.is_cancelled()
+                && watch_canary(&order, &sorter, canaries, &mut report, cancel, progress).await;
+        }
+        let share = match order.limit.filter(|_| self.judged_at.is_none()) {
+            Some(limit) => Share::UpTo(limit.saturating_sub(report.sent)),
+            None => Share::All,
+        };
+        if go_on && share != Share::UpTo(0) {
+            // What the canaries' pass left is met again.
+            report.left.clear();
+            self.pass(&sorter, share, &mut alarm.as_mut().ok(), on, &mut report).await;
+        }
+        if order.limit.is_some_and(|limit| report.plan.as_ref().is_some_and(|plan| plan.selected >= limit)) {
+            report.limit_reached();
+        }
+        report.finish(began.elapsed());
+        let after = depth::read(&order.letters.sqs, &order.letters.url).await;
+        report.after = after.ok().map(|depth| Counts::from(&depth)).filter(|_| order.file.is_none());
+        if let Err(error) = finish(&self.run, &self.journal, &mut report).await {
+            report.fail(&error);
+        }
+        Ok(report)
+    }
+
+    fn sorter(&self) -> Arc<Sorter> {
+        let order = self.order.clone();
+        Arc::new(Sorter {
+            // The lines of a file were selected while they were read.
+            selection: if order.file.is_some() { Arc::default() } else { order.selection.clone() },
+            order,
+            scribe: self.run.scribe(),
+            run: self.run.id().into(),
+            began: Timestamp::now().as_millisecond(),
+            unmarked: self.unmarked.clone(),
+            judged_at: self.judged_at,
+        })
+    }
+
+    /// One pass over the queue, or over the file.
+    async fn pass(
+        &mut self,
+        sorter: &Arc<Sorter>,
+        share: Share,
+        alarm: &mut Alarm<'_>,
+        (change, cancel, progress): (&Change, &Cancel, &dyn Progress),
+        report: &mut Report,
+    ) -> Vec<canary::Sent> {
+        let order = &self.order;
+        if let Some(file) = &order.file {
+            let (sorter, run) = (sorter.clone(), &self.run);
+            let means = from_file::Means { order, file, sorter, run, change, cancel, progress };
+            return from_file::pass(means, share, alarm.take(), report).await;
+        }
+        let expected = self.before.visible;
+        progress.start("replaying", order.limit.or((expected > 0).then_some(expected)), Unit::Items);
+        let means = Means {
+            order,
+            sorter: sorter.clone(),
+            way: order.to.way(self.run.scribe()),
+            scribe: self.run.scribe(),
+            quarantine: self.quarantine.as_mut(),
+            unmarked: &mut self.sent_unmarked,
+            to_meet: report.plan.as_ref().map(|plan| plan.selected.saturating_sub(report.deleted)),
+            cancel,
+            progress,
+            alarm: alarm.take(),
+        };
+        let canaries = pass(means, share, expected, report).await;
+        progress.finish();
+        canaries
+    }
+}
+
+/// Whether the others may follow.
+async fn watch_canary(
+    order: &Order,
+    sorter: &Sorter,
+    sent: Vec<canary::Sent>,
+    report: &mut Report,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> bool {
+    let canary = match canary::wait(order, sorter, sent, cancel, progress).await {
+        Ok(canary) => canary,
+        Err(error) => {
+            report.fail(&error);
+            return false;
+        }
+    };
+    let fate = canary.fate;
+    match fate {
+        canary::Fate::Returned => {
+            report.stop(Ended::Stopped, "the canary was thrown back into the dead-letter queue");
+            report.hints.push("what its handler said: claimctl dlq ls --why".to_owned());
+        }
+        canary::Fate::Unknown => {
+            let waited = claimctl_core::units::duration(order.canary_wait);
+            let why = match canary.is_silent() {
+                true => "nobody can tell whether the canary was handled: it had its record before it was sent",
+                false => "the canary is neither recorded nor back in the dead-letter queue",
+            };
+            report.stop(Ended::Stopped, format!("after {waited} {why}"));
+            report.hints.push("wait longer: --canary-wait 15m; or send without one: --canary 0".to_owned());
+        }
+        canary::Fate::Interrupted => report.ended = Ended::Interrupted,
+        // Everything was met, and settled as it was to be.
+        canary::Fate::NothingToSend => return false,
+        canary::Fate::Recorded | canary::Fate::Consumed => {}
+    }
+    report.canary = Some(canary);
+    fate.is_good()
+}
+
+/// Says in the journal how it ended, after everything that was noted is durable.
+async fn finish(run: &Run, journal: &Journal, report: &mut Report) -> Result<()> {
+    run.scribe().states(Vec::new()).await?;
+    report.set_to_do(&journal.tally(&journal.run(run.id())?)?);
+    run.scribe().finish(report.outcome(), report.counts()).await
+}
+
+/// Found out before the first send: what is sent has to be deleted.
+async fn may_delete(order: &Order) -> Result<()> {
+    let nobody = Receipt { message_id: "none".into(), handle: NO_HANDLE.into() };
+    let outcome = batch::delete(&order.letters, vec![nobody]).await;
+    match outcome.error {
+        Some(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound | Kind::Unreachable) => {
+            Err(match error.kind() {
+                Kind::Denied => error.hint("nothing was sent: a letter that is sent has to be deleted"),
+                _ => error,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the journal counts of messages without a mark, over all runs of this queue.
+fn unmarked(journal: &Journal, key: &str) -> Result<HashMap<String, u32>> {
+    let counted = journal.details(key, State::Unmarked)?.into_iter().filter_map(|(item, replays)| {
+        let name = item.strip_prefix(UNMARKED)?.to_owned();
+        Some((name, replays.parse().ok()?))
+    });
+    Ok(counted.collect())
+}

@@ -1,0 +1,182 @@
+//! What may be done with a dead letter, judged from what its claims say, the bucket holds and the table records.
+//! Pure: whoever asks the services hands in their answers.
+
+use std::fmt;
+
+use claimctl_aws::objects::{ObjectEntry, agree};
+use claimctl_aws::sinks::table::Recorded;
+use claimctl_claim::Claim;
+use serde::{Deserialize, Serialize};
+
+use crate::message::Message;
+
+/// Whether a dead letter should be sent again. Where the claims of a message differ, the last of theirs in this order
+/// counts: a message can only be sent as a whole, and is recorded only as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The table knows of it, or of a later event of the key: sending it changes nothing.
+    AlreadyRecorded,
+    /// The payload is there as claimed.
+    Send,
+    /// It would be sent, but came back as often as is allowed.
+    Replayed,
+    /// Readable and without a claim: S3's test event.
+    NoClaim,
+    /// The payload could not be looked at.
+    Undetermined,
+    /// The object is another than the one claimed.
+    PayloadChanged,
+    PayloadGone,
+    /// No claim could be read.
+    Unreadable,
+}
+
+impl Verdict {
+    /// Every verdict, what can be done first.
+    pub const ALL: [Verdict; 8] = [
+        Verdict::Send,
+        Verdict::AlreadyRecorded,
+        Verdict::PayloadGone,
+        Verdict::PayloadChanged,
+        Verdict::NoClaim,
+        Verdict::Unreadable,
+        Verdict::Replayed,
+        Verdict::Undetermined,
+    ];
+
+    /// As it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Send => "send",
+            Verdict::AlreadyRecorded => "already_recorded",
+            Verdict::PayloadGone => "payload_gone",
+            Verdict::PayloadChanged => "payload_changed",
+            Verdict::NoClaim => "no_claim",
+            Verdict::Unreadable => "unreadable",
+            Verdict::Replayed => "replayed",
+            Verdict::Undetermined => "undetermined",
+        }
+    }
+}
+
+/// For people: `payload gone`.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.as_str().replace('_', " "))
+    }
+}
+
+/// A verdict, and what it rests on where that is not plain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    pub why: Option<String>,
+}
+
+impl Judgement {
+    pub fn because(verdict: Verdict, why: impl Into<String>) -> Self {
+        Judgement { verdict, why: Some(why.into()) }
+    }
+
+    fn plain(verdict: Verdict) -> Self {
+        Judgement { verdict, why: None }
+    }
+}
+
+/// A look at a claim's object: none where there is none, or why S3 gave no answer.
+pub type Looked = Result<Option<ObjectEntry>, String>;
+
+/// What the record alone decides, so that the object need not be looked at.
+pub fn by_record(claim: &Claim, record: Option<&Recorded>) -> Option<Judgement> {
+    let recorded = |why: &str| Some(Judgement::because(Verdict::AlreadyRecorded, why));
+    if let Some(Recorded { entry, sequencer }) = record {
+        match (sequencer, &claim.sequencer) {
+            (Some(recorded_one), Some(claimed)) if recorded_one == claimed => return recorded("its record is there"),
+            (Some(later), Some(claimed)) if later > claimed => {
+                return recorded("a later event of its key is recorded");
+            }
+            (Some(_), Some(_)) => {}
+            _ if claim.is_removal() && entry.removed => return recorded("the removal is recorded"),
+            _ if !claim.is_removal() && !entry.removed && claim.etag.is_some() && claim.etag == entry.etag => {
+                return recorded("its record is there");
+            }
+            _ => {}
+        }
+    }
+    // A version that is gone for good says nothing of the object; the handler holds it against the record's version.
+    claim.removes_one_version().then(|| Judgement::plain(Verdict::Send))
+}
+
+/// What the object decides, after [`by_record`] did not.
+pub fn by_object(claim: &Claim, record: Option<&Recorded>, looked: Looked) -> Judgement {
+    let object = match looked {
+        Ok(object) => object,
+        Err(why) => return Judgement::because(Verdict::Undetermined, why),
+    };
+    if claim.is_removal() {
+        return match object {
+            None => Judgement::plain(Verdict::Send),
+            Some(_) => Judgement::because(
+                Verdict::PayloadChanged,
+                format!("{} is there again, so its removal is outdated", claim.id()),
+            ),
+        };
+    }
+    // A pointer or a repair names no content: whatever the record says of the key is what there is to say.
+    let names_no_content = claim.etag.is_none() && claim.sequencer.is_none();
+    match (object, record) {
+        (None, Some(_)) if names_no_content => {
+            Judgement::because(Verdict::AlreadyRecorded, "it was recorded, and its payload is gone since")
+        }
+        (None, _) => Judgement::because(Verdict::PayloadGone, format!("there is no object {}", place(claim))),
+        (Some(object), Some(record)) if names_no_content && agree(&object, &record.entry) => {
+            Judgement::because(Verdict::AlreadyRecorded, "its record is there")
+        }
+        (Some(object), _) => by_content(claim, &object),
+    }
+}
+
+/// A size without an ETag was written by the sender, not by S3: it proves nothing.
+fn by_content(claim: &Claim, object: &ObjectEntry) -> Judgement {
+    let Some(etag) = &claim.etag else { return Judgement::plain(Verdict::Send) };
+    let changed = if *etag != object.etag {
+        format!("has ETag {}, and the claim names {etag}", object.etag)
+    } else if let Some(size) = claim.size.filter(|size| *size != object.size) {
+        format!("has {} bytes, and the claim names {size}", object.size)
+    } else {
+        return Judgement::plain(Verdict::Send);
+    };
+    Judgement::because(Verdict::PayloadChanged, format!("{} {changed}", place(claim)))
+}
+
+fn place(claim: &Claim) -> String {
+    match &claim.version_id {
+        Some(version) => format!("{} (version {version})", claim.id()),
+        None => claim.id(),
+    }
+}
+
+/// What a message without claims is, before anything was asked. None: its claims decide.
+pub fn without_claims(message: &Message) -> Option<Judgement> {
+    match &message.unreadable {
+        Some(why) => Some(Judgement::because(Verdict::Unreadable, why.clone())),
+        None if message.claims.is_empty() => Some(Judgement::because(Verdict::NoClaim, "a test event of S3")),
+        None => None,
+    }
+}
+
+/// The verdict on a message from those on its claims.
+pub fn on_message(claims: impl IntoIterator<Item = Judgement>, replays: u32, max_replays: u32) -> Judgement {
+    let worst = claims.into_iter().reduce(|worst, next| if next.verdict > worst.verdict { next } else { worst });
+    match worst {
+        Some(Judgement { verdict: Verdict::Send, .. }) if replays >= max_replays => {
+            Judgement::because(Verdict::Replayed, format!("replayed {replays} times, and came back each time"))
+        }
+        Some(worst) => worst,
+        None => Judgement::plain(Verdict::NoClaim),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+use aws_sdk_sqs::types::Message as Received;
+use claimctl_aws::sinks::table::RecordEntry;
+use proptest::prelude::*;
+
+use super::*;
+
+const ETAG: &str = "e1";
+
+fn created(sequencer: Option<&str>) -> Claim {
+    Claim {
+        etag: Some(ETAG.into()),
+        size: Some(5),
+        sequencer: sequencer.map(Into::into),
+        event_name: Some("ObjectCreated:Put".into()),
+        ..Claim::pointer("b", "k")
+    }
+}
+
+fn removed(sequencer: Option<&str>) -> Claim {
+    Claim { event_name: Some("ObjectRemoved:Delete".into()), etag: None, size: None, ..created(sequencer) }
+}
+
+fn object(etag: &str) -> Looked {
+    Ok(Some(ObjectEntry { key: "k".into(), etag: etag.into(), size: 5, modified: 0 }))
+}
+
+fn gone() -> Looked {
+    Ok(None)
+}
+
+fn record(etag: &str, sequencer: Option<&str>) -> Recorded {
+    let entry = RecordEntry { key: "k".into(), etag: Some(etag.into()), size: Some(5), retired: false, removed: false };
+    Recorded { entry, sequencer: sequencer.map(Into::into) }
+}
+
+fn removal_record(sequencer: Option<&str>) -> Recorded {
+    let mut recorded = record(ETAG, sequencer);
+    (recorded.entry.removed, recorded.entry.retired) = (true, true);
+    recorded
+}
+
+/// As the preflight asks: the record first, the object only where that leaves it open.
+fn verdict(claim: &Claim, record: Option<Recorded>, looked: Looked) -> Verdict {
+    by_record(claim, record.as_ref()).unwrap_or_else(|| by_object(claim, record.as_ref(), looked)).verdict
+}
+
+#[test]
+fn a_payload_that_is_there_as_claimed_is_sent() {
+    let pointer = Claim { size: Some(7), ..Claim::pointer("b", "k") };
+    for claim in [created(Some("A")), created(None), pointer] {
+        assert_eq!(verdict(&claim, None, object(ETAG)), Verdict::Send, "{claim:?}");
+        assert_eq!(verdict(&claim, None, gone()), Verdict::PayloadGone, "{claim:?}");
+        assert_eq!(verdict(&claim, None, Err("denied".into())), Verdict::Undetermined, "{claim:?}");
+    }
+}
+
+#[test]
+fn another_content_than_the_claimed_one_is_not_sent() {
+    assert_eq!(verdict(&created(Some("A")), None, object("e2")), Verdict::PayloadChanged);
+    let larger = Claim { size: Some(6), ..created(Some("A")) };
+    assert_eq!(verdict(&larger, None, object(ETAG)), Verdict::PayloadChanged);
+}
+
+#[test]
+fn the_sequencer_tells_what_the_record_knows() {
+    let claim = created(Some("B"));
+    for (recorded, expected) in [
+        (record(ETAG, Some("B")), Verdict::AlreadyRecorded),
+        (record("e2", Some("C")), Verdict::AlreadyRecorded),
+        (removal_record(Some("C")), Verdict::AlreadyRecorded),
+        // An earlier event, even of the same content, is another event: the handler would write this one.
+        (record(ETAG, Some("A")), Verdict::Send),
+        (removal_record(Some("A")), Verdict::Send),
+    ] {
+        assert_eq!(verdict(&claim, Some(recorded.clone()), object(ETAG)), expected, "{recorded:?}");
+    }
+    // What is recorded need not be there any more: the handler may have deleted it.
+    assert_eq!(verdict(&claim, Some(record(ETAG, Some("B"))), gone()), Verdict::AlreadyRecorded);
+}
+
+#[test]
+fn without_a_sequencer_on_both_sides_the_content_decides() {
+    for (claim, recorded) in [(created(None), record(ETAG, Some("A"))), (created(Some("A")), record(ETAG, None))] {
+        assert_eq!(verdict(&claim, Some(recorded.clone()), gone()), Verdict::AlreadyRecorded);
+        let other = Recorded { entry: RecordEntry { etag: Some("e2".into()), ..recorded.entry }, ..recorded };
+        assert_eq!(verdict(&claim, Some(other.clone()), object(ETAG)), Verdict::Send);
+        assert_eq!(verdict(&claim, Some(other), gone()), Verdict::PayloadGone);
+    }
+    assert_eq!(verdict(&created(None), Some(removal_record(None)), gone()), Verdict::PayloadGone);
+}
+
+#[test]
+fn a_pointer_is_recorded_when_the_record_agrees_with_the_object() {
+    let pointer = Claim::pointer("b", "k");
+    assert_eq!(verdict(&pointer, Some(record(ETAG, None)), object(ETAG)), Verdict::AlreadyRecorded);
+    assert_eq!(verdict(&pointer, Some(record("e2", None)), object(ETAG)), Verdict::Send);
+    assert_eq!(verdict(&pointer, Some(record(ETAG, None)), gone()), Verdict::AlreadyRecorded);
+}
+
+#[test]
+fn a_removal_is_sent_unless_the_object_is_back() {
+    for claim in [removed(Some("B")), removed(None)] {
+        assert_eq!(verdict(&claim, None, gone()), Verdict::Send);
+        assert_eq!(verdict(&claim, None, object(ETAG)), Verdict::PayloadChanged);
+        assert_eq!(verdict(&claim, Some(removal_record(None)), gone()), Verdict::AlreadyRecorded);
+    }
+    assert_eq!(verdict(&removed(Some("B")), Some(record(ETAG, Some("A"))), gone()), Verdict::Send);
+    assert_eq!(verdict(&removed(Some("B")), Some(record(ETAG, Some("C"))), gone()), Verdict::AlreadyRecorded);
+    // One version of several went: what is under the key now has nothing to do with it.
+    let version = Claim { version_id: Some("v".into()), ..removed(Some("B")) };
+    assert_eq!(verdict(&version, Some(record(ETAG, Some("A"))), object(ETAG)), Verdict::Send);
+}
+
+#[test]
+fn a_message_without_claims_is_judged_by_its_body() {
+    let of = |body: &str| without_claims(&Message::from(Received::builder().body(body).build()));
+    assert_eq!(of("nonsense").unwrap().verdict, Verdict::Unreadable);
+    assert_eq!(of(r#"{"Event":"s3:TestEvent"}"#).unwrap().verdict, Verdict::NoClaim);
+    assert_eq!(of(r#"{"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#), None);
+}
+
+#[test]
+fn a_loop_is_refused_where_it_would_be_sent() {
+    let judged = |verdict, replays| on_message([Judgement::plain(verdict)], replays, 3).verdict;
+    assert_eq!(judged(Verdict::Send, 2), Verdict::Send);
+    assert_eq!(judged(Verdict::Send, 3), Verdict::Replayed);
+    assert_eq!(judged(Verdict::PayloadGone, 9), Verdict::PayloadGone);
+    assert_eq!(judged(Verdict::AlreadyRecorded, 9), Verdict::AlreadyRecorded);
+}
+
+#[test]
+fn a_verdict_has_one_name() {
+    for verdict in Verdict::ALL {
+        assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.as_str());
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_message_is_sent_only_if_every_claim_allows_it(
+        verdicts in proptest::collection::vec(proptest::sample::select(Verdict::ALL.to_vec()), 1..6),
+    ) {
+        let on_it = on_message(verdicts.iter().map(|verdict| Judgement::plain(*verdict)), 0, 3).verdict;
+        prop_assert!(verdicts.contains(&on_it));
+        let harmless = |verdict: &Verdict| matches!(verdict, Verdict::Send | Verdict::AlreadyRecorded);
+        prop_assert_eq!(harmless(&on_it), verdicts.iter().all(harmless));
+        prop_assert_eq!(
+            on_it == Verdict::AlreadyRecorded,
+            verdicts.iter().all(|verdict| *verdict == Verdict::AlreadyRecorded)
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! What a run knows of one item: a message, by the name that its verb gives it.
+
+use serde::Serialize;
+
+/// Behind the new id of an item that SQS may have taken twice: an earlier try had no answer.
+pub const PERHAPS_TWICE: &str = ", perhaps twice";
+
+/// How far an item has come. The numbers are in the file: they are added, never changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(i64)]
+pub enum State {
+    /// Whole in the drained file, durably.
+    Written = 1,
+    /// About to be sent. When nobody is at work it is undecided: SQS may or may not have it.
+    Intent = 2,
+    /// Accepted by SQS; the detail is its new message id.
+    Sent = 3,
+    /// Gone from its queue, because we deleted it.
+    Deleted = 4,
+    /// Not done; the detail says why.
+    Failed = 5,
+    /// Judged fit to be sent.
+    ToSend = 6,
+    /// Undecided, and judged fit to be sent once more.
+    ToSendAgain = 7,
+    /// Judged as what is recorded already. The detail of this and of the other verdicts says what it rests on.
+    AlreadyRecorded = 8,
+    PayloadGone = 9,
+    PayloadChanged = 10,
+    NoClaim = 11,
+    Unreadable = 12,
+    /// Replayed as often as is allowed.
+    Replayed = 13,
+    /// The payload could not be looked at.
+    Undetermined = 14,
+    /// A new message that has no room for the mark of a replay; the detail counts its replays.
+    Unmarked = 15,
+}
+
+impl State {
+    pub const ALL: [State; 15] = [
+        State::Written,
+        State::Intent,
+        State::Sent,
+        State::Deleted,
+        State::Failed,
+        State::ToSend,
+        State::ToSendAgain,
+        State::AlreadyRecorded,
+        State::PayloadGone,
+        State::PayloadChanged,
+        State::NoClaim,
+        State::Unreadable,
+        State::Replayed,
+        State::Undetermined,
+        State::Unmarked,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Written => "written",
+            State::Intent => "intent",
+            State::Sent => "sent",
+            State::Deleted => "deleted",
+            State::Failed => "failed",
+            State::ToSend => "to_send",
+            State::ToSendAgain => "to_send_again",
+            State::AlreadyRecorded => "already_recorded",
+            State::PayloadGone => "payload_gone",
+            State::PayloadChanged => "payload_changed",
+            State::NoClaim => "no_claim",
+            State::Unreadable => "unreadable",
+            State::Replayed => "replayed",
+            State::Undetermined => "undetermined",
+            State::Unmarked => "unmarked",
+        }
+    }
+
+    /// Whether it is what a look found out, which a later look finds out anew.
+    pub fn is_verdict(self) -> bool {
+        !matches!(self, State::Written | State::Intent | State::Sent | State::Deleted | State::Failed | State::Unmarked)
+    }
+
+    /// Whether SQS may or may not have it, where nobody is at work.
+    pub fn is_undecided(self) -> bool {
+        matches!(self, State::Intent | State::ToSendAgain)
+    }
+
+    pub(super) fn number(self) -> i64 {
+        self as i64
+    }
+
+    pub(super) fn of(number: i64) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.number() == number)
+    }
+}
+
+/// What is to be written down of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub item: Box<str>,
+    pub state: State,
+    pub detail: Option<String>,
+}
+
+impl Entry {
+    /// Keeps the detail that is known of the item, except why it failed before.
+    pub fn new(item: impl Into<Box<str>>, state: State) -> Self {
+        Entry { item: item.into(), state, detail: None }
+    }
+
+    pub fn with_detail(self, detail: impl Into<String>) -> Self {
+        Entry { detail: Some(detail.into()), ..self }
+    }
+}
+
+/// What is written down of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Item {
+    pub item: String,
+    pub state: State,
+    /// Of a sent one the new message id, of a failed one why.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,62 @@
+//! The calls of the receive loop, each a task of its own.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
+use claimctl_aws::Explain;
+use claimctl_core::error::{Error, Result};
+
+use super::RECEIVE;
+use crate::batch::{self, Receipt};
+use crate::look::Counts;
+use crate::{Queue, depth};
+
+/// Even a short poll that is not short asks every server of the queue (Amazon SQS Developer Guide, "short and long
+/// polling"); waiting longer only makes the end of a look slower.
+const POLL: Duration = Duration::from_secs(1);
+
+pub enum Answer {
+    Received { called: Instant, asked: usize, answer: Result<Vec<Received>, NotReceived> },
+    Counted(Result<Counts>),
+    Extended { called: Instant, outcome: batch::Outcome<Receipt> },
+}
+
+pub enum NotReceived {
+    /// As many are in flight as the service allows.
+    OverLimit,
+    Failed(Error),
+}
+
+pub async fn receive(queue: Queue, ask: usize, visibility: Duration) -> Answer {
+    // The timeout runs from the answer; counted from the call, it is never believed to be longer than it is.
+    let called = Instant::now();
+    let call = queue
+        .sqs
+        .receive_message()
+        .queue_url(&*queue.url)
+        .max_number_of_messages(ask as i32)
+        .visibility_timeout(visibility.as_secs() as i32)
+        .wait_time_seconds(POLL.as_secs() as i32)
+        .message_system_attribute_names(System::All)
+        .message_attribute_names("All");
+    let answer = match call.send().await {
+        Err(error) if claimctl_aws::code(&error).is_some_and(|code| code.ends_with("OverLimit")) => {
+            Err(NotReceived::OverLimit)
+        }
+        answer => answer
+            .or_needs(&format!("receive from queue {}", queue.name()), RECEIVE, &queue.arn_pattern())
+            .map(|answer| answer.messages.unwrap_or_default())
+            .map_err(NotReceived::Failed),
+    };
+    Answer::Received { called, asked: ask, answer }
+}
+
+pub async fn count(queue: Queue) -> Answer {
+    Answer::Counted(depth::read(&queue.sqs, &queue.url).await.map(|depth| Counts::from(&depth)))
+}
+
+pub async fn extend(queue: Queue, receipts: Vec<Receipt>, visibility: Duration) -> Answer {
+    let called = Instant::now();
+    let outcome = batch::change_visibility(&queue, receipts, visibility).await;
+    Answer::Extended { called, outcome }
+}

@@ -1,0 +1,55 @@
+//! Values of flags that are one of a few, with what each means.
+
+use claimctl_deploy::project::{Architecture, Locking};
+use claimctl_queues::dlq::replay::OnRecorded;
+use claimctl_queues::journal::State;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+/// A word, what it means to the operator, and what it is.
+type Choice<T> = (&'static str, &'static str, T);
+
+const ARCHITECTURES: &[Choice<Architecture>] =
+    &[("arm64", "", Architecture::Arm64), ("x86_64", "", Architecture::X86_64)];
+
+const LOCKINGS: &[Choice<Locking>] = &[
+    ("lockfile", "A file beside the state (Terraform 1.10 or later)", Locking::Lockfile),
+    ("table", "A DynamoDB table", Locking::Table),
+    ("both", "Both, while moving from one to the other", Locking::Both),
+];
+
+const ON_RECORDED: &[Choice<OnRecorded>] = &[
+    ("skip", "Leave it in the dead-letter queue", OnRecorded::Skip),
+    ("delete", "Delete it: nothing is left to do for it", OnRecorded::Delete),
+    ("send", "Send it all the same; a handler that works as promised changes nothing", OnRecorded::Send),
+];
+
+pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
+    one_of(ARCHITECTURES)
+}
+
+/// What the journal knows of an item.
+pub fn item_state() -> impl TypedValueParser<Value = State> {
+    PossibleValuesParser::new(State::ALL.map(State::name)).try_map(|typed| {
+        let state = State::ALL.into_iter().find(|state| state.name() == typed);
+        state.ok_or("not one of the possible values")
+    })
+}
+
+pub fn locking() -> impl TypedValueParser<Value = Locking> {
+    one_of(LOCKINGS)
+}
+
+pub fn on_recorded() -> impl TypedValueParser<Value = OnRecorded> {
+    one_of(ON_RECORDED)
+}
+
+fn one_of<T: Copy + Send + Sync + 'static>(choices: &'static [Choice<T>]) -> impl TypedValueParser<Value = T> {
+    let possible = choices.iter().map(|(word, meaning, _)| match *meaning {
+        "" => PossibleValue::new(word),
+        meaning => PossibleValue::new(word).help(meaning),
+    });
+    PossibleValuesParser::new(possible).try_map(|typed| {
+        let choice = choices.iter().find(|(word, ..)| *word == typed);
+        choice.map(|(_, _, value)| *value).ok_or("not one of the possible values")
+    })
+}

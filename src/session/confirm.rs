@@ -1,0 +1,30 @@
+//! The answer to a question, given beforehand: `--yes`, or the name of a protected environment.
+
+use claimctl_aws::target::{Change, Intent};
+use claimctl_core::error::Result;
+
+use super::Session;
+use crate::context::Ctx;
+
+/// Shared by the verbs that a workflow runs behind an approval.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ConfirmArgs {
+    /// The name of a protected environment, typed here where there is no terminal to type it on
+    #[arg(long = "confirm", value_name = "ENV")]
+    pub name: Option<String>,
+}
+
+impl ConfirmArgs {
+    /// Whether nobody will be asked, so that nothing has to be shown first.
+    pub fn is_answered(&self, ctx: &Ctx, target: &Session) -> bool {
+        if target.is_protected() { self.name.is_some() } else { ctx.manners.yes }
+    }
+
+    /// Checks the account, and asks what is not answered yet.
+    pub async fn authorize(&self, ctx: &Ctx, target: &Session, intent: &Intent) -> Result<Change> {
+        match target.is_protected() {
+            true => target.authorize_by_name(ctx, intent, target.name(), self.name.as_deref()).await,
+            false => target.authorize(ctx, intent).await,
+        }
+    }
+}
