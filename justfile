@@ -1,0 +1,42 @@
+# What is typed every day. `just` lists it; CONTRIBUTING.md says more.
+
+runner := `command -v cargo-nextest >/dev/null && echo 'nextest run' || echo test`
+
+@_list:
+    just --list --unsorted
+
+# all crates, unoptimised
+build:
+    cargo build --workspace --locked
+
+# formatting and lints
+check:
+    cargo fmt --all --check && cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+# everything that must hold before a change lands
+test *arguments:
+    tests/run {{ arguments }}
+
+# tests whose name has this in it: just one queue_peek
+one name *arguments:
+    cargo {{ runner }} --workspace --locked {{ name }} {{ arguments }}
+
+# the kill tests, at so many moments each
+kill seeds="200":
+    CLAIMCTL_TEST_SEEDS={{ seeds }} cargo {{ runner }} --workspace --locked killed
+
+# the whole story in a sandbox of its own
+demo:
+    cargo run --release --locked -- demo
+
+# the golden files of help and completions, after a change that was meant
+golden:
+    UPDATE_GOLDEN=1 cargo {{ runner }} --locked --test it -- help completions
+
+# one benchmark: just bench drain
+bench name *arguments:
+    cargo build --release --locked && python3 benches/{{ name }}.py {{ arguments }}
+
+# the picture of the demo in the README
+picture:
+    cargo build --release --locked && python3 docs/images/make-demo.py target/release/claimctl
