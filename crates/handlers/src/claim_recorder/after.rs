@@ -4,8 +4,8 @@ use super::Recorder;
 use super::config::After;
 use super::message::Problem;
 use super::settle::{Outcome, Settled};
-use claimctl_claim::Status;
 use crate::aws::{Deadline, Deleted, Tagged};
+use claimctl_claim::Status;
 
 /// The tag that says that an object is done with.
 const TAG: (&str, &str) = ("processed", "true");

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::after::{self, Afterwards};
 use super::settle::{self, Outcome};
 use super::{Invocation, Recorder};
-use claimctl_claim::{Claim, Record, Status, Unreadable};
 use crate::aws::Failure;
 use crate::log::{self, Level};
+use claimctl_claim::{Claim, Record, Status, Unreadable};
 
 /// A message to be recorded, from whatever source.
 #[derive(Clone, Debug, PartialEq)]

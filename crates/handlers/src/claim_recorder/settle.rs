@@ -3,8 +3,8 @@
 use super::Recorder;
 use super::message::Problem;
 use super::table::{Guard, Seen, Write};
-use claimctl_claim::{Record, Status};
 use crate::aws::Deadline;
+use claimctl_claim::{Record, Status};
 
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
