@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Cold start, and time per batch of ten, of claim-recorder and of an equivalent Python handler, in the same sandbox.
 
-    cargo build --release && python3 benches/handler.py
+    cargo build --release && python3 benches/handler.py [--before ZIP]
+
+ZIP is claim-recorder as it was, made by `claimctl package build` at another commit: measured in turn with the others.
 """
 
+import argparse
 import base64
 import io
 import json
@@ -19,8 +22,10 @@ from pathlib import Path
 from pairs import ROOT, claimctl, environment, row
 
 BATCH = 10
-COLD_RUNS = 5
+COLD_RUNS = 15
 WARM_RUNS = 30
+# A cold start loads every byte.
+LARGEST_ZIP = 4_000_000
 
 PYTHON_HANDLER = '''
 import json, os, urllib.parse
@@ -95,6 +100,9 @@ def zipped(name, content, mode):
 
 
 def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--before", type=Path, metavar="ZIP")
+    before = arguments.parse_args().before
     with tempfile.TemporaryDirectory() as state:
         env = environment(XDG_STATE_HOME=state)
 
@@ -106,19 +114,20 @@ def main():
         run("local", "up", "--artifact", built["path"], "--output", "json")
         try:
             status = run("local", "status", "--output", "json")
-            endpoint = status["endpoint"]
             table = status["stacks"]["claim-check"]["tables"]["claims"]["name"]
-            measure(endpoint, table, Path(built["path"]).read_bytes(), built["size"])
+            measure(status["endpoint"], table, Path(built["path"]).read_bytes(), before and before.read_bytes())
         finally:
             run("local", "down", "--yes", "--output", "json")
 
 
-def measure(endpoint, table, package, size):
+def measure(endpoint, table, package, before):
     kinds = {
         "rust": ("provided.al2023", "bootstrap", package),
         "python": (os.environ.get("BENCH_PYTHON_RUNTIME", "python3.11"), "index.handler",
                    zipped("index.py", PYTHON_HANDLER, 0o644)),
     }
+    if before:
+        kinds["before"] = ("provided.al2023", "bootstrap", before)
     cold = {kind: [] for kind in kinds}
     warm = {kind: [] for kind in kinds}
     empty = {kind: [] for kind in kinds}
@@ -131,17 +140,24 @@ def measure(endpoint, table, package, size):
         for kind in kinds:
             empty[kind].append(invoke(endpoint, f"bench-{kind}-0", f"empty-{kind}-{number}", size=0))
             warm[kind].append(invoke(endpoint, f"bench-{kind}-0", f"warm-{kind}-{number}"))
-
-    row("WHAT", "RUST", "PYTHON", "FASTER")
-    for what, times in (("cold start with a batch of ten", cold), ("a batch of ten, warm", warm)):
-        ratio = statistics.median(b / a for a, b in zip(times["rust"], times["python"]))
-        rust, python = (f"{statistics.median(times[kind]):.1f} ms" for kind in ("rust", "python"))
-        row(what, rust, python, f"{ratio:.1f} times")
     # A batch without a claim costs what the sandbox takes to pass an event on; the rest is the handler's own.
     own = {kind: [full - none for full, none in zip(warm[kind], empty[kind])] for kind in kinds}
-    rust, python = (statistics.median(own[kind]) for kind in ("rust", "python"))
-    row("  of it the handler's own", f"{rust:.1f} ms", f"{python:.1f} ms", f"{python / rust:.1f} times")
-    row("claim-recorder, zipped", f"{size / 1000:.0f} kB")
+
+    for peer in list(kinds)[1:]:
+        row("WHAT", "RUST", peer.upper(), "FASTER")
+        for what, times in (("cold start with a batch of ten", cold), ("a batch of ten, warm", warm)):
+            ratio = statistics.median(b / a for a, b in zip(times["rust"], times[peer]))
+            compare(what, times, peer, ratio)
+        compare("  of it the handler's own", own, peer, statistics.median(own[peer]) / statistics.median(own["rust"]))
+    sizes = [f"{len(content) / 1000:.0f} kB" for content in (package, before) if content]
+    row("claim-recorder, zipped", *sizes)
+    if len(package) > LARGEST_ZIP:
+        raise SystemExit(f"claim-recorder is larger than {LARGEST_ZIP / 1000:.0f} kB")
+
+
+def compare(what, times, peer, ratio):
+    rust, other = (f"{statistics.median(times[kind]):.1f} ms" for kind in ("rust", peer))
+    row(what, rust, other, f"{ratio:.2f} times")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 //! The Lambda handlers: one module each, and the little that they share.
 //!
-//! They are built small, because a cold start loads every byte: instead of the AWS SDKs there is one HTTP client that
-//! signs its requests.
+//! They are built small, because a cold start loads every byte: the AWS SDK comes without what a function does not need.
 
 pub mod aws;
 pub mod claim_recorder;
-pub mod log;
 #[cfg(test)]
-mod loopback;
+mod fake_http;
+pub mod log;
 
 /// Reads one environment variable; tests pass a closure over values of their own.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

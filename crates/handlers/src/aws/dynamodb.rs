@@ -1,9 +1,16 @@
 //! Reading and conditionally writing one DynamoDB item.
 
-use claimctl_claim::record::wire_text;
-use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
-use super::{Aws, Deadline, Failure, Service};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+
+use super::{Aws, Deadline, Failure};
+
+/// An item, or some attributes of one.
+pub type Item = HashMap<String, AttributeValue>;
 
 /// A condition expression, with the names and text values that it mentions.
 ///
@@ -20,79 +27,88 @@ pub struct Condition {
 pub enum Written {
     Done,
     /// The condition did not hold for the item that is there, which may be none.
-    Refused(Option<Value>),
+    Refused(Option<Item>),
+}
+
+impl Condition {
+    fn names(&self) -> HashMap<String, String> {
+        self.names.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect()
+    }
+
+    fn values(&self) -> Item {
+        self.values.iter().map(|(name, text)| (format!(":{name}"), AttributeValue::S(text.clone()))).collect()
+    }
 }
 
 impl Aws {
     /// `GetItem`, as the last write left it.
-    pub async fn get_item(&self, table: &str, item_key: Value, deadline: Deadline) -> Result<Option<Value>, Failure> {
-        let input = json!({ "TableName": table, "Key": item_key, "ConsistentRead": true });
-        let mut answer = self.json(Service::DynamoDb, "GetItem", &input, deadline).await?;
-        Ok(answer.get_mut("Item").map(Value::take))
+    pub async fn get_item(&self, table: &str, item_key: Item, deadline: Deadline) -> Result<Option<Item>, Failure> {
+        let call = self.dynamodb().get_item().table_name(table).set_key(Some(item_key)).consistent_read(true);
+        Ok(deadline.bound(call.send()).await??.item)
     }
 
     /// `PutItem`.
     pub async fn put_item(
         &self,
         table: &str,
-        item: Map<String, Value>,
+        item: Item,
         condition: &Condition,
         deadline: Deadline,
     ) -> Result<Written, Failure> {
-        let input = json!({ "TableName": table, "Item": item });
-        self.write("PutItem", input, Map::new(), condition, deadline).await
+        let call = self
+            .dynamodb()
+            .put_item()
+            .table_name(table)
+            .set_item(Some(item))
+            .condition_expression(&condition.expression)
+            .set_expression_attribute_names(Some(condition.names()))
+            .set_expression_attribute_values(Some(condition.values()).filter(|values| !values.is_empty()))
+            // The item that was in the way comes with the refusal: no second read, and none that could be late.
+            .return_values_on_condition_check_failure(AllOld);
+        match deadline.bound(call.send()).await? {
+            Ok(_) => Ok(Written::Done),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Written::Refused(failed.item.clone()))
+                }
+                _ => Err(error.into()),
+            },
+        }
     }
 
     /// `UpdateItem` that sets these attributes and leaves the others as they are.
     pub async fn set_attributes(
         &self,
         table: &str,
-        item_key: Value,
-        attributes: Map<String, Value>,
+        item_key: Item,
+        attributes: Item,
         condition: &Condition,
         deadline: Deadline,
     ) -> Result<Written, Failure> {
         let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :set_{name}")).collect();
-        let input = json!({
-            "TableName": table, "Key": item_key, "UpdateExpression": format!("SET {}", assignments.join(", ")),
-        });
-        self.write("UpdateItem", input, attributes, condition, deadline).await
-    }
-
-    async fn write(
-        &self,
-        operation: &str,
-        mut input: Value,
-        set: Map<String, Value>,
-        condition: &Condition,
-        deadline: Deadline,
-    ) -> Result<Written, Failure> {
-        let (mut names, mut values) = (Map::new(), Map::new());
-        for (name, value) in set {
-            names.insert(format!("#{name}"), name.as_str().into());
+        let (mut names, mut values) = (condition.names(), condition.values());
+        for (name, value) in attributes {
             values.insert(format!(":set_{name}"), value);
+            names.insert(format!("#{name}"), name);
         }
-        for name in &condition.names {
-            names.insert(format!("#{name}"), (*name).into());
-        }
-        for (name, text) in &condition.values {
-            values.insert(format!(":{name}"), wire_text(text));
-        }
-        input["ConditionExpression"] = condition.expression.as_str().into();
-        input["ExpressionAttributeNames"] = names.into();
-        if !values.is_empty() {
-            input["ExpressionAttributeValues"] = values.into();
-        }
-        // The item that was in the way comes with the refusal: no second read, and none that could be late.
-        input["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD".into();
-
-        match self.json(Service::DynamoDb, operation, &input, deadline).await {
+        let call = self
+            .dynamodb()
+            .update_item()
+            .table_name(table)
+            .set_key(Some(item_key))
+            .update_expression(format!("SET {}", assignments.join(", ")))
+            .condition_expression(&condition.expression)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(AllOld);
+        match deadline.bound(call.send()).await? {
             Ok(_) => Ok(Written::Done),
-            Err(Failure::Refused(refusal)) if refusal.code == "ConditionalCheckFailedException" => {
-                let mut answer: Value = serde_json::from_slice(&refusal.body).unwrap_or_default();
-                Ok(Written::Refused(answer.get_mut("Item").map(Value::take)))
-            }
-            Err(failure) => Err(failure),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Written::Refused(failed.item.clone()))
+                }
+                _ => Err(error.into()),
+            },
         }
     }
 }

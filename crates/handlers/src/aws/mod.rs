@@ -1,183 +1,165 @@
-//! A small AWS client: signs a request, sends it, and sends it again while that may help and time is left.
+//! The AWS SDK as the handlers use it: its clients, made when they are first called, and the few calls that there are.
 //!
-//! Of every service only the few operations that the handlers need are here.
+//! Without aws-config, because a function has one source of everything: the environment that Lambda gives it.
 
-mod connections;
+mod deadline;
 mod dynamodb;
-mod endpoint;
 mod failure;
-mod retry;
+mod http;
 mod s3;
 mod sqs;
 
-use std::time::{Duration, SystemTime};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
-    sign,
-};
-use aws_sigv4::sign::v4;
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
-use http_body_util::Full;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-pub use dynamodb::{Condition, Written};
-pub use failure::{Failure, Refusal};
-pub use retry::Deadline;
+pub use deadline::Deadline;
+pub use dynamodb::{Condition, Item, Written};
+pub use failure::Failure;
+pub use http::http_client;
 pub use s3::{Deleted, Object, Tagged};
 pub use sqs::Received;
 
 use super::Env;
-use connections::Connections;
-use endpoint::Endpoints;
 
-/// Long enough for a slow answer, short enough to try again within one invocation.
-const CALL_TIMEOUT: Duration = Duration::from_secs(8);
+/// Within a region a connection takes milliseconds; what takes longer will not come.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Of one attempt: long enough for a slow answer, short enough to try again within one invocation.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// The first one included.
+const MAX_ATTEMPTS: u32 = 5;
+/// The SDK's own first pause, up to a second, is a long time in an invocation that is paid for by the millisecond.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
-/// The services that can be called, by the names they are signed with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Service {
-    DynamoDb,
-    S3,
-    Sqs,
-}
+/// The services that are called, by the ids that the SDK gives them.
+const SERVICES: [&str; 3] = ["DynamoDB", S3, "SQS"];
+const S3: &str = "S3";
 
-impl Service {
-    fn signing_name(self) -> &'static str {
-        match self {
-            Self::DynamoDb => "dynamodb",
-            Self::S3 => "s3",
-            Self::Sqs => "sqs",
-        }
-    }
-}
-
-/// The client. Made once per cold start, because its connections are worth keeping.
+/// The clients. One per cold start, because their connections are worth keeping; each is made when it is first called,
+/// because few events need all of them.
 pub struct Aws {
-    connections: Connections,
-    credentials: Credentials,
-    region: String,
-    endpoints: Endpoints,
-}
-
-struct Call {
-    service: Service,
-    method: Method,
-    url: String,
-    headers: Vec<(&'static str, String)>,
-    body: Bytes,
-}
-
-struct Reply {
-    headers: HeaderMap,
-    body: Bytes,
+    config: SdkConfig,
+    /// Whether buckets are named in the path: other servers than AWS's seldom have a host name for each.
+    path_style: bool,
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
 }
 
 impl Aws {
     /// Region, credentials and endpoints as Lambda passes them to a function: its execution role's are good for as
-    /// long as the process lives. Source: "Defined runtime environment variables", AWS Lambda Developer Guide.
-    pub fn from_env(env: Env) -> Result<Self, String> {
-        let required = |name: &str| env(name).filter(|v| !v.is_empty()).ok_or_else(|| format!("{name} is not set"));
+    /// long as the process lives. Sources: "Defined runtime environment variables", AWS Lambda Developer Guide;
+    /// "Dual-stack and FIPS endpoints", AWS SDKs and Tools Reference Guide.
+    pub fn from_env(env: Env, http: SharedHttpClient) -> Result<Self, String> {
+        let required = |name: &str| set(env, name).ok_or_else(|| format!("{name} is not set"));
         let region = required("AWS_REGION").or_else(|_| required("AWS_DEFAULT_REGION"))?;
         let credentials = Credentials::new(
             required("AWS_ACCESS_KEY_ID")?,
             required("AWS_SECRET_ACCESS_KEY")?,
-            env("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()),
+            set(env, "AWS_SESSION_TOKEN"),
             None,
             "environment",
         );
-        let endpoints = Endpoints::from_env(env, &region);
-        Ok(Self { connections: Connections::new()?, credentials, region, endpoints })
+        let endpoints = Endpoints::from_env(env);
+        let path_style = endpoints.of(S3).is_some();
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(MAX_ATTEMPTS)
+                    .with_initial_backoff(FIRST_BACKOFF)
+                    .with_max_backoff(LONGEST_BACKOFF),
+            )
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            )
+            .http_client(http)
+            .service_config(endpoints);
+        config.set_use_fips(flag(env, "AWS_USE_FIPS_ENDPOINT")?);
+        config.set_use_dual_stack(flag(env, "AWS_USE_DUALSTACK_ENDPOINT")?);
+        Ok(Self {
+            config: config.build(),
+            path_style,
+            dynamodb: OnceLock::new(),
+            s3: OnceLock::new(),
+            sqs: OnceLock::new(),
+        })
     }
 
-    /// Sends the call until it succeeds, is refused for good, has been tried often enough, or time is up.
-    async fn send(&self, call: &Call, deadline: Deadline) -> Result<Reply, Failure> {
-        let mut tries = 0;
-        loop {
-            let left = deadline.left().ok_or(Failure::TimeIsUp)?;
-            let failure = match tokio::time::timeout(left.min(CALL_TIMEOUT), self.send_once(call)).await {
-                Ok(Ok(reply)) => return Ok(reply),
-                Ok(Err(failure)) => failure,
-                Err(_) => Failure::Unreachable("no answer in time".into()),
-            };
-            tries += 1;
-            let pause = retry::pause(tries);
-            if !retry::helps(&failure) || tries == retry::MAX_TRIES || !deadline.allows(pause) {
-                return Err(failure);
-            }
-            tokio::time::sleep(pause).await;
-        }
+    fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
     }
 
-    async fn send_once(&self, call: &Call) -> Result<Reply, Failure> {
-        let (head, body) = self.connections.request(self.signed(call)?).await?.into_parts();
-        if head.status.is_success() {
-            Ok(Reply { headers: head.headers, body })
-        } else {
-            Err(Failure::Refused(Refusal::read(head.status.as_u16(), body)))
-        }
+    fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3.get_or_init(|| {
+            let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(self.path_style);
+            aws_sdk_s3::Client::from_conf(config.build())
+        })
     }
 
-    /// Signed anew for every try, because a signature is good for minutes only.
-    fn signed(&self, call: &Call) -> Result<Request<Full<Bytes>>, Failure> {
-        let unsendable = |what: &dyn std::fmt::Display| Failure::Unsendable(what.to_string());
-        let mut settings = SigningSettings::default();
-        if call.service == Service::S3 {
-            // A key is signed as it is sent: encoded once, with its dots and double slashes.
-            settings.percent_encoding_mode = PercentEncodingMode::Single;
-            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        }
-        let identity = self.credentials.clone().into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(call.service.signing_name())
-            .time(SystemTime::now())
-            .settings(settings)
-            .build()
-            .map_err(|error| unsendable(&error))?
-            .into();
-        let headers = call.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        let signable = SignableRequest::new(call.method.as_str(), &call.url, headers, SignableBody::Bytes(&call.body))
-            .map_err(|error| unsendable(&error))?;
-        let (instructions, _) = sign(signable, &params).map_err(|error| unsendable(&error))?.into_parts();
-
-        let mut request = Request::builder().method(call.method.clone()).uri(&call.url);
-        for (name, value) in &call.headers {
-            request = request.header(*name, value);
-        }
-        let mut request = request.body(Full::new(call.body.clone())).map_err(|error| unsendable(&error))?;
-        instructions.apply_to_request_http1x(&mut request);
-        Ok(request)
+    fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
     }
+}
 
-    /// Calls an operation of a service that speaks AWS's JSON 1.0 protocol.
-    async fn json(
-        &self,
-        service: Service,
-        operation: &str,
-        input: &serde_json::Value,
-        deadline: Deadline,
-    ) -> Result<serde_json::Value, Failure> {
-        let (url, prefix) = match service {
-            Service::Sqs => (&self.endpoints.sqs, "AmazonSQS"),
-            _ => (&self.endpoints.dynamodb, "DynamoDB_20120810"),
+/// The endpoints that the environment names, by service id; the others are AWS's own.
+#[derive(Debug)]
+struct Endpoints(Vec<(&'static str, String)>);
+
+impl Endpoints {
+    /// `AWS_ENDPOINT_URL_SERVICE`, else `AWS_ENDPOINT_URL`.
+    /// Source: "Service-specific endpoints", AWS SDKs and Tools Reference Guide.
+    fn from_env(env: Env) -> Self {
+        let named = |id: &'static str| {
+            let own = env(&format!("AWS_ENDPOINT_URL_{}", id.to_uppercase()));
+            let url = own.or_else(|| env("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty())?;
+            Some((id, url))
         };
-        let call = Call {
-            service,
-            method: Method::POST,
-            url: format!("{url}/"),
-            headers: vec![
-                ("content-type", "application/x-amz-json-1.0".into()),
-                ("x-amz-target", format!("{prefix}.{operation}")),
-            ],
-            body: input.to_string().into(),
-        };
-        let reply = self.send(&call, deadline).await?;
-        serde_json::from_slice(&reply.body)
-            .map_err(|_| Failure::Unreachable(format!("the answer to {operation} is not JSON")))
+        Self(SERVICES.into_iter().filter_map(named).collect())
+    }
+
+    fn of(&self, service_id: &str) -> Option<&str> {
+        self.0.iter().find(|(id, _)| *id == service_id).map(|(_, url)| url.as_str())
+    }
+
+    /// Whether no call needs TLS.
+    fn are_plain(&self) -> bool {
+        SERVICES.iter().all(|id| self.of(id).is_some_and(|url| url.starts_with("http://")))
+    }
+}
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        // The SDK asks for other settings of a service too, by other names.
+        Some(self.of(key.service_id())?.to_owned()).filter(|_| key.env() == "AWS_ENDPOINT_URL")
+    }
+}
+
+fn set(env: Env, name: &str) -> Option<String> {
+    env(name).filter(|value| !value.is_empty())
+}
+
+fn flag(env: Env, name: &str) -> Result<Option<bool>, String> {
+    match set(env, name) {
+        None => Ok(None),
+        Some(value) if value.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(value) if value.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some(value) => Err(format!("{name} is {value:?}: it can be true or false")),
     }
 }
 

@@ -1,12 +1,10 @@
 //! Looking at, tagging and deleting one S3 object.
 
-use aws_smithy_types::base64;
-use bytes::Bytes;
-use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use sha2::{Digest, Sha256};
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::types::{Tag, Tagging};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::{Aws, Call, Deadline, Failure, Reply, Service};
+use super::{Aws, Deadline, Failure};
 
 /// An object as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,18 +35,15 @@ pub enum Tagged {
 impl Aws {
     /// `HeadObject`: the current object, or `None`. Without `s3:ListBucket` a missing object is a 403 instead.
     pub async fn head_object(&self, bucket: &str, key: &str, deadline: Deadline) -> Result<Option<Object>, Failure> {
-        let url = self.endpoints.object(bucket, key);
-        match self.s3(Method::HEAD, url, vec![], Bytes::new(), deadline).await {
-            Ok(Reply { headers, .. }) => {
-                let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-                Ok(Some(Object {
-                    etag: text("etag").map(|etag| etag.trim_matches('"').to_owned()),
-                    size: text("content-length").and_then(|length| length.parse().ok()),
-                    version_id: text("x-amz-version-id"),
-                }))
-            }
-            Err(Failure::Refused(refusal)) if refusal.status == 404 => Ok(None),
-            Err(failure) => Err(failure),
+        let call = self.s3().head_object().bucket(bucket).key(key);
+        match deadline.bound(call.send()).await? {
+            Ok(head) => Ok(Some(Object {
+                etag: head.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
+                size: head.content_length().and_then(|length| length.try_into().ok()),
+                version_id: head.version_id,
+            })),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -60,102 +55,51 @@ impl Aws {
         etag: &str,
         deadline: Deadline,
     ) -> Result<Deleted, Failure> {
-        let url = self.endpoints.object(bucket, key);
-        let condition = vec![("if-match", format!("\"{etag}\""))];
-        match self.s3(Method::DELETE, url, condition, Bytes::new(), deadline).await {
+        let call = self.s3().delete_object().bucket(bucket).key(key).if_match(format!("\"{etag}\""));
+        match deadline.bound(call.send()).await? {
             Ok(_) => Ok(Deleted::Gone),
-            Err(Failure::Refused(refusal)) if refusal.code == "NoSuchKey" => Ok(Deleted::Gone),
-            Err(Failure::Refused(refusal)) if refusal.status == 412 => Ok(Deleted::Replaced),
-            Err(failure) => Err(failure),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(Deleted::Gone),
+            Err(error) if status(&error) == Some(412) => Ok(Deleted::Replaced),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Adds one tag to those that the object has. Name and value need no escaping in XML.
+    /// Adds one tag to those that the object has: `PutObjectTagging` knows only all of them at once.
     pub async fn tag_object(
         &self,
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
-        tag: (&str, &str),
+        (name, value): (&str, &str),
         deadline: Deadline,
     ) -> Result<Tagged, Failure> {
-        let mut url = format!("{}?tagging", self.endpoints.object(bucket, key));
-        if let Some(version_id) = version_id {
-            url.push_str("&versionId=");
-            url.extend(utf8_percent_encode(version_id, NON_ALPHANUMERIC));
-        }
-        let tags = match self.s3(Method::GET, url.clone(), vec![], Bytes::new(), deadline).await {
-            Ok(reply) => with_tag(&String::from_utf8_lossy(&reply.body), tag),
-            Err(failure) => return gone(failure),
+        let version_id = version_id.map(str::to_owned);
+        let call = self.s3().get_object_tagging().bucket(bucket).key(key).set_version_id(version_id.clone());
+        let mut tags = match deadline.bound(call.send()).await? {
+            Ok(answer) => answer.tag_set,
+            Err(error) => return gone(error),
         };
-        let checksum = vec![
-            ("content-type", "application/xml".to_owned()),
-            ("x-amz-checksum-sha256", base64::encode(Sha256::digest(tags.as_bytes()))),
-        ];
-        match self.s3(Method::PUT, url, checksum, tags.into(), deadline).await {
+        tags.retain(|tag| tag.key() != name);
+        tags.push(Tag::builder().key(name).value(value).build()?);
+        let tagging = Tagging::builder().set_tag_set(Some(tags)).build()?;
+        let call = self.s3().put_object_tagging().bucket(bucket).key(key).set_version_id(version_id).tagging(tagging);
+        match deadline.bound(call.send()).await? {
             Ok(_) => Ok(Tagged::Done),
-            Err(failure) => gone(failure),
+            Err(error) => gone(error),
         }
-    }
-
-    async fn s3(
-        &self,
-        method: Method,
-        url: String,
-        headers: Vec<(&'static str, String)>,
-        body: Bytes,
-        deadline: Deadline,
-    ) -> Result<Reply, Failure> {
-        self.send(&Call { service: Service::S3, method, url, headers, body }, deadline).await
     }
 }
 
-fn gone(failure: Failure) -> Result<Tagged, Failure> {
-    match failure {
-        Failure::Refused(refusal) if ["NoSuchKey", "NoSuchVersion"].contains(&refusal.code.as_str()) => {
-            Ok(Tagged::Gone)
-        }
-        other => Err(other),
-    }
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|answer| answer.status().as_u16())
 }
 
-/// The body for `PutObjectTagging`: the tags of a `GetObjectTagging` answer, word for word, and one more.
-fn with_tag(answer: &str, (name, value): (&str, &str)) -> String {
-    let key_element = format!("<Key>{name}</Key>");
-    let kept: String = answer
-        .split("<Tag>")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("</Tag>"))
-        .filter(|(tag, _)| !tag.contains(&key_element))
-        .map(|(tag, _)| format!("<Tag>{tag}</Tag>"))
-        .collect();
-    format!("<Tagging><TagSet>{kept}<Tag>{key_element}<Value>{value}</Value></Tag></TagSet></Tagging>")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PROCESSED: &str = "<Tag><Key>processed</Key><Value>true</Value></Tag>";
-
-    #[test]
-    fn the_first_tag() {
-        for none in ["", "<Tagging><TagSet/></Tagging>", "<Tagging><TagSet></TagSet></Tagging>"] {
-            assert_eq!(
-                with_tag(none, ("processed", "true")),
-                format!("<Tagging><TagSet>{PROCESSED}</TagSet></Tagging>")
-            );
-        }
-    }
-
-    #[test]
-    fn other_tags_stay_as_they_are_and_an_old_value_goes() {
-        let answer = "<?xml version=\"1.0\"?>\n<Tagging xmlns=\"x\"><TagSet>\
-                      <Tag><Key>a&amp;b</Key><Value>&lt;1</Value></Tag>\n\
-                      <Tag>\n<Key>processed</Key><Value>false</Value></Tag></TagSet></Tagging>";
-        assert_eq!(
-            with_tag(answer, ("processed", "true")),
-            format!("<Tagging><TagSet><Tag><Key>a&amp;b</Key><Value>&lt;1</Value></Tag>{PROCESSED}</TagSet></Tagging>")
-        );
+fn gone<E>(error: SdkError<E>) -> Result<Tagged, Failure>
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    match error.code() {
+        Some("NoSuchKey" | "NoSuchVersion") => Ok(Tagged::Gone),
+        _ => Err(error.into()),
     }
 }

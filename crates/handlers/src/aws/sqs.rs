@@ -1,13 +1,13 @@
 //! Receiving from an SQS queue, and deleting what is done.
 
-use serde_json::{Value, json};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 
-use super::{Aws, Deadline, Failure, Service};
+use super::{Aws, Deadline, Failure};
 
 /// The most that one receive or one batch may hold. Source: "Amazon SQS message quotas".
 const BATCH: usize = 10;
 /// A long poll asks all of a queue's servers, so that an empty answer means an empty queue.
-const WAIT_SECONDS: u32 = 2;
+const WAIT_SECONDS: i32 = 2;
 const DELETE_TRIES: u32 = 3;
 
 /// A message as it was received.
@@ -24,14 +24,16 @@ pub struct Received {
 impl Aws {
     /// Up to ten messages; none after a short wait on an empty queue.
     pub async fn receive_messages(&self, queue_url: &str, deadline: Deadline) -> Result<Vec<Received>, Failure> {
-        let input = json!({
-            "QueueUrl": queue_url,
-            "MaxNumberOfMessages": BATCH,
-            "WaitTimeSeconds": WAIT_SECONDS,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "MessageGroupId"],
-        });
-        let answer = self.json(Service::Sqs, "ReceiveMessage", &input, deadline).await?;
-        Ok(answer["Messages"].as_array().into_iter().flatten().map(read_message).collect())
+        let call = self
+            .sqs()
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(BATCH as i32)
+            .wait_time_seconds(WAIT_SECONDS)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
+        let answer = deadline.bound(call.send()).await??;
+        Ok(answer.messages.unwrap_or_default().into_iter().map(Received::from).collect())
     }
 
     /// Deletes messages by their receipt handles and returns how many could not be deleted.
@@ -70,27 +72,26 @@ impl Aws {
         handles: &[&String],
         deadline: Deadline,
     ) -> Result<Vec<(usize, bool)>, Failure> {
-        let entries: Vec<_> = handles
-            .iter()
-            .enumerate()
-            .map(|(at, handle)| json!({ "Id": at.to_string(), "ReceiptHandle": handle }))
-            .collect();
-        let input = json!({ "QueueUrl": queue_url, "Entries": entries });
-        let answer = self.json(Service::Sqs, "DeleteMessageBatch", &input, deadline).await?;
-        let failed = answer["Failed"].as_array().into_iter().flatten();
-        let position = |entry: &Value| entry["Id"].as_str()?.parse().ok();
-        Ok(failed.filter_map(|entry| Some((position(entry)?, entry["SenderFault"] == true))).collect())
+        let mut call = self.sqs().delete_message_batch().queue_url(queue_url);
+        for (at, handle) in handles.iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(*handle);
+            call = call.entries(entry.build()?);
+        }
+        let answer = deadline.bound(call.send()).await??;
+        Ok(answer.failed.iter().filter_map(|entry| Some((entry.id().parse().ok()?, entry.sender_fault()))).collect())
     }
 }
 
-fn read_message(message: &Value) -> Received {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let attributes = &message["Attributes"];
-    Received {
-        message_id: text(&message["MessageId"]),
-        receipt_handle: text(&message["ReceiptHandle"]),
-        body: text(&message["Body"]),
-        receive_count: attributes["ApproximateReceiveCount"].as_str().and_then(|count| count.parse().ok()),
-        group: attributes["MessageGroupId"].as_str().map(Into::into),
+impl From<Message> for Received {
+    fn from(message: Message) -> Self {
+        let mut attributes = message.attributes.unwrap_or_default();
+        let receive_count = attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount);
+        Self {
+            receive_count: receive_count.and_then(|count| count.parse().ok()),
+            group: attributes.remove(&MessageSystemAttributeName::MessageGroupId),
+            message_id: message.message_id.unwrap_or_default(),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+        }
     }
 }

@@ -15,10 +15,11 @@ mod trigger;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-use super::aws::{Aws, Deadline};
+use super::aws::{self, Aws, Deadline};
 use super::{Env, log};
 use config::Config;
 use message::{Message, Problem};
@@ -44,9 +45,9 @@ pub struct Invocation {
 
 impl Recorder {
     /// Reads the environment variables that the function is configured with; the error names the wrong one.
-    pub fn from_env(env: Env) -> Result<Self, String> {
+    pub fn from_env(env: Env, http: SharedHttpClient) -> Result<Self, String> {
         let config = Config::from_env(env)?;
-        let aws = Arc::new(Aws::from_env(env)?);
+        let aws = Arc::new(Aws::from_env(env, http)?);
         Ok(Self { table: Table::new(aws.clone(), config.table.clone()), aws, config })
     }
 
@@ -69,7 +70,8 @@ impl Recorder {
 
 /// Runs the handler in the Lambda runtime until Lambda ends the process.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    let recorder = Recorder::from_env(&|name| std::env::var(name).ok()).inspect_err(|error| {
+    let env: Env = &|name| std::env::var(name).ok();
+    let recorder = Recorder::from_env(env, aws::http_client(env)).inspect_err(|error| {
         log::line(log::Level::Error, "cannot start", vec![("error", error.as_str().into())]);
     })?;
     let recorder = &Arc::new(recorder);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use claimctl_claim::record::{attribute, read_text, wire_text};
+use aws_sdk_dynamodb::types::AttributeValue;
+use claimctl_claim::record::attribute;
 use claimctl_claim::{Record, Status};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::aws::{Aws, Condition, Deadline, Failure, Written};
+use crate::aws::{Aws, Condition, Deadline, Failure, Item, Written};
 
 pub struct Table {
     aws: Arc<Aws>,
@@ -54,7 +55,7 @@ impl Table {
     /// Writes a whole record. A removal only marks the record that is there, because what is known of the object is
     /// history worth keeping; where there is none it leaves a mark for creations that come late.
     pub async fn write(&self, record: &Record, guard: Guard<'_>, deadline: Deadline) -> Result<Write, Failure> {
-        let mut item = record.to_wire();
+        let mut item = item(record);
         let condition = guard.condition(record);
         let written = if record.status == Status::Removed {
             for of_the_marker in [attribute::ETAG, attribute::SIZE, attribute::VERSION_ID] {
@@ -70,15 +71,27 @@ impl Table {
 
     /// Sets the status of a record to `processed`, if it is still the one that was seen.
     pub async fn mark_processed(&self, record: &Record, seen: &Seen, deadline: Deadline) -> Result<Write, Failure> {
-        let mut status = Map::new();
-        status.insert(attribute::STATUS.into(), wire_text(Status::Processed.as_str()));
+        let status = Item::from([(attribute::STATUS.into(), text(Status::Processed.as_str()))]);
         let condition = Guard::Unchanged(seen).condition(record);
         Ok(self.aws.set_attributes(&self.name, item_key(record), status, &condition, deadline).await?.into())
     }
 }
 
-fn item_key(record: &Record) -> Value {
-    json!({ attribute::CLAIM_ID: wire_text(&record.claim.id()) })
+/// The record's attributes, each a text or a number.
+fn item(record: &Record) -> Item {
+    let attribute = |value: &Value| match &value["N"] {
+        Value::String(digits) => AttributeValue::N(digits.clone()),
+        _ => text(value["S"].as_str().unwrap_or_default()),
+    };
+    record.to_wire().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+}
+
+fn item_key(record: &Record) -> Item {
+    Item::from([(attribute::CLAIM_ID.into(), text(&record.claim.id()))])
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.into())
 }
 
 impl Seen {
@@ -90,8 +103,8 @@ impl Seen {
         }
     }
 
-    fn read(item: &Value) -> Self {
-        let text = |name| read_text(item, name).map(str::to_owned);
+    fn read(item: &Item) -> Self {
+        let text = |name| item.get(name)?.as_s().ok().cloned();
         Self { sequencer: text(attribute::SEQUENCER), etag: text(attribute::ETAG), status: text(attribute::STATUS) }
     }
 

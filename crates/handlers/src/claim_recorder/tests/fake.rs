@@ -1,4 +1,4 @@
-//! As much of DynamoDB, S3 and SQS as the handler uses, in memory behind a server on loopback.
+//! As much of DynamoDB, S3 and SQS as the handler uses, in memory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::loopback::{Answer, Loopback, Request};
+use crate::fake_http::{Answer, FakeHttp, Request};
 
 #[derive(Default)]
 pub struct State {
@@ -25,15 +25,15 @@ pub struct State {
 }
 
 pub struct Fake {
-    pub server: Loopback,
+    pub http: FakeHttp,
     pub state: Arc<Mutex<State>>,
 }
 
 impl Fake {
-    pub fn start() -> Self {
+    pub fn new() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = state.clone();
-        Self { server: Loopback::start(move |request| Some(shared.lock().unwrap().answer(request))), state }
+        Self { http: FakeHttp::new(move |request| shared.lock().unwrap().answer(request)), state }
     }
 
     /// A text attribute of the record.
@@ -43,10 +43,6 @@ impl Fake {
 
     pub fn put_object(&self, path: &str, etag: &str) {
         self.state.lock().unwrap().objects.insert(path.into(), etag.into());
-    }
-
-    pub fn operations(&self) -> Vec<String> {
-        self.server.requests().iter().map(|request| request.operation().to_owned()).collect()
     }
 }
 
@@ -127,7 +123,9 @@ impl State {
             return Answer::new(404, "<Error><Code>NoSuchKey</Code></Error>");
         };
         match (request.method.as_str(), query) {
-            ("HEAD", _) => Answer { headers: vec![("etag", format!("\"{etag}\""))], ..Answer::new(200, "body") },
+            ("HEAD", _) => {
+                Answer::Http { status: 200, headers: vec![("etag", format!("\"{etag}\""))], body: "body".into() }
+            }
             ("GET", _) => Answer::new(200, "<Tagging><TagSet/></Tagging>"),
             ("PUT", _) => {
                 self.tagged.push(path);

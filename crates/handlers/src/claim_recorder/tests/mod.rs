@@ -7,11 +7,12 @@ use claimctl_claim::synthetic;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fake_http::env;
 use fake::Fake;
 
 fn recorder(fake: &Fake, variables: &[(&str, &str)]) -> Arc<Recorder> {
     let variables = [&[("TABLE_NAME", "t"), ("QUEUE_URL", "q")], variables].concat();
-    Arc::new(Recorder::from_env(&fake.server.env(&variables)).unwrap())
+    Arc::new(Recorder::from_env(&env(&variables), fake.http.client()).unwrap())
 }
 
 fn invocation() -> Invocation {
@@ -52,7 +53,7 @@ fn failed_ids(answer: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_record_has_everything_that_is_known() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let recorder = recorder(&fake, &[("RECORD_TTL_DAYS", "2")]);
     let record = queue_record("m", &created("0A", "e").to_string(), "arn:aws:sqs:r:a:q", "");
     assert_eq!(handle(&recorder, json!({ "Records": [record] })).await.unwrap(), json!({ "batchItemFailures": [] }));
@@ -78,7 +79,7 @@ async fn a_record_has_everything_that_is_known() {
 
 #[tokio::test]
 async fn only_what_failed_comes_back() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let recorder = recorder(&fake, &[]);
     let null_key = r#"{"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":null}}}]}"#;
     let good = created("0A", "e").to_string();
@@ -92,7 +93,7 @@ async fn only_what_failed_comes_back() {
 
 #[tokio::test]
 async fn in_a_fifo_queue_the_rest_of_a_group_waits_behind_a_failure() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let recorder = recorder(&fake, &[]);
     let good = created("0A", "e").to_string();
     let messages = [("1", "a", good.as_str()), ("2", "a", "poison"), ("3", "b", &good), ("4", "a", &good)];
@@ -104,7 +105,7 @@ async fn in_a_fifo_queue_the_rest_of_a_group_waits_behind_a_failure() {
 
 #[tokio::test]
 async fn a_message_without_an_id_fails_its_batch() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let record = json!({ "body": "poison", "eventSource": "aws:sqs" });
     let answer = handle(&recorder(&fake, &[]), json!({ "Records": [record] })).await.unwrap();
     assert_eq!(failed_ids(&answer), [""], "Lambda takes an empty id for the whole batch");
@@ -112,7 +113,7 @@ async fn a_message_without_an_id_fails_its_batch() {
 
 #[tokio::test]
 async fn a_batch_larger_than_what_is_worked_on_at_a_time_is_done_whole() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let body = |n: usize| created("0A", "e").to_string().replace("\"k\"", &format!("\"k{n}\""));
     let records: Vec<_> = (0..35).map(|n| queue_record(&n.to_string(), &body(n), "arn:aws:sqs:r:a:q", "")).collect();
     let answer = handle(&recorder(&fake, &[]), json!({ "Records": records })).await.unwrap();
@@ -122,7 +123,7 @@ async fn a_batch_larger_than_what_is_worked_on_at_a_time_is_done_whole() {
 
 #[tokio::test]
 async fn a_claim_that_fails_does_not_keep_its_neighbours_from_being_recorded() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let mut two = repair();
     two["Records"].as_array_mut().unwrap().extend(created("0A", "e")["Records"].as_array().unwrap().clone());
     two["Records"][0]["s3"]["object"]["key"] = "gone".into();
@@ -133,19 +134,19 @@ async fn a_claim_that_fails_does_not_keep_its_neighbours_from_being_recorded() {
 
 #[tokio::test]
 async fn nothing_is_started_when_time_is_up() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let late = Invocation { deadline: Deadline::after(Duration::ZERO), ..invocation() };
     let record = queue_record("m", &created("0A", "e").to_string(), "arn:aws:sqs:r:a:q", "");
     let answer = recorder(&fake, &[]).handle(json!({ "Records": [record] }), late.clone()).await.unwrap();
     assert_eq!(failed_ids(&answer), ["m"]);
     let summary = recorder(&fake, &[]).handle(json!({ "claimctl": "poll" }), late).await.unwrap();
     assert_eq!((&summary["received"], &summary["emptied"]), (&json!(0), &json!(false)));
-    assert!(fake.operations().is_empty());
+    assert!(fake.http.operations().is_empty());
 }
 
 #[tokio::test]
 async fn polling_deletes_only_what_is_recorded() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let body = |n: usize| created("0A", "e").to_string().replace("\"k\"", &format!("\"k{n}\""));
     let mut queue: Vec<_> = (0..23).map(|n| (format!("m{n}"), body(n))).collect();
     queue.insert(7, ("bad".into(), "poison".into()));
@@ -159,14 +160,14 @@ async fn polling_deletes_only_what_is_recorded() {
 
 #[tokio::test]
 async fn polling_needs_a_queue() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let problem = handle(&recorder(&fake, &[("QUEUE_URL", "")]), json!({ "claimctl": "poll" })).await.unwrap_err();
     assert!(matches!(problem, Problem::NoQueue));
 }
 
 #[tokio::test]
 async fn tagging_marks_the_record_as_processed_and_is_not_done_twice() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "e");
     let recorder = recorder(&fake, &[("AFTER_PROCESSING", "tag")]);
     for _ in 0..2 {
@@ -180,7 +181,7 @@ async fn tagging_marks_the_record_as_processed_and_is_not_done_twice() {
 async fn an_after_step_cut_short_is_run_by_the_redelivery() {
     for cut in ["DELETE", "UpdateItem"] {
         for event in [created("0A", "e"), repair()] {
-            let fake = Fake::start();
+            let fake = Fake::new();
             fake.put_object("b/k", "e");
             fake.state.lock().unwrap().refuse_once = vec![cut];
             let recorder = recorder(&fake, &[("AFTER_PROCESSING", "delete")]);
@@ -195,7 +196,7 @@ async fn an_after_step_cut_short_is_run_by_the_redelivery() {
 
 #[tokio::test]
 async fn a_newer_object_is_never_deleted_for_an_older_claim() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "newer");
     let recorder = recorder(&fake, &[("AFTER_PROCESSING", "delete")]);
     handle(&recorder, created("0A", "e")).await.unwrap();
@@ -205,7 +206,7 @@ async fn a_newer_object_is_never_deleted_for_an_older_claim() {
 
 #[tokio::test]
 async fn without_an_etag_nothing_is_deleted() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "e");
     let recorder = recorder(&fake, &[("AFTER_PROCESSING", "delete")]);
     assert!(matches!(handle(&recorder, created("0A", "")).await, Err(Problem::NoEtag)));
@@ -214,13 +215,13 @@ async fn without_an_etag_nothing_is_deleted() {
 
 #[tokio::test]
 async fn a_wrong_configuration_is_named_before_anything_is_handled() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     for (variables, named) in [
         (vec![], "TABLE_NAME"),
         (vec![("TABLE_NAME", "t"), ("AWS_REGION", "")], "AWS_DEFAULT_REGION"),
         (vec![("TABLE_NAME", "t"), ("AWS_SECRET_ACCESS_KEY", "")], "AWS_SECRET_ACCESS_KEY"),
     ] {
-        let error = Recorder::from_env(&fake.server.env(&variables)).err().unwrap();
+        let error = Recorder::from_env(&env(&variables), fake.http.client()).err().unwrap();
         assert!(error.starts_with(named), "{error}");
     }
 }

@@ -31,14 +31,14 @@ fn texts(fields: &[Option<String>; 3]) -> [&str; 3] {
 
 #[tokio::test]
 async fn a_removal_keeps_what_is_known_of_the_object() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     handle_all(&fake, &[created("0A", "e"), removed("0B")]).await;
     assert_eq!(texts(&record(&fake)), ["removed", "e", "0B"]);
 }
 
 #[tokio::test]
 async fn a_delete_marker_does_not_pass_for_the_object() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let marker = with_version(event("ObjectRemoved:DeleteMarkerCreated", "0B", "marker"), "v2");
     handle_all(&fake, &[with_version(created("0A", "e"), "v1"), marker]).await;
     assert_eq!(texts(&record(&fake)), ["removed", "e", "0B"]);
@@ -47,14 +47,14 @@ async fn a_delete_marker_does_not_pass_for_the_object() {
 
 #[tokio::test]
 async fn a_removal_that_overtakes_its_creation_still_wins() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     handle_all(&fake, &[removed("0B"), created("0A", "e")]).await;
     assert_eq!(texts(&record(&fake)), ["removed", "none", "0B"]);
 }
 
 #[tokio::test]
 async fn the_removal_of_another_version_changes_nothing() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     let current = with_version(created("0A", "e"), "v2");
     handle_all(&fake, &[with_version(removed("09"), "v1"), current.clone()]).await;
     handle_all(&fake, &[with_version(removed("0B"), "v1")]).await;
@@ -66,7 +66,7 @@ async fn the_removal_of_another_version_changes_nothing() {
 
 #[tokio::test]
 async fn a_repair_records_the_object_as_it_is_and_only_once() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "e");
     handle_all(&fake, &[repair(), repair()]).await;
     assert_eq!(texts(&record(&fake)), ["recorded", "e", "none"]);
@@ -75,7 +75,7 @@ async fn a_repair_records_the_object_as_it_is_and_only_once() {
 
 #[tokio::test]
 async fn a_repair_leaves_a_right_record_alone_and_replaces_a_stale_one() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "e");
     handle_all(&fake, &[created("0A", "e"), repair()]).await;
     assert_eq!(texts(&record(&fake)), ["recorded", "e", "0A"]);
@@ -86,7 +86,7 @@ async fn a_repair_leaves_a_right_record_alone_and_replaces_a_stale_one() {
 
 #[tokio::test]
 async fn a_repair_brings_back_the_record_of_an_object_that_is_there_again() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "e");
     handle_all(&fake, &[created("0A", "e"), removed("0B"), repair()]).await;
     assert_eq!(texts(&record(&fake)), ["recorded", "e", "none"]);
@@ -94,7 +94,7 @@ async fn a_repair_brings_back_the_record_of_an_object_that_is_there_again() {
 
 #[tokio::test]
 async fn after_a_repair_the_object_tells_late_events_from_new_ones() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "e2");
     handle_all(&fake, &[repair(), created("0A", "e1")]).await;
     assert_eq!(texts(&record(&fake)), ["recorded", "e2", "none"], "late");
@@ -104,7 +104,7 @@ async fn after_a_repair_the_object_tells_late_events_from_new_ones() {
 
 #[tokio::test]
 async fn after_a_repair_a_removal_counts_only_if_the_object_is_gone() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "e");
     handle_all(&fake, &[repair(), removed("0A")]).await;
     assert_eq!(texts(&record(&fake)), ["recorded", "e", "none"]);
@@ -115,7 +115,7 @@ async fn after_a_repair_a_removal_counts_only_if_the_object_is_gone() {
 
 #[tokio::test]
 async fn an_event_for_a_processed_object_does_not_make_it_unprocessed() {
-    let fake = Fake::start();
+    let fake = Fake::new();
     fake.put_object("b/k", "e");
     let tagging = recorder(&fake, &[("AFTER_PROCESSING", "tag")]);
     handle(&tagging, created("0A", "e")).await.unwrap();
@@ -132,7 +132,7 @@ proptest! {
         arrivals in proptest::collection::vec((1u32..6, any::<bool>()), 1..12),
         removals in proptest::collection::vec(any::<bool>(), 6),
     ) {
-        let fake = Fake::start();
+        let fake = Fake::new();
         let of = |n: u32| {
             let sequencer = format!("{n:04X}");
             if removals[n as usize] { removed(&sequencer) } else { created(&sequencer, &sequencer) }

@@ -1,0 +1,46 @@
+//! Until when a call may take, its retries included.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Failure;
+
+/// The moment by which an invocation has to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    pub fn after(time: Duration) -> Self {
+        Self(Instant::now() + time)
+    }
+
+    /// Whether more than `time` is left.
+    pub fn allows(self, time: Duration) -> bool {
+        self.left() > time
+    }
+
+    /// Waits for a call for as long as there is time. Where there is none, nothing is sent.
+    pub(super) async fn bound<T>(self, call: impl Future<Output = T>) -> Result<T, Failure> {
+        if self.left().is_zero() {
+            return Err(Failure::TimeIsUp);
+        }
+        tokio::time::timeout_at(self.0, call).await.map_err(|_| Failure::TimeIsUp)
+    }
+
+    fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_passes() {
+        assert!(Deadline::after(Duration::from_secs(60)).allows(Duration::from_secs(30)));
+        assert!(!Deadline::after(Duration::from_secs(60)).allows(Duration::from_secs(90)));
+        assert!(!Deadline::after(Duration::ZERO).allows(Duration::ZERO));
+    }
+}
