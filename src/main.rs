@@ -17,13 +17,16 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     let cancel = Cancel::default();
-    let ended = Ctx::new(cli.manners(), cancel.clone()).and_then(|ctx| run(cli, &ctx));
-    let exit = ended.unwrap_or_else(|error| {
-        output::print_error(&error);
-        match (error.kind(), cancel.exit()) {
-            (Kind::Interrupted, Some(signal)) => signal,
-            _ => error.exit(),
+    let ended = match Ctx::new(cli.manners(), cancel.clone(), cli::takes_target) {
+        Ok(ctx) => run(cli, &ctx).inspect_err(|error| output::print_error(error, |hint| ctx.hint(hint))),
+        Err(error) => {
+            output::print_error(&error, ToString::to_string);
+            Err(error)
         }
+    };
+    let exit = ended.unwrap_or_else(|error| match (error.kind(), cancel.exit()) {
+        (Kind::Interrupted, Some(signal)) => signal,
+        _ => error.exit(),
     });
     ExitCode::from(exit.code())
 }
@@ -42,7 +45,7 @@ fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
             .changes
             .end(outcome.as_ref().map(|outcome| (outcome.exit(), || outcome.page().sentences())), ctx.cancel.exit())
         {
-            output::print_error(&error);
+            output::print_error(&error, |hint| ctx.hint(hint));
         }
         output::print(&outcome?, ctx)
     });

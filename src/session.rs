@@ -57,6 +57,7 @@ impl Session {
         let choice = args.choose(ctx, &mut config)?;
         let mut session = Session::of(ctx, config, choice, args.endpoint_url.clone()).await?;
         session.target.flags = args::line(&args.besides(ctx));
+        ctx.reached_by(args.words(ctx));
         Ok(session)
     }
 

@@ -80,7 +80,7 @@ async fn converge(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Resul
     let what = format!("make {} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.place.account);
     let agreed = target.authorize(ctx, &Intent { what, destroys: false }).await?;
     let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await;
-    report(Bootstrap::applied(&plan, applied))
+    report(Bootstrap::applied(ctx, &plan, applied))
 }
 
 async fn destroy(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Result<Outcome> {
@@ -102,7 +102,7 @@ async fn destroy(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Result
     // The answer may have taken a while, and somebody may have deployed meanwhile.
     let demolition = bootstrap::demolition(target, spec.clone()).await?;
     let (remains, failed) = bootstrap::destroy(target, demolition, &agreed, &ctx.cancel, &*ctx.progress).await;
-    report(destroyed(remains, failed.map(|error| Failure::of(&error))))
+    report(destroyed(remains, failed.map(|error| Failure::of(ctx, &error))))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -149,7 +149,7 @@ impl Bootstrap {
         }
     }
 
-    fn applied(plan: &Plan, applied: Applied) -> Bootstrap {
+    fn applied(ctx: &Ctx, plan: &Plan, applied: Applied) -> Bootstrap {
         let mut notes = plan.notes.clone();
         notes.extend(applied.left.iter().map(|left| {
             format!("{} {}: {} was set and is not seen yet ({})", left.resource, left.name, left.setting, left.now)
@@ -160,7 +160,7 @@ impl Bootstrap {
             converged: all_done && applied.left.is_empty() && applied.failed.is_none(),
             steps: applied.steps,
             notes,
-            failed: applied.failed.as_ref().map(Failure::of),
+            failed: applied.failed.as_ref().map(|error| Failure::of(ctx, error)),
             ..Bootstrap::planned(plan, Mode::Apply)
         }
     }

@@ -30,7 +30,7 @@ pub mod values;
 pub mod verify;
 
 use claimctl_core::error::Result;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use crate::context::{ColorChoice, Ctx, Format, Manners};
 use crate::output::Outcome;
@@ -133,6 +133,18 @@ impl Cli {
             yes: self.output.yes,
         }
     }
+}
+
+/// Whether the verb of a command, given by its words, takes the flags that lead to an environment.
+pub fn takes_target(words: &[String]) -> bool {
+    let mut command = Cli::command();
+    for word in words {
+        match command.find_subcommand(word) {
+            Some(verb) => command = verb.clone(),
+            None => break,
+        }
+    }
+    command.get_arguments().any(|argument| argument.get_long() == Some("endpoint-url"))
 }
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {

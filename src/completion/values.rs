@@ -67,7 +67,7 @@ struct Known {
 impl Known {
     fn here() -> Option<Known> {
         let manners = Manners { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
-        let ctx = Ctx::new(manners, Cancel::default()).ok()?;
+        let ctx = Ctx::new(manners, Cancel::default(), |_| false).ok()?;
         // A file that cannot be read now may be read tomorrow; what was seen is known without it.
         let config = Config::find(&ctx).unwrap_or_default();
         let typed = environment_in(std::env::args_os().skip_while(|word| word != "--").skip(1));

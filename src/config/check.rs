@@ -46,7 +46,7 @@ impl Findings {
     /// The first problem as an error: a configuration with problems is not used.
     pub fn into_result(self) -> Result<()> {
         let Some(first) = self.problems.first() else { return Ok(()) };
-        let error = Error::usage(format!("{}: {}", first.place(), first.message)).hint(&first.hint);
+        let error = Error::usage(format!("{}: {}", first.place(), first.message)).hint(first.hint.as_str());
         match self.problems.len() - 1 {
             0 => Err(error),
             more => Err(error.hint(format!("{more} more: claimctl config check"))),

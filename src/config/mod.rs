@@ -202,7 +202,7 @@ mod tests {
     fn an_error_names_line_column_and_the_nearest_key() {
         let error = read("[project]\nname = \"a\"\n[environments.dev]\n  regoin = \"us-east-1\"\n").unwrap_err();
         assert!(error.to_string().contains("claimctl.toml:4:3: unknown field `regoin`"), "{error}");
-        assert_eq!(error.hints(), ["did you mean region?"]);
+        assert_eq!(error.advice(), "did you mean region?");
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub use stdout::{Stdout, say};
 
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Hint;
 use claimctl_core::units;
 
 use crate::context::{Ctx, Format};
@@ -40,8 +41,8 @@ pub fn print(outcome: &Outcome, ctx: &Ctx) -> Result<Exit> {
     Ok(outcome.exit())
 }
 
-/// Says what went wrong on stderr: the message, its causes, what to do.
-pub fn print_error(error: &Error) {
+/// Says what went wrong on stderr: the message, its causes, what to do, as `hint` writes it out.
+pub fn print_error(error: &Error, hint: impl Fn(&Hint) -> String) {
     if error.kind() == Kind::ClosedPipe {
         return;
     }
@@ -53,6 +54,6 @@ pub fn print_error(error: &Error) {
         lines.push(if depth == 0 { format!("error: {message}") } else { format!("  because: {message}") });
     }
     lines.extend(error.said().iter().map(|line| format!("  | {}", units::printable(line))));
-    lines.extend(error.hints().iter().map(|hint| format!("hint: {hint}")));
+    lines.extend(error.hints().iter().map(|each| format!("hint: {}", hint(each))));
     say(&lines.join("\n"));
 }

@@ -60,7 +60,7 @@ impl Server {
     pub fn up() -> Server {
         let home = tempfile::tempdir().unwrap();
         let manners = Manners { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
-        let ctx = Ctx::new(manners, Cancel::default()).unwrap();
+        let ctx = Ctx::new(manners, Cancel::default(), |_| false).unwrap();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/claimctl");
         let ctx = ctx.with_paths(Paths { cache, state: home.path().join("server") });
         let started = wait_for(Sandbox::at(&ctx.paths).start(&ctx)).unwrap();

@@ -9,6 +9,7 @@ pub mod exit;
 pub mod folder;
 pub mod lock;
 pub mod names;
+pub mod next;
 pub mod progress;
 pub mod spool;
 pub mod time;

@@ -238,7 +238,7 @@ async fn get(args: &Args, ctx: &Ctx, target: &Session, claims: Vec<Claim>, to: &
         match get_one(args, ctx, &s3, &claim, to).await {
             Ok(payload) => payloads.push(payload),
             Err(error) if alone || ctx.cancel.is_cancelled() => return Err(error),
-            Err(error) => payloads.push(Payload::failed(claim, &error)),
+            Err(error) => payloads.push(Payload::failed(ctx, claim, &error)),
         }
     }
     Ok(payloads)

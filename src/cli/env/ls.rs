@@ -90,7 +90,7 @@ fn rows(config: &Config) -> impl Iterator<Item = Row> {
 async fn check(ctx: &Ctx, config: &Config, endpoint: Option<&str>, row: Row) -> Row {
     match actual_account(ctx, config, endpoint, &row.name).await {
         Ok(actual) => Row { account: Account::new(row.account.expected, Some(actual)), ..row },
-        Err(error) => Row { failure: Some(Failure::from(&error)), ..row },
+        Err(error) => Row { failure: Some(Failure::of(ctx, &error)), ..row },
     }
 }
 

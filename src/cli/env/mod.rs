@@ -61,10 +61,11 @@ struct Failure {
     exit: Exit,
 }
 
-impl From<&Error> for Failure {
-    fn from(error: &Error) -> Self {
+impl Failure {
+    fn of(ctx: &Ctx, error: &Error) -> Self {
         let causes = error.chain().split_off(1);
-        Failure { message: error.to_string(), causes, hints: error.hints().to_vec(), exit: error.exit() }
+        let hints = error.hints().iter().map(|hint| ctx.hint(hint)).collect();
+        Failure { message: error.to_string(), causes, hints, exit: error.exit() }
     }
 }
 

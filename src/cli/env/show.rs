@@ -70,10 +70,10 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
         Choice::Local { .. } => (None, None),
     };
     let target = Session::of(ctx, config, choice, target.endpoint_url).await?;
-    report(look(&target, declared, profile).await)
+    report(look(ctx, &target, declared, profile).await)
 }
 
-async fn look(target: &Session, declared: Option<Environment>, profile: Option<String>) -> Shown {
+async fn look(ctx: &Ctx, target: &Session, declared: Option<Environment>, profile: Option<String>) -> Shown {
     let caller = target.caller().await;
     let (source, surfaces) = match &caller {
         Ok(_) => (credentials::source(target.sdk()).await, target.surfaces().await.ok()),
@@ -104,7 +104,7 @@ async fn look(target: &Session, declared: Option<Environment>, profile: Option<S
         lock_table: of(|environment| environment.lock_table),
         kms_key: of(|environment| environment.kms_key),
         stacks: surfaces.iter().flat_map(|surfaces| &surfaces.0).map(|surface| surface.stack.clone()).collect(),
-        failure: caller.err().as_ref().map(Failure::from),
+        failure: caller.err().as_ref().map(|error| Failure::of(ctx, error)),
     }
 }
 

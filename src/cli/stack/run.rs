@@ -60,11 +60,11 @@ impl StackRun {
         StackRun { plan, standing, done: Vec::new(), failed: None, again: None }
     }
 
-    pub fn applied(stack: &str, planned: &Planned, applied: Applied) -> StackRun {
+    pub fn applied(ctx: &Ctx, stack: &str, planned: &Planned, applied: Applied) -> StackRun {
         let standing = if applied.failed.is_some() { Standing::Failed } else { Standing::Done };
         let failed = applied.failed.as_ref().map(|error| {
             let exit = if applied.done.is_empty() { error.exit() } else { Exit::Partial };
-            Failure { exit, ..Failure::of(error) }
+            Failure { exit, ..Failure::of(ctx, error) }
         });
         let again = planned.file.made_again();
         StackRun { done: applied.done, failed, again, ..StackRun::planned(stack, planned, standing) }
@@ -125,7 +125,7 @@ pub async fn each(
             Err(error) if stacks.len() == 1 => return Err(error),
             // Nothing was agreed to, and nothing after it is to be begun.
             Err(error) if error.kind() == Kind::Interrupted => return Err(so_far(error, &runs)),
-            Err(error) => runs.push(StackRun::without_plan(stack, Standing::Failed, Some(Failure::of(&error)))),
+            Err(error) => runs.push(StackRun::without_plan(stack, Standing::Failed, Some(Failure::of(ctx, &error)))),
         }
     }
     // The whole command as it was typed: another one would do something else, and what is done stays as it is.

@@ -97,7 +97,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
             Ok(Imported::Already) => Standing::Already,
             Err(error) if alone => return Err(error),
             Err(error) => {
-                resource.failed = Some(Failure::of(&error));
+                resource.failed = Some(Failure::of(ctx, &error));
                 Standing::Failed
             }
         };

@@ -68,7 +68,8 @@ impl Check {
 
     /// An error that another part of claimctl would end with, and its hints.
     fn error(self, status: Status, error: &Error) -> Finding {
-        let fix = (!error.hints().is_empty()).then(|| error.hints().join("; "));
+        let hints: Vec<String> = error.hints().iter().map(ToString::to_string).collect();
+        let fix = (!hints.is_empty()).then(|| hints.join("; "));
         Finding { fix, ..self.finding(status, error.chain().join(": ")) }
     }
 }

@@ -63,7 +63,10 @@ impl Known {
 
     /// What an operator should know although the names of other stacks work.
     pub fn notes(&self) -> Vec<String> {
-        let told = |error: &Error| [&[error.chain().join(": ")], error.hints()].concat().join("; ");
+        let told = |error: &Error| {
+            let hints = error.hints().iter().map(ToString::to_string);
+            std::iter::once(error.chain().join(": ")).chain(hints).collect::<Vec<_>>().join("; ")
+        };
         match (self.is_blind(), self.broken.first()) {
             (true, Some(error)) => vec![format!("logical names are not known here: {}", told(error))],
             (true, None) => vec![format!("logical names are not known here: {}", self.told_hidden())],

@@ -142,6 +142,6 @@ mod tests {
         std::fs::write(&path, "no zip").unwrap();
         let error = Package::read(&path).err().unwrap();
         assert_eq!(error.kind(), Kind::Usage);
-        assert!(error.hints()[0].contains("claimctl package build"));
+        assert!(error.advice().contains("claimctl package build"));
     }
 }

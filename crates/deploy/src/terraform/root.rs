@@ -186,6 +186,6 @@ pub(in crate::terraform) mod tests {
         assert_eq!(stacks(project.path()), ["claim-check", "fan-out"]);
         assert!(folder(project.path(), "fan-out").is_ok());
         let error = folder(project.path(), "claimcheck").unwrap_err();
-        assert_eq!(error.hints(), ["did you mean claim-check?"]);
+        assert_eq!(error.advice(), "did you mean claim-check?");
     }
 }

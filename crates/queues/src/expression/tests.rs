@@ -99,7 +99,7 @@ fn what_fails_on_one_message_names_it_and_goes_on_with_the_next() {
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.to_string().starts_with("the jq expression fails on message m-1: "), "{error}");
         assert!(error.to_string().len() < 1_000, "{error}");
-        assert!(error.hints()[0].contains('?'));
+        assert!(error.advice().contains('?'));
     }
     assert!(expression.holds(&message(r#"{"kind":"a"}"#)).unwrap());
     let long = Expression::parse("error(\"é\" * 100000)").unwrap();

@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(ambiguous.exit(), claimctl_core::exit::Exit::Usage);
         let missing = find(&runs, "20261121-1530-7f3c").unwrap_err();
         assert_eq!(missing.exit(), claimctl_core::exit::Exit::NotFound);
-        assert!(missing.hints()[0].contains("20261121-1530-7f3a"), "{:?}", missing.hints());
+        assert!(missing.advice().contains("20261121-1530-7f3a"), "{:?}", missing.hints());
         assert!(find(&runs, "").is_err());
     }
 }

@@ -175,7 +175,7 @@ impl Payload {
                 let why = file.error.clone().unwrap_or_default();
                 let text = format!("the payload was not uploaded, and nothing was sent: {why}");
                 let error = Error::new(kind_of(uploads.exit()), text);
-                Err(uploads.hints.iter().fold(error, |error, hint| error.hint(hint)))
+                Err(uploads.hints.iter().fold(error, |error, hint| error.hint(hint.as_str())))
             }
         }
     }

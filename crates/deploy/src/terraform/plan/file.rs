@@ -334,7 +334,7 @@ mod tests {
         let state = StateAt { bucket: "other".into(), ..root().state };
         refused(&Root { state, ..root() }, REGION, ACCOUNT, "state bucket");
         let error = PlanFile::read(Path::new("no such/plan"), &root(), REGION, ACCOUNT).unwrap_err();
-        assert_eq!(error.hints(), ["make a new one: claimctl plan claim-check --env dev --plan-file 'no such/plan'"]);
+        assert_eq!(error.advice(), "make a new one: claimctl plan claim-check --env dev --plan-file 'no such/plan'");
         std::fs::write(&path, "a plam").unwrap();
         refused(&root(), REGION, ACCOUNT, "is not the plan that was made");
     }

@@ -153,7 +153,7 @@ async fn a_run_is_forgotten_only_when_nothing_is_left_of_it() {
     drop(run);
     let undecided = journal.remove(&summary, false).unwrap_err();
     assert_eq!(undecided.exit(), Exit::Refused);
-    assert!(undecided.hints()[0].contains("claimctl queue send"), "{:?}", undecided.hints());
+    assert!(undecided.advice().contains("claimctl queue send"), "{:?}", undecided.hints());
     journal.remove(&summary, true).unwrap();
     assert!(journal.runs().unwrap().is_empty());
     assert!(journal.items(&summary, None, None, 1).unwrap().is_empty());
