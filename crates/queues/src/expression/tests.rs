@@ -72,7 +72,7 @@ fn what_does_not_parse_says_where() {
         assert!(error.to_string().contains(why), "{expression}: {error}");
         let caret = &error.said()[1];
         assert_eq!(caret.find('^'), Some(column), "{expression}\n{}", error.said().join("\n"));
-        assert!(error.hints().iter().any(|hint| hint.contains(EXAMPLE)));
+        assert!(error.advice().contains(EXAMPLE));
     }
     let error = Expression::parse(".a\n | .b |").unwrap_err();
     assert!(error.to_string().ends_with("(line 2, column 8)"), "{error}");
@@ -87,7 +87,7 @@ fn what_does_not_parse_says_where() {
 fn nothing_but_the_message_is_seen() {
     for expression in ["env", "$ENV", "input", "inputs", "debug", "stderr", "halt", "halt_error", "env.PATH"] {
         let error = Expression::parse(expression).unwrap_err();
-        assert!(error.hints().iter().any(|hint| hint.contains("nothing else")), "{expression}: {error}");
+        assert!(error.advice().contains("nothing else"), "{expression}: {error}");
     }
 }
 
