@@ -4,6 +4,7 @@
 pub mod artifact;
 pub mod backend;
 pub mod bootstrap;
+mod next;
 pub mod project;
 pub mod state;
 pub mod surfaces;

@@ -8,12 +8,14 @@ use claimctl_aws::policy::{Place, Statement};
 use claimctl_aws::target::{Change, Target};
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::store::{GET, LIST, no_bucket};
 use crate::backend::BackendFile;
 use crate::bootstrap::key_arn;
+use crate::next::bootstrap;
 use crate::terraform::{Root, StateAt};
 
 const DELETE: &str = "s3:DeleteObject";
@@ -150,7 +152,7 @@ pub(super) async fn item(target: &Target, table: &str, state: &StateAt) -> Resul
     let answer = get.key(LOCK_ID, AttributeValue::S(lock_id.clone())).send().await;
     if answer.as_ref().err().and_then(code) == Some("ResourceNotFoundException") {
         return Err(Error::not_found(format!("there is no lock table {table}"))
-            .hint(format!("make it: claimctl bootstrap --env {}", target.name())));
+            .next("make it", bootstrap(target.name())));
     }
     let answer = answer.or_needs(&format!("read {lock_id} in {table}"), GET_ITEM, &table_arn(target, table))?;
     Ok(answer.item.map(|item| {
@@ -194,7 +196,7 @@ pub async fn unlock(target: &Target, root: &Root, lock: &Lock, agreed: &Change) 
 
 fn changed(held: &Held) -> Error {
     Error::refused(format!("{} has changed since it was looked at, so it was left as it is", held.place()))
-        .hint("run the same command again with --dry-run to see who holds it now")
+        .next("see who holds it now", Next::again().word("--dry-run"))
 }
 
 async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {

@@ -114,7 +114,7 @@ fn unreadable(store: &Store, stack: &str, version_id: Option<&str>) -> Error {
             quoted(id)
         )),
         None => error
-            .hint(format!("keep it, because no version of it stays: claimctl state pull {stack} --env {environment} --to FILE"))
+            .next("keep it, because no version of it stays", store.next("state pull", stack).flag("--to", "FILE"))
             .hint(format!("then take it out of the way: {remove}")),
     }
 }
@@ -145,7 +145,7 @@ fn another(store: &Store, stack: &str, there: &Header, content: &Content) -> Err
     ))
     .caused_by("states of different lineages have nothing to do with each other")
     .hint("nothing was done; is it another stack's, or another environment's?")
-    .hint(format!("which lineages there were: claimctl state versions {stack} --env {environment}"))
+    .next("which lineages there were", store.next("state versions", stack))
 }
 
 /// What is there once it is done.

@@ -26,7 +26,7 @@ pub use plan::make::{Mode, Planned, Wish};
 pub use plan::summary::{Action, Change, Counts, Summary};
 pub use root::{GLOBAL, Root, StateAt, stacks, stacks_of};
 pub use run::driver::Terraform;
-pub use run::locked::since;
+pub use run::locked::{look_at_lock, since};
 pub use source::{ArtifactOf, Handler};
 pub use unfinished::errored::is_one as is_errored;
 pub use unfinished::existing::import as import_command;

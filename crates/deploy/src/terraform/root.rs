@@ -7,8 +7,10 @@ use claimctl_aws::target::Target;
 use claimctl_core::context::Paths;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::names;
+use claimctl_core::next::Next;
 
 use crate::backend::BackendFile;
+use crate::next::{bootstrap, in_an_environment, of_stack};
 use crate::project::Project;
 use crate::state::{Workplace, state_key};
 use crate::terraform::source;
@@ -25,8 +27,6 @@ pub struct Root {
     /// The root module.
     pub folder: PathBuf,
     pub environment: String,
-    /// What was typed to reach it, besides the environment.
-    pub flags: String,
     /// Terraform's own folder for this root and environment, and claimctl's notes beside it. Private.
     pub data_dir: PathBuf,
     pub backend: BackendFile,
@@ -44,7 +44,7 @@ pub struct StateAt {
 impl Root {
     pub fn find(paths: &Paths, target: &Target, project: &Project, stack: &str) -> Result<Root> {
         let environment = target.environment.clone().ok_or_else(|| {
-            Error::usage("a stack lives in an environment").hint("name one of claimctl.toml: --env dev")
+            Error::usage("a stack lives in an environment").next("name one of claimctl.toml", in_an_environment())
         })?;
         let data = paths.state.join(&project.name).join("terraform");
         let project = project.folder()?;
@@ -53,7 +53,7 @@ impl Root {
         let bucket = backend.get("bucket").ok_or_else(|| {
             Error::not_found(format!("nothing says where environment {environment} keeps its state"))
                 .caused_by(format!("{} names no bucket", backend.path.display()))
-                .hint(format!("make the state bucket: claimctl bootstrap --env {environment}"))
+                .next("make the state bucket", bootstrap(&environment))
                 .hint("where it is made already, commit the file that bootstrap wrote")
         })?;
         Ok(Root {
@@ -63,7 +63,6 @@ impl Root {
             data_dir: data.join(&environment).join(stack),
             state: StateAt { bucket, key: state_key(&backend.workspace_key_prefix(), &environment, stack) },
             backend,
-            flags: target.flags.clone(),
             environment,
         })
     }
@@ -92,19 +91,14 @@ impl Root {
         Workplace { folder, data_dir, running: self.running(), program: program.to_owned() }
     }
 
-    /// How the stack is named to a verb: `claim-check --env dev`.
-    pub fn typed(&self) -> String {
-        format!("{} {}", self.stack, self.reached())
-    }
-
-    /// How its environment is named to a verb: `--env dev`.
-    pub fn reached(&self) -> String {
-        format!("--env {}{}", self.environment, self.flags)
+    /// A command about this stack in this environment.
+    pub fn next(&self, verb: &str) -> Next {
+        of_stack(verb, &self.stack, &self.environment)
     }
 
     /// The command that brings an older state back.
-    pub fn restored_by(&self) -> String {
-        format!("claimctl state restore {} VERSION {}", self.stack, self.reached())
+    pub fn restore(&self) -> Next {
+        self.next("state restore").word("VERSION")
     }
 
     /// The stack and where it is, as the operator would say it.
@@ -166,7 +160,6 @@ pub(in crate::terraform) mod tests {
             stack: "claim-check".to_owned(),
             folder: project.join("terraform/stacks/claim-check"),
             environment: "dev".to_owned(),
-            flags: String::new(),
             data_dir: project.join("data"),
             backend: BackendFile { path: project.join("backend"), content: None },
             state: StateAt { bucket: "state".to_owned(), key: "claim-check/dev/claim-check.tfstate".to_owned() },

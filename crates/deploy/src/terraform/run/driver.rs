@@ -12,9 +12,11 @@ use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::folder::create_private;
 use claimctl_core::lock;
+use claimctl_core::next::Hint;
 use claimctl_core::progress::Progress;
 use tokio::process::Command;
 
+use crate::next::bootstrap;
 use crate::project::Project;
 use crate::state::turns;
 use crate::surfaces::surface_key;
@@ -93,11 +95,11 @@ impl Terraform {
         // Another machine may have seen it, and this one is about to begin it anew.
         if !has_state && state::was_deleted(target, &terraform.root).await {
             let root = &terraform.root;
-            ctx.progress.note(&format!(
-                "note: the state of {} was deleted, and what it listed may still be there; to bring it back: {}",
-                root.name(),
-                root.restored_by()
-            ));
+            let why = format!(
+                "the state of {} was deleted, and what it listed may still be there; to bring it back",
+                root.name()
+            );
+            ctx.progress.hint(&Hint::Run { why, next: root.restore() });
         }
         Ok((terraform, has_state))
     }
@@ -180,18 +182,12 @@ impl Terraform {
         }
     }
 
-    /// The turn is still ours: what lies there is of this run.
+    /// The lock is still ours: what lies there is of this run.
     fn take_errored(&self) {
-        self.progress.note(&match errored::take(&self.root) {
-            Ok(None) => return,
-            Ok(Some(file)) => format!(
-                "note: the state is not saved yet; save it: {}",
-                errored::saved_by(&self.root.stack, &self.root.environment, &file)
-            ),
-            Err(error) => {
-                format!("note: a state that could not be saved stays where it is: {}", error.chain().join(": "))
-            }
-        });
+        if let Err(error) = errored::take(&self.root) {
+            let why = error.chain().join(": ");
+            self.progress.note(&format!("note: a state that could not be saved stays where it is: {why}"));
+        }
     }
 
     /// Runs a command whose output is text, and gives its stdout.
@@ -258,6 +254,10 @@ impl Terraform {
     /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     /// `takes_extra` where it has taken the arguments that the operator gave it.
     pub fn check(&self, ended: &Ended, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
+        self.judge(ended, said, doing, takes_extra).map_err(|error| errored::with_unsaved(error, &self.root))
+    }
+
+    fn judge(&self, ended: &Ended, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
@@ -267,10 +267,8 @@ impl Terraform {
             _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program, takes_extra)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
-            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
-                "what it was doing may be there without being in the state: claimctl plan {}",
-                self.root.typed()
-            ))),
+            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}"))
+                .next("what it was doing may be there without being in the state", self.root.next("plan"))),
         }
     }
 
@@ -293,7 +291,7 @@ fn full(doing: &str, said: &Said, root: &Root) -> Error {
         .caused_by(format!("no space left on device: {}", root.data_dir.display()))
         .details(said.last())
         .hint("free some room, or point CLAIMCTL_HOME at another disk")
-        .hint(format!("what is still to do: claimctl plan {}", root.typed()))
+        .next("what is still to do", root.next("plan"))
 }
 
 fn silent(program: &str, said: &Said) -> Error {
@@ -320,7 +318,7 @@ fn check_place(ctx: &Context, target: &Target, project: &Project, root: &Root) -
     let declared = project.environments.get(environment).map(|declared| declared.region.as_str());
     if declared.is_some_and(|region| region != target.region) {
         return Err(Error::refused(format!("environment {environment} is not in {}", target.region))
-            .hint("leave --region out: a stack goes where its environment is"));
+            .hint("name no region: a stack goes where its environment is"));
     }
     match elsewhere {
         Some(region) => Err(Error::refused(format!(
@@ -328,7 +326,7 @@ fn check_place(ctx: &Context, target: &Target, project: &Project, root: &Root) -
             target.region,
             root.backend.path.display()
         ))
-        .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
+        .next("nothing was done; put it right", bootstrap(environment))),
         None => Ok(()),
     }
 }

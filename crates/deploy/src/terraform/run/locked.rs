@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, Kind};
+use claimctl_core::next::{Hint, Next};
 use claimctl_core::units::{duration, local_time};
 use jiff::Timestamp;
 
@@ -25,7 +25,7 @@ pub fn explain(said: &Said, root: &Root, program: &str, can_wait: bool) -> Error
     let text = said.text();
     let info = info(&text);
     let Some(id) = info.get("ID") else {
-        let look = format!("whether somebody holds it: claimctl state unlock {} --dry-run", root.typed());
+        let look = Hint::Run { why: "whether somebody holds it".to_owned(), next: look_at_lock(root) };
         return match IS_TAKEN.iter().any(|word| text.contains(word)) {
             true => Error::refused(format!("the state of {} is locked, and the lock cannot be read", root.name()))
                 .details(said.errors().flat_map(Diagnostic::lines).chain(said.last().cloned()))
@@ -46,16 +46,24 @@ pub fn explain(said: &Said, root: &Root, program: &str, can_wait: bool) -> Error
         Error::new(Kind::Refused, message).caused_by(format!("operation {operation}, since {since}, lock {id}"));
     let life = root.workplace(program).look(info.get("Who").copied(), created);
     let error = error.hint(life.sentence());
-    let unlock = format!("claimctl state unlock {} {}", root.typed(), quoted(id));
-    let here = if can_wait { "; to wait here: -- -lock-timeout=10m" } else { "" };
-    let wait = format!("wait for them, and run the same command again{here}");
+    let unlock = root.next("state unlock").word(*id);
+    let wait = |error: Error| {
+        let error = error.hint("wait for them, and run the same command again");
+        let waiting = || Next::again().words(["--", "-lock-timeout=10m"]);
+        if can_wait { error.next("to wait here", waiting()) } else { error }
+    };
     match life {
-        Life::Alive { .. } => error.hint(wait),
-        Life::Dead { .. } => error.hint(format!("give the lock back: {unlock}")),
+        Life::Alive { .. } => wait(error),
+        Life::Dead { .. } => error.next("give the lock back", unlock),
         Life::Elsewhere | Life::Unknown { .. } => {
-            error.hint(wait).hint(format!("only where that run has died, give the lock back: {unlock}"))
+            wait(error).next("only where that run has died, give the lock back", unlock)
         }
     }
+}
+
+/// The command that only shows who holds the lock.
+pub fn look_at_lock(root: &Root) -> Next {
+    root.next("state unlock").word("--dry-run")
 }
 
 /// Reads like "2026-01-02 04:04:05 (3h 7m ago)".
@@ -105,10 +113,10 @@ mod tests {
         assert!(cause.starts_with("operation apply, since 2026-01-0") && cause.contains(" ago), lock 9db590f1"));
         let hints = error.advice();
         assert!(hints.starts_with("it is of another machine"), "{hints}");
-        assert!(hints.contains("to wait here: -- -lock-timeout=10m"), "{hints}");
+        assert!(hints.contains("to wait here: the same command -- -lock-timeout=10m"), "{hints}");
         let nowhere = explain(&said(SAID), &root(), "terraform", false).advice();
-        assert!(nowhere.contains("run the same command again\n"), "{nowhere}");
-        let unlock = "claimctl state unlock claim-check --env dev 9db590f1-b6fe-c5f2-2678-8804f089deba";
+        assert!(!nowhere.contains("to wait here"), "{nowhere}");
+        let unlock = "claimctl state unlock claim-check 9db590f1-b6fe-c5f2-2678-8804f089deba --env dev";
         assert!(hints.ends_with(unlock), "{hints}");
     }
 
@@ -127,7 +135,7 @@ mod tests {
         let error =
             explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), "terraform", true);
         assert_eq!(error.kind(), Kind::Refused);
-        assert!(error.advice().contains("claimctl state unlock claim-check --env dev --dry-run"));
+        assert!(error.advice().contains("claimctl state unlock claim-check --dry-run --env dev"));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use claimctl_aws::target::{Change, Target};
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, Result};
 
 use crate::state::Resource;
@@ -62,14 +61,12 @@ impl Terraform {
         let there = resources.iter().find(|one| one.address == address && one.deposed_key.is_none());
         match there.and_then(Resource::id) {
             Some(there) if there != id => {
-                let root = &self.root;
                 Err(Error::refused(format!("the state has another {address} already, so {id} was not imported"))
                     .caused_by(format!("in the state it is {there}"))
-                    .hint(format!(
-                        "look at both, and remove the one that is not wanted; the state's: claimctl state show {} {}",
-                        root.typed(),
-                        quoted(address)
-                    )))
+                    .next(
+                        "look at both, and remove the one that is not wanted; the state's",
+                        self.root.next("state show").word(address),
+                    ))
             }
             _ => Ok(Imported::Already),
         }
