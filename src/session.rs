@@ -55,8 +55,7 @@ impl Session {
     pub async fn unreminded(ctx: &Ctx, args: &TargetArgs) -> Result<Session> {
         let mut config = Config::find(ctx)?;
         let choice = args.choose(ctx, &mut config)?;
-        let mut session = Session::of(ctx, config, choice, args.endpoint_url.clone()).await?;
-        session.target.flags = args::line(&args.besides(ctx));
+        let session = Session::of(ctx, config, choice, args.endpoint_url.clone()).await?;
         ctx.reached_by(args.words(ctx));
         Ok(session)
     }
@@ -122,7 +121,6 @@ fn parts(
         project: project.name.clone(),
         region,
         endpoint,
-        flags: String::new(),
         expected_account: None,
         protected: false,
         progress: ctx.progress.clone(),

@@ -31,8 +31,6 @@ pub struct Target {
     pub project: String,
     pub region: String,
     pub endpoint: Option<String>,
-    /// What was typed to reach it, besides the environment: ` --endpoint-url URL`, or nothing.
-    pub flags: String,
     expected_account: Option<String>,
     protected: bool,
     progress: Arc<dyn Progress>,
@@ -48,7 +46,6 @@ pub struct Parts {
     pub project: String,
     pub region: String,
     pub endpoint: Option<String>,
-    pub flags: String,
     /// The account that the environment declares.
     pub expected_account: Option<String>,
     /// Whether changes want the environment's name typed.
@@ -60,7 +57,7 @@ pub struct Parts {
 
 impl Target {
     pub fn new(parts: Parts) -> Target {
-        let Parts { environment, project, region, endpoint, flags, expected_account, protected, .. } = parts;
+        let Parts { environment, project, region, endpoint, expected_account, protected, .. } = parts;
         let Parts { progress, sdk, reader, .. } = parts;
         let (known, identity) = (OnceCell::new(), OnceCell::new());
         Target {
@@ -68,7 +65,6 @@ impl Target {
             project,
             region,
             endpoint,
-            flags,
             expected_account,
             protected,
             progress,

@@ -34,10 +34,16 @@ pub struct Paths {
     pub state: PathBuf,
 }
 
+impl FromIterator<(String, OsString)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (String, OsString)>>(variables: I) -> Variables {
+        Variables(variables.into_iter().collect())
+    }
+}
+
 impl Variables {
     /// Those of this process.
     pub fn of_process() -> Variables {
-        Variables(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect())
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
     }
 
     pub fn os(&self, name: &str) -> Option<&OsString> {

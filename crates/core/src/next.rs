@@ -47,9 +47,10 @@ impl Next {
         self.words([word])
     }
 
-    pub fn words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Next {
-        self.words.extend(words.into_iter().map(Into::into));
-        self
+    /// What is behind `--` stays behind all that is added.
+    pub fn words<W: Into<String>>(self, words: impl IntoIterator<Item = W>) -> Next {
+        let words: Vec<String> = words.into_iter().map(Into::into).collect();
+        Next { words: joined(&self.words, &words), ..self }
     }
 
     /// A flag with a value: `--to`, `FILE`.
@@ -148,8 +149,8 @@ mod tests {
 
     #[test]
     fn what_is_passed_on_to_another_program_stays_behind_the_flags() {
-        let plan = Next::verb("plan").words(["claim-check", "--", "-lock=false"]).in_environment("dev");
-        assert_eq!(plan.to_string(), "claimctl plan claim-check --env dev -- -lock=false");
+        let plan = Next::verb("plan").words(["claim-check", "--", "-lock=false"]).word("--all").in_environment("dev");
+        assert_eq!(plan.to_string(), "claimctl plan claim-check --all --env dev -- -lock=false");
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let more = joined(&words("plan -- -a"), &words("--force -- -b"));
         assert_eq!(more, words("plan --force -- -a -b"));

@@ -4,11 +4,14 @@
 pub mod artifact;
 pub mod backend;
 pub mod bootstrap;
-mod next;
+pub mod deployment;
+pub mod next;
 pub mod project;
 pub mod state;
 pub mod surfaces;
 pub mod terraform;
+#[cfg(test)]
+mod testing;
 mod versions;
 
 pub use project::Project;

@@ -84,8 +84,10 @@ impl Spec {
         let locking = project.terraform.locking;
         let table_name = match (locking, &request.lock_table) {
             (Locking::Lockfile, Some(_)) => {
-                return Err(Error::usage("a lock table is named, and this project locks by a file in the state bucket")
-                    .hint("set locking = \"table\" or \"both\" under [terraform] in claimctl.toml"));
+                return Err(Error::usage(
+                    "a lock table is named, and this project locks by a file in the state bucket",
+                )
+                .hint("set locking = \"table\" or \"both\" under [terraform] in claimctl.toml"));
             }
             (Locking::Lockfile, None) => None,
             (_, flag) => {

@@ -151,8 +151,9 @@ pub(super) async fn item(target: &Target, table: &str, state: &StateAt) -> Resul
     let get = target.dynamodb().get_item().table_name(table).consistent_read(true);
     let answer = get.key(LOCK_ID, AttributeValue::S(lock_id.clone())).send().await;
     if answer.as_ref().err().and_then(code) == Some("ResourceNotFoundException") {
-        return Err(Error::not_found(format!("there is no lock table {table}"))
-            .next("make it", bootstrap(target.name())));
+        return Err(
+            Error::not_found(format!("there is no lock table {table}")).next("make it", bootstrap(target.name()))
+        );
     }
     let answer = answer.or_needs(&format!("read {lock_id} in {table}"), GET_ITEM, &table_arn(target, table))?;
     Ok(answer.item.map(|item| {
@@ -177,8 +178,8 @@ pub struct GivenBack {
 }
 
 /// Removes the lock from wherever it is held, as long as it is the very lock that was shown. Terraform is not asked:
-/// one that waits for its turn here, or cannot be initialised, would keep the lock where it is.
-pub async fn unlock(target: &Target, root: &Root, lock: &Lock, agreed: &Change) -> Result<GivenBack> {
+/// one that waits for another here, or cannot be initialised, would keep the lock where it is.
+pub async fn give_back(target: &Target, root: &Root, lock: &Lock, agreed: &Change) -> Result<GivenBack> {
     let now = read(target, &root.state, &root.backend).await?;
     let now: Vec<&Held> = now.iter().flat_map(|lock| &lock.held).collect();
     // The item first: whoever waits takes the lockfile first.

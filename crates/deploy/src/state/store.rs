@@ -169,8 +169,7 @@ pub fn is_no_bucket<E: ProvideErrorMetadata>(
 }
 
 pub fn no_bucket(bucket: &str, environment: &str, backend: Option<&Path>) -> Error {
-    let error = Error::not_found(format!("there is no state bucket {bucket}"))
-        .next("make it", bootstrap(environment));
+    let error = Error::not_found(format!("there is no state bucket {bucket}")).next("make it", bootstrap(environment));
     match backend {
         Some(path) => error.hint(format!("another one is named in {}", path.display())),
         None => error.hint("where it is made already, commit the backend file that bootstrap wrote"),

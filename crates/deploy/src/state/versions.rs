@@ -155,10 +155,8 @@ pub async fn find(store: &Store, stack: &str, typed: &str) -> Result<Version> {
     }
     let same = |a: &Version, b: &Version| a.etag.is_some() && a.etag == b.etag;
     match found.as_slice() {
-        [] => {
-            Err(Error::not_found(format!("the state of {stack} in {} has no version {typed}", store.environment))
-                .next("see them", list()))
-        }
+        [] => Err(Error::not_found(format!("the state of {stack} in {} has no version {typed}", store.environment))
+            .next("see them", list())),
         [first, others @ ..] if others.iter().all(|other| same(&versions[*first], &versions[*other])) => {
             let version = versions[*first].clone();
             match version.is_deletion {

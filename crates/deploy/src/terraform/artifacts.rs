@@ -183,11 +183,9 @@ impl Terraform {
         };
         match digests.iter().all(|digest| deployed.iter().any(|planned| planned.digest == *digest)) {
             true => Ok(artifacts),
-            false => {
-                Err(Error::refused(format!("artifact {from} is not what the plan deploys, so nothing was done"))
-                    .details(deployed.iter().map(|planned| format!("{}: {}", planned.handler, planned.digest)))
-                    .hint("bring the artifact that was planned, or plan again"))
-            }
+            false => Err(Error::refused(format!("artifact {from} is not what the plan deploys, so nothing was done"))
+                .details(deployed.iter().map(|planned| format!("{}: {}", planned.handler, planned.digest)))
+                .hint("bring the artifact that was planned, or plan again")),
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Root {
     /// The root module.
     pub folder: PathBuf,
     pub environment: String,
+    /// `--var` and `NAME=VALUE` as commands to run next repeat them: without the values of secrets.
+    pub variables: Vec<String>,
     /// Terraform's own folder for this root and environment, and claimctl's notes beside it. Private.
     pub data_dir: PathBuf,
     pub backend: BackendFile,
@@ -64,6 +66,7 @@ impl Root {
             state: StateAt { bucket, key: state_key(&backend.workspace_key_prefix(), &environment, stack) },
             backend,
             environment,
+            variables: Vec::new(),
         })
     }
 
@@ -94,6 +97,11 @@ impl Root {
     /// A command about this stack in this environment.
     pub fn next(&self, verb: &str) -> Next {
         of_stack(verb, &self.stack, &self.environment)
+    }
+
+    /// The same for a verb that evaluates the configuration, with the variables of this run.
+    pub fn next_run(&self, verb: &str) -> Next {
+        self.next(verb).words(&self.variables)
     }
 
     /// The command that brings an older state back.
@@ -160,6 +168,7 @@ pub(in crate::terraform) mod tests {
             stack: "claim-check".to_owned(),
             folder: project.join("terraform/stacks/claim-check"),
             environment: "dev".to_owned(),
+            variables: Vec::new(),
             data_dir: project.join("data"),
             backend: BackendFile { path: project.join("backend"), content: None },
             state: StateAt { bucket: "state".to_owned(), key: "claim-check/dev/claim-check.tfstate".to_owned() },

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
+use claimctl_core::changes::redact_arguments;
 use claimctl_core::child::{self, Ended, Stream};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
@@ -36,6 +37,8 @@ pub struct Terraform {
     pub root: Root,
     pub source: Source,
     pub binary: Binary,
+    /// `NAME=VALUE`, as this run was given them.
+    pub(in crate::terraform) variables: Vec<String>,
     pub(in crate::terraform) project: Project,
     pub(in crate::terraform) path_style: bool,
     pub(in crate::terraform) progress: Arc<dyn Progress>,
@@ -130,9 +133,27 @@ impl Terraform {
             root,
             source,
             binary,
+            variables: Vec::new(),
             project: project.clone(),
         };
         Ok((terraform, found))
+    }
+
+    /// The same for a run that was given these variables: commands that it names carry them as well.
+    pub fn with_variables(mut self, variables: &[String]) -> Terraform {
+        let flags: Vec<String> = variables.iter().flat_map(|variable| ["--var".to_owned(), variable.clone()]).collect();
+        self.root.variables = redact_arguments(&flags, &self.source.sensitive);
+        self.variables = variables.to_owned();
+        self
+    }
+
+    pub(crate) fn progress(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    /// Whether the operator has asked to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 
     /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
@@ -147,21 +168,21 @@ impl Terraform {
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
-    pub(in crate::terraform) async fn turn(&self) -> Result<lock::Lock> {
+    pub(in crate::terraform) async fn lock(&self) -> Result<lock::Lock> {
         lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
-        turn: &lock::Lock,
+        lock: &lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
         mut hear: impl FnMut(Stream, &str),
     ) -> Result<Ended> {
         let mut command = self.command(arguments, workspace).await?;
-        let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        let (running, noted) = (self.root.running(), turn.share().on("share the lock in", &self.root.data_dir)?);
+        let stdin = lock.share().on("share the lock in", &self.root.data_dir)?;
+        let (running, noted) = (self.root.running(), lock.share().on("share the lock in", &self.root.data_dir)?);
         let mut has_errored = false;
         let hear = |stream, line: &str| {
             has_errored |= line.contains(ERRORED);
@@ -205,7 +226,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(&self.turn().await?, arguments, workspace, |stream, line| match stream {
+            .started(&self.lock().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -219,20 +240,20 @@ impl Terraform {
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
     pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
-        self.stream_in(&self.turn().await?, arguments, hear).await
+        self.stream_in(&self.lock().await?, arguments, hear).await
     }
 
     /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
     pub(in crate::terraform) async fn stream_in(
         &self,
-        turn: &lock::Lock,
+        lock: &lock::Lock,
         arguments: &[String],
         mut hear: impl FnMut(Event),
     ) -> Result<(Ended, Said)> {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(turn, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
+            .started(lock, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
@@ -268,7 +289,7 @@ impl Terraform {
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}"))
-                .next("what it was doing may be there without being in the state", self.root.next("plan"))),
+                .next("what it was doing may be there without being in the state", self.root.next_run("plan"))),
         }
     }
 
@@ -291,7 +312,7 @@ fn full(doing: &str, said: &Said, root: &Root) -> Error {
         .caused_by(format!("no space left on device: {}", root.data_dir.display()))
         .details(said.last())
         .hint("free some room, or point CLAIMCTL_HOME at another disk")
-        .next("what is still to do", root.next("plan"))
+        .next("what is still to do", root.next_run("plan"))
 }
 
 fn silent(program: &str, said: &Said) -> Error {

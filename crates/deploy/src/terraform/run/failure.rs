@@ -71,7 +71,7 @@ impl Said {
 fn judged(text: &str, root: &Root) -> (Kind, Vec<Hint>) {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["Saved plan is stale"]) {
-        return (Kind::Refused, vec![run("plan again", root.next("plan"))]);
+        return (Kind::Refused, vec![run("plan again", root.next_run("plan"))]);
     }
     if says(&["does not have the expected content"]) {
         return (Kind::Refused, of_another_checksum(text, root));
@@ -102,7 +102,7 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<Hint>) {
         return (Kind::NotFound, vec![run("make the state bucket", bootstrap(&root.environment))]);
     }
     if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
-        return (Kind::NotFound, vec![run("the addresses that the stack has", root.next("plan"))]);
+        return (Kind::NotFound, vec![run("the addresses that the stack has", root.next_run("plan"))]);
     }
     if says(&["no space left on device"]) {
         let hint = "the disk is full: free some room, or point CLAIMCTL_HOME at another disk";
@@ -121,7 +121,7 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<Hint>) {
         let hint = "providers come from their registry or a mirror of it: check the network and TF_CLI_CONFIG_FILE";
         return (Kind::Unreachable, vec![hint.into()]);
     }
-    (Kind::Unexpected, vec![run("mend the cause; what is still to do", root.next("plan"))])
+    (Kind::Unexpected, vec![run("mend the cause; what is still to do", root.next_run("plan"))])
 }
 
 fn run(why: &str, next: Next) -> Hint {

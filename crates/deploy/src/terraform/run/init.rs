@@ -114,9 +114,7 @@ fn is_lost(root: &Root, how: &str) -> Error {
 }
 
 fn with_versions(error: Error, root: &Root) -> Error {
-    error
-        .next("its versions", root.next("state versions"))
-        .next("bring one back", root.restore())
+    error.next("its versions", root.next("state versions")).next("bring one back", root.restore())
 }
 
 /// After a change: there is a state from now on.
@@ -192,7 +190,7 @@ impl Terraform {
             Kind::Denied => error.next(
                 "where nothing is deployed there yet, the first run makes the workspace and so needs the right to write \
                  the state",
-                self.root.next("deploy"),
+                self.root.next_run("deploy"),
             ),
             _ => error,
         }

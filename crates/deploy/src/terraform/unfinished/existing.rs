@@ -42,14 +42,15 @@ pub fn hints<'a>(errors: impl Iterator<Item = &'a Diagnostic>, root: &Root) -> V
              Import)",
             kind(address)
         ),
-        next: root.next("state import").words([address, "ID"]),
+        next: root.next("state import").words([address, "ID"]).words(&root.variables),
     });
     known.into_iter().chain(unknown).collect()
 }
 
 /// One command for all of them.
 pub fn import(root: &Root, made: &[Made]) -> Next {
-    root.next("state import").words(made.iter().flat_map(|made| [&made.address, &made.id]))
+    let pairs = made.iter().flat_map(|made| [&made.address, &made.id]);
+    root.next("state import").words(pairs).words(&root.variables)
 }
 
 /// The type of the resource at an address: `module.a["b.c"].aws_sqs_queue.d[0]` is an `aws_sqs_queue`.
