@@ -54,6 +54,10 @@ impl Progress for Bar {
         self.with(|bar| bar.inc(by));
     }
 
+    fn now(&self, what: &str) {
+        self.with(|bar| bar.set_message(what.to_owned()));
+    }
+
     fn note(&self, text: &str) {
         let mut drawn = false;
         self.with(|bar| {
@@ -72,6 +76,7 @@ impl Progress for Bar {
     }
 }
 
+/// A count now and then; what has none, once, when it is known that it takes its time.
 struct Lines(Mutex<Option<Stretch>>);
 
 struct Stretch {
@@ -80,11 +85,13 @@ struct Stretch {
     total: Option<u64>,
     done: u64,
     said: Instant,
+    /// What has no count is told once.
+    told: bool,
 }
 
 impl Progress for Lines {
     fn start(&self, what: &str, total: Option<u64>, unit: Unit) {
-        let stretch = Stretch { what: what.to_owned(), unit, total, done: 0, said: Instant::now() };
+        let stretch = Stretch { what: what.to_owned(), unit, total, done: 0, said: Instant::now(), told: false };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stretch);
     }
 
@@ -94,6 +101,14 @@ impl Progress for Lines {
         stretch.done += by;
         if stretch.said.elapsed() >= LINE_EVERY {
             stretch.said = Instant::now();
+            say(&stretch.sentence());
+        }
+    }
+
+    fn now(&self, _: &str) {
+        let mut stretch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stretch) = stretch.as_mut().filter(|stretch| !stretch.told) {
+            stretch.told = true;
             say(&stretch.sentence());
         }
     }

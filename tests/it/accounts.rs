@@ -75,8 +75,8 @@ fn make_bucket(world: &World, account: &str, bucket: &str) {
     wait_for(s3(world, account).create_bucket().bucket(bucket).send()).unwrap();
 }
 
-/// A server that gives STS's calls this answer, and to every other call says yes.
-fn answering(status: &'static str, body: &'static str) -> String {
+/// A server that gives calls of the Query protocol, such as STS's, this answer, and to every other call says yes.
+pub fn answering(status: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

@@ -16,7 +16,7 @@ pub fn artifact() -> &'static Path {
     ARTIFACT.get_or_init(|| {
         let home = tempfile::tempdir().unwrap();
         let mut build = in_the_repository(home.path());
-        build.args(["package", "build", "claim-recorder", "-o", "json"]);
+        build.args(["package", "build", "claim-recorder", "--sandbox", "-o", "json"]);
         let built = build.run().exits(0).json();
         PathBuf::from(built["artifacts"][0]["path"].as_str().unwrap())
     })
