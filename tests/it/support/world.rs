@@ -8,18 +8,19 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::once::once;
 use crate::run::{Running, claimctl};
 
 /// The handler, built once for all tests of this run.
-pub fn artifact() -> &'static Path {
-    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
-    ARTIFACT.get_or_init(|| {
+pub fn artifact() -> PathBuf {
+    let build = || {
         let home = tempfile::tempdir().unwrap();
         let mut build = in_the_repository(home.path());
         build.args(["package", "build", "claim-recorder", "--sandbox", "-o", "json"]);
         let built = build.run().exits(0).json();
-        PathBuf::from(built["artifacts"][0]["path"].as_str().unwrap())
-    })
+        built["artifacts"][0]["path"].as_str().unwrap().to_owned()
+    };
+    once("handler", build).into()
 }
 
 /// A claimctl in this repository, with the real home: Cargo and rustup have their folders there.
@@ -41,7 +42,7 @@ pub struct World {
 impl World {
     /// A running sandbox with the claim-check stack; more arguments go to `local up`.
     pub fn up_with(more: &[&str]) -> World {
-        World::running(artifact(), more)
+        World::running(&artifact(), more)
     }
 
     /// The same with a handler of the test's own.

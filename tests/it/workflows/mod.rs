@@ -9,7 +9,7 @@ use read::{files, workflow, yaml};
 use serde_json::{Value, json};
 
 use crate::run::Running;
-use crate::terraform::Root;
+use crate::support::terraform::Root;
 
 const WORKFLOWS: [&str; 5] = ["build", "ci", "deploy", "drift", "plan"];
 /// The environments of the repository, in the order in which they are deployed.

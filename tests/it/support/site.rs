@@ -5,9 +5,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::terraform::Root;
 use crate::run::{Run, Running};
 use crate::server::{Project, Server};
-use crate::terraform::Root;
 use crate::world::wait_for;
 
 pub const DEV: &str = "111111111111";

@@ -1,10 +1,11 @@
 //! The sandbox's server: one at a time, found again, never another's process, and on loopback only.
 
+mod python;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use claimctl_core::error::Kind;
@@ -14,20 +15,23 @@ use serde_json::{Value, json};
 use crate::accounts::answering;
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
+use crate::support::once::once;
 use crate::world::{World, wait_for};
 
 /// A handler that tells the log what it was given, and fails on the claim `poison`.
-fn artifact() -> &'static Path {
-    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
-    ARTIFACT.get_or_init(|| {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("teller-{}.zip", std::process::id()));
+fn artifact() -> PathBuf {
+    let pack = || {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("teller.zip");
+        // Whoever reads an earlier one goes on reading it.
+        std::fs::remove_file(&path).ok();
         let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
         let mode = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
         zip.start_file("bootstrap", mode).unwrap();
         zip.write_all(include_bytes!("teller.py")).unwrap();
         zip.finish().unwrap();
-        path
-    })
+        path.to_str().unwrap().to_owned()
+    };
+    once("teller", pack).into()
 }
 
 fn up(world: &World) -> Command {
@@ -61,7 +65,7 @@ fn two_starts_at_once_make_one_server() {
 
 #[test]
 fn a_killed_server_is_noticed_and_replaced() {
-    let mut world = World::running(artifact(), &[]);
+    let mut world = World::running(&artifact(), &[]);
     let status = world.look();
     kill_process(pid(&status), Signal::KILL).unwrap();
     let why = format!("the server with pid {} has died", status["pid"]);
@@ -94,7 +98,7 @@ fn a_number_that_went_to_another_process_is_never_killed() {
 
 #[test]
 fn a_start_that_was_killed_can_be_repeated() {
-    let mut world = World::running(artifact(), &[]);
+    let mut world = World::running(&artifact(), &[]);
     for milliseconds in [5, 20, 60, 120, 200, 300] {
         world.claimctl(["local", "down"]).run().exits(0);
         let mut killed: Child = up(&world).start();
@@ -116,7 +120,7 @@ fn servers_of(world: &World) -> usize {
 
 #[test]
 fn a_server_whose_folder_is_gone_ends_by_itself() {
-    let mut world = World::running(artifact(), &[]);
+    let mut world = World::running(&artifact(), &[]);
     let status = world.look();
     std::fs::remove_dir_all(world.home().join("state")).unwrap();
     ends(pid(&status));
@@ -160,7 +164,7 @@ fn a_stack_carries_claims_from_bucket_to_function_and_poison_to_the_dead_letter_
 
 #[test]
 fn the_same_stack_twice_is_unchanged_and_another_trigger_switches_cleanly() {
-    let mut world = World::running(artifact(), &[]);
+    let mut world = World::running(&artifact(), &[]);
     let body = || aws_sdk_s3::primitives::ByteStream::from_static(b"payload");
     wait_for(world.s3().put_object().bucket(world.bucket()).key("kept").body(body()).send()).unwrap();
     let mapping = world.surface["flows"][0]["mapping"].clone();
@@ -195,7 +199,7 @@ fn a_short_answer_arrives_in_one_piece() {
 
 #[test]
 fn a_reset_asks_first_and_leaves_an_empty_server() {
-    let mut world = World::running(artifact(), &[]);
+    let mut world = World::running(&artifact(), &[]);
     world.claimctl(["local", "reset"]).run().fails_with(4, "nothing was done");
     let before = world.look();
     world.claimctl(["local", "reset", "--yes"]).run().exits(0).says("is empty");
@@ -274,7 +278,7 @@ fn a_server_without_cloudformation_has_no_stacks_and_one_that_refuses_is_told() 
 
 #[test]
 fn what_is_no_handler_is_not_deployed() {
-    let mut world = World::running(artifact(), &[]);
+    let mut world = World::running(&artifact(), &[]);
     let before = world.look();
     let text = world.file("text.zip", "no zip");
     world.claimctl(["local", "up", "--artifact"]).arg(text).run().fails_with(2, "not a deployment package");
@@ -285,7 +289,7 @@ fn what_is_no_handler_is_not_deployed() {
 
 #[test]
 fn the_log_is_followed_until_interrupted() {
-    let world = World::running(artifact(), &[]);
+    let world = World::running(&artifact(), &[]);
     let mut follow = world.claimctl(["local", "logs", "--follow", "--lines", "0"]).stdout(Stdio::piped()).start();
     let body = || aws_sdk_s3::primitives::ByteStream::from_static(b"payload");
     let lines = std::io::BufRead::lines(std::io::BufReader::new(follow.stdout.take().unwrap()));
@@ -308,7 +312,7 @@ fn the_log_is_followed_until_interrupted() {
 
 #[test]
 fn filters_on_the_body_of_a_notification_see_into_records() {
-    let mut world = World::running(artifact(), &[]);
+    let mut world = World::running(&artifact(), &[]);
     let status = world.look();
     let arguments = Command::new("ps").args(["-o", "args=", "-p", &status["pid"].to_string()]).output().unwrap().stdout;
     let arguments = String::from_utf8(arguments).unwrap();
@@ -326,7 +330,7 @@ fn filters_on_the_body_of_a_notification_see_into_records() {
 #[cfg(target_os = "linux")]
 #[test]
 fn nothing_listens_but_on_loopback() {
-    let mut world = World::running(artifact(), &[]);
+    let mut world = World::running(&artifact(), &[]);
     let body = || aws_sdk_s3::primitives::ByteStream::from_static(b"payload");
     wait_for(world.s3().put_object().bucket(world.bucket()).key("runs-the-function").body(body()).send()).unwrap();
     let server = pid(&world.look());

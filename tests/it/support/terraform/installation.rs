@@ -7,9 +7,11 @@ use std::sync::OnceLock;
 
 use super::real;
 use crate::run::Running;
+use crate::support::once::once;
 
 /// The version whose schema the provider has: `tests/terraform-provider/requirements.txt`.
 pub const VERSION: &str = "6.69.1";
+const SCHEMA: &str = "schema.json";
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/terraform-provider");
 
 /// `real` has the tests run with the provider that everybody uses; `tests/run --with-provider` sets it.
@@ -58,24 +60,30 @@ impl Installation {
         );
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("terraform");
         std::fs::create_dir_all(&folder).unwrap();
-        // Another run of the tests may prepare the same; the lock goes when the file is closed.
-        let lock = std::fs::File::create(folder.join("lock")).unwrap();
-        lock.lock().unwrap();
         match std::env::var(SWITCH).as_deref() {
             Err(_) => {
-                let provider = build();
-                Command::new(python()).arg(Path::new(SOURCES).join("derive.py")).arg(&folder).run().exits(0);
-                let config = configure(&folder.join("terraform.rc"), &[mirror(&folder, &provider)]);
-                Installation { config, provider: Provider::Double { schema: folder.join("schema.json") } }
+                let config = once("provider", || double(&folder)).into();
+                Installation { config, provider: Provider::Double { schema: folder.join(SCHEMA) } }
             }
             Ok("real") => {
-                let mirrors = binaries().iter().map(|binary| real::mirror(&folder.join("real"), binary));
-                let config = configure(&folder.join("real.rc"), &mirrors.collect::<Vec<_>>());
-                Installation { config, provider: Provider::Real }
+                Installation { config: once("real-provider", || real(&folder)).into(), provider: Provider::Real }
             }
             Ok(other) => panic!("{SWITCH}={other} is unknown: say real, or leave it out"),
         }
     }
+}
+
+/// Builds the test provider with its schema; the configuration of a Terraform that finds it.
+fn double(folder: &Path) -> String {
+    let provider = build();
+    Command::new(python()).arg(Path::new(SOURCES).join("derive.py")).arg(folder).run().exits(0);
+    configure(&folder.join("terraform.rc"), &[mirror(folder, &provider)])
+}
+
+/// The same for the real one.
+fn real(folder: &Path) -> String {
+    let mirrors = binaries().iter().map(|binary| real::mirror(&folder.join("real"), binary));
+    configure(&folder.join("real.rc"), &mirrors.collect::<Vec<_>>())
 }
 
 /// What the stacks are tried with: Terraform, and OpenTofu where it is installed.
@@ -105,13 +113,13 @@ fn mirror(folder: &Path, provider: &Path) -> PathBuf {
 }
 
 /// Has providers come from these mirrors and from nowhere else.
-fn configure(config: &Path, mirrors: &[PathBuf]) -> PathBuf {
+fn configure(config: &Path, mirrors: &[PathBuf]) -> String {
     let blocks = mirrors.iter().map(|path| format!("  filesystem_mirror {{\n    path = {path:?}\n  }}\n"));
     let text = format!("provider_installation {{\n{}}}\n", blocks.collect::<String>());
     if std::fs::read_to_string(config).ok().as_ref() != Some(&text) {
         std::fs::write(config, text).unwrap();
     }
-    config.to_owned()
+    config.to_str().unwrap().to_owned()
 }
 
 /// The Python that the sandbox is made with.
@@ -119,13 +127,13 @@ pub fn python() -> OsString {
     std::env::var_os("CLAIMCTL_PYTHON").unwrap_or("python3".into())
 }
 
-/// Beside the product's target folder: the provider's dependencies are its own.
+/// Where a run of all tests has built it, nothing is left to do: cargo builds a package's programs for its tests, and
+/// `plugin` is the test of this one.
 fn build() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("provider");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(Path::new(SOURCES).join("Cargo.toml"));
-    cargo.arg("--target-dir").arg(&target).run().exits(0);
-    target.join("debug/terraform-provider-aws")
+    cargo.args(["test", "--quiet", "--locked", "--workspace", "--test", "plugin", "--no-run"]);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).run().exits(0);
+    Path::new(env!("CARGO_BIN_EXE_claimctl")).with_file_name("terraform-provider-aws")
 }
 
 /// As Terraform names it.

@@ -11,6 +11,7 @@ use claimctl_core::context::Paths;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::once::once;
 use crate::run::{Running, claimctl, eventually};
 use crate::world::wait_for;
 
@@ -114,9 +115,13 @@ impl Server {
 
 /// The Python of the sandbox's virtual environment, with the packages that the sandbox has.
 pub fn python() -> PathBuf {
-    // Starting a server makes the environment where it is not there yet.
-    let server = Server::up();
-    newest(&server.ctx.paths.cache.join("sandbox")).join("venv/bin/python")
+    let make = || {
+        // Starting a server makes the environment where it is not there yet.
+        let server = Server::up();
+        let venv = newest(&server.ctx.paths.cache.join("sandbox"));
+        venv.join("venv/bin/python").to_str().unwrap().to_owned()
+    };
+    once("python", make).into()
 }
 
 fn newest(folder: &Path) -> PathBuf {

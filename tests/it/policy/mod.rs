@@ -1,14 +1,12 @@
 //! The policies that `--print-policy` prints are enough, and not more than what is needed: IAM is enforced here.
 
-mod letters;
+mod dead_letters;
 mod messages;
 mod state;
 
-use std::collections::BTreeMap;
-
-use claimctl::sandbox::cloudformation;
 use serde_json::{Value, json};
 
+use crate::roles::{Credentials, assume_in, each_without};
 use crate::run::{Run, Running};
 use crate::server::{Project, Server};
 use crate::world::wait_for;
@@ -31,30 +29,8 @@ const UNCHECKED: [&str; 2] = [
 ];
 const KEY: &str = "key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
-/// Access key, secret, session token.
-pub type Credentials = (String, String, String);
-
 fn assume(server: &Server, name: &str, policy: &Value) -> Credentials {
     assume_in(server, ACCOUNT, name, policy)
-}
-
-/// A role of the account with exactly this policy, assumed.
-pub fn assume_in(server: &Server, account: &str, name: &str, policy: &Value) -> Credentials {
-    let template = json!({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {
-        "RoleName": name,
-        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-            "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}, "Action": "sts:AssumeRole"}]},
-        "Policies": [{"PolicyName": "printed", "PolicyDocument": policy}],
-    }}}});
-    let sdk = server.sdk(account, "us-east-1");
-    let cloudformation = wait_for(cloudformation::Client::of(&sdk)).unwrap().unwrap();
-    wait_for(cloudformation.create(name, &template.to_string(), &BTreeMap::new())).unwrap();
-    let role = format!("arn:aws:iam::{account}:role/{name}");
-    let assume = aws_sdk_sts::Client::new(&sdk).assume_role().role_arn(role).role_session_name("test");
-    crate::run::eventually("the role", || {
-        let credentials = wait_for(assume.clone().send()).ok()?.credentials?;
-        Some((credentials.access_key_id, credentials.secret_access_key, credentials.session_token))
-    })
 }
 
 fn run_as((key, secret, token): &Credentials, project: &Project<'_>, line: &str) -> Run {
@@ -163,22 +139,6 @@ fn with_batches(policy: &Value) -> Value {
         }
     }
     policy
-}
-
-/// The policy without one action of one statement, for each: statement, action, what is left.
-pub fn each_without(policy: &Value) -> Vec<(String, String, Value)> {
-    let mut all = Vec::new();
-    for (index, statement) in policy["Statement"].as_array().unwrap().iter().enumerate() {
-        for action in statement["Action"].as_array().unwrap() {
-            let mut less = policy.clone();
-            less["Statement"][index]["Action"].as_array_mut().unwrap().retain(|allowed| allowed != action);
-            less["Statement"].as_array_mut().unwrap().retain(|statement| statement["Action"] != json!([]));
-            all.push((statement["Sid"].as_str().unwrap().to_owned(), action.as_str().unwrap().to_owned(), less));
-        }
-    }
-    // What is not given back is hidden from those that come after it.
-    all.sort_by_key(|(sid, action, _)| (action == "sqs:ChangeMessageVisibility").then(|| sid.clone()));
-    all
 }
 
 /// Runs a verb under each policy that lacks something: denied by name, but for the exceptions and their exit codes.

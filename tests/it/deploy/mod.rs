@@ -16,8 +16,5 @@ mod plan;
 mod refusals;
 mod restore;
 mod secrets;
-mod site;
 mod state;
 mod surfaces;
-
-pub use site::Site;

@@ -2,25 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use super::installation::python;
 use crate::run::Running;
+use crate::support::once::once;
 
 /// A virtual environment with the tools, made once.
-fn environment() -> &'static Path {
-    static ENVIRONMENT: OnceLock<PathBuf> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("terraform");
+fn environment() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("terraform");
+    let install = || {
         std::fs::create_dir_all(&folder).unwrap();
-        let lock = std::fs::File::create(folder.join("tools.lock")).unwrap();
-        lock.lock().unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/terraform/tools/install.py");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/terraform/tools/install.py");
         Command::new(python()).arg(script).arg(&folder).run().exits(0);
-        folder.join("tools")
-    })
+        folder.join("tools").to_str().unwrap().to_owned()
+    };
+    once("tools", install).into()
 }
 
 /// By service: `privileges` (with the `resource_types` of each, and their `condition_keys`) and `resources` (with an

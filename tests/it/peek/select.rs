@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName as Name;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::queue::{claim, ids};
+use crate::queues::{claim, ids};
 use crate::run::{Running, eventually, finish, signal};
 use crate::seeded::seeds;
 use crate::world::{World, wait_for};
