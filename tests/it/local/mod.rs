@@ -223,7 +223,7 @@ fn a_variable_that_no_stack_has_or_a_value_that_it_does_not_take_changes_nothing
 
 #[test]
 fn a_stack_is_taken_away_with_what_it_holds_and_others_stay() {
-    let mut world = World::running(artifact(), &["--var", "trigger=schedule"]);
+    let mut world = World::running(&artifact(), &["--var", "trigger=schedule"]);
     let body = || aws_sdk_s3::primitives::ByteStream::from_static(b"payload");
     for key in ["one", "two"] {
         wait_for(world.s3().put_object().bucket(world.bucket()).key(key).body(body()).send()).unwrap();
