@@ -5,10 +5,10 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use claimctl_core::cancel::Cancel;
-use claimctl_core::changes::quoted;
 use claimctl_core::context::{Context, Paths, Variables};
 use claimctl_core::error::Result;
 use claimctl_core::next::{Hint, Next};
+use claimctl_core::shell::quoted;
 
 use crate::output::terminal_progress;
 
@@ -34,7 +34,7 @@ pub enum ColorChoice {
 
 /// What the operator asked for on the command line that every verb obeys.
 #[derive(Debug, Clone)]
-pub struct Manners {
+pub struct OutputOptions {
     pub format: Format,
     pub color: ColorChoice,
     pub quiet: bool,
@@ -45,7 +45,7 @@ pub struct Manners {
 /// The context of a verb. Engines see the [`Context`] in it, and no terminal.
 #[derive(Clone)]
 pub struct Ctx {
-    pub manners: Manners,
+    pub options: OutputOptions,
     pub terminal: Terminal,
     context: Context,
     /// What was typed to reach the environment, once that is known: `--env`, `dev`.
@@ -75,13 +75,13 @@ pub struct Terminal {
 
 impl Ctx {
     /// `takes_reach` tells of the words of a command whether its verb takes the flags that lead to an environment.
-    pub fn new(manners: Manners, cancel: Cancel, takes_reach: fn(&[String]) -> bool) -> Result<Self> {
+    pub fn new(options: OutputOptions, cancel: Cancel, takes_reach: fn(&[String]) -> bool) -> Result<Self> {
         let variables = Variables::of_process();
-        let terminal = Terminal::detect(&manners, &variables);
-        let progress = terminal_progress(&manners, &terminal);
+        let terminal = Terminal::detect(&options, &variables);
+        let progress = terminal_progress(&options, &terminal);
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let context = Context::new(variables, arguments, progress, cancel)?;
-        Ok(Ctx { manners, terminal, context, reach: Arc::default(), takes_reach })
+        Ok(Ctx { options, terminal, context, reach: Arc::default(), takes_reach })
     }
 
     /// The same context with what it keeps elsewhere, for a private sandbox.
@@ -99,7 +99,7 @@ impl Ctx {
     pub fn command(&self, next: &Next) -> String {
         if next.is_again() {
             let more = next.as_words().iter().map(|word| format!(" {}", quoted(word)));
-            return self.changes.command() + &more.collect::<String>();
+            return self.change_log.command() + &more.collect::<String>();
         }
         let mut reach = self.reach.get().map(Vec::as_slice).unwrap_or_default();
         let mut line = next.to_string();
@@ -131,11 +131,11 @@ impl Ctx {
 }
 
 impl Terminal {
-    fn detect(manners: &Manners, variables: &Variables) -> Self {
+    fn detect(options: &OutputOptions, variables: &Variables) -> Self {
         let stdout = std::io::stdout().is_terminal();
         let no_color = variables.os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = variables.os("TERM").is_some_and(|term| term == "dumb");
-        let color = match manners.color {
+        let color = match options.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => stdout && !no_color && !dumb,

@@ -1,8 +1,8 @@
 //! Several stacks, one after the other: what fails stops what depends on it, and the report says where to go on.
 
-use claimctl_core::changes::hidden_in;
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::redact::hidden_in;
 use claimctl_core::units::{bytes, count};
 use claimctl_deploy::terraform::{self, Applied, Done, Planned};
 use serde::Serialize;
@@ -130,7 +130,7 @@ pub async fn each(
     }
     // The whole command as it was typed: another one would do something else, and what is done stays as it is.
     let left = runs.iter().find(|run| run.is_left());
-    let next = left.map(|run| run.again.clone().unwrap_or_else(|| ctx.changes.command()));
+    let next = left.map(|run| run.again.clone().unwrap_or_else(|| ctx.change_log.command()));
     let (environment, account) = (target.name().to_owned(), target.expected_account().map(str::to_owned));
     let retype = next.as_deref().map(hidden_in).unwrap_or_default();
     Ok(Deployment { environment, account, way, stacks: runs, next, retype })

@@ -118,10 +118,10 @@ impl World {
     }
 
     fn sdk(&self) -> aws_config::SdkConfig {
-        wait_for(claimctl_aws::service(&claimctl_aws::Service {
+        wait_for(claimctl_aws::sdk_config(&claimctl_aws::SdkSettings {
             region: Some(claimctl::sandbox::REGION.to_owned()),
             endpoint: Some(self.endpoint.clone()),
-            credentials: claimctl_aws::Credentials::Made { access_key: claimctl::sandbox::ACCOUNT.to_owned() },
+            credentials: claimctl_aws::CredentialSource::Dummy { access_key: claimctl::sandbox::ACCOUNT.to_owned() },
         }))
     }
 }

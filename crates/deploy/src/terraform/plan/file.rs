@@ -7,10 +7,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use claimctl_core::changes::{command_line, quoted};
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::{Existing, create_private, write_private};
 use claimctl_core::lock;
+use claimctl_core::private_files::{Existing, create_private, write_private};
+use claimctl_core::shell::{command_line, quoted};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, Kind};
+use claimctl_core::shell::quoted;
 use claimctl_core::units::{duration, local_time};
 use jiff::Timestamp;
 

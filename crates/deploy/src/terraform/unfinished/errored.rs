@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::{Existing, write_private};
+use claimctl_core::private_files::{Existing, write_private};
+use claimctl_core::shell::quoted;
 
 use crate::state::{Content, Owner};
 use crate::terraform::root::Root;
