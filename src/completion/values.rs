@@ -11,7 +11,7 @@ use claimctl_queues::journal::Journal;
 use clap_complete::CompletionCandidate;
 
 use crate::config::{self, Config, LOCAL};
-use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
 use crate::session::LastSurfaces;
 use crate::stacks;
 
@@ -69,8 +69,9 @@ struct Known {
 
 impl Known {
     fn here() -> Option<Known> {
-        let manners = Manners { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
-        let ctx = Ctx::new(manners, Cancel::default()).ok()?;
+        let options =
+            OutputOptions { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
+        let ctx = Ctx::new(options, Cancel::default(), |_| false).ok()?;
         // A file that cannot be read now may be read tomorrow; what was seen is known without it.
         let config = Config::find(&ctx).unwrap_or_default();
         let words: Vec<_> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();

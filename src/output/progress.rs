@@ -7,14 +7,14 @@ use claimctl_core::progress::{Progress, Silent, Unit};
 use claimctl_core::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::say;
-use crate::context::{Manners, Terminal};
+use super::write_stderr;
+use crate::context::{OutputOptions, Terminal};
 
 /// Where there is no terminal, a stretch of work that lasts longer than this gets a line, and again after as long.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-pub fn terminal_progress(manners: &Manners, terminal: &Terminal) -> Arc<dyn Progress> {
-    match (manners.quiet, terminal.stderr) {
+pub fn terminal_progress(options: &OutputOptions, terminal: &Terminal) -> Arc<dyn Progress> {
+    match (options.quiet, terminal.stderr) {
         (true, _) => Arc::new(Silent),
         (false, true) => Arc::new(Bar(Mutex::new(None))),
         (false, false) => Arc::new(Lines(Mutex::new(None))),
@@ -65,7 +65,7 @@ impl Progress for Bar {
             drawn = true;
         });
         if !drawn {
-            say(&units::printable(text));
+            write_stderr(&units::printable(text));
         }
     }
 
@@ -101,7 +101,7 @@ impl Progress for Lines {
         stretch.done += by;
         if stretch.said.elapsed() >= LINE_EVERY {
             stretch.said = Instant::now();
-            say(&stretch.sentence());
+            write_stderr(&stretch.sentence());
         }
     }
 
@@ -109,12 +109,12 @@ impl Progress for Lines {
         let mut stretch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stretch) = stretch.as_mut().filter(|stretch| !stretch.told) {
             stretch.told = true;
-            say(&stretch.sentence());
+            write_stderr(&stretch.sentence());
         }
     }
 
     fn note(&self, text: &str) {
-        say(&units::printable(text));
+        write_stderr(&units::printable(text));
     }
 
     fn finish(&self) {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::units::duration;
-use claimctl_core::{names, time};
+use claimctl_core::{nearest, time};
 
 use super::Stack;
 
@@ -89,7 +89,7 @@ fn unknown(stacks: &[&dyn Stack], name: &str) -> Error {
     known.dedup();
     let of: Vec<_> = stacks.iter().map(|stack| stack.name()).collect();
     let error = Error::usage(format!("in the sandbox, {} has no variable {name:?}", of.join(" or ")));
-    let error = match names::nearest(name, known.iter().copied()) {
+    let error = match nearest::name(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error,
     };
@@ -123,7 +123,7 @@ mod tests {
         }
         for wrong in ["0", "1500ms", "12h1s", "-1", "", "soon"] {
             let error = claim_check(&[&format!("visibility_timeout={wrong}")]).unwrap_err();
-            assert!(error.hints()[0].contains("from 1.0s to 12h 0m"), "{wrong}: {:?}", error.hints());
+            assert!(error.advice().contains("from 1.0s to 12h 0m"), "{wrong}: {}", error.advice());
         }
     }
 
@@ -132,8 +132,8 @@ mod tests {
         let error = claim_check(&["after_processing=remove"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert_eq!(error.to_string(), "after_processing cannot be \"remove\"");
-        assert_eq!(error.hints(), ["allowed: keep or tag or delete"]);
-        assert_eq!(claim_check(&["trigger"]).unwrap_err().hints(), ["write --var NAME=VALUE"]);
+        assert_eq!(error.advice(), "allowed: keep or tag or delete");
+        assert_eq!(claim_check(&["trigger"]).unwrap_err().advice(), "write --var NAME=VALUE");
     }
 
     #[test]
@@ -141,8 +141,8 @@ mod tests {
         let error = claim_check(&["after_procesing=tag"]).unwrap_err();
         assert_eq!(error.to_string(), "in the sandbox, claim-check has no variable \"after_procesing\"");
         let known = "known: after_processing, trigger, visibility_timeout";
-        assert_eq!(error.hints(), ["did you mean after_processing?", known]);
-        assert_eq!(claim_check(&["zebra=1"]).unwrap_err().hints(), [known]);
+        assert_eq!(error.advice(), format!("did you mean after_processing?\n{known}"));
+        assert_eq!(claim_check(&["zebra=1"]).unwrap_err().advice(), known);
     }
 
     /// A stack that has one variable of its own.
@@ -181,6 +181,6 @@ mod tests {
         assert_eq!((values[0]["Trigger"].as_str(), values[1]["Rows"].as_str()), ("schedule", "all"));
         assert_eq!((values[0].len(), values[1].len()), (3, 1));
         let error = assign(&stacks, &["row=all"]).unwrap_err();
-        assert_eq!(error.hints()[0], "did you mean rows?");
+        assert_eq!(error.advice().lines().next(), Some("did you mean rows?"));
     }
 }

@@ -63,10 +63,10 @@ fn keys(world: &World, account: &str, bucket: &str) -> Vec<String> {
 }
 
 fn s3(world: &World, account: &str) -> aws_sdk_s3::Client {
-    let sdk = wait_for(claimctl_aws::service(&claimctl_aws::Service {
+    let sdk = wait_for(claimctl_aws::sdk_config(&claimctl_aws::SdkSettings {
         region: Some("us-east-1".to_owned()),
         endpoint: Some(world.endpoint.clone()),
-        credentials: claimctl_aws::Credentials::Made { access_key: account.to_owned() },
+        credentials: claimctl_aws::CredentialSource::Dummy { access_key: account.to_owned() },
     }));
     aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true).build())
 }

@@ -134,6 +134,6 @@ mod tests {
         assert_eq!(zips(&["one=a.zip"], &["one"]).unwrap(), ["one a.zip"]);
         assert_eq!(zips(&["x=1/a.zip"], &["one"]).unwrap(), ["one x=1/a.zip"]);
         assert_eq!(zips(&["two=b.zip", "one=a.zip"], &["one", "two"]).unwrap(), ["one a.zip", "two b.zip"]);
-        assert!(zips(&["a.zip"], &["one", "two"]).unwrap_err().hints()[0].contains("one, two"));
+        assert!(zips(&["a.zip"], &["one", "two"]).unwrap_err().advice().contains("one, two"));
     }
 }

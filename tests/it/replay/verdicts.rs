@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::dlq::{BUCKET, claim, delete, depth, member, put, record, send, world};
-use crate::drain::messages;
+use crate::dead_letters::{BUCKET, claim, delete, depth, member, put, record, send, world};
+use crate::queues::messages;
 use crate::run::Running;
 use crate::terminal::Terminal;
 use crate::world::World;

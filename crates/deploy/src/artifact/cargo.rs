@@ -85,7 +85,7 @@ impl Cargo {
     pub async fn metadata<T: DeserializeOwned>(&self, folder: &Path) -> Result<T> {
         let mut command = self.command(&self.cargo, folder);
         command.args(["metadata", "--no-deps", "--format-version", "1"]);
-        let answer = child::ask(&mut command).await.map_err(missing)?;
+        let answer = child::output(&mut command).await.map_err(missing)?;
         if !answer.status.success() {
             let said = String::from_utf8_lossy(&answer.stderr);
             return Err(Error::usage(format!("cargo cannot read the package in {}", folder.display()))
@@ -107,7 +107,7 @@ impl Cargo {
     /// Whether `cargo SUBCOMMAND` is installed.
     pub async fn has(&self, subcommand: &str, folder: &Path) -> Result<bool> {
         let mut command = self.command(&self.cargo, folder);
-        Ok(child::ask(command.args([subcommand, "--help"])).await.map_err(missing)?.status.success())
+        Ok(child::output(command.args([subcommand, "--help"])).await.map_err(missing)?.status.success())
     }
 
     /// Builds a handler for Lambda and says where its binary is.
@@ -155,7 +155,7 @@ impl Cargo {
         let names: Vec<_> = handlers.iter().map(|handler| handler.name.as_str()).collect();
         let mut ear = Ear::new(format!("building {}", names.join(", ")), progress);
         let (mut built, folder) = (BTreeMap::new(), std::env::temp_dir());
-        let ended = child::hear(command.stdin(Stdio::null()), &folder, cancel, |stream, line| match stream {
+        let ended = child::run_into_files(command.stdin(Stdio::null()), &folder, cancel, |stream, line| match stream {
             Stream::Stderr => ear.hear(line),
             Stream::Stdout => built.extend(executable(line)),
         });
@@ -183,7 +183,7 @@ impl Cargo {
     }
 
     async fn rustc(&self, folder: &Path, arguments: &[&str]) -> Result<String> {
-        let answer = child::ask(self.command(&self.rustc, folder).args(arguments)).await.map_err(missing)?;
+        let answer = child::output(self.command(&self.rustc, folder).args(arguments)).await.map_err(missing)?;
         match answer.status.success() {
             true => Ok(String::from_utf8_lossy(&answer.stdout).into_owned()),
             false => Err(Error::unexpected("the Rust compiler does not work here")

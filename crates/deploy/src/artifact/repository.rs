@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use serde::Deserialize;
 
 use super::cargo::Cargo;
@@ -80,7 +80,7 @@ impl Repository {
                 false => Error::usage(format!("function {name:?} names binary {binary:?}, which is no handler here")),
             };
             let functions = self.functions.keys().map(String::as_str).filter(|function| *function != name);
-            match names::nearest(binary, known.iter().copied().chain(functions)) {
+            match nearest::name(binary, known.iter().copied().chain(functions)) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error.hint(format!("known: {}", known.join(", "))),
             }

@@ -189,7 +189,7 @@ mod tests {
         assert!(!needs.starts());
         let error = needs.check(needs.architecture).unwrap_err();
         assert!(error.to_string().contains("__libc_start_main (GLIBC_2.99)"), "{error}");
-        assert!(error.hints()[0].contains("cargo-zigbuild"));
+        assert!(error.advice().contains("cargo-zigbuild"));
     }
 
     #[test]
