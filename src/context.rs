@@ -2,10 +2,13 @@
 
 use std::io::IsTerminal;
 use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use claimctl_core::cancel::Cancel;
 use claimctl_core::context::{Context, Paths, Variables};
 use claimctl_core::error::Result;
+use claimctl_core::next::{Hint, Next};
+use claimctl_core::shell::quoted;
 
 use crate::output::terminal_progress;
 
@@ -31,7 +34,7 @@ pub enum ColorChoice {
 
 /// What the operator asked for on the command line that every verb obeys.
 #[derive(Debug, Clone)]
-pub struct Manners {
+pub struct OutputOptions {
     pub format: Format,
     pub color: ColorChoice,
     pub quiet: bool,
@@ -42,9 +45,13 @@ pub struct Manners {
 /// The context of a verb. Engines see the [`Context`] in it, and no terminal.
 #[derive(Clone)]
 pub struct Ctx {
-    pub manners: Manners,
+    pub options: OutputOptions,
     pub terminal: Terminal,
     context: Context,
+    /// What was typed to reach the environment, once that is known: `--env`, `dev`.
+    reach: Arc<OnceLock<Vec<String>>>,
+    /// Whether the verb of a command takes those flags.
+    takes_reach: fn(&[String]) -> bool,
 }
 
 impl Deref for Ctx {
@@ -67,18 +74,54 @@ pub struct Terminal {
 }
 
 impl Ctx {
-    pub fn new(manners: Manners, cancel: Cancel) -> Result<Self> {
+    /// `takes_reach` tells of the words of a command whether its verb takes the flags that lead to an environment.
+    pub fn new(options: OutputOptions, cancel: Cancel, takes_reach: fn(&[String]) -> bool) -> Result<Self> {
         let variables = Variables::of_process();
-        let terminal = Terminal::detect(&manners, &variables);
-        let progress = terminal_progress(&manners, &terminal);
+        let terminal = Terminal::detect(&options, &variables);
+        let progress = terminal_progress(&options, &terminal);
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let context = Context::new(variables, arguments, progress, cancel)?;
-        Ok(Ctx { manners, terminal, context })
+        Ok(Ctx { options, terminal, context, reach: Arc::default(), takes_reach })
     }
 
     /// The same context with what it keeps elsewhere, for a private sandbox.
     pub fn with_paths(&self, paths: Paths) -> Ctx {
         Ctx { context: self.context.with_paths(paths), ..self.clone() }
+    }
+
+    /// From now on commands to run next lead to the same environment, by these flags.
+    pub fn reached_by(&self, flags: Vec<String>) {
+        // A verb that works in several environments names each in its commands.
+        let _ = self.reach.set(flags);
+    }
+
+    /// A command to run next, as a shell reads it.
+    pub fn command(&self, next: &Next) -> String {
+        if next.is_again() {
+            let more = next.as_words().iter().map(|word| format!(" {}", quoted(word)));
+            return self.change_log.command() + &more.collect::<String>();
+        }
+        let mut reach = self.reach.get().map(Vec::as_slice).unwrap_or_default();
+        let mut line = next.to_string();
+        if !(self.takes_reach)(next.as_words()) {
+            return line;
+        }
+        if next.environment().is_some() && reach.first().is_some_and(|flag| flag == "--env") {
+            reach = reach.get(2..).unwrap_or_default();
+        }
+        for word in reach {
+            line.push(' ');
+            line.push_str(&quoted(word));
+        }
+        line
+    }
+
+    /// A remedy as it is told.
+    pub fn hint(&self, hint: &Hint) -> String {
+        match hint {
+            Hint::Say(text) => text.clone(),
+            Hint::Run { why, next } => format!("{why}: {}", self.command(next)),
+        }
     }
 
     /// For tidying up after an interrupt, which must not be interrupted by it.
@@ -88,11 +131,11 @@ impl Ctx {
 }
 
 impl Terminal {
-    fn detect(manners: &Manners, variables: &Variables) -> Self {
+    fn detect(options: &OutputOptions, variables: &Variables) -> Self {
         let stdout = std::io::stdout().is_terminal();
         let no_color = variables.os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = variables.os("TERM").is_some_and(|term| term == "dumb");
-        let color = match manners.color {
+        let color = match options.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => stdout && !no_color && !dumb,

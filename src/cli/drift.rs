@@ -57,7 +57,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
         match looked {
             Ok(found) => drift.stacks.push(Looked::at(args, target, stack, found)),
             Err(error) if alone => return Err(error),
-            Err(error) => drift.failed.push(Failed::of(target.name(), Some(stack), &error)),
+            Err(error) => drift.failed.push(Failed::of(ctx, target.name(), Some(stack), &error)),
         }
     }
     report(drift)
@@ -75,7 +75,7 @@ async fn reachable(args: &Args, ctx: &Ctx, failed: &mut Vec<Failed>) -> Result<V
     for environment in config.environments.keys() {
         match reach(args, ctx, environment, &stacks[0]).await {
             Ok(target) => targets.push(target),
-            Err(error) => failed.push(Failed::of(environment, None, &error)),
+            Err(error) => failed.push(Failed::of(ctx, environment, None, &error)),
         }
     }
     Ok(targets)
@@ -202,8 +202,8 @@ impl Looked {
 }
 
 impl Failed {
-    fn of(environment: &str, stack: Option<String>, error: &Error) -> Failed {
-        Failed { environment: environment.to_owned(), stack, failure: Failure::of(error) }
+    fn of(ctx: &Ctx, environment: &str, stack: Option<String>, error: &Error) -> Failed {
+        Failed { environment: environment.to_owned(), stack, failure: Failure::of(ctx, error) }
     }
 
     fn name(&self) -> String {

@@ -30,9 +30,9 @@ pub mod values;
 pub mod verify;
 
 use claimctl_core::error::Result;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
-use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
 use crate::output::Outcome;
 use crate::session::Session;
 
@@ -124,8 +124,8 @@ enum Verb {
 }
 
 impl Cli {
-    pub fn manners(&self) -> Manners {
-        Manners {
+    pub fn options(&self) -> OutputOptions {
+        OutputOptions {
             format: self.output.output,
             color: self.output.color,
             quiet: self.output.quiet,
@@ -133,6 +133,18 @@ impl Cli {
             yes: self.output.yes,
         }
     }
+}
+
+/// Whether the verb of a command, given by its words, takes the flags that lead to an environment.
+pub fn takes_target(words: &[String]) -> bool {
+    let mut command = Cli::command();
+    for word in words {
+        match command.find_subcommand(word) {
+            Some(verb) => command = verb.clone(),
+            None => break,
+        }
+    }
+    command.get_arguments().any(|argument| argument.get_long() == Some("endpoint-url"))
 }
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {

@@ -43,9 +43,10 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let written = match (&args.markdown, &planned) {
         (None, _) => Ok(()),
         (Some(file), Ok(plans)) => markdown::write(&ctx.working_directory.join(file), &plans.markdown()),
-        (Some(file), Err(error)) => {
-            markdown::write(&ctx.working_directory.join(file), &markdown::of_failure(target.name(), error))
-        }
+        (Some(file), Err(error)) => markdown::write(
+            &ctx.working_directory.join(file),
+            &markdown::of_failure(target.name(), &Failure::of(ctx, error)),
+        ),
     };
     // Why there is no plan matters more than that it could not be written down.
     let planned = planned?;
@@ -77,7 +78,7 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
                 plans.apply = apply;
             }
             Err(error) if alone => return Err(error),
-            Err(error) => plans.failed.push(Failed { stack, failure: Failure::of(&error) }),
+            Err(error) => plans.failed.push(Failed { stack, failure: Failure::of(ctx, &error) }),
         }
     }
     Ok(plans)

@@ -4,6 +4,8 @@ use claimctl_core::error::Error;
 use claimctl_core::exit::Exit;
 use serde::Serialize;
 
+use crate::context::Ctx;
+
 #[derive(Debug, Serialize)]
 pub struct Failure {
     /// The message and its causes.
@@ -17,8 +19,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn of(error: &Error) -> Failure {
-        let (said, hints) = (error.said().to_vec(), error.hints().to_vec());
+    pub fn of(ctx: &Ctx, error: &Error) -> Failure {
+        let hints = error.hints().iter().map(|hint| ctx.hint(hint)).collect();
+        let said = error.detail_lines().to_vec();
         Failure { error: error.chain(), said, hints, exit: error.exit() }
     }
 

@@ -224,7 +224,7 @@ mod tests {
         let error =
             explain("install MiniStack", "ERROR: [Errno 28] No space left on device", Path::new("/c/sandbox/.build-x"));
         assert!(error.to_string().contains("/c/sandbox is full"), "{error}");
-        assert!(error.hints()[0].contains("CLAIMCTL_HOME"));
+        assert!(error.advice().contains("CLAIMCTL_HOME"));
     }
 
     #[test]

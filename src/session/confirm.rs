@@ -17,7 +17,7 @@ pub struct ConfirmArgs {
 impl ConfirmArgs {
     /// Whether nobody will be asked, so that nothing has to be shown first.
     pub fn is_answered(&self, ctx: &Ctx, target: &Session) -> bool {
-        if target.is_protected() { self.name.is_some() } else { ctx.manners.yes }
+        if target.is_protected() { self.name.is_some() } else { ctx.options.yes }
     }
 
     /// Checks the account, and asks what is not answered yet.

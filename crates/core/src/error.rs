@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::exit::Exit;
+use crate::next::{Hint, Next};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -35,7 +36,7 @@ struct Inner {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     details: Vec<String>,
-    hints: Vec<String>,
+    hints: Vec<Hint>,
 }
 
 impl Error {
@@ -72,10 +73,15 @@ impl Error {
         Self::new(Kind::Interrupted, message)
     }
 
-    /// What to do about it: a sentence, best one that names the next command.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// What to do about it, in words.
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.0.hints.push(hint.into());
         self
+    }
+
+    /// The command that helps. `why` reads like "make the state bucket".
+    pub fn next(self, why: impl Into<String>, next: Next) -> Self {
+        self.hint(Hint::Run { why: why.into(), next })
     }
 
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -93,11 +99,16 @@ impl Error {
         self.0.kind
     }
 
-    pub fn said(&self) -> &[String] {
+    pub fn detail_lines(&self) -> &[String] {
         &self.0.details
     }
 
-    pub fn hints(&self) -> &[String] {
+    /// The hints as text, a line each, where nothing is known of how the environment was reached.
+    pub fn advice(&self) -> String {
+        self.0.hints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn hints(&self) -> &[Hint] {
         &self.0.hints
     }
 

@@ -8,7 +8,7 @@ pub mod project;
 pub mod state;
 pub mod surfaces;
 pub mod terraform;
-mod versions;
+pub mod versions;
 
 pub use project::Project;
 

@@ -7,6 +7,7 @@ use claimctl_core::units::{bytes, count};
 use claimctl_payloads::payload::fetch::Object;
 use serde::Serialize;
 
+use crate::context::Ctx;
 use crate::output::{Page, Report, Table};
 
 #[derive(Debug, Serialize)]
@@ -30,10 +31,10 @@ pub struct Payload {
 }
 
 impl Payload {
-    pub fn failed(claim: Claim, error: &Error) -> Self {
-        let hints = error.hints().iter().map(String::as_str);
-        let why = error.chain().into_iter().chain(error.said().iter().cloned()).collect::<Vec<_>>().join(": ");
-        let why = [why.as_str()].into_iter().chain(hints).collect::<Vec<_>>().join("; ");
+    pub fn failed(ctx: &Ctx, claim: Claim, error: &Error) -> Self {
+        let hints = error.hints().iter().map(|hint| ctx.hint(hint));
+        let why = error.chain().into_iter().chain(error.detail_lines().iter().cloned()).collect::<Vec<_>>().join(": ");
+        let why = std::iter::once(why).chain(hints).collect::<Vec<_>>().join("; ");
         Payload { claim, object: None, file: None, why: Some(why) }
     }
 }

@@ -44,7 +44,7 @@ impl Work<'_> {
         if applied.failed.is_none() {
             see(ctx, target, terraform, planned.mode()).await;
         }
-        Ok(StackRun::applied(stack, planned, applied))
+        Ok(StackRun::applied(ctx, stack, planned, applied))
     }
 
     /// What was emptied is told, also where nothing could be applied after it.

@@ -6,7 +6,7 @@ use claimctl_deploy::terraform::{self, Holding, Mode, Planned, Terraform};
 
 use super::{StackPlan, Typed, flag};
 use crate::context::Ctx;
-use crate::output::{Page, Table, say};
+use crate::output::{Page, Table, write_stderr};
 use crate::session::{ConfirmArgs, Session};
 
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -69,7 +69,7 @@ impl ConsentArgs {
         terraform::check_holdings(target.is_protected(), &holdings, &self.allow_destroy, naming)?;
         if !self.confirm.is_answered(ctx, target) {
             let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };
-            say(plan.add_to(lost(&holdings)).render(&ctx.terminal).trim_end());
+            write_stderr(plan.add_to(lost(&holdings)).render(&ctx.terminal).trim_end());
         }
         let verb = if planned.mode() == Mode::Destroy { "destroy" } else { "deploy" };
         let destroys = summary.counts.replace + summary.counts.destroy > 0;

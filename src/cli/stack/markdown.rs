@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use claimctl_core::changes::redact;
-use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::error::{IoContext, Result};
+use claimctl_core::redact::redact;
 use claimctl_core::units::{count, printable};
 
 use super::StackPlan;
@@ -49,8 +49,8 @@ pub fn of(environment: &str, place: &[&str], plans: &[StackPlan], failed: &[(&st
 }
 
 /// Where there is no plan: why not.
-pub fn of_failure(environment: &str, error: &Error) -> String {
-    format!("### {}: could not be planned\n\n{}", code(environment), said(&Failure::of(error), MOST))
+pub fn of_failure(environment: &str, failure: &Failure) -> String {
+    format!("### {}: could not be planned\n\n{}", code(environment), said(failure, MOST))
 }
 
 fn said(failure: &Failure, most: usize) -> String {
@@ -95,6 +95,7 @@ fn longest_run(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use claimctl_core::exit::Exit;
     use claimctl_deploy::terraform::{Action, Change, Counts, Summary};
     use serde_json::json;
 
@@ -156,8 +157,13 @@ mod tests {
 
     #[test]
     fn why_there_is_no_plan_is_told() {
-        let text =
-            of_failure("prod", &Error::refused("no ``` today\u{1b}[31m").hint("try https://me:hunter2@host later"));
+        let failure = Failure {
+            error: vec!["no ``` today\u{1b}[31m".to_owned()],
+            said: Vec::new(),
+            hints: vec!["try https://me:hunter2@host later".to_owned()],
+            exit: Exit::Refused,
+        };
+        let text = of_failure("prod", &failure);
         let expected = "### `prod`: could not be planned\n\n````text\nerror: no ``` today\\e[31m\nhint: try https://[hidden]@host later\n````\n";
         assert_eq!(text, expected);
     }

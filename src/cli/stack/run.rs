@@ -1,8 +1,8 @@
 //! Several stacks, one after the other: what fails stops what depends on it, and the report says where to go on.
 
-use claimctl_core::changes::hidden_in;
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::redact::hidden_in;
 use claimctl_core::units::{bytes, count};
 use claimctl_deploy::terraform::{self, Applied, Done, Planned};
 use serde::Serialize;
@@ -60,11 +60,11 @@ impl StackRun {
         StackRun { plan, standing, done: Vec::new(), failed: None, again: None }
     }
 
-    pub fn applied(stack: &str, planned: &Planned, applied: Applied) -> StackRun {
+    pub fn applied(ctx: &Ctx, stack: &str, planned: &Planned, applied: Applied) -> StackRun {
         let standing = if applied.failed.is_some() { Standing::Failed } else { Standing::Done };
         let failed = applied.failed.as_ref().map(|error| {
             let exit = if applied.done.is_empty() { error.exit() } else { Exit::Partial };
-            Failure { exit, ..Failure::of(error) }
+            Failure { exit, ..Failure::of(ctx, error) }
         });
         let again = planned.file.made_again();
         StackRun { done: applied.done, failed, again, ..StackRun::planned(stack, planned, standing) }
@@ -125,12 +125,12 @@ pub async fn each(
             Err(error) if stacks.len() == 1 => return Err(error),
             // Nothing was agreed to, and nothing after it is to be begun.
             Err(error) if error.kind() == Kind::Interrupted => return Err(so_far(error, &runs)),
-            Err(error) => runs.push(StackRun::without_plan(stack, Standing::Failed, Some(Failure::of(&error)))),
+            Err(error) => runs.push(StackRun::without_plan(stack, Standing::Failed, Some(Failure::of(ctx, &error)))),
         }
     }
     // The whole command as it was typed: another one would do something else, and what is done stays as it is.
     let left = runs.iter().find(|run| run.is_left());
-    let next = left.map(|run| run.again.clone().unwrap_or_else(|| ctx.changes.command()));
+    let next = left.map(|run| run.again.clone().unwrap_or_else(|| ctx.change_log.command()));
     let (environment, account) = (target.name().to_owned(), target.expected_account().map(str::to_owned));
     let retype = next.as_deref().map(hidden_in).unwrap_or_default();
     Ok(Deployment { environment, account, way, stacks: runs, next, retype })

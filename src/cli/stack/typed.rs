@@ -1,6 +1,6 @@
 //! What was typed, put together again for one stack: the command that an operator is told to type next.
 
-use claimctl_core::changes::command_line;
+use claimctl_core::shell::command_line;
 
 use super::PlanArgs;
 use crate::context::Ctx;
@@ -19,10 +19,10 @@ impl Typed<'_> {
     /// The same for this stack, with these flags besides. Values of secrets are left out.
     pub fn command(&self, ctx: &Ctx, stack: &str, more: &[String]) -> String {
         let begin = ["claimctl", self.verb, stack].map(str::to_owned).to_vec();
-        let yes = ctx.manners.yes.then(|| "--yes".to_owned()).into_iter().collect();
+        let yes = ctx.options.yes.then(|| "--yes".to_owned()).into_iter().collect();
         let target = self.target.words(ctx);
         let typed = [begin, target, yes, self.flags.clone(), more.to_vec(), self.plan.arguments()].concat();
-        command_line(&ctx.changes.redacted(&typed))
+        command_line(&ctx.change_log.redacted(&typed))
     }
 }
 

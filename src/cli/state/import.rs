@@ -8,7 +8,7 @@ use claimctl_deploy::terraform::{Imported, Terraform};
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
+use crate::output::{Failure, Outcome, Page, Report, Table, report, write_stderr};
 use crate::session::{ConfirmArgs, Session, TargetArgs};
 
 /// Take what exists into the state of a stack
@@ -84,7 +84,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         return report(import);
     }
     if !args.confirm.is_answered(ctx, target) {
-        say(import.table().render(&ctx.terminal).trim_end());
+        write_stderr(import.table().render(&ctx.terminal).trim_end());
     }
     let agreed = ask(args, ctx, target, &import.resources).await?;
     let digests = terraform.any_artifacts(ctx, target, &args.variables).await?.digests;
@@ -97,7 +97,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
             Ok(Imported::Already) => Standing::Already,
             Err(error) if alone => return Err(error),
             Err(error) => {
-                resource.failed = Some(Failure::of(&error));
+                resource.failed = Some(Failure::of(ctx, &error));
                 Standing::Failed
             }
         };
@@ -107,7 +107,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     }
     let is_left = |resource: &Resource| matches!(resource.standing, Standing::Failed | Standing::NotBegun);
     if import.resources.iter().any(is_left) {
-        import.next = ctx.changes.command();
+        import.next = ctx.change_log.command();
     }
     report(import)
 }

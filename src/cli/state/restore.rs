@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use claimctl_aws::target::{Change, Intent};
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, IoContext, Kind, Result};
+use claimctl_core::shell::quoted;
 use claimctl_deploy::state::{self, Content, Difference, Header, Owner, Restoration, Store};
 use claimctl_deploy::terraform::{Root, Terraform, is_errored};
 use serde::Serialize;
 
 use super::shown;
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, report, say};
+use crate::output::{Outcome, Page, Report, report, write_stderr};
 use crate::session::{ConfirmArgs, Session, TargetArgs};
 
 /// Put an older version of a stack's state in the place of the current one
@@ -161,7 +161,7 @@ async fn compare(ctx: &Ctx, terraform: &Terraform, now: &Content, then: &Content
     };
     match told.await {
         Err(error) if error.kind() != Kind::Interrupted => {
-            let why = error.said().iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+            let why = error.detail_lines().iter().map(|line| line.trim()).filter(|line| !line.is_empty());
             let why = error.chain().into_iter().chain(why.map(str::to_owned)).collect::<Vec<_>>().join(" ");
             ctx.progress.note(&format!("note: what differs within resources cannot be told: {why}"));
             Ok(Difference::by_resource(Some(now), then))
@@ -251,7 +251,7 @@ fn check_kept(args: &Args, store: &Store, restored: &Restored, restoration: &Res
 
 async fn ask(args: &Args, ctx: &Ctx, target: &Session, restored: &Restored) -> Result<Change> {
     if !args.confirm.is_answered(ctx, target) {
-        say(restored.page().render(&ctx.terminal).trim_end());
+        write_stderr(restored.page().render(&ctx.terminal).trim_end());
     }
     let what = format!("restore the state of {} to {}", args.stack, restored.from.name());
     // What it knew of since is not known any more.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::{Change, Intent};
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::shell::quoted;
 use claimctl_core::units::count;
 use claimctl_deploy::state::{self, Held, Life, Lock};
 use claimctl_deploy::terraform::{self, Made, Root, import_command, since};
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, Table, report, say};
+use crate::output::{Outcome, Page, Report, Table, report, write_stderr};
 use crate::session::{ConfirmArgs, Session, TargetArgs};
 
 /// Give back the lock of a state that a dead run has left
@@ -83,7 +83,7 @@ struct Found {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let root = Root::find(&ctx.paths, target, &target.project, &args.stack)?;
     if args.policy.print_policy {
-        return policy(state::permissions_to_unlock(&Place::of(target).await?, &root));
+        return policy(state::permissions_to_unlock(&ArnBuilder::of(target).await?, &root));
     }
     target.guard().await?;
     let locks = state::locks(target, &root.state, &root.backend).await?;
@@ -175,7 +175,7 @@ impl Unlocking {
 
     async fn ask(&self, args: &Args, ctx: &Ctx, target: &Session, lock: &Lock) -> Result<Change> {
         if !args.confirm.is_answered(ctx, target) {
-            say(self.table().render(&ctx.terminal).trim_end());
+            write_stderr(self.table().render(&ctx.terminal).trim_end());
         }
         let who = lock.who.as_deref().unwrap_or("nobody knows whom");
         let intent =

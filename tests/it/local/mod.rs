@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use claimctl_core::error::Kind;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
+use crate::accounts::answering;
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
 use crate::support::once::once;
@@ -128,16 +130,19 @@ fn a_server_whose_folder_is_gone_ends_by_itself() {
 fn a_stack_carries_claims_from_bucket_to_function_and_poison_to_the_dead_letter_queue() {
     let world = World::down();
     let mut start = up(&world);
-    start.args(["--visibility-timeout", "1", "--output", "json"]);
+    start.args(["--var", "visibility_timeout=1s", "--output", "json"]);
     // Whatever the user's shell holds stays there.
     start
         .env("AWS_ACCESS_KEY_ID", "AKIAREAL")
         .env("AWS_SECRET_ACCESS_KEY", "real-secret")
         .env("AWS_PROFILE", "real-profile");
-    let surface = start.env("SOME_TOKEN", "real-token").run().exits(0).json();
+    let told = start.env("SOME_TOKEN", "real-token").run().exits(0).json();
     let mut world = world;
-    world.look();
-    assert_eq!(surface, world.surface);
+    let status = world.look();
+    for same in ["endpoint", "pid", "stacks"] {
+        assert_eq!(told[same], status[same], "{same}");
+    }
+    assert_eq!((&told["started"], &told["changed"]), (&json!(true), &json!(["claim-check"])));
     assert_eq!(world.surface["flows"][0]["queue"], json!("claims"));
 
     let body = || aws_sdk_s3::primitives::ByteStream::from_static(b"payload");
@@ -165,10 +170,10 @@ fn the_same_stack_twice_is_unchanged_and_another_trigger_switches_cleanly() {
     let mapping = world.surface["flows"][0]["mapping"].clone();
     up(&world).run().exits(0).says("stack claim-check is unchanged");
 
-    up(&world).args(["--trigger", "schedule"]).run().exits(0).says("stack claim-check deployed");
+    up(&world).args(["--var", "trigger=schedule"]).run().exits(0).says("stack claim-check deployed");
     world.look();
     assert_eq!(world.surface["flows"][0]["mapping"], Value::Null);
-    up(&world).args(["--trigger", "queue"]).run().exits(0);
+    up(&world).args(["--var", "trigger=queue"]).run().exits(0);
     world.look();
     let new_mapping = &world.surface["flows"][0]["mapping"];
     assert!(new_mapping.is_string() && *new_mapping != mapping, "{new_mapping}");
@@ -203,6 +208,72 @@ fn a_reset_asks_first_and_leaves_an_empty_server() {
     assert_eq!(after["stacks"], json!({}));
     up(&world).run().exits(0).says("the sandbox was up").says("claim-check deployed");
     World::down().claimctl(["local", "reset", "--yes"]).run().fails_with(5, "not running");
+}
+
+#[test]
+fn a_variable_that_no_stack_has_or_a_value_that_it_does_not_take_changes_nothing() {
+    let world = World::down();
+    let refused = |var: &str| up(&world).args(["--var", var]).run();
+    refused("triger=queue").fails_with(2, "no variable \"triger\"").says("did you mean trigger?").says("known: after_");
+    refused("trigger=clock").fails_with(2, "trigger cannot be \"clock\"").says("allowed: queue or schedule");
+    refused("visibility_timeout=0").fails_with(2, "visibility_timeout cannot be").says("from 1.0s to 12h");
+    world.claimctl(["local", "up", "no-such-stack"]).run().exits(2).says("possible values: claim-check");
+    world.claimctl(["local", "status"]).run().exits(0).says("is not running");
+}
+
+#[test]
+fn a_stack_is_taken_away_with_what_it_holds_and_others_stay() {
+    let mut world = World::running(&artifact(), &["--var", "trigger=schedule"]);
+    let body = || aws_sdk_s3::primitives::ByteStream::from_static(b"payload");
+    for key in ["one", "two"] {
+        wait_for(world.s3().put_object().bucket(world.bucket()).key(key).body(body()).send()).unwrap();
+    }
+    world.claimctl(["local", "down", "claim-chek", "claim-check"]).run().fails_with(5, "no stack \"claim-chek\"");
+    let bucket = world.bucket().to_owned();
+    let told = world.claimctl(["local", "down", "claim-check", "-o", "json"]).run().exits(0).json();
+    assert_eq!(told, json!({"removed": [{"stack": "claim-check", "objects": {&bucket: 2}}]}));
+    let gone = wait_for(world.s3().head_bucket().bucket(&bucket).send());
+    assert!(gone.is_err(), "the bucket is still there");
+    assert_eq!(world.look()["stacks"], json!({}));
+    world.claimctl(["log"]).run().exits(0).says("take claim-check out of the sandbox");
+
+    world.claimctl(["local", "down", "claim-check"]).run().fails_with(5, "no stack \"claim-check\"").says("status");
+    up(&world).run().exits(0).says("the sandbox was up").says("stack claim-check deployed");
+    world.claimctl(["local", "down", "claim-check"]).run().exits(0).says("stack claim-check is gone");
+    world.claimctl(["local", "down"]).run().exits(0);
+    world.claimctl(["local", "down", "claim-check"]).run().fails_with(5, "is not running");
+}
+
+#[test]
+fn a_server_without_cloudformation_has_no_stacks_and_one_that_refuses_is_told() {
+    let surfaces = |endpoint: String| {
+        let credentials = claimctl_aws::Credentials::Made { access_key: "111111111111".to_owned() };
+        let service =
+            claimctl_aws::Service { region: Some("us-east-1".to_owned()), endpoint: Some(endpoint), credentials };
+        wait_for(async { claimctl::sandbox::surfaces(&claimctl_aws::service(&service).await).await })
+    };
+    let json = r#"{"__type":"com.amazonaws.sqs#InvalidAction","message":"no"}"#;
+    let sts = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Code>InvalidParameterValue\
+               </Code><Message>no</Message></Error></ErrorResponse>";
+    let s3 = "<Error><Code>MethodNotAllowed</Code><Message>no</Message></Error>";
+    for (status, body) in [
+        ("404 Not Found", "no"),
+        ("501 Not Implemented", ""),
+        ("400 Bad Request", json),
+        ("400 Bad Request", sts),
+        ("405 Method Not Allowed", s3),
+        ("200 OK", "<html><p></html>"),
+    ] {
+        let stacks = surfaces(answering(status, body)).unwrap_or_else(|error| panic!("{status}: {error}"));
+        assert!(stacks.0.is_empty(), "{status}");
+    }
+    // Not plain HTTP, so that nobody is asked.
+    assert!(surfaces("https://127.0.0.1:1".to_owned()).unwrap().0.is_empty());
+    let refused = "<ErrorResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><Error>\
+                   <Code>AccessDenied</Code><Message>not for you</Message></Error></ErrorResponse>";
+    let error = surfaces(answering("403 Forbidden", refused)).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().contains("not for you")), (Kind::Denied, true), "{error}");
+    assert_eq!(surfaces("http://127.0.0.1:1".to_owned()).unwrap_err().kind(), Kind::Unreachable);
 }
 
 #[test]

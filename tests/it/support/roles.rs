@@ -1,5 +1,8 @@
 //! Roles of an account with a policy of the test's choice, where the sandbox enforces IAM.
 
+use std::collections::BTreeMap;
+
+use claimctl::sandbox::cloudformation;
 use serde_json::{Value, json};
 
 use crate::run::eventually;
@@ -18,9 +21,8 @@ pub fn assume_in(server: &Server, account: &str, name: &str, policy: &Value) -> 
         "Policies": [{"PolicyName": "printed", "PolicyDocument": policy}],
     }}}});
     let sdk = server.sdk(account, "us-east-1");
-    let cloudformation = aws_sdk_cloudformation::Client::new(&sdk);
-    let create = cloudformation.create_stack().stack_name(name).template_body(template.to_string());
-    wait_for(create.capabilities(aws_sdk_cloudformation::types::Capability::CapabilityNamedIam).send()).unwrap();
+    let cloudformation = wait_for(cloudformation::Client::of(&sdk)).unwrap().unwrap();
+    wait_for(cloudformation.create(name, &template.to_string(), &BTreeMap::new())).unwrap();
     let role = format!("arn:aws:iam::{account}:role/{name}");
     let assume = aws_sdk_sts::Client::new(&sdk).assume_role().role_arn(role).role_session_name("test");
     eventually("the role", || {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use claimctl::context::{ColorChoice, Ctx, Format, Manners};
+use claimctl::context::{ColorChoice, Ctx, Format, OutputOptions};
 use claimctl::sandbox::Sandbox;
-use claimctl_aws::{Credentials, Service, service};
+use claimctl_aws::{CredentialSource, SdkSettings, sdk_config};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::context::Paths;
 use serde_json::Value;
@@ -60,8 +60,9 @@ impl Server {
     /// An empty server that lets everybody do everything.
     pub fn up() -> Server {
         let home = tempfile::tempdir().unwrap();
-        let manners = Manners { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
-        let ctx = Ctx::new(manners, Cancel::default()).unwrap();
+        let options =
+            OutputOptions { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
+        let ctx = Ctx::new(options, Cancel::default(), |_| false).unwrap();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/claimctl");
         let ctx = ctx.with_paths(Paths { cache, state: home.path().join("server") });
         let started = wait_for(Sandbox::at(&ctx.paths).start(&ctx)).unwrap();
@@ -96,10 +97,10 @@ impl Server {
     }
 
     pub fn sdk(&self, account: &str, region: &str) -> aws_config::SdkConfig {
-        wait_for(service(&Service {
+        wait_for(sdk_config(&SdkSettings {
             region: Some(region.to_owned()),
             endpoint: Some(self.endpoint.clone()),
-            credentials: Credentials::Made { access_key: account.to_owned() },
+            credentials: CredentialSource::Dummy { access_key: account.to_owned() },
         }))
     }
 

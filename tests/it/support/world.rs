@@ -16,7 +16,7 @@ pub fn artifact() -> PathBuf {
     let build = || {
         let home = tempfile::tempdir().unwrap();
         let mut build = in_the_repository(home.path());
-        build.args(["package", "build", "claim-recorder", "-o", "json"]);
+        build.args(["package", "build", "claim-recorder", "--sandbox", "-o", "json"]);
         let built = build.run().exits(0).json();
         built["artifacts"][0]["path"].as_str().unwrap().to_owned()
     };
@@ -118,10 +118,10 @@ impl World {
     }
 
     fn sdk(&self) -> aws_config::SdkConfig {
-        wait_for(claimctl_aws::service(&claimctl_aws::Service {
+        wait_for(claimctl_aws::sdk_config(&claimctl_aws::SdkSettings {
             region: Some(claimctl::sandbox::REGION.to_owned()),
             endpoint: Some(self.endpoint.clone()),
-            credentials: claimctl_aws::Credentials::Made { access_key: claimctl::sandbox::ACCOUNT.to_owned() },
+            credentials: claimctl_aws::CredentialSource::Dummy { access_key: claimctl::sandbox::ACCOUNT.to_owned() },
         }))
     }
 }

@@ -69,12 +69,17 @@ impl Needs {
         self.too_new.is_empty()
     }
 
+    pub fn check_architecture(&self, wanted: Architecture) -> Result<()> {
+        match self.architecture == wanted {
+            true => Ok(()),
+            false => Err(Error::unexpected(format!("cargo built for {}, not for {wanted}", self.architecture))
+                .hint("look for a [build] target or a linker in .cargo/config.toml")),
+        }
+    }
+
     /// An error that names what is too new for the runtime.
     pub fn check(&self, wanted: Architecture) -> Result<()> {
-        if self.architecture != wanted {
-            return Err(Error::unexpected(format!("cargo built for {}, not for {wanted}", self.architecture))
-                .hint("look for a [build] target or a linker in .cargo/config.toml"));
-        }
+        self.check_architecture(wanted)?;
         if self.starts() {
             return Ok(());
         }
@@ -184,7 +189,7 @@ mod tests {
         assert!(!needs.starts());
         let error = needs.check(needs.architecture).unwrap_err();
         assert!(error.to_string().contains("__libc_start_main (GLIBC_2.99)"), "{error}");
-        assert!(error.hints()[0].contains("cargo-zigbuild"));
+        assert!(error.advice().contains("cargo-zigbuild"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Putting an older state in the place of the one that is there: what is allowed, and under which serial.
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::shell::quoted;
 use jiff::Timestamp;
 
 use super::content::{Content, Header};

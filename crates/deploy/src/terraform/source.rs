@@ -108,7 +108,7 @@ impl Source {
         let mut ends = address.match_indices(['.', '[']).map(|(at, _)| at).skip(1);
         let begins = ends.next().map_or(address, |end| &address[..end]);
         let known = self.addresses.iter().map(String::as_str);
-        claimctl_core::names::nearest(begins, known).filter(|near| *near != begins)
+        claimctl_core::nearest::name(begins, known).filter(|near| *near != begins)
     }
 
     fn note_installed(&mut self, body: &Body) {

@@ -244,6 +244,6 @@ mod tests {
         assert_eq!(total >> 30, 484);
         chunks.parts = limits::PARTS;
         let error = run(chunks.next()).err().unwrap();
-        assert!(error.hints()[0].contains("--part-size 64MiB"), "{:?}", error.hints());
+        assert!(error.advice().contains("--part-size 64MiB"), "{:?}", error.hints());
     }
 }

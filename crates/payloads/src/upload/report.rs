@@ -217,9 +217,9 @@ impl<'a> Summary<'a> {
     }
 
     fn hint(&mut self, error: &Error) {
-        for hint in error.hints() {
-            if !self.hints.contains(hint) {
-                self.hints.push(hint.clone());
+        for hint in error.hints().iter().map(ToString::to_string) {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
             }
         }
     }

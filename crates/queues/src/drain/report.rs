@@ -120,7 +120,7 @@ impl Report {
     pub fn fail(&mut self, error: Error) {
         if self.error.is_none() {
             self.error = Some(error.chain().join(": "));
-            self.hints = error.hints().to_vec();
+            self.hints = error.hints().iter().map(ToString::to_string).collect();
             self.kind = Some(error.kind());
         }
     }

@@ -70,9 +70,9 @@ fn what_does_not_parse_says_where() {
         let error = Expression::parse(expression).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage, "{expression}");
         assert!(error.to_string().contains(why), "{expression}: {error}");
-        let caret = &error.said()[1];
-        assert_eq!(caret.find('^'), Some(column), "{expression}\n{}", error.said().join("\n"));
-        assert!(error.hints().iter().any(|hint| hint.contains(EXAMPLE)));
+        let caret = &error.detail_lines()[1];
+        assert_eq!(caret.find('^'), Some(column), "{expression}\n{}", error.detail_lines().join("\n"));
+        assert!(error.advice().contains(EXAMPLE));
     }
     let error = Expression::parse(".a\n | .b |").unwrap_err();
     assert!(error.to_string().ends_with("(line 2, column 8)"), "{error}");
@@ -87,7 +87,7 @@ fn what_does_not_parse_says_where() {
 fn nothing_but_the_message_is_seen() {
     for expression in ["env", "$ENV", "input", "inputs", "debug", "stderr", "halt", "halt_error", "env.PATH"] {
         let error = Expression::parse(expression).unwrap_err();
-        assert!(error.hints().iter().any(|hint| hint.contains("nothing else")), "{expression}: {error}");
+        assert!(error.advice().contains("nothing else"), "{expression}: {error}");
     }
 }
 
@@ -99,7 +99,7 @@ fn what_fails_on_one_message_names_it_and_goes_on_with_the_next() {
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.to_string().starts_with("the jq expression fails on message m-1: "), "{error}");
         assert!(error.to_string().len() < 1_000, "{error}");
-        assert!(error.hints()[0].contains('?'));
+        assert!(error.advice().contains('?'));
     }
     assert!(expression.holds(&message(r#"{"kind":"a"}"#)).unwrap());
     let long = Expression::parse("error(\"é\" * 100000)").unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::create_private;
+use claimctl_core::private_files::create_private;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::failure::Explain;
@@ -161,7 +161,7 @@ mod tests {
         drop(open_with(&file, &[STEPS[0], NEXT, "DROP INDEX runs_by_key"]).unwrap());
         let refused = open_with(&file, &STEPS[..1]).unwrap_err();
         assert_eq!(refused.exit(), Exit::Refused);
-        assert!(refused.hints()[0].contains("a newer claimctl"), "{:?}", refused.hints());
+        assert!(refused.advice().contains("a newer claimctl"), "{:?}", refused.hints());
         assert_eq!(items(&Connection::open(&file).unwrap()), 1);
     }
 
@@ -171,7 +171,7 @@ mod tests {
         std::fs::write(&file, "a diary".repeat(1000)).unwrap();
         let damaged = open(&file).unwrap_err();
         assert!(damaged.to_string().contains("journal.sqlite is damaged"), "{damaged}");
-        assert!(damaged.hints()[0].contains("mv "), "{:?}", damaged.hints());
+        assert!(damaged.advice().contains("mv "), "{:?}", damaged.hints());
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert_eq!(open(&file).unwrap_err().exit(), Exit::Usage);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use claimctl_core::changes::redact;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::redact::redact;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
@@ -215,7 +215,7 @@ mod tests {
         ]);
         let failed = answer.blocking_recv().unwrap().unwrap_err();
         assert!(failed.to_string().contains("no room"), "{failed}");
-        assert!(failed.hints()[0].contains("the disk is full"), "{:?}", failed.hints());
+        assert!(failed.advice().contains("the disk is full"), "{:?}", failed.hints());
         assert_eq!(desk.states(&["m-000000".into()]).unwrap(), [None]);
 
         desk.connection.execute_batch("PRAGMA max_page_count = 1000").unwrap();

@@ -98,7 +98,7 @@ fn told(mut report: Sent, error: Option<Error>) -> Result<Sent> {
         Some(error) if report.sent + report.undecided == 0 => Err(error),
         Some(error) => {
             report.stopped = Some(error.chain().join(": "));
-            report.hints = error.hints().to_vec();
+            report.hints = error.hints().iter().map(ToString::to_string).collect();
             Ok(report)
         }
         None => Ok(report),

@@ -157,7 +157,7 @@ async fn a_refusal_of_everything_is_an_error_and_nothing_is_undecided() {
     let (sent, known) = send(&fake, &["a1"], false).await;
     let error = sent.unwrap_err();
     assert_eq!(error.kind(), Kind::Denied);
-    assert!(error.hints().iter().any(|hint| hint.contains("sqs:SendMessage")), "{:?}", error.hints());
+    assert!(error.advice().contains("sqs:SendMessage"), "{}", error.advice());
     assert_eq!(known[0].state, State::Failed);
 }
 

@@ -7,10 +7,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use claimctl_core::changes::{command_line, quoted};
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::{Existing, create_private, write_private};
 use claimctl_core::lock;
+use claimctl_core::private_files::{Existing, create_private, write_private};
+use claimctl_core::shell::{command_line, quoted};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -334,7 +334,7 @@ mod tests {
         let state = StateAt { bucket: "other".into(), ..root().state };
         refused(&Root { state, ..root() }, REGION, ACCOUNT, "state bucket");
         let error = PlanFile::read(Path::new("no such/plan"), &root(), REGION, ACCOUNT).unwrap_err();
-        assert_eq!(error.hints(), ["make a new one: claimctl plan claim-check --env dev --plan-file 'no such/plan'"]);
+        assert_eq!(error.advice(), "make a new one: claimctl plan claim-check --env dev --plan-file 'no such/plan'");
         std::fs::write(&path, "a plam").unwrap();
         refused(&root(), REGION, ACCOUNT, "is not the plan that was made");
     }

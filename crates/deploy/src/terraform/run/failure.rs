@@ -1,7 +1,7 @@
 //! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
 
-use claimctl_core::changes::redact;
 use claimctl_core::error::{Error, Kind};
+use claimctl_core::redact::redact;
 
 use crate::terraform::root::Root;
 use crate::terraform::run::events::Diagnostic;
@@ -180,7 +180,7 @@ mod tests {
         ] {
             let error = said(summary, detail).failure("plan it", &root());
             assert_eq!(error.kind(), kind, "{summary}");
-            assert_eq!(error.said()[0], summary);
+            assert_eq!(error.detail_lines()[0], summary);
             assert!(!error.hints().is_empty());
         }
     }
@@ -190,7 +190,7 @@ mod tests {
         let of_json = said("Invalid index", "url=https://me:hunter2@host, db_password=hunter2 and the rest");
         let of_text = Said { other: vec!["no such host: https://me:hunter2@host".to_owned()], ..Said::default() };
         for said in [of_json, of_text] {
-            let told = said.failure("plan it", &root()).said().join(" ");
+            let told = said.failure("plan it", &root()).detail_lines().join(" ");
             assert!(told.contains("https://[hidden]@host") && !told.contains("hunter2"), "{told}");
         }
     }
@@ -204,12 +204,8 @@ mod tests {
         };
         let gone = said("Failed to load state", &detail("")).failure("plan it", &root());
         assert_eq!(gone.kind(), Kind::Refused);
-        assert!(
-            gone.hints()[1].ends_with("claimctl state restore claim-check VERSION --env dev"),
-            "{:?}",
-            gone.hints()
-        );
+        assert!(gone.advice().contains("claimctl state restore claim-check VERSION --env dev"), "{:?}", gone.hints());
         let other = said("Failed to load state", &detail("8989d411620356946bc7615483dcb3da")).failure("x", &root());
-        assert!(other.hints()[1].contains("state/claim-check/dev/claim-check.tfstate-md5"), "{:?}", other.hints());
+        assert!(other.advice().contains("state/claim-check/dev/claim-check.tfstate-md5"), "{:?}", other.hints());
     }
 }

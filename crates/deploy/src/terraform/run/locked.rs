@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, Kind};
+use claimctl_core::shell::quoted;
 use claimctl_core::units::{duration, local_time};
 use jiff::Timestamp;
 
@@ -103,10 +103,10 @@ mod tests {
         assert_eq!(error.to_string(), "the state of claim-check in dev is locked by eve@elsewhere");
         let cause = &error.chain()[1];
         assert!(cause.starts_with("operation apply, since 2026-01-0") && cause.contains(" ago), lock 9db590f1"));
-        let hints = error.hints().join("\n");
+        let hints = error.advice();
         assert!(hints.starts_with("it is of another machine"), "{hints}");
         assert!(hints.contains("to wait here: -- -lock-timeout=10m"), "{hints}");
-        let nowhere = explain(&said(SAID), &root(), "terraform", false).hints().join("\n");
+        let nowhere = explain(&said(SAID), &root(), "terraform", false).advice();
         assert!(nowhere.contains("run the same command again\n"), "{nowhere}");
         let unlock = "claimctl state unlock claim-check --env dev 9db590f1-b6fe-c5f2-2678-8804f089deba";
         assert!(hints.ends_with(unlock), "{hints}");
@@ -117,7 +117,7 @@ mod tests {
         let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
         let here = SAID.replace("elsewhere", host.trim());
         let error = explain(&said(&here), &root(), "terraform", true);
-        let hints = error.hints().join("\n");
+        let hints = error.advice();
         assert!(hints.starts_with("whether it is at work cannot be told"), "{hints}");
         assert!(hints.contains("only where that run has died, give the lock back: "), "{hints}");
     }
@@ -127,7 +127,7 @@ mod tests {
         let error =
             explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), "terraform", true);
         assert_eq!(error.kind(), Kind::Refused);
-        assert!(error.hints()[0].ends_with("claimctl state unlock claim-check --env dev --dry-run"));
+        assert!(error.advice().contains("claimctl state unlock claim-check --env dev --dry-run"));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::{Existing, write_private};
+use claimctl_core::private_files::{Existing, write_private};
+use claimctl_core::shell::quoted;
 
 use crate::state::{Content, Owner};
 use crate::terraform::root::Root;
@@ -135,7 +135,7 @@ mod tests {
             assert_eq!(std::fs::read_to_string(take(&root).unwrap().unwrap()).unwrap(), text);
         }
         assert!(take(&root).unwrap().is_none());
-        let hints = check(&root).unwrap_err().hints().join("\n");
+        let hints = check(&root).unwrap_err().advice();
         let (first, second) = (hints.find("data/errored.tfstate"), hints.find("data/errored-2.tfstate"));
         assert!(first.is_some() && first < second, "{hints}");
         assert!(is_one(&root, &root.data_dir.join("errored-2.tfstate")) && !is_one(&root, folder.path()));
@@ -148,7 +148,7 @@ mod tests {
         let told = |content: &str| {
             std::fs::write(beside(&root), content).unwrap();
             let error = check(&root).unwrap_err();
-            (error.to_string(), error.hints().join("\n"))
+            (error.to_string(), error.advice())
         };
         let of_prod = "{\"claimctl\":{\"value\":{\"stack\":\"s\",\"environment\":\"prod\",\"account\":\"1\"}}}";
         let (message, hints) = told(&state(of_prod));

@@ -1,6 +1,6 @@
 //! What exists without being in the state, as after a run that was killed: how it is taken in.
 
-use claimctl_core::changes::quoted;
+use claimctl_core::shell::quoted;
 
 use crate::terraform::root::Root;
 use crate::terraform::run::events::Diagnostic;

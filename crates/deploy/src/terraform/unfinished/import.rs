@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use claimctl_aws::target::{Change, Target};
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::shell::quoted;
 
 use crate::state::Resource;
 use crate::terraform::run::driver::Terraform;
@@ -77,5 +77,5 @@ impl Terraform {
 }
 
 fn says(error: &Error, words: &str) -> bool {
-    error.said().iter().any(|line| line.contains(words))
+    error.detail_lines().iter().any(|line| line.contains(words))
 }

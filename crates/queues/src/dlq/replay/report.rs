@@ -166,7 +166,7 @@ impl Report {
 
     pub(super) fn fail(&mut self, error: &Error) {
         if self.kind.is_none() {
-            self.hints = error.hints().to_vec();
+            self.hints = error.hints().iter().map(ToString::to_string).collect();
             self.kind = Some(error.kind());
             self.stop(Ended::Failed, error.chain().join(": "));
         }

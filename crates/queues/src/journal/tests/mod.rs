@@ -1,7 +1,7 @@
 mod process;
 mod property;
 
-use claimctl_core::changes::Who;
+use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::exit::Exit;
 
 use super::*;
@@ -26,7 +26,11 @@ impl Here {
 fn start(key: &str) -> Start {
     Start {
         verb: "queue send".to_owned(),
-        who: Who { environment: Some("dev".to_owned()), region: "eu-west-1".to_owned(), ..Who::default() },
+        who: ChangeOrigin {
+            environment: Some("dev".to_owned()),
+            region: "eu-west-1".to_owned(),
+            ..ChangeOrigin::default()
+        },
         queue_arn: Some("arn:aws:sqs:eu-west-1:111111111111:claims".to_owned()),
         target: "file to claims".to_owned(),
         key: key.to_owned(),
@@ -153,7 +157,7 @@ async fn a_run_is_forgotten_only_when_nothing_is_left_of_it() {
     drop(run);
     let undecided = journal.remove(&summary, false).unwrap_err();
     assert_eq!(undecided.exit(), Exit::Refused);
-    assert!(undecided.hints()[0].contains("claimctl queue send"), "{:?}", undecided.hints());
+    assert!(undecided.advice().contains("claimctl queue send"), "{:?}", undecided.hints());
     journal.remove(&summary, true).unwrap();
     assert!(journal.runs().unwrap().is_empty());
     assert!(journal.items(&summary, None, None, 1).unwrap().is_empty());

@@ -7,9 +7,7 @@
 
 mod file;
 mod read;
-mod redact;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -19,9 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::exit::Exit;
+use crate::redact::{redact, redact_arguments};
+use crate::shell::command_line;
 use file::LogFile;
-pub use read::{History, Recorded};
-pub use redact::{hidden_in, is_secret_name, redact, redact_arguments};
+pub use read::{History, LoggedChange};
 
 /// An upload of a shell glob can have thousands of arguments; so many tell what was meant.
 const MOST_ARGUMENTS: usize = 50;
@@ -29,7 +28,7 @@ const MOST_ARGUMENTS: usize = 50;
 const MOST_SAID: usize = 500;
 
 /// The change log of this machine's user, and what the running command has begun in it.
-pub struct Changes {
+pub struct ChangeLog {
     file: LogFile,
     arguments: Vec<String>,
     open: Mutex<Vec<String>>,
@@ -39,7 +38,7 @@ pub struct Changes {
 
 /// Where a change happens, and who makes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Who {
+pub struct ChangeOrigin {
     /// None: AWS without an environment.
     pub environment: Option<String>,
     pub region: String,
@@ -53,16 +52,16 @@ pub struct Who {
 
 /// What is known of a change before it begins.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Begun {
+pub struct ChangeStart {
     #[serde(flatten)]
-    pub who: Who,
+    pub origin: ChangeOrigin,
     /// Reads like "upload 12 files to bucket b".
     pub what: String,
 }
 
 /// How a change ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
+pub struct ChangeEnd {
     /// The exit code of the command.
     pub exit: u8,
     /// What the exit code means.
@@ -88,23 +87,23 @@ struct Line {
 enum Event {
     Begun {
         #[serde(flatten)]
-        begun: Begun,
+        start: ChangeStart,
         arguments: Vec<String>,
     },
-    Ended(Ended),
+    Ended(ChangeEnd),
 }
 
 const VERSION: u32 = 1;
 
-impl Changes {
+impl ChangeLog {
     /// `arguments` are the command line without the program; credentials in them are never written.
     pub fn at(state: &Path, arguments: Vec<String>) -> Self {
-        Changes { file: LogFile::at(state), arguments, open: Mutex::default(), sensitive: Mutex::default() }
+        ChangeLog { file: LogFile::at(state), arguments, open: Mutex::default(), sensitive: Mutex::default() }
     }
 
     /// The same command line, logged below another state folder.
     pub fn moved_to(&self, state: &Path) -> Self {
-        Changes::at(state, self.arguments.clone())
+        ChangeLog::at(state, self.arguments.clone())
     }
 
     /// The command line without the program, as it may be written down: without credentials, shortened.
@@ -128,11 +127,11 @@ impl Changes {
     }
 
     /// Writes, durably, that a change begins. Where that fails, the change must not begin.
-    pub fn begin(&self, begun: Begun) -> Result<()> {
+    pub fn begin(&self, start: ChangeStart) -> Result<()> {
         let at = Timestamp::now();
         let id = format!("{:x}-{:x}", at.as_nanosecond(), std::process::id());
-        let begun = Begun { what: redact(&begun.what), ..begun };
-        let event = Event::Begun { begun, arguments: self.arguments() };
+        let start = ChangeStart { what: redact(&start.what), ..start };
+        let event = Event::Begun { start, arguments: self.arguments() };
         self.file.append(&Line { v: VERSION, id: id.clone(), at, event }).map_err(|error| {
             Error::unexpected("the change cannot be logged, so nothing was done")
                 .caused_by(error)
@@ -158,7 +157,7 @@ impl Changes {
             Err(error) => (error.exit(), error.chain().join(": ")),
         };
         let said = redact(&said).chars().take(MOST_SAID).collect();
-        let ended = Ended { exit: exit.code(), result: exit.meaning().to_owned(), said };
+        let ended = ChangeEnd { exit: exit.code(), result: exit.meaning().to_owned(), said };
         for id in open {
             let line = Line { v: VERSION, id, at: Timestamp::now(), event: Event::Ended(ended.clone()) };
             self.file
@@ -181,20 +180,6 @@ fn shortened(mut arguments: Vec<String>) -> Vec<String> {
         arguments.push(format!("… and {more} more"));
     }
     arguments
-}
-
-/// Words as a shell reads them back.
-pub fn command_line<W: AsRef<str>>(words: &[W]) -> String {
-    words.iter().map(|word| quoted(word.as_ref())).collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a shell reads it back.
-pub fn quoted(word: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => Cow::Borrowed(word),
-        false => Cow::Owned(format!("'{}'", word.replace('\'', r"'\''"))),
-    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub fn is_table(name: &str) -> bool {
 }
 
 /// A KMS key as S3 takes it: an ARN, an id or an alias (AWS KMS Developer Guide, "Key identifiers").
-pub fn is_key(key: &str) -> bool {
+pub fn is_kms_key(key: &str) -> bool {
     let is_id = |id: &str| id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let is_alias =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b));
@@ -120,7 +120,7 @@ mod tests {
         rows(is_mfa_serial, &["arn:aws:iam::111111111111:mfa/me", "GAHT12345678"], &["short", "with a space"]);
         rows(is_external_id, &["id:1/x"], &["x", "a b"]);
         rows(
-            is_key,
+            is_kms_key,
             &[
                 "alias/state",
                 "1234abcd-12ab-34cd-56ef-1234567890ab",

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 const MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// Where sessions are kept, readable by their owner only: `STATE/sessions`.
-pub struct Sessions(PathBuf);
+pub struct MfaSessions(PathBuf);
 
 /// On disk. Not `Debug`: it holds secrets.
 #[derive(Serialize, Deserialize)]
@@ -29,9 +29,9 @@ struct Kept {
     expires_at: u64,
 }
 
-impl Sessions {
+impl MfaSessions {
     pub fn at(paths: &Paths) -> Self {
-        Sessions(paths.state.join("sessions"))
+        MfaSessions(paths.state.join("sessions"))
     }
 
     /// The open session of a device, at AWS or at another endpoint. What cannot be read is none.

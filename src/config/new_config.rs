@@ -13,14 +13,14 @@ use super::{Backend, Config, Locking};
 
 /// What a new configuration says.
 #[derive(Debug, Clone)]
-pub struct Draft {
+pub struct NewConfig {
     pub project: String,
     pub locking: Locking,
-    pub environments: Vec<DraftEnvironment>,
+    pub environments: Vec<NewEnvironment>,
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct DraftEnvironment {
+pub struct NewEnvironment {
     pub name: String,
     pub region: String,
     pub account: Option<String>,
@@ -30,7 +30,7 @@ pub struct DraftEnvironment {
     pub adopted: Option<Backend>,
 }
 
-impl Draft {
+impl NewConfig {
     /// Writes the file whole or not at all.
     pub fn save(&self, path: &Path) -> Result<()> {
         let text = self.text();
@@ -80,7 +80,7 @@ impl Draft {
 
 const EXAMPLE: &str = "# [environments.dev]\n# region = \"us-east-1\"\n# account = \"111111111111\"\n";
 
-impl DraftEnvironment {
+impl NewEnvironment {
     fn write(&self, text: &mut String) {
         let mut line = |line: String| {
             text.push_str(&line);

@@ -1,20 +1,20 @@
 //! Which environment a run is for, and what flags and variables change in it.
 
-use claimctl_aws::shape::is_region;
+use claimctl_aws::naming::is_region;
 use claimctl_core::error::{Error, Result};
 
-use super::{Config, Environment, LOCAL, Origin, PROFILE, REGION};
+use super::{Config, Environment, LOCAL, PROFILE, REGION, ValueOrigin};
 use crate::context::Ctx;
 
 /// What flags, variables and the file say together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub enum ChosenEnvironment {
     /// The sandbox on this machine. The region is a flag's.
     Local { region: Option<String> },
     /// An environment of the file, with what flags and variables change in it.
     Declared { name: String, environment: Box<Environment> },
     /// AWS without an environment: flags name everything, and there is no account to check.
-    Undeclared { profile: Option<String>, region: Option<String> },
+    ByFlags { profile: Option<String>, region: Option<String> },
 }
 
 impl Config {
@@ -25,16 +25,16 @@ impl Config {
         env: Option<&str>,
         profile: Option<&str>,
         region: Option<&str>,
-    ) -> Result<Choice> {
+    ) -> Result<ChosenEnvironment> {
         let owned = |value: Option<&str>| value.map(ToOwned::to_owned);
         if let Some(region) = region {
             check_region("--region", region)?;
         }
         let name = match env {
             None if profile.is_some() || region.is_some() => {
-                return Ok(Choice::Undeclared { profile: owned(profile), region: owned(region) });
+                return Ok(ChosenEnvironment::ByFlags { profile: owned(profile), region: owned(region) });
             }
-            None | Some(LOCAL) => return Ok(Choice::Local { region: owned(region) }),
+            None | Some(LOCAL) => return Ok(ChosenEnvironment::Local { region: owned(region) }),
             Some(name) => name,
         };
         let mut environment = self.environment(name)?.clone();
@@ -47,7 +47,7 @@ impl Config {
             environment.region = region;
             self.origins.set(format!("environments.{name}.region"), origin);
         }
-        Ok(Choice::Declared { name: name.to_owned(), environment: Box::new(environment) })
+        Ok(ChosenEnvironment::Declared { name: name.to_owned(), environment: Box::new(environment) })
     }
 }
 
@@ -55,9 +55,9 @@ fn flag_or_variable(
     ctx: &Ctx,
     (flag, value): (&'static str, Option<&str>),
     variable: &'static str,
-) -> Option<(String, Origin)> {
-    let by_flag = value.map(|value| (value.to_owned(), Origin::Flag { name: flag }));
-    by_flag.or_else(|| ctx.variable(variable).map(|value| (value.to_owned(), Origin::Variable { name: variable })))
+) -> Option<(String, ValueOrigin)> {
+    let by_flag = value.map(|value| (value.to_owned(), ValueOrigin::Flag { name: flag }));
+    by_flag.or_else(|| ctx.variable(variable).map(|value| (value.to_owned(), ValueOrigin::Variable { name: variable })))
 }
 
 fn check_region(said_by: &str, region: &str) -> Result<()> {

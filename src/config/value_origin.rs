@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 /// Where a value came from, in the order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "from", rename_all = "lowercase")]
-pub enum Origin {
+pub enum ValueOrigin {
     Flag {
         name: &'static str,
     },
@@ -26,12 +26,12 @@ pub enum Origin {
 
 /// The origins of values by their dotted keys, such as `environments.dev.region`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(BTreeMap<String, Origin>);
+pub struct ValueOrigins(BTreeMap<String, ValueOrigin>);
 
-impl Origins {
+impl ValueOrigins {
     /// Where each key is in this text. One that TOML cannot read has no places.
-    pub(super) fn of(text: &str) -> Origins {
-        let mut origins = Origins::default();
+    pub(super) fn of(text: &str) -> ValueOrigins {
+        let mut origins = ValueOrigins::default();
         if let Ok(table) = DeTable::parse(text) {
             origins.add(text, "", table.get_ref());
         }
@@ -42,19 +42,19 @@ impl Origins {
         for (name, value) in table {
             let key = join(above, name.get_ref());
             let (line, column) = place(text, &name.span());
-            self.0.insert(key.clone(), Origin::File { line, column });
+            self.0.insert(key.clone(), ValueOrigin::File { line, column });
             if let DeValue::Table(below) = value.get_ref() {
                 self.add(text, &key, below);
             }
         }
     }
 
-    pub(super) fn set(&mut self, key: impl Into<String>, origin: Origin) {
+    pub(super) fn set(&mut self, key: impl Into<String>, origin: ValueOrigin) {
         self.0.insert(key.into(), origin);
     }
 
-    pub fn get(&self, key: &str) -> Origin {
-        self.0.get(key).copied().unwrap_or(Origin::Default)
+    pub fn get(&self, key: &str) -> ValueOrigin {
+        self.0.get(key).copied().unwrap_or(ValueOrigin::Default)
     }
 }
 
@@ -77,10 +77,10 @@ mod tests {
     #[test]
     fn every_key_knows_its_place() {
         let text = "[project]\nname = \"é\"\n[environments]\ndev = { region = \"us-east-1\" }\n  test.region = \"x\"\n";
-        let origins = Origins::of(text);
-        assert_eq!(origins.get("project.name"), Origin::File { line: 2, column: 1 });
-        assert_eq!(origins.get("environments.dev.region"), Origin::File { line: 4, column: 9 });
-        assert_eq!(origins.get("environments.test.region"), Origin::File { line: 5, column: 8 });
-        assert_eq!(origins.get("terraform.binary"), Origin::Default);
+        let origins = ValueOrigins::of(text);
+        assert_eq!(origins.get("project.name"), ValueOrigin::File { line: 2, column: 1 });
+        assert_eq!(origins.get("environments.dev.region"), ValueOrigin::File { line: 4, column: 9 });
+        assert_eq!(origins.get("environments.test.region"), ValueOrigin::File { line: 5, column: 8 });
+        assert_eq!(origins.get("terraform.binary"), ValueOrigin::Default);
     }
 }

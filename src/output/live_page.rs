@@ -8,17 +8,17 @@ use crate::context::Terminal;
 /// Where a terminal's size cannot be told.
 const ROWS: u16 = 24;
 
-pub struct Redraw {
+pub struct LivePage {
     terminal: Terminal,
     in_place: bool,
     /// Columns and rows when the last page was drawn, and how many lines that had.
     last: Option<((u16, u16), usize)>,
 }
 
-impl Redraw {
+impl LivePage {
     /// Pages follow each other where the terminal cannot move its cursor.
     pub fn new(terminal: Terminal, in_place: bool) -> Self {
-        Redraw { terminal, in_place, last: None }
+        LivePage { terminal, in_place, last: None }
     }
 
     /// Draws the page, cut to what fits: what has scrolled away cannot be drawn over.

@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use crate::error::{Error, IoContext, Result};
-use crate::folder::create_private;
+use crate::private_files::create_private;
 
 /// About forty thousand changes. One file of that size before it is kept beside it.
 const ROTATE_AT: u64 = 16 << 20;

@@ -1,7 +1,7 @@
-//! Names that people mistype.
+//! For a name that was mistyped: the nearest one that there is.
 
 /// The known name that is nearest to what was typed, if any is near enough to be meant.
-pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn name<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|name| (strsim::jaro_winkler(typed, name), name))
@@ -12,12 +12,12 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::name;
 
     #[test]
     fn only_what_may_be_meant_is_offered() {
-        assert_eq!(nearest("claimz", ["claims", "claims-dlq", "payload"]), Some("claims"));
-        assert_eq!(nearest("zebra", ["claims", "payload"]), None);
-        assert_eq!(nearest("x", []), None);
+        assert_eq!(name("claimz", ["claims", "claims-dlq", "payload"]), Some("claims"));
+        assert_eq!(name("zebra", ["claims", "payload"]), None);
+        assert_eq!(name("x", []), None);
     }
 }

@@ -5,30 +5,30 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Begun, Ended, Event, Line, VERSION};
+use super::{ChangeEnd, ChangeStart, Event, Line, VERSION};
 
 /// Everything that the log holds.
 #[derive(Debug, Default)]
 pub struct History {
     /// Oldest first.
-    pub changes: Vec<Recorded>,
+    pub changes: Vec<LoggedChange>,
     /// Lines torn by a killed writer, edited, or of a later claimctl.
     pub unreadable: usize,
 }
 
 /// One change, as far as it is known.
 #[derive(Debug, Serialize)]
-pub struct Recorded {
+pub struct LoggedChange {
     pub id: String,
     /// RFC 3339, UTC.
     pub began_at: Timestamp,
     /// None: the command was killed, or is still at work.
     pub ended_at: Option<Timestamp>,
     #[serde(flatten)]
-    pub begun: Begun,
+    pub start: ChangeStart,
     /// The command line without the program, credentials left out.
     pub arguments: Vec<String>,
-    pub ended: Option<Ended>,
+    pub ended: Option<ChangeEnd>,
 }
 
 /// Joins the lines of files that follow each other.
@@ -42,9 +42,9 @@ pub fn pair(files: &[String]) -> History {
             continue;
         };
         match event {
-            Event::Begun { begun, arguments } => {
+            Event::Begun { start, arguments } => {
                 places.insert(id.clone(), history.changes.len());
-                history.changes.push(Recorded { id, began_at: at, ended_at: None, begun, arguments, ended: None });
+                history.changes.push(LoggedChange { id, began_at: at, ended_at: None, start, arguments, ended: None });
             }
             // Without a place, its beginning went with a file rotated away: there is nothing to tell of it.
             Event::Ended(ended) => {
