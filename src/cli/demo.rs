@@ -81,7 +81,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
 /// Steps are told on stderr. Where that and stdout are both the terminal, or both in one log, the page need not repeat
 /// them; fields for scripts are always whole.
 fn told(ctx: &Ctx) -> bool {
-    !ctx.manners.quiet && ctx.manners.format == Format::Table && ctx.terminal.stderr == ctx.terminal.stdout
+    !ctx.options.quiet && ctx.options.format == Format::Table && ctx.terminal.stderr == ctx.terminal.stdout
 }
 
 impl Report for Played {

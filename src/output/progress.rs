@@ -109,7 +109,7 @@ impl Progress for Lines {
         let mut stretch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stretch) = stretch.as_mut().filter(|stretch| !stretch.told) {
             stretch.told = true;
-            say(&stretch.sentence());
+            write_stderr(&stretch.sentence());
         }
     }
 

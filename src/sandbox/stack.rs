@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use claimctl_aws::Explain;
 use claimctl_claim::surface::{Surface, Surfaces};
 use claimctl_core::error::{Error, Kind, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_core::progress::Unit;
 use claimctl_deploy::artifact::{self, Package};
 use claimctl_deploy::versions::Bucket;
@@ -178,7 +178,7 @@ fn check_there(name: &str, there: &[Stack]) -> Result<()> {
     }
     let error = Error::not_found(format!("there is no stack {name:?} in the sandbox, so nothing was taken away"));
     let known: Vec<_> = there.iter().map(|stack| stack.name.as_str()).collect();
-    Err(match (names::nearest(name, known.iter().copied()), known.is_empty()) {
+    Err(match (nearest::name(name, known.iter().copied()), known.is_empty()) {
         (Some(near), _) => error.hint(format!("did you mean {near}?")),
         (None, false) => error.hint(format!("deployed: {}", known.join(", "))),
         (None, true) => error.hint("no stack is deployed; what there is: claimctl local status"),

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::units::duration;
-use claimctl_core::{names, time};
+use claimctl_core::{nearest, time};
 
 use super::Stack;
 
@@ -89,7 +89,7 @@ fn unknown(stacks: &[&dyn Stack], name: &str) -> Error {
     known.dedup();
     let of: Vec<_> = stacks.iter().map(|stack| stack.name()).collect();
     let error = Error::usage(format!("in the sandbox, {} has no variable {name:?}", of.join(" or ")));
-    let error = match names::nearest(name, known.iter().copied()) {
+    let error = match nearest::name(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error,
     };

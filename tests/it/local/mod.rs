@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use claimctl_aws::{CredentialSource, SdkSettings, sdk_config};
 use claimctl_core::error::Kind;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
@@ -247,10 +248,9 @@ fn a_stack_is_taken_away_with_what_it_holds_and_others_stay() {
 #[test]
 fn a_server_without_cloudformation_has_no_stacks_and_one_that_refuses_is_told() {
     let surfaces = |endpoint: String| {
-        let credentials = claimctl_aws::Credentials::Made { access_key: "111111111111".to_owned() };
-        let service =
-            claimctl_aws::Service { region: Some("us-east-1".to_owned()), endpoint: Some(endpoint), credentials };
-        wait_for(async { claimctl::sandbox::surfaces(&claimctl_aws::service(&service).await).await })
+        let credentials = CredentialSource::Dummy { access_key: "111111111111".to_owned() };
+        let settings = SdkSettings { region: Some("us-east-1".to_owned()), endpoint: Some(endpoint), credentials };
+        wait_for(async { claimctl::sandbox::surfaces(&sdk_config(&settings).await).await })
     };
     let json = r#"{"__type":"com.amazonaws.sqs#InvalidAction","message":"no"}"#;
     let sts = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Code>InvalidParameterValue\

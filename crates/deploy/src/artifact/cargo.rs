@@ -155,7 +155,7 @@ impl Cargo {
         let names: Vec<_> = handlers.iter().map(|handler| handler.name.as_str()).collect();
         let mut ear = Ear::new(format!("building {}", names.join(", ")), progress);
         let (mut built, folder) = (BTreeMap::new(), std::env::temp_dir());
-        let ended = child::hear(command.stdin(Stdio::null()), &folder, cancel, |stream, line| match stream {
+        let ended = child::run_into_files(command.stdin(Stdio::null()), &folder, cancel, |stream, line| match stream {
             Stream::Stderr => ear.hear(line),
             Stream::Stdout => built.extend(executable(line)),
         });
