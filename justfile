@@ -1,6 +1,9 @@
 # What is typed every day. `just` lists it; CONTRIBUTING.md says more.
 
-runner := `command -v cargo-nextest >/dev/null && echo 'nextest run' || echo test`
+# What `.ci/run` has installed.
+export PATH := env('PATH') + ':' + justfile_directory() / 'target/tools/bin'
+
+runner := `PATH=$PATH:target/tools/bin; command -v cargo-nextest >/dev/null && echo 'nextest run' || echo test`
 
 @_list:
     just --list --unsorted
@@ -35,8 +38,8 @@ golden:
 
 # one benchmark: just bench drain
 bench name *arguments:
-    cargo build --release --locked && python3 benches/{{ name }}.py {{ arguments }}
+    cargo build --profile dist --locked && python3 benches/{{ name }}.py {{ arguments }}
 
 # the picture of the demo in the README
 picture:
-    cargo build --release --locked && python3 docs/images/make-demo.py target/release/claimctl
+    cargo build --profile dist --locked && python3 docs/images/make-demo.py target/dist/claimctl

@@ -5,11 +5,12 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use claimctl_core::cancel::Cancel;
-use claimctl_core::changes::{Changes, command_line};
+use claimctl_core::change_log::ChangeLog;
 use claimctl_core::context::{Context, Paths, Variables};
 use claimctl_core::error::Result;
 use claimctl_core::next::{Hint, Next, joined};
 use claimctl_core::progress::Silent;
+use claimctl_core::shell::command_line;
 
 use crate::output::terminal_progress;
 
@@ -35,7 +36,7 @@ pub enum ColorChoice {
 
 /// What the operator asked for on the command line that every verb obeys.
 #[derive(Debug, Clone)]
-pub struct Manners {
+pub struct OutputOptions {
     pub format: Format,
     pub color: ColorChoice,
     pub quiet: bool,
@@ -46,7 +47,7 @@ pub struct Manners {
 /// The context of a verb. Engines see the [`Context`] in it, and no terminal.
 #[derive(Clone)]
 pub struct Ctx {
-    pub manners: Manners,
+    pub options: OutputOptions,
     pub terminal: Terminal,
     context: Context,
     commands: Commands,
@@ -55,7 +56,7 @@ pub struct Ctx {
 /// How commands to run next are written out.
 #[derive(Clone)]
 struct Commands {
-    changes: Arc<Changes>,
+    change_log: Arc<ChangeLog>,
     /// What was typed to reach the environment, once that is known: `--env`, `dev`.
     reach: Arc<OnceLock<Vec<String>>>,
     /// Whether the verb of a command takes those flags.
@@ -83,15 +84,15 @@ pub struct Terminal {
 
 impl Ctx {
     /// `takes_reach` tells of the words of a command whether its verb takes the flags that lead to an environment.
-    pub fn new(manners: Manners, cancel: Cancel, takes_reach: fn(&[String]) -> bool) -> Result<Self> {
+    pub fn new(options: OutputOptions, cancel: Cancel, takes_reach: fn(&[String]) -> bool) -> Result<Self> {
         let variables = Variables::of_process();
-        let terminal = Terminal::detect(&manners, &variables);
+        let terminal = Terminal::detect(&options, &variables);
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let mut context = Context::new(variables, arguments, Arc::new(Silent), cancel)?;
-        let commands = Commands { changes: context.changes.clone(), reach: Arc::default(), takes_reach };
+        let commands = Commands { change_log: context.change_log.clone(), reach: Arc::default(), takes_reach };
         let of_notes = commands.clone();
-        context.progress = terminal_progress(&manners, &terminal, move |hint| of_notes.hint(hint));
-        Ok(Ctx { manners, terminal, context, commands })
+        context.progress = terminal_progress(&options, &terminal, move |hint| of_notes.hint(hint));
+        Ok(Ctx { options, terminal, context, commands })
     }
 
     /// The same context with what it keeps elsewhere, for a private sandbox.
@@ -124,7 +125,7 @@ impl Ctx {
 impl Commands {
     fn command(&self, next: &Next) -> String {
         let words = match next.is_again() {
-            true => joined(&self.changes.words(), next.as_words()),
+            true => joined(&self.change_log.words(), next.as_words()),
             false => joined(next.as_words(), &self.flags_of(next)),
         };
         format!("claimctl {}", command_line(&words))
@@ -156,11 +157,11 @@ fn environment(name: &str) -> Vec<String> {
 }
 
 impl Terminal {
-    fn detect(manners: &Manners, variables: &Variables) -> Self {
+    fn detect(options: &OutputOptions, variables: &Variables) -> Self {
         let stdout = std::io::stdout().is_terminal();
         let no_color = variables.os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = variables.os("TERM").is_some_and(|term| term == "dumb");
-        let color = match manners.color {
+        let color = match options.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => stdout && !no_color && !dumb,

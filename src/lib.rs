@@ -9,3 +9,4 @@ pub mod inspect;
 pub mod output;
 pub mod sandbox;
 pub mod session;
+pub mod stacks;

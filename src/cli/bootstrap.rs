@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
+use crate::output::{Failure, Outcome, Page, Report, Table, report, write_stderr};
 use crate::session::{Session, TargetArgs};
 
 /// Make or converge an environment's Terraform state bucket, lock table and artifact bucket
@@ -74,10 +74,10 @@ async fn converge(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Resul
         return report(Bootstrap::planned(&plan, mode));
     }
     // In the sandbox nobody is asked.
-    if !ctx.manners.yes && !target.is_local() {
-        say(Bootstrap::planned(&plan, Mode::DryRun).page().render(&ctx.terminal).trim_end());
+    if !ctx.options.yes && !target.is_local() {
+        write_stderr(Bootstrap::planned(&plan, Mode::DryRun).page().render(&ctx.terminal).trim_end());
     }
-    let what = format!("make {} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.place.account);
+    let what = format!("make {} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.arns.account);
     let agreed = target.authorize(ctx, &Intent { what, destroys: false }).await?;
     let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await;
     report(Bootstrap::applied(ctx, &plan, applied))
@@ -94,9 +94,9 @@ async fn destroy(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Result
         return report(destroyed(demolition.remains, None));
     }
     if args.confirm.is_none() {
-        say(destroyed(demolition.remains, None).page().render(&ctx.terminal).trim_end());
+        write_stderr(destroyed(demolition.remains, None).page().render(&ctx.terminal).trim_end());
     }
-    let what = format!("destroy the bootstrap of account {}", spec.place.account);
+    let what = format!("destroy the bootstrap of account {}", spec.arns.account);
     let intent = Intent { what, destroys: true };
     let agreed = target.authorize_by_name(ctx, &intent, &spec.state.name, args.confirm.as_deref()).await?;
     // The answer may have taken a while, and somebody may have deployed meanwhile.
@@ -135,8 +135,8 @@ impl Bootstrap {
         let spec = &plan.spec;
         Bootstrap {
             environment: spec.environment.clone(),
-            account: spec.place.account.clone(),
-            region: spec.place.region.clone(),
+            account: spec.arns.account.clone(),
+            region: spec.arns.region.clone(),
             state_bucket: spec.state.name.clone(),
             artifact_bucket: spec.artifacts.name.clone(),
             lock_table: spec.table.as_ref().map(|table| table.name.clone()),

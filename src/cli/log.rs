@@ -1,6 +1,6 @@
 //! `claimctl log`: which changes were made from this machine, by whom, and how each ended.
 
-use claimctl_core::changes::{History, Recorded};
+use claimctl_core::change_log::{History, LoggedChange};
 use claimctl_core::error::Result;
 use claimctl_core::time;
 use claimctl_core::units::{count, local_time};
@@ -28,16 +28,16 @@ pub struct Args {
 
 #[derive(Debug, Serialize)]
 struct Log {
-    changes: Vec<Recorded>,
+    changes: Vec<LoggedChange>,
     /// Older ones that --limit left out.
     left_out: usize,
     unreadable_lines: usize,
 }
 
 pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
-    let History { mut changes, unreadable } = ctx.changes.history()?;
+    let History { mut changes, unreadable } = ctx.change_log.history()?;
     changes.retain(|change| {
-        args.env.as_deref().is_none_or(|env| change.begun.who.environment.as_deref() == Some(env))
+        args.env.as_deref().is_none_or(|env| change.start.origin.environment.as_deref() == Some(env))
             && args.since.is_none_or(|since| change.began_at >= since)
     });
     let left_out = changes.len().saturating_sub(args.limit);
@@ -48,12 +48,12 @@ impl Report for Log {
     fn page(&self) -> Page {
         let mut table = Table::new(["BEGAN", "ENVIRONMENT", "WHO", "WHAT", "RESULT"]);
         for change in &self.changes {
-            let who = &change.begun.who;
+            let origin = &change.start.origin;
             table.row([
                 local_time(change.began_at),
-                who.environment.clone().unwrap_or_else(|| "-".to_owned()),
-                who.caller.as_ref().or(who.user.as_ref()).cloned().unwrap_or_else(|| "-".to_owned()),
-                change.begun.what.clone(),
+                origin.environment.clone().unwrap_or_else(|| "-".to_owned()),
+                origin.caller.as_ref().or(origin.user.as_ref()).cloned().unwrap_or_else(|| "-".to_owned()),
+                change.start.what.clone(),
                 result(change),
             ]);
         }
@@ -77,7 +77,7 @@ impl Report for Log {
     }
 }
 
-fn result(change: &Recorded) -> String {
+fn result(change: &LoggedChange) -> String {
     match &change.ended {
         None => "no end: still at work, or killed".to_owned(),
         Some(ended) if ended.said.is_empty() => ended.result.clone(),

@@ -32,7 +32,7 @@ pub mod verify;
 use claimctl_core::error::Result;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
-use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
 use crate::output::Outcome;
 use crate::session::Session;
 
@@ -124,8 +124,8 @@ enum Verb {
 }
 
 impl Cli {
-    pub fn manners(&self) -> Manners {
-        Manners {
+    pub fn options(&self) -> OutputOptions {
+        OutputOptions {
             format: self.output.output,
             color: self.output.color,
             quiet: self.output.quiet,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_core::next::Next;
 use claimctl_deploy::terraform::{self, Terraform};
 use serde::Serialize;
@@ -63,7 +63,7 @@ fn nothing(name: &str, args: &Args, target: &Session) -> Error {
 fn unknown(name: &str, known: &BTreeMap<String, terraform::Output>) -> Error {
     let error = Error::not_found(format!("there is no output {name:?}"));
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
-    match names::nearest(name, names.iter().copied()) {
+    match nearest::name(name, names.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint(format!("known: {}", names.join(", "))),
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
@@ -78,7 +78,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         None => Naming::Prefix(format!("{}{}", to.prefix, args.prefix)),
     };
     if args.policy.print_policy {
-        return policy(engine::permissions(&Place::of(target).await?, &to, &naming));
+        return policy(engine::permissions(&ArnBuilder::of(target).await?, &to, &naming));
     }
     let plan = plan(args, ctx, &naming).await?;
     to.probe(target).await?;

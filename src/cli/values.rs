@@ -5,6 +5,8 @@ use claimctl_queues::dlq::replay::OnRecorded;
 use claimctl_queues::journal::State;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::stacks::{self, Stack};
+
 /// A word, what it means to the operator, and what it is.
 type Choice<T> = (&'static str, &'static str, T);
 
@@ -41,6 +43,15 @@ pub fn locking() -> impl TypedValueParser<Value = Locking> {
 
 pub fn on_recorded() -> impl TypedValueParser<Value = OnRecorded> {
     one_of(ON_RECORDED)
+}
+
+/// A system that the sandbox has.
+pub fn stack() -> impl TypedValueParser<Value = &'static dyn Stack> {
+    let possible = stacks::ALL.iter().map(|stack| PossibleValue::new(stack.name()).help(stack.summary()));
+    PossibleValuesParser::new(possible).try_map(|typed| {
+        let stack = stacks::ALL.iter().find(|stack| stack.name() == typed);
+        stack.copied().ok_or("not one of the possible values")
+    })
 }
 
 fn one_of<T: Copy + Send + Sync + 'static>(choices: &'static [Choice<T>]) -> impl TypedValueParser<Value = T> {

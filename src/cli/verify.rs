@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::time;
@@ -92,13 +92,13 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 
 /// The queue is named and not resolved: that may take credentials.
 async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> Result<Outcome> {
-    let place = Place::of(target).await?;
+    let arns = ArnBuilder::of(target).await?;
     let flow = ResolvedFlow::find(target, &Named { queue: None, ..named }).await?;
     let queue = match named.queue.or(flow.queue.as_deref()) {
-        Some(queue) => Some(NamedQueue::find(target, &place, queue).await?),
+        Some(queue) => Some(NamedQueue::find(target, &arns, queue).await?),
         None => None,
     };
-    policy(verify::permissions(&place, &flow, queue.as_ref(), options))
+    policy(verify::permissions(&arns, &flow, queue.as_ref(), options))
 }
 
 impl Report for Verification {

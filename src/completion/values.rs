@@ -11,8 +11,9 @@ use claimctl_queues::journal::Journal;
 use clap_complete::CompletionCandidate;
 
 use crate::config::{self, Config, LOCAL};
-use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
 use crate::session::LastSurfaces;
+use crate::stacks;
 
 /// What a value names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,15 +63,19 @@ struct Known {
     config: Config,
     surfaces: Surfaces,
     paths: Paths,
+    /// Whether the line is about the sandbox's own stacks.
+    is_of_sandbox: bool,
 }
 
 impl Known {
     fn here() -> Option<Known> {
-        let manners = Manners { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
-        let ctx = Ctx::new(manners, Cancel::default(), |_| false).ok()?;
+        let options =
+            OutputOptions { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
+        let ctx = Ctx::new(options, Cancel::default(), |_| false).ok()?;
         // A file that cannot be read now may be read tomorrow; what was seen is known without it.
         let config = Config::find(&ctx).unwrap_or_default();
-        let typed = environment_in(std::env::args_os().skip_while(|word| word != "--").skip(1));
+        let words: Vec<_> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+        let typed = environment_in(words.iter().cloned());
         let environment = typed.or_else(|| ctx.variable(config::ENV).map(str::to_owned));
         let environment = environment.unwrap_or_else(|| LOCAL.to_owned());
         let exists = environment == LOCAL || config.environments.contains_key(&environment);
@@ -78,7 +83,7 @@ impl Known {
             true => LastSurfaces::at(&ctx.paths, &config.project.name, &environment).surfaces(),
             false => Surfaces::default(),
         };
-        Some(Known { config, surfaces, paths: ctx.paths.clone() })
+        Some(Known { config, surfaces, paths: ctx.paths.clone(), is_of_sandbox: is_of_sandbox(&words) })
     }
 
     /// Names, each with a few words on what it is.
@@ -86,9 +91,15 @@ impl Known {
         match kind {
             Kind::Environment => self.environments(),
             Kind::Stack => {
-                let there = terraform::stacks_of(&self.config.project()).unwrap_or_default();
-                let mut stacks: BTreeMap<_, _> =
-                    there.into_iter().map(|name| (name, "in the project".to_owned())).collect();
+                let mut stacks: BTreeMap<_, _> = match self.is_of_sandbox {
+                    true => {
+                        stacks::ALL.iter().map(|stack| (stack.name().to_owned(), stack.summary().to_owned())).collect()
+                    }
+                    false => {
+                        let there = terraform::stacks_of(&self.config.project()).unwrap_or_default();
+                        there.into_iter().map(|name| (name, "in the project".to_owned())).collect()
+                    }
+                };
                 stacks.extend(self.surfaces.0.iter().map(|surface| (surface.stack.clone(), "deployed".to_owned())));
                 stacks
             }
@@ -156,6 +167,12 @@ fn environment_in(words: impl Iterator<Item = OsString>) -> Option<String> {
     found
 }
 
+/// Whether the verb of the typed line works on the stacks of the sandbox.
+fn is_of_sandbox(words: &[OsString]) -> bool {
+    let verb = words.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    verb.is_some_and(|verb| verb == "local" || verb == "demo")
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -175,10 +192,20 @@ mod tests {
     fn a_name_of_two_stacks_is_offered_as_it_must_be_typed() {
         let surfaces = Surfaces(vec![surface("one", &["claims", "rows"]), surface("two", &["claims"])]);
         let paths = Paths { cache: PathBuf::new(), state: PathBuf::new() };
-        let known = Known { config: Config::default(), surfaces, paths };
+        let known = Known { config: Config::default(), surfaces, paths, is_of_sandbox: false };
         let names: Vec<_> = known.values(Kind::Queue).into_keys().collect();
         assert_eq!(names, ["one/claims", "rows", "two/claims"]);
         assert_eq!(known.values(Kind::Stack).into_keys().collect::<Vec<_>>(), ["one", "two"]);
+    }
+
+    #[test]
+    fn the_stacks_of_the_sandbox_are_the_ones_that_are_built_in() {
+        let of = |line: &str| is_of_sandbox(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(of("claimctl local up ") && of("claimctl -q demo ") && !of("claimctl deploy local"));
+        let paths = Paths { cache: PathBuf::new(), state: PathBuf::new() };
+        let known = Known { config: Config::default(), surfaces: Surfaces::default(), paths, is_of_sandbox: true };
+        let names: Vec<_> = known.values(Kind::Stack).into_keys().collect();
+        assert_eq!(names, stacks::ALL.iter().map(|stack| stack.name()).collect::<Vec<_>>());
     }
 
     #[test]

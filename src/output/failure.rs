@@ -21,7 +21,7 @@ pub struct Failure {
 impl Failure {
     pub fn of(ctx: &Ctx, error: &Error) -> Failure {
         let hints = error.hints().iter().map(|hint| ctx.hint(hint)).collect();
-        let said = error.said().to_vec();
+        let said = error.detail_lines().to_vec();
         Failure { error: error.chain(), said, hints, exit: error.exit() }
     }
 

@@ -8,19 +8,19 @@ use claimctl_core::progress::{Progress, Silent, Unit};
 use claimctl_core::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::say;
-use crate::context::{Manners, Terminal};
+use super::write_stderr;
+use crate::context::{OutputOptions, Terminal};
 
 /// Where there is no terminal, a stretch of work that lasts longer than this gets a line, and again after as long.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// `write_out` writes out the commands of hints.
 pub fn terminal_progress(
-    manners: &Manners,
+    options: &OutputOptions,
     terminal: &Terminal,
     write_out: impl Fn(&Hint) -> String + Send + Sync + 'static,
 ) -> Arc<dyn Progress> {
-    match (manners.quiet, terminal.stderr) {
+    match (options.quiet, terminal.stderr) {
         (true, _) => Arc::new(Silent),
         (false, true) => Arc::new(Hinting { progress: Bar(Mutex::new(None)), write_out }),
         (false, false) => Arc::new(Hinting { progress: Lines(Mutex::new(None)), write_out }),
@@ -40,6 +40,10 @@ impl<P: Progress, W: Fn(&Hint) -> String + Send + Sync> Progress for Hinting<P, 
 
     fn advance(&self, by: u64) {
         self.progress.advance(by);
+    }
+
+    fn now(&self, what: &str) {
+        self.progress.now(what);
     }
 
     fn note(&self, text: &str) {
@@ -88,6 +92,10 @@ impl Progress for Bar {
         self.with(|bar| bar.inc(by));
     }
 
+    fn now(&self, what: &str) {
+        self.with(|bar| bar.set_message(what.to_owned()));
+    }
+
     fn note(&self, text: &str) {
         let mut drawn = false;
         self.with(|bar| {
@@ -95,7 +103,7 @@ impl Progress for Bar {
             drawn = true;
         });
         if !drawn {
-            say(&units::printable(text));
+            write_stderr(&units::printable(text));
         }
     }
 
@@ -106,6 +114,7 @@ impl Progress for Bar {
     }
 }
 
+/// A count now and then; what has none, once, when it is known that it takes its time.
 struct Lines(Mutex<Option<Stretch>>);
 
 struct Stretch {
@@ -114,11 +123,13 @@ struct Stretch {
     total: Option<u64>,
     done: u64,
     said: Instant,
+    /// What has no count is told once.
+    told: bool,
 }
 
 impl Progress for Lines {
     fn start(&self, what: &str, total: Option<u64>, unit: Unit) {
-        let stretch = Stretch { what: what.to_owned(), unit, total, done: 0, said: Instant::now() };
+        let stretch = Stretch { what: what.to_owned(), unit, total, done: 0, said: Instant::now(), told: false };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stretch);
     }
 
@@ -128,12 +139,20 @@ impl Progress for Lines {
         stretch.done += by;
         if stretch.said.elapsed() >= LINE_EVERY {
             stretch.said = Instant::now();
-            say(&stretch.sentence());
+            write_stderr(&stretch.sentence());
+        }
+    }
+
+    fn now(&self, _: &str) {
+        let mut stretch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stretch) = stretch.as_mut().filter(|stretch| !stretch.told) {
+            stretch.told = true;
+            write_stderr(&stretch.sentence());
         }
     }
 
     fn note(&self, text: &str) {
-        say(&units::printable(text));
+        write_stderr(&units::printable(text));
     }
 
     fn finish(&self) {

@@ -1,10 +1,10 @@
 //! The flags that choose an environment, shared by every verb that calls AWS.
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::Result;
+use claimctl_core::shell::quoted;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::config::{self, Choice, Config};
+use crate::config::{self, ChosenEnvironment, Config};
 use crate::context::Ctx;
 
 /// What names the endpoint where no flag does.
@@ -30,7 +30,7 @@ pub struct TargetArgs {
 
 impl TargetArgs {
     /// Which environment these flags mean, with the variables and the file.
-    pub fn choose(&self, ctx: &Ctx, config: &mut Config) -> Result<Choice> {
+    pub fn choose(&self, ctx: &Ctx, config: &mut Config) -> Result<ChosenEnvironment> {
         config.choose(ctx, self.env.as_deref(), self.profile.as_deref(), self.region.as_deref())
     }
 

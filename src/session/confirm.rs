@@ -5,7 +5,7 @@ use claimctl_core::error::Result;
 
 use super::Session;
 use crate::context::Ctx;
-use crate::output::{Page, say};
+use crate::output::{Page, write_stderr};
 
 /// Shared by the verbs that a workflow runs behind an approval.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -18,7 +18,7 @@ pub struct ConfirmArgs {
 impl ConfirmArgs {
     /// Whether nobody will be asked, so that nothing has to be shown first.
     pub fn is_answered(&self, ctx: &Ctx, target: &Session) -> bool {
-        if target.is_protected() { self.name.is_some() } else { ctx.manners.yes }
+        if target.is_protected() { self.name.is_some() } else { ctx.options.yes }
     }
 
     /// Checks the account, and asks what is not answered yet.
@@ -38,7 +38,7 @@ impl ConfirmArgs {
         page: impl FnOnce() -> Page,
     ) -> Result<Change> {
         if !self.is_answered(ctx, target) {
-            say(page().render(&ctx.terminal).trim_end());
+            write_stderr(page().render(&ctx.terminal).trim_end());
         }
         self.authorize(ctx, target, intent).await
     }

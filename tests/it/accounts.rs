@@ -63,10 +63,10 @@ fn keys(world: &World, account: &str, bucket: &str) -> Vec<String> {
 }
 
 fn s3(world: &World, account: &str) -> aws_sdk_s3::Client {
-    let sdk = wait_for(claimctl_aws::service(&claimctl_aws::Service {
+    let sdk = wait_for(claimctl_aws::sdk_config(&claimctl_aws::SdkSettings {
         region: Some("us-east-1".to_owned()),
         endpoint: Some(world.endpoint.clone()),
-        credentials: claimctl_aws::Credentials::Made { access_key: account.to_owned() },
+        credentials: claimctl_aws::CredentialSource::Dummy { access_key: account.to_owned() },
     }));
     aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true).build())
 }
@@ -75,8 +75,8 @@ fn make_bucket(world: &World, account: &str, bucket: &str) {
     wait_for(s3(world, account).create_bucket().bucket(bucket).send()).unwrap();
 }
 
-/// A server that gives STS's calls this answer, and to every other call says yes.
-fn answering(status: &'static str, body: &'static str) -> String {
+/// A server that gives calls of the Query protocol, such as STS's, this answer, and to every other call says yes.
+pub fn answering(status: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use claimctl_core::changes::Who;
+use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::context::Paths;
 use claimctl_queues::journal::{Entry, Journal, Outcome, Run, Start, State};
 use serde_json::Value;
@@ -30,7 +30,7 @@ impl Here {
 
     /// A run that has sent one item, failed with another and is undecided about a third.
     fn begin(&self, target: &str) -> Run {
-        let who = Who {
+        let who = ChangeOrigin {
             environment: Some("dev".to_owned()),
             region: "eu-west-1".to_owned(),
             account: Some("111111111111".to_owned()),

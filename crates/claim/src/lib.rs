@@ -9,7 +9,7 @@ pub mod synthetic;
 
 use serde::Serialize;
 
-pub use envelope::{Envelope, Opened, Unreadable, open, open_json};
+pub use envelope::{Envelope, OpenedBody, Unreadable, open, open_json};
 pub use key::claim_id;
 pub use record::{Record, Status};
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -111,7 +111,7 @@ pub enum SinkKind {
 
 /// Whether a notification's filters take a key (Amazon S3 User Guide, "Configuring event notifications using object key
 /// name filtering").
-pub fn takes(prefix: &str, suffix: &str, key: &str) -> bool {
+pub fn matches_filters(prefix: &str, suffix: &str, key: &str) -> bool {
     key.starts_with(prefix) && key.ends_with(suffix)
 }
 
@@ -229,7 +229,7 @@ impl Surfaces {
     /// "No such …", with the nearest name that would have worked.
     pub fn unknown(&self, what: &str, name: &str, known: Vec<&str>, environment: &str) -> Error {
         let error = Error::not_found(format!("there is no {what} {name:?} in environment {environment}"));
-        match names::nearest(name, known.iter().copied()) {
+        match nearest::name(name, known.iter().copied()) {
             Some(near) => error.hint(format!("did you mean {near}?")),
             None if known.is_empty() => error.hint(format!("no stack is deployed there: name the {what} by flags")),
             None => error.hint(format!("known: {}", known.join(", "))),

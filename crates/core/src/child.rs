@@ -26,7 +26,7 @@ pub enum Stream {
 
 /// How a child ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ChildEnd {
     pub status: ExitStatus,
     /// Whether the operator asked to stop before that.
     pub interrupted: bool,
@@ -38,12 +38,12 @@ pub struct Ended {
 /// It writes into files without a name in the folder, not into pipes: a pipe whose reader is gone would end it at its
 /// next word, in the middle of its work. Once the operator asks to stop, it is interrupted, once, and waited for. It is
 /// never killed.
-pub async fn hear(
+pub async fn run_into_files(
     command: &mut Command,
     folder: &Path,
     cancel: &Cancel,
     mut line: impl FnMut(Stream, &str),
-) -> Result<Ended> {
+) -> Result<ChildEnd> {
     let mut stdout = Written::into(folder)?;
     let mut stderr = Written::into(folder)?;
     let mut child =
@@ -63,7 +63,7 @@ pub async fn hear(
         stderr.read(ended.is_some(), |text| line(Stream::Stderr, text));
         if let Some(ended) = ended {
             let status = ended.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))?;
-            return Ok(Ended { status, interrupted: interrupted || cancel.is_cancelled() });
+            return Ok(ChildEnd { status, interrupted: interrupted || cancel.is_cancelled() });
         }
     }
 }
@@ -144,7 +144,7 @@ pub async fn run(command: &mut Command, cancel: &Cancel, mut line: impl FnMut(&s
 }
 
 /// Runs a short command and keeps what it says.
-pub async fn ask(command: &mut Command) -> Result<Output> {
+pub async fn output(command: &mut Command) -> Result<Output> {
     let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true))?;
     child.wait_with_output().await.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))
 }
@@ -212,7 +212,7 @@ mod tests {
         let mut lines = Vec::new();
         let script = "trap 'echo stopped; exit 3' INT; echo err >&2; echo ready; while :; do sleep 0.05; done";
         let mut command = shell(script);
-        let ended = hear(command.stdin(Stdio::null()), folder.path(), &cancel, |stream, line| {
+        let ended = run_into_files(command.stdin(Stdio::null()), folder.path(), &cancel, |stream, line| {
             if line == "ready" {
                 cancel.request(Exit::Interrupted);
             }
@@ -228,14 +228,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_command_is_heard_on_both_streams() {
-        let answer = ask(&mut shell("echo out; echo err >&2; exit 4")).await.unwrap();
+        let answer = output(&mut shell("echo out; echo err >&2; exit 4")).await.unwrap();
         assert_eq!((answer.stdout.as_slice(), answer.stderr.as_slice()), (b"out\n".as_slice(), b"err\n".as_slice()));
         assert_eq!(answer.status.code(), Some(4));
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
-        let error = ask(&mut Command::new("no-such-program")).await.unwrap_err();
+        let error = output(&mut Command::new("no-such-program")).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (Kind::NotFound, "no-such-program was not found"));
     }
 }

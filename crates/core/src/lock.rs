@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::create_private;
+use crate::private_files::create_private;
 use crate::progress::Progress;
 
 /// Held until dropped.

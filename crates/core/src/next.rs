@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::changes::command_line;
+use crate::shell::command_line;
 
 /// A remedy: what to do, in words or by a command.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,8 @@ pub trait Progress: Send + Sync {
     /// A new stretch of work begins. `total` is in `unit`s, where it is known.
     fn start(&self, what: &str, total: Option<u64>, unit: Unit);
     fn advance(&self, by: u64);
+    /// The same stretch goes on, and these words say where it is.
+    fn now(&self, _what: &str) {}
     /// A sentence worth reading now: a repair, a wait, something left undone.
     fn note(&self, text: &str);
     /// The same with a command to run: the edge writes it out as it does those of errors.

@@ -12,7 +12,7 @@ pub mod surfaces;
 pub mod terraform;
 #[cfg(test)]
 mod testing;
-mod versions;
+pub mod versions;
 
 pub use project::Project;
 

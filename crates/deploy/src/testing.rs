@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use claimctl_aws::target::{Change, Intent, Known, Parts, ReadSurfaces, Target};
-use claimctl_aws::{Credentials, Service};
+use claimctl_aws::target::{Change, Intent, KnownSurfaces, ReadSurfaces, Target};
+use claimctl_aws::{CredentialSource, SdkSettings, sdk_config};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::context::{Context, Variables};
 use claimctl_core::error::Result;
@@ -83,7 +83,7 @@ impl Site {
 
     /// The operator's word.
     pub async fn agree(&self, intent: &Intent) -> Result<Change> {
-        self.target.begin(&self.ctx, self.target.guard().await?, intent).await
+        self.target.guard().await?.begin(&self.ctx, intent).await
     }
 }
 
@@ -101,7 +101,7 @@ pub fn state(serial: u64, resources: &[&str]) -> String {
 }
 
 fn home(folder: &Path) -> Variables {
-    Variables::from_iter([("CLAIMCTL_HOME".to_owned(), folder.join("home").into_os_string())])
+    Variables::from_iter([("CLAIMCTL_HOME", folder.join("home"))])
 }
 
 /// Answers as Terraform does: a state is pushed by a copy, a plan is what `plan.json` says.
@@ -128,27 +128,17 @@ esac
 }
 
 async fn target(endpoint: String) -> Target {
-    let region = "us-west-1".to_owned();
-    let credentials = Credentials::Made { access_key: ACCOUNT.to_owned() };
-    let service = Service { region: Some(region.clone()), endpoint: Some(endpoint.clone()), credentials };
-    Target::new(Parts {
-        environment: Some("dev".to_owned()),
-        project: "p".to_owned(),
-        region,
-        endpoint: Some(endpoint),
-        expected_account: Some(ACCOUNT.to_owned()),
-        protected: false,
-        progress: Arc::new(Silent),
-        sdk: claimctl_aws::service(&service).await,
-        reader: Box::new(NoSurfaces),
-    })
+    let credentials = CredentialSource::Dummy { access_key: ACCOUNT.to_owned() };
+    let settings = SdkSettings { region: Some("us-west-1".to_owned()), endpoint: Some(endpoint), credentials };
+    let target = Target::new("p", sdk_config(&settings).await, Box::new(NoSurfaces), Arc::new(Silent)).unwrap();
+    target.in_environment("dev", Some(ACCOUNT.to_owned()), false)
 }
 
 struct NoSurfaces;
 
 impl ReadSurfaces for NoSurfaces {
-    fn read<'a>(&'a self, _: &'a Target) -> Pin<Box<dyn Future<Output = Result<Known>> + Send + 'a>> {
-        Box::pin(async { Ok(Known::default()) })
+    fn read<'a>(&'a self, _: &'a Target) -> Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Send + 'a>> {
+        Box::pin(async { Ok(KnownSurfaces::default()) })
     }
 }
 

@@ -68,7 +68,7 @@ impl From<Received> for Message {
         let body = received.body.unwrap_or_default();
         let (opened, unreadable) = match claimctl_claim::open(&body) {
             Ok(opened) => (opened, None),
-            Err(unreadable) => (claimctl_claim::Opened::default(), Some(unreadable.to_string())),
+            Err(unreadable) => (claimctl_claim::OpenedBody::default(), Some(unreadable.to_string())),
         };
         let mut claims = opened.claims;
         if let ([pointer], Some(size)) = (claims.as_mut_slice(), payload_size(&attributes))

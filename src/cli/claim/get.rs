@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_claim::Claim;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_payloads::payload::{self, fetch, find, save};
@@ -104,22 +104,22 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn permissions(args: &Args, target: &Session) -> Result<Vec<claimctl_aws::policy::Statement>> {
-    let place = Place::of(target).await?;
+    let arns = ArnBuilder::of(target).await?;
     let what = match &args.what {
         Some(_) => Some(args.what(target).await?),
         None => None,
     };
     if let Some(What::Object(claim)) = what {
-        return Ok(payload::permissions(&place, &claim.bucket, Some(&claim.key)));
+        return Ok(payload::permissions(&arns, &claim.bucket, Some(&claim.key)));
     }
     let name = match &args.queue {
         Some(name) => name.clone(),
         None => resolve::only(target).await?,
     };
-    let mut statements = find::permissions(&NamedQueue::find(target, &place, &name).await?);
+    let mut statements = find::permissions(&NamedQueue::find(target, &arns, &name).await?);
     // Which bucket the message will name is not known yet: most likely the one where the flows begin.
     let bucket = Destination::find(target, None).await.map_or_else(|_| "*".to_owned(), |found| found.bucket);
-    statements.extend(payload::permissions(&place, &bucket, None));
+    statements.extend(payload::permissions(&arns, &bucket, None));
     Ok(statements)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::spool::Spool;
@@ -77,13 +77,13 @@ impl PreflightArgs {
     }
 
     /// What IAM has to allow to judge the letters of a queue.
-    pub async fn permissions(&self, target: &Session, place: &Place, queue: &str) -> Result<Vec<Statement>> {
+    pub async fn permissions(&self, target: &Session, arns: &ArnBuilder, queue: &str) -> Result<Vec<Statement>> {
         if self.no_preflight {
             return Ok(Vec::new());
         }
         let found = target.surfaces().await?.queue(queue)?;
         let url = found.map_or(queue, |found| &found.item.url);
-        Ok(Setting::find(target, url, self.table.as_deref()).await?.permissions(place))
+        Ok(Setting::find(target, url, self.table.as_deref()).await?.permissions(arns))
     }
 
     /// None: nothing is to be looked at.
@@ -135,7 +135,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let preflight = args.preflight.start(target, &url).await?;
     target.guard().await?;
     let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection, most: None };
-    let format = ctx.manners.format;
+    let format = ctx.options.format;
     let mut out = (format == Format::Jsonl).then(Stdout::new);
     let mut letters = Spool::new();
     let mut verdicts = BTreeMap::new();
@@ -173,13 +173,13 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn print_policy(args: &Args, target: &Session) -> Result<Outcome> {
-    let place = Place::of(target).await?;
+    let arns = ArnBuilder::of(target).await?;
     let name = match &args.queue {
         Some(name) => name.clone(),
         None => resolve::only_dead_letter_queue(target).await?,
     };
-    let mut statements = args.preflight.permissions(target, &place, &name).await?;
-    statements.extend(look::permissions(&NamedQueue::find(target, &place, &name).await?));
+    let mut statements = args.preflight.permissions(target, &arns, &name).await?;
+    statements.extend(look::permissions(&NamedQueue::find(target, &arns, &name).await?));
     policy(statements)
 }
 

@@ -1,6 +1,6 @@
 //! `claimctl dlq ls`: every dead-letter queue, whose letters it takes, and when the first of them is gone.
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::progress::Unit;
@@ -66,7 +66,7 @@ struct Listing {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let closely = Closely { look: args.look || args.why, why: args.why, force: args.force };
     if args.policy.print_policy {
-        return policy(permissions(&Place::of(target).await?, closely));
+        return policy(permissions(&ArnBuilder::of(target).await?, closely));
     }
     if closely.look {
         target.guard().await?;
@@ -88,13 +88,13 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     })
 }
 
-fn permissions(place: &Place, closely: Closely) -> Vec<Statement> {
-    let mut statements = sources::permissions(place);
+fn permissions(arns: &ArnBuilder, closely: Closely) -> Vec<Statement> {
+    let mut statements = sources::permissions(arns);
     if closely.why {
-        statements.extend(why::permissions(place));
+        statements.extend(why::permissions(arns));
     }
     if closely.look {
-        statements.push(Statement::allow("LookAtLetters", &receive::CALLS, [place.arn("sqs", "*")]));
+        statements.push(Statement::allow("LookAtLetters", &receive::CALLS, [arns.arn("sqs", "*")]));
     }
     statements
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
@@ -71,7 +71,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         None => resolve::only_dead_letter_queue(target).await?,
     };
     if args.policy.print_policy {
-        let queue = NamedQueue::find(target, &Place::of(target).await?, &name).await?;
+        let queue = NamedQueue::find(target, &ArnBuilder::of(target).await?, &name).await?;
         return policy(claimctl_queues::drain::permissions(&queue, false));
     }
     let url = resolve::resolve(target, &name).await?;

@@ -1,14 +1,14 @@
 //! `claimctl env ls`: every environment; with `--check`, whose account each leads to.
 
-use claimctl_aws::Sessions;
-use claimctl_aws::account::Verdict;
+use claimctl_aws::MfaSessions;
+use claimctl_aws::account::AccountComparison;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::{Account, Failure, dash};
-use crate::config::{Choice, Config, LOCAL};
+use crate::config::{ChosenEnvironment, Config, LOCAL};
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::sandbox;
@@ -100,13 +100,13 @@ async fn actual_account(ctx: &Ctx, config: &Config, endpoint: Option<&str>, name
     // The sandbox has an address of its own.
     let endpoint = endpoint.filter(|_| name != LOCAL);
     // Several questions at once could not be told apart.
-    if let Choice::Declared { environment, .. } = &choice
+    if let ChosenEnvironment::Declared { environment, .. } = &choice
         && let Some(serial) = &environment.mfa_serial
-        && Sessions::at(&ctx.paths).open(serial, endpoint).is_none()
+        && MfaSessions::at(&ctx.paths).open(serial, endpoint).is_none()
     {
         return Err(Error::denied("a code of the MFA device is wanted").hint(format!("claimctl env show {name}")));
     }
-    Ok(Session::of(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
+    Ok(Session::open(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
 }
 
 impl Environments {
@@ -116,11 +116,11 @@ impl Environments {
         for row in &self.environments {
             let role = row.role_arn.as_deref().and_then(|arn| arn.split_once(":role/")).map(|(_, role)| role);
             let account = match row.account.verdict {
-                Verdict::Mismatch => {
+                AccountComparison::Mismatch => {
                     format!("{}, but is {}", dash(row.account.expected.as_deref()), dash(row.account.actual.as_deref()))
                 }
-                Verdict::Undeclared => format!("- ({})", dash(row.account.actual.as_deref())),
-                Verdict::Unknown if self.checked => format!("{} ?", dash(row.account.expected.as_deref())),
+                AccountComparison::Undeclared => format!("- ({})", dash(row.account.actual.as_deref())),
+                AccountComparison::Unknown if self.checked => format!("{} ?", dash(row.account.expected.as_deref())),
                 _ => dash(row.account.expected.as_deref()).to_owned(),
             };
             table.row([
@@ -141,7 +141,7 @@ impl Report for Environments {
     fn page(&self) -> Page {
         let mut page = Page::new().table(self.table());
         for row in &self.environments {
-            if row.account.verdict == Verdict::Mismatch {
+            if row.account.verdict == AccountComparison::Mismatch {
                 page = page.line(format!("{}: {}", row.name, row.account.words()));
             }
             if let Some(failure) = &row.failure {
@@ -157,7 +157,7 @@ impl Report for Environments {
 
     /// A wrong account before an unknown one; a sandbox that is not running is no failure.
     fn exit(&self) -> Exit {
-        let mismatch = self.environments.iter().any(|row| row.account.verdict == Verdict::Mismatch);
+        let mismatch = self.environments.iter().any(|row| row.account.verdict == AccountComparison::Mismatch);
         let failed = self.environments.iter().any(|row| row.name != LOCAL && row.failure.is_some());
         match (mismatch, failed) {
             (true, _) => Exit::Refused,

@@ -3,7 +3,7 @@
 pub mod ls;
 pub mod show;
 
-use claimctl_aws::account::Verdict;
+use claimctl_aws::account::AccountComparison;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
 use clap::Subcommand;
@@ -30,23 +30,23 @@ pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
 struct Account {
     expected: Option<String>,
     actual: Option<String>,
-    verdict: Verdict,
+    verdict: AccountComparison,
 }
 
 impl Account {
     fn new(expected: Option<String>, actual: Option<String>) -> Self {
-        Account { verdict: Verdict::of(expected.as_deref(), actual.as_deref()), expected, actual }
+        Account { verdict: AccountComparison::of(expected.as_deref(), actual.as_deref()), expected, actual }
     }
 
     fn words(&self) -> String {
         let actual = self.actual.as_deref().unwrap_or("?");
         match self.verdict {
-            Verdict::Agrees => format!("{actual}, as declared"),
-            Verdict::Mismatch => {
+            AccountComparison::Agrees => format!("{actual}, as declared"),
+            AccountComparison::Mismatch => {
                 format!("MISMATCH: {} is declared, and the credentials are of {actual}", dash(self.expected.as_deref()))
             }
-            Verdict::Undeclared => format!("{actual}; none is declared, so changes are not guarded"),
-            Verdict::Unknown => "unknown".to_owned(),
+            AccountComparison::Undeclared => format!("{actual}; none is declared, so changes are not guarded"),
+            AccountComparison::Unknown => "unknown".to_owned(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use claimctl_aws::account::Verdict;
+use claimctl_aws::account::AccountComparison;
 use claimctl_aws::credentials;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Account, Failure};
-use crate::config::{Choice, Config, Environment, LOCAL};
+use crate::config::{ChosenEnvironment, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::sandbox;
@@ -65,11 +65,13 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let mut config = Config::find(ctx)?;
     let choice = target.choose(ctx, &mut config)?;
     let (declared, profile) = match &choice {
-        Choice::Declared { environment, .. } => (Some(environment.as_ref().clone()), environment.profile.clone()),
-        Choice::Undeclared { profile, .. } => (None, profile.clone()),
-        Choice::Local { .. } => (None, None),
+        ChosenEnvironment::Declared { environment, .. } => {
+            (Some(environment.as_ref().clone()), environment.profile.clone())
+        }
+        ChosenEnvironment::ByFlags { profile, .. } => (None, profile.clone()),
+        ChosenEnvironment::Local { .. } => (None, None),
     };
-    let target = Session::of(ctx, config, choice, target.endpoint_url).await?;
+    let target = Session::open(ctx, config, choice, target.endpoint_url).await?;
     report(look(ctx, &target, declared, profile).await)
 }
 
@@ -167,7 +169,7 @@ impl Report for Shown {
     fn exit(&self) -> Exit {
         match (&self.failure, self.account.verdict) {
             (Some(failure), _) => failure.exit,
-            (None, Verdict::Mismatch) if self.environment.as_deref() != Some(LOCAL) => Exit::Refused,
+            (None, AccountComparison::Mismatch) if self.environment.as_deref() != Some(LOCAL) => Exit::Refused,
             _ => Exit::Done,
         }
     }

@@ -1,6 +1,6 @@
 //! `claimctl function pause`: a function is no longer fed from its queue, until it is resumed.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::units::count;
@@ -46,7 +46,7 @@ struct Pause {
 
 pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(mapping::permissions(&Place::of(target).await?));
+        return policy(mapping::permissions(&ArnBuilder::of(target).await?));
     }
     let mappings = mapping::of_function(target, &args.function).await?;
     let resume = format!("claimctl function resume {}{}", args.function, args.target.again(ctx));

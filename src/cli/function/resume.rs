@@ -1,6 +1,6 @@
 //! `claimctl function resume`: a paused function is fed from its queue again.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::{Kind, Result};
 use claimctl_core::units::count;
@@ -37,7 +37,7 @@ struct Resuming {
 
 pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(mapping::permissions(&Place::of(target).await?));
+        return policy(mapping::permissions(&ArnBuilder::of(target).await?));
     }
     let found = mapping::of_function(target, &args.function).await;
     let journal = Journal::open(&ctx.paths, &target.config.project.name)?;

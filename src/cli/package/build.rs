@@ -13,6 +13,7 @@ use crate::cli::values;
 use crate::config::Config;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
+use crate::sandbox;
 
 /// Build handlers for Lambda and pack each into a zip that is named by its digest
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,10 @@ pub struct Args {
     /// The processor to build for; this machine's by default
     #[arg(long, value_name = "ARCH", value_parser = values::architecture())]
     arch: Option<Architecture>,
-    /// Where to put the zips; target/artifacts of the repository by default
+    /// For the sandbox and not for Lambda: for this machine, at once, and just what local up deploys
+    #[arg(long, conflicts_with = "arch")]
+    sandbox: bool,
+    /// Where to put the zips; target/artifacts of the repository by default, target/sandbox with --sandbox
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -42,7 +46,12 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let named = args.handlers.iter().map(|name| repository.handler(name)).collect::<Result<Vec<_>>>()?;
     let chosen = if named.is_empty() { repository.handlers().iter().collect() } else { named };
     let handlers: BTreeSet<&str> = chosen.into_iter().map(|handler| handler.name.as_str()).collect();
-    let out = args.out.as_ref().map_or_else(|| repository.artifacts(), |out| ctx.working_directory.join(out));
+    let usual = if args.sandbox { repository.sandbox_artifacts() } else { repository.artifacts() };
+    let out = args.out.as_ref().map_or(usual, |out| ctx.working_directory.join(out));
+    if args.sandbox {
+        let handlers: Vec<_> = handlers.into_iter().collect();
+        return report(Built { artifacts: sandbox::build(ctx, &repository, &handlers, &out).await? });
+    }
     let mut artifacts = Vec::new();
     for handler in handlers {
         let artifact = artifact::build(&repository, handler, architecture, &out, &ctx.cancel, ctx.progress.as_ref());

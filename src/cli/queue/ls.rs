@@ -1,6 +1,6 @@
 //! `claimctl queue ls`: every queue of the surface, or of the account, with its depth.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_queues::depth::{self, QueueDepth};
 use serde::Serialize;
@@ -35,7 +35,7 @@ struct Queues {
 
 pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(depth::permissions(&Place::of(target).await?));
+        return policy(depth::permissions(&ArnBuilder::of(target).await?));
     }
     let mut queues = match args.queues.as_slice() {
         [] => depth::list(target, args.all).await?,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::units::count;
@@ -61,7 +61,7 @@ struct Purge {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
-        let queue = NamedQueue::find(target, &Place::of(target).await?, name).await?;
+        let queue = NamedQueue::find(target, &ArnBuilder::of(target).await?, name).await?;
         return policy(match args.backup {
             Some(_) => drain::permissions(&queue, false),
             None => purge::permissions(&queue),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::time::parse_duration;
 use claimctl_core::units::{duration, local_time};
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::{Ctx, Format};
-use crate::output::{Outcome, Page, Redraw, Report, Stdout, Table, report};
+use crate::output::{LivePage, Outcome, Page, Report, Stdout, Table, report};
 use crate::session::{Session, TargetArgs};
 
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -58,9 +58,9 @@ struct Stats {
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(stats::permissions(target, &Place::of(target).await?, &args.queues).await?);
+        return policy(stats::permissions(target, &ArnBuilder::of(target).await?, &args.queues).await?);
     }
-    if args.watch && ctx.manners.format == Format::Json {
+    if args.watch && ctx.options.format == Format::Json {
         return Err(Error::usage("what goes on until Ctrl-C is not one JSON document")
             .hint("a line per queue and sample: --watch --output jsonl"));
     }
@@ -81,13 +81,13 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 /// Shows sample after sample. What is left for the end is nothing: everything was shown already.
 async fn go_on(mut watch: Watch, environment: String, every: Duration, ctx: &Ctx) -> Result<Outcome> {
     let in_place = ctx.variable("TERM").is_some_and(|term| term != "dumb");
-    let mut screen = Redraw::new(ctx.terminal, in_place);
+    let mut screen = LivePage::new(ctx.terminal, in_place);
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
     while !ctx.cancel.is_cancelled() {
         let sample = Stats { environment: environment.clone(), queues: watch.stats(), every: Some(every) };
-        match (ctx.manners.format, ctx.terminal.stdout) {
+        match (ctx.options.format, ctx.terminal.stdout) {
             (Format::Table, true) => screen.draw(&sample.page())?,
             (Format::Text, _) => write(|out| out.text(&sample.page().fields()))?,
             _ => write(|out| sample.queues.iter().try_for_each(|queue| out.json_line(queue)))?,

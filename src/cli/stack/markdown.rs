@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use claimctl_core::changes::redact;
 use claimctl_core::error::{IoContext, Result};
+use claimctl_core::redact::redact;
 use claimctl_core::units::{count, printable};
 
 use super::StackPlan;

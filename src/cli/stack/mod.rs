@@ -145,9 +145,9 @@ pub fn flag(name: &str, value: Option<impl std::fmt::Display>) -> Vec<String> {
 /// A command as it was typed, but for one of its stacks. `flags` are those of the verb alone. Values of secrets are left
 /// out.
 pub fn for_stack(ctx: &Ctx, verb: &str, stack: &str, flags: &[String], plan: &PlanArgs) -> Next {
-    let yes = ctx.manners.yes.then(|| "--yes".to_owned()).into_iter().collect();
+    let yes = ctx.options.yes.then(|| "--yes".to_owned()).into_iter().collect();
     let words = [yes, flags.to_vec(), plan.arguments()].concat();
-    Next::verb(verb).word(stack).words(ctx.changes.redacted(&words))
+    Next::verb(verb).word(stack).words(ctx.change_log.redacted(&words))
 }
 
 /// A plan of one stack, as JSON has it.

@@ -1,7 +1,7 @@
 //! How several stacks were deployed or destroyed, and where to go on.
 
-use claimctl_core::changes::hidden_in;
 use claimctl_core::exit::Exit;
+use claimctl_core::redact::hidden_in;
 use claimctl_core::units::{bytes, count};
 use claimctl_deploy::deployment::{Operation, StackRun, StackStanding};
 use claimctl_deploy::terraform::Done;
@@ -39,7 +39,7 @@ impl Deployment {
         let left = runs.iter().find(|run| run.is_left());
         let next = left.map(|run| match &run.make_plan {
             Some(plan) => ctx.command(plan),
-            None => ctx.changes.command(),
+            None => ctx.change_log.command(),
         });
         Deployment {
             environment: target.name().to_owned(),

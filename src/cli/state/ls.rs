@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::units::{bytes, local_time};
 use claimctl_deploy::backend::BackendFile;
@@ -49,7 +49,7 @@ struct State {
 pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
     let store = Store::of(target, &target.project).await?;
     if args.policy.print_policy {
-        return policy(state::permissions_to_list(&store, &Place::of(target).await?));
+        return policy(state::permissions_to_list(&store, &ArnBuilder::of(target).await?));
     }
     let stacks = terraform::stacks_of(&target.project).unwrap_or_default();
     let mut states = Vec::new();

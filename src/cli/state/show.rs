@@ -1,7 +1,7 @@
 //! `claimctl state show`: what a state lists, and what it knows of a resource.
 
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_core::units::count;
 use claimctl_deploy::state::{self, Resource, Store};
 use claimctl_deploy::terraform::{Leaf, Terraform, leaves};
@@ -103,7 +103,7 @@ fn is_below(path: &str, above: &str) -> bool {
 fn unknown(address: &str, known: &[Resource], terraform: &Terraform) -> Error {
     let root = &terraform.root;
     let error = Error::not_found(format!("the state of {} has nothing at {address}", root.name()));
-    match names::nearest(address, known.iter().map(|resource| resource.address.as_str())) {
+    match nearest::name(address, known.iter().map(|resource| resource.address.as_str())) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.next("what there is", root.next("state show")),
     }

@@ -1,6 +1,6 @@
 //! `claimctl state unlock`: the lock that a run has left when it died.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::units::count;
 use claimctl_deploy::state::{self, FoundLock, Life, UnlockRequest, UnlockStanding, Unlocking};
@@ -39,7 +39,7 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let root = Root::find(&ctx.paths, target, &target.project, &args.stack)?;
     if args.policy.print_policy {
-        return policy(state::permissions_to_unlock(&Place::of(target).await?, &root));
+        return policy(state::permissions_to_unlock(&ArnBuilder::of(target).await?, &root));
     }
     let request = UnlockRequest {
         lock_id: args.lock_id.clone(),

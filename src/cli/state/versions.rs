@@ -1,6 +1,6 @@
 //! `claimctl state versions`: what a state was, version by version.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::units::{bytes, count, local_time};
 use claimctl_deploy::state::{self, Store, Version};
@@ -48,7 +48,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
     if args.policy.print_policy {
-        return policy(state::permissions_to_see_versions(&store, &Place::of(target).await?, stack));
+        return policy(state::permissions_to_see_versions(&store, &ArnBuilder::of(target).await?, stack));
     }
     let limit = args.limit as usize;
     let key = store.key(stack);

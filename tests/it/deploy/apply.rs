@@ -3,9 +3,9 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::site::{ARTIFACTS, STATE, Site, terraform_of};
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
+use crate::site::{ARTIFACTS, STATE, Site, terraform_of};
 use crate::world::wait_for;
 
 /// How the command to go on with begins.

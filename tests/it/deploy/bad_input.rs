@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::site::{STATE, Site};
 use crate::run::{Run, Running};
 use crate::server::Server;
+use crate::site::{STATE, Site};
 use crate::world::wait_for;
 
 /// A `terraform` that does what the real one cannot be made to do, and hands on the rest.

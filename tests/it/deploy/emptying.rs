@@ -4,10 +4,10 @@ use aws_sdk_s3::types::CreateBucketConfiguration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::site::{DEV, REGION, STATE, Site};
 use crate::proxy::{Fault, Proxy, Rule};
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
+use crate::site::{DEV, REGION, STATE, Site};
 use crate::world::wait_for;
 
 const PAYLOAD: &str = "claim-check-dev-111111111111-us-west-1-payload";

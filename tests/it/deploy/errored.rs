@@ -1,10 +1,10 @@
 //! States that Terraform could not save, and states that came to nothing behind claimctl's back.
 
 use super::bad_input::fake;
-use super::site::{STATE, Site};
 use super::state::{KEY, delete, deploy, deployed, name, put, serial};
 use crate::run::Running;
 use crate::server::Server;
+use crate::site::{STATE, Site};
 
 /// In the same bucket and account as `dev`.
 const STAGE: &str = "[environments.stage]\nregion = \"us-west-1\"\naccount = \"111111111111\"\n";

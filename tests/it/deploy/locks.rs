@@ -4,10 +4,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::site::{DEV, REGION, STATE, Site, terraform_of};
-use crate::policy::{assume_in, each_without};
+use crate::roles::{assume_in, each_without};
 use crate::run::{Running, eventually, finish};
 use crate::server::Server;
+use crate::site::{DEV, REGION, STATE, Site, terraform_of};
 use crate::world::wait_for;
 
 /// Of the tests in which nobody is at work: processes of a stack of this name may be another test's.

@@ -1,8 +1,8 @@
 //! What is wrong is told before anything is done, with what to type.
 
-use super::site::{ARTIFACTS, STATE, Site};
 use crate::run::Running;
 use crate::server::Server;
+use crate::site::{ARTIFACTS, STATE, Site};
 use crate::world::wait_for;
 
 #[test]

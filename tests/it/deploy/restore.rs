@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::bad_input::fake;
-use super::site::{DEV, REGION, STATE, Site};
 use super::state::{KEY, delete, deploy, deployed, name, put, says_no_secret, serial, state};
 use crate::run::{Running, eventually, finish};
 use crate::server::Server;
+use crate::site::{DEV, REGION, STATE, Site};
 use crate::world::wait_for;
 
 const BOTH: &str = "[terraform]\nlocking = \"both\"\n";

@@ -82,7 +82,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use claimctl_aws::{Credentials, Service, service};
+    use claimctl_aws::{CredentialSource, SdkSettings, sdk_config};
     use claimctl_core::error::Kind;
     use std::io::{Read, Write};
     use std::net::TcpListener;
@@ -111,8 +111,8 @@ mod tests {
                 .unwrap();
             }
         });
-        let credentials = Credentials::Made { access_key: "111111111111".to_owned() };
-        let sdk = service(&Service { region: Some("us-east-1".to_owned()), endpoint, credentials }).await;
+        let credentials = CredentialSource::Dummy { access_key: "111111111111".to_owned() };
+        let sdk = sdk_config(&SdkSettings { region: Some("us-east-1".to_owned()), endpoint, credentials }).await;
         let config = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true).build();
         (Client::from_conf(config), heads)
     }

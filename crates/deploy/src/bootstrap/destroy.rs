@@ -43,7 +43,7 @@ pub fn permissions(spec: &Spec) -> Vec<Statement> {
         statements.push(Statement::allow("DeleteLockTable", &actions, [table.arn.clone()]));
     }
     if let Some(key) = &spec.state.kms_key {
-        statements.push(Statement::allow("DecryptState", &["kms:Decrypt"], [key_arn(key, &spec.place)]));
+        statements.push(Statement::allow("DecryptState", &["kms:Decrypt"], [key_arn(key, &spec.arns)]));
     }
     statements
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use claimctl_aws::policy::Place;
-use claimctl_aws::shape;
+use claimctl_aws::naming;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
@@ -27,7 +27,7 @@ pub struct Request {
 pub struct Spec {
     pub environment: String,
     pub project: PathBuf,
-    pub place: Place,
+    pub arns: ArnBuilder,
     pub state: bucket::Wanted,
     pub artifacts: bucket::Wanted,
     pub table: Option<table::Wanted>,
@@ -46,7 +46,7 @@ impl Spec {
             Error::usage("there is no claimctl.toml here or above, so the project has no name and no place")
                 .next("make one", Next::verb("init"))
         })?;
-        let place = Place::of(target).await?;
+        let arns = ArnBuilder::of(target).await?;
         let file = BackendFile::read(folder, &environment)?;
         let declared = project.environments.get(&environment);
         // What an earlier run was told by flags is in the backend file.
@@ -57,21 +57,21 @@ impl Spec {
         let kms_key = declared.and_then(|declared| declared.kms_key.as_ref());
         let kms_key = known(&request.kms_key, kms_key, "kms_key_id");
         if let Some(key) = &kms_key {
-            check_key(key, &place)?;
+            check_key(key, &arns)?;
         }
         let bucket = |role, purpose, bucket: String, kms_key| {
             check_bucket(&bucket)?;
             Ok::<_, Error>(bucket::Wanted {
                 role,
-                arn: place.bucket(&bucket),
+                arn: arns.bucket(&bucket),
                 name: bucket,
-                region: place.region.clone(),
-                account: place.account.clone(),
+                region: arns.region.clone(),
+                account: arns.account.clone(),
                 tags: tags(name, purpose),
                 kms_key,
             })
         };
-        let default = |purpose| format!("{name}-{purpose}-{}-{}", place.account, place.region);
+        let default = |purpose| format!("{name}-{purpose}-{}-{}", arns.account, arns.region);
         let state_bucket = declared.and_then(|declared| declared.state_bucket.as_ref());
         let state_bucket = known(&request.state_bucket, state_bucket, "bucket").unwrap_or_else(|| default("tfstate"));
         let state = bucket("state bucket", "terraform-state", state_bucket, kms_key.clone())?;
@@ -96,7 +96,7 @@ impl Spec {
             }
         };
         let table = table_name.map(|table| table::Wanted {
-            arn: place.arn("dynamodb", &format!("table/{table}")),
+            arn: arns.arn("dynamodb", &format!("table/{table}")),
             name: table,
             tags: tags(name, "terraform-lock"),
             kms_key,
@@ -111,7 +111,7 @@ impl Spec {
             workspace_key_prefix: name.clone(),
             lockfile: locking != Locking::Table,
             local: target.is_local(),
-            place,
+            arns,
         })
     }
 
@@ -146,7 +146,7 @@ impl Spec {
         }
         // The sandbox has made-up accounts that Terraform would ask a real service about.
         if !self.local {
-            backend.list("allowed_account_ids", &self.place.account);
+            backend.list("allowed_account_ids", &self.arns.account);
         }
         backend
     }
@@ -160,7 +160,7 @@ fn tags(project: &str, purpose: &str) -> BTreeMap<String, String> {
 }
 
 fn check_bucket(name: &str) -> Result<()> {
-    if shape::is_bucket(name) {
+    if naming::is_bucket(name) {
         return Ok(());
     }
     Err(Error::usage(format!("{name:?} cannot be the name of a bucket"))
@@ -168,11 +168,11 @@ fn check_bucket(name: &str) -> Result<()> {
 }
 
 /// S3 and DynamoDB take a key of their own region only.
-fn check_key(key: &str, place: &Place) -> Result<()> {
-    let elsewhere = key.starts_with("arn:") && key.split(':').nth(3) != Some(&place.region);
-    if shape::is_key(key) && !elsewhere {
+fn check_key(key: &str, arns: &ArnBuilder) -> Result<()> {
+    let elsewhere = key.starts_with("arn:") && key.split(':').nth(3) != Some(&arns.region);
+    if naming::is_kms_key(key) && !elsewhere {
         return Ok(());
     }
-    Err(Error::usage(format!("{key:?} is not a KMS key in {}", place.region))
-        .hint(format!("use an ARN ({}ID), an id, or alias/NAME", place.arn("kms", "key/"))))
+    Err(Error::usage(format!("{key:?} is not a KMS key in {}", arns.region))
+        .hint(format!("use an ARN ({}ID), an id, or alias/NAME", arns.arn("kms", "key/"))))
 }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     PointInTimeRecoveryStatus, ScalarAttributeType, SseSpecification, SseStatus, SseType, TableDescription,
     TableStatus, Tag,
 };
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
 
@@ -99,7 +99,7 @@ const DESCRIBE_BACKUPS: &str = "dynamodb:DescribeContinuousBackups";
 const LIST_TAGS: &str = "dynamodb:ListTagsOfResource";
 
 /// What IAM has to allow to bootstrap the table. DynamoDB uses a customer's key in the name of the caller.
-pub fn permissions(wanted: &Wanted, place: &Place) -> Vec<Statement> {
+pub fn permissions(wanted: &Wanted, arns: &ArnBuilder) -> Vec<Statement> {
     let mut writing: Vec<&'static str> = Setting::ALL.into_iter().map(Setting::writing).collect();
     writing.dedup();
     let mut statements = vec![
@@ -115,7 +115,7 @@ pub fn permissions(wanted: &Wanted, place: &Place) -> Vec<Statement> {
             "kms:ReEncrypt*",
             "kms:GenerateDataKey*",
         ];
-        statements.push(Statement::allow("EncryptLockTable", &actions, [key_arn(key, place)]));
+        statements.push(Statement::allow("EncryptLockTable", &actions, [key_arn(key, arns)]));
     }
     statements
 }

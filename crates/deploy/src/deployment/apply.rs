@@ -227,7 +227,7 @@ mod tests {
         let (site, work) = planned(&[("aws_kms_key.k", "delete", json!({"key_id": "1"}))]).await;
         let refused = apply(&site.target, &work, &request(), async |_, _, _| panic!("nobody is to be asked")).await;
         let refused = refused.unwrap_err();
-        assert_eq!(refused.said(), ["aws_kms_key.k (1) holds whatever only this key can decrypt"]);
+        assert_eq!(refused.detail_lines(), ["aws_kms_key.k (1) holds whatever only this key can decrypt"]);
         let command = "claimctl deploy small --allow-destroy aws_kms_key.k -- -lock-timeout=5s";
         assert!(refused.advice().ends_with(command), "{}", refused.advice());
         let named = ApplyRequest { allow_destroy: vec!["aws_kms_key.k".to_owned()], ..request() };

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::{Change, Target};
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
@@ -236,18 +236,18 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
 }
 
 /// To look at a lock and to give it back.
-pub fn permissions_to_unlock(place: &Place, root: &Root) -> Vec<Statement> {
+pub fn permissions_to_unlock(arns: &ArnBuilder, root: &Root) -> Vec<Statement> {
     let Root { state, backend, .. } = root;
     let mut statements = Vec::new();
     if backend.is_on("use_lockfile") {
-        let lockfile = place.object(&state.bucket, &format!("{}.tflock", state.key));
+        let lockfile = arns.object(&state.bucket, &format!("{}.tflock", state.key));
         statements.push(Statement::allow("GiveTheLockfileBack", &[GET, DELETE], [lockfile]));
-        statements.push(Statement::allow("TellMissingFromDenied", &[LIST], [place.bucket(&state.bucket)]));
-        let decrypt = |key: String| Statement::allow("DecryptTheLockfile", &["kms:Decrypt"], [key_arn(&key, place)]);
+        statements.push(Statement::allow("TellMissingFromDenied", &[LIST], [arns.bucket(&state.bucket)]));
+        let decrypt = |key: String| Statement::allow("DecryptTheLockfile", &["kms:Decrypt"], [key_arn(&key, arns)]);
         statements.extend(backend.get("kms_key_id").map(decrypt));
     }
     if let Some(table) = backend.get("dynamodb_table") {
-        let table = place.arn("dynamodb", &format!("table/{table}"));
+        let table = arns.arn("dynamodb", &format!("table/{table}"));
         statements.push(Statement::allow("GiveTheItemBack", &[GET_ITEM, DELETE_ITEM], [table]));
     }
     statements

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use claimctl_aws::target::{Change, Intent, Target};
-use claimctl_core::changes::quoted;
+use claimctl_core::shell::quoted;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Kind, Result};
 use claimctl_core::next::Next;
@@ -200,7 +200,7 @@ async fn compare(ctx: &Context, terraform: &Terraform, now: &Content, then: &Con
     };
     match told.await {
         Err(error) if error.kind() != Kind::Interrupted => {
-            let why = error.said().iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+            let why = error.detail_lines().iter().map(|line| line.trim()).filter(|line| !line.is_empty());
             let why = error.chain().into_iter().chain(why.map(str::to_owned)).collect::<Vec<_>>().join(" ");
             ctx.progress.note(&format!("note: what differs within resources cannot be told: {why}"));
             Ok(Difference::by_resource(Some(now), then))

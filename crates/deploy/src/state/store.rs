@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::BucketVersioningStatus;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use claimctl_aws::policy::{Place, Statement, bucket_arn};
+use claimctl_aws::policy::{ArnBuilder, Statement, bucket_arn};
 use claimctl_aws::target::Target;
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
@@ -88,17 +88,17 @@ impl Store {
     }
 
     /// The ARN of the states, or of one of them.
-    pub fn objects(&self, place: &Place, stack: Option<&str>) -> String {
+    pub fn objects(&self, arns: &ArnBuilder, stack: Option<&str>) -> String {
         match stack {
-            Some(stack) => place.object(&self.bucket, &self.key(stack)),
-            None => place.objects(&self.bucket, &format!("{}/", self.prefix)),
+            Some(stack) => arns.object(&self.bucket, &self.key(stack)),
+            None => arns.objects(&self.bucket, &format!("{}/", self.prefix)),
         }
     }
 
     /// What is needed besides where a key of the customer's encrypts the states.
-    pub fn permission_to_decrypt(&self, place: &Place) -> Option<Statement> {
+    pub fn permission_to_decrypt(&self, arns: &ArnBuilder) -> Option<Statement> {
         let key = self.kms_key.as_ref()?;
-        Some(Statement::allow("DecryptStates", &["kms:Decrypt"], [key_arn(key, place)]))
+        Some(Statement::allow("DecryptStates", &["kms:Decrypt"], [key_arn(key, arns)]))
     }
 
     pub fn no_bucket(&self) -> Error {

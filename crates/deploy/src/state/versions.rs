@@ -1,9 +1,9 @@
 //! The versions of a state, newest first, and which of them an operator means.
 
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::error::{Error, Kind, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_core::next::Next;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -17,12 +17,12 @@ use crate::versions::LIST_VERSIONS;
 /// How many of those that may be meant are named.
 const NAMED: usize = 10;
 
-pub fn permissions_to_see_versions(store: &Store, place: &Place, stack: &str) -> Vec<Statement> {
+pub fn permissions_to_see_versions(store: &Store, arns: &ArnBuilder, stack: &str) -> Vec<Statement> {
     let read = [
-        Statement::allow("ListVersions", &[LIST_VERSIONS], [place.bucket(&store.bucket)]),
-        Statement::allow("ReadVersions", &[GET_VERSION], [store.objects(place, Some(stack))]),
+        Statement::allow("ListVersions", &[LIST_VERSIONS], [arns.bucket(&store.bucket)]),
+        Statement::allow("ReadVersions", &[GET_VERSION], [store.objects(arns, Some(stack))]),
     ];
-    read.into_iter().chain(store.permission_to_decrypt(place)).collect()
+    read.into_iter().chain(store.permission_to_decrypt(arns)).collect()
 }
 
 /// One version of a state, or its deletion (Amazon S3 User Guide, "Working with delete markers").
@@ -197,7 +197,7 @@ pub async fn no_state(store: &Store, stack: &str) -> Result<Error> {
     let environment = &store.environment;
     let error = Error::not_found(format!("{stack} has no state in {environment}: {}", store.url(&store.key(stack))));
     let stacks = list::stacks(store).await?;
-    Ok(match names::nearest(stack, stacks.iter().map(String::as_str)) {
+    Ok(match nearest::name(stack, stacks.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.next("see which there are", Next::verb("state ls").in_environment(environment)),
     })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use claimctl_aws::target::Target;
 use claimctl_core::context::Paths;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_core::next::Next;
 
 use crate::backend::BackendFile;
@@ -125,7 +125,7 @@ fn folder(project: &Path, stack: &str) -> Result<PathBuf> {
         return Ok(stacks_folder(project).join(stack));
     }
     let error = Error::not_found(format!("there is no stack {stack:?} in {}", stacks_folder(project).display()));
-    Err(match names::nearest(stack, known.iter().map(String::as_str)) {
+    Err(match nearest::name(stack, known.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None if known.is_empty() => error.hint("a stack is a folder with Terraform files in terraform/stacks"),
         None => error.hint(format!("known: {}", known.join(", "))),

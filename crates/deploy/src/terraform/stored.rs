@@ -2,7 +2,7 @@
 
 use claimctl_aws::target::Change;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::folder::{Existing, write_private};
+use claimctl_core::private_files::{Existing, write_private};
 use claimctl_core::progress::Unit;
 
 use crate::state::Told;

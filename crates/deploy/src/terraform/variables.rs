@@ -107,7 +107,7 @@ fn check(assignment: &str, source: &Source, root: &Root) -> Result<()> {
     }
     let known: Vec<&str> = source.variables.keys().map(String::as_str).collect();
     let error = Error::usage(format!("stack {} has no variable {name:?}", root.stack));
-    Err(match claimctl_core::names::nearest(name, known.iter().copied()) {
+    Err(match claimctl_core::nearest::name(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint(format!("known: {}", known.join(", "))),
     })

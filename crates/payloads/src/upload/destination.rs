@@ -5,7 +5,7 @@ use claimctl_aws::Explain;
 use claimctl_aws::target::Target;
 use claimctl_claim::surface::{self, Flow, Surface};
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 
 /// Of HeadBucket.
 pub const PROBE: &str = "s3:ListBucket";
@@ -52,7 +52,7 @@ impl Destination {
 
     /// The names of the flows whose filters take the key. Where there are none, no claim will come for it.
     pub fn flows_of(&self, key: &str) -> Vec<String> {
-        let takes = |flow: &&Flow| surface::takes(&flow.prefix, &flow.suffix, key);
+        let takes = |flow: &&Flow| surface::matches_filters(&flow.prefix, &flow.suffix, key);
         self.flows.iter().filter(takes).map(|flow| flow.name.clone()).collect()
     }
 
@@ -73,7 +73,7 @@ impl Destination {
     fn missing(&self, target: &Target) -> Error {
         let error = Error::not_found(format!("there is no bucket {:?} in environment {}", self.bucket, target.name()));
         target.unresolved(
-            match names::nearest(&self.bucket, self.known.iter().filter_map(|name| name.split('/').nth(1))) {
+            match nearest::name(&self.bucket, self.known.iter().filter_map(|name| name.split('/').nth(1))) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None if self.known.is_empty() => error.hint("check --bucket, --env and --region; nothing was sent"),
                 None => error.hint(format!("known: {}", self.known.join(", "))),

@@ -95,7 +95,7 @@ impl ResolvedFlow {
     }
 
     pub fn takes(&self, key: &str) -> bool {
-        surface::takes(&self.prefix, &self.suffix, key)
+        surface::matches_filters(&self.prefix, &self.suffix, key)
     }
 
     /// How long after its upload a payload may still be on its way to the queue.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use claimctl_aws::objects;
-use claimctl_aws::sinks::table::{BATCH, RecordTable, Recorded};
+use claimctl_aws::sinks::table::{BATCH, RecordTable, StoredRecord};
 use claimctl_aws::target::Target;
 use claimctl_claim::Claim;
 use claimctl_core::error::{Error, Kind, Result};
@@ -166,7 +166,7 @@ async fn judge_by_object(
     services: &Services,
     place: Place,
     claim: Claim,
-    record: Option<Recorded>,
+    record: Option<StoredRecord>,
 ) -> Result<(Place, Judgement)> {
     let looked = services.look(&claim).await?;
     Ok((place, verdict::by_object(&claim, record.as_ref(), looked)))

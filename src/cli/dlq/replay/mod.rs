@@ -172,7 +172,7 @@ async fn replay(args: &Args, ctx: &Ctx, target: &Session, resumed: Option<&Summa
         }
     };
     let report_of_it = prepared.replay(&change, cancel, progress).await?;
-    report(Shown::of(report_of_it, ctx.changes.command()))
+    report(Shown::of(report_of_it, ctx.change_log.command()))
 }
 
 async fn order(
@@ -225,11 +225,11 @@ fn refuse_finished(args: &Args, journal: &Journal, key: &str) -> Result<()> {
 async fn start(ctx: &Ctx, target: &Session, aim: &Aim, key: String, resumed: Option<&Summary>) -> Result<Start> {
     let (arguments, resume) = match resumed {
         Some(run) => (run.arguments.clone(), run.resume.clone()),
-        None => (ctx.changes.arguments(), ctx.changes.command()),
+        None => (ctx.change_log.arguments(), ctx.change_log.command()),
     };
     Ok(Start {
         verb: VERB.to_owned(),
-        who: target.who(ctx).await?,
+        who: target.change_origin(ctx).await?,
         queue_arn: Some(aim.letters.arn.clone()),
         target: format!("{} to {}", aim.from.as_deref().unwrap_or(&aim.letters.name), aim.to.name()),
         key,
@@ -245,7 +245,7 @@ async fn check_resumable(run: &Summary, ctx: &Ctx, target: &Session) -> Result<(
         return Err(Error::usage(format!("run {} is no replay of dead letters, it is: {}", run.id, run.verb))
             .hint(format!("to go on with it: {}", run.resume)));
     }
-    let here = target.who(ctx).await?;
+    let here = target.change_origin(ctx).await?;
     if (&run.who.environment, &run.who.region, &run.who.account) != (&here.environment, &here.region, &here.account) {
         let there = run.who.environment.as_deref().unwrap_or("none");
         let account = run.who.account.as_ref().map_or_else(String::new, |account| format!(", account {account}"));

@@ -1,6 +1,6 @@
 //! What IAM has to allow for a replay.
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::error::Result;
 use claimctl_queues::dlq::replay::{INVOKE, watch};
 use claimctl_queues::dlq::sources;
@@ -13,13 +13,13 @@ use super::Args;
 use crate::session::Session;
 
 pub async fn of(args: &Args, target: &Session) -> Result<Vec<Statement>> {
-    let place = Place::of(target).await?;
+    let arns = ArnBuilder::of(target).await?;
     let name = match &args.queue {
         Some(name) => name.clone(),
         None => resolve::only_dead_letter_queue(target).await?,
     };
-    let letters = NamedQueue::find(target, &place, &name).await?;
-    let mut statements = args.preflight.permissions(target, &place, &name).await?;
+    let letters = NamedQueue::find(target, &arns, &name).await?;
+    let mut statements = args.preflight.permissions(target, &arns, &name).await?;
     if !args.dry_run {
         statements.push(letters.permissions("ReplayLetters", &[&receive::CALLS[..], &[batch::DELETE]].concat()));
         statements.push(watch::permissions());
@@ -27,20 +27,20 @@ pub async fn of(args: &Args, target: &Session) -> Result<Vec<Statement>> {
     } else {
         statements.extend(look::permissions(&letters));
     }
-    statements.extend(destination(args, target, &place).await?);
+    statements.extend(destination(args, target, &arns).await?);
     Ok(statements)
 }
 
 /// Where the letters go. Without a name it is found out by asking who gives the queue its letters.
-async fn destination(args: &Args, target: &Session, place: &Place) -> Result<Vec<Statement>> {
+async fn destination(args: &Args, target: &Session, arns: &ArnBuilder) -> Result<Vec<Statement>> {
     let send: &[&'static str] = if args.dry_run { &[] } else { &[SEND] };
     if let Some(name) = &args.to {
-        return Ok(vec![NamedQueue::find(target, place, name).await?.permissions("SendToSource", send)]);
+        return Ok(vec![NamedQueue::find(target, arns, name).await?.permissions("SendToSource", send)]);
     }
-    let mut statements = sources::permissions(place);
+    let mut statements = sources::permissions(arns);
     if !args.dry_run {
-        statements.push(Statement::allow("SendToSource", send, [place.arn("sqs", "*")]));
-        statements.push(Statement::allow("InvokeAgain", &[INVOKE], [place.arn("lambda", "function:*")]));
+        statements.push(Statement::allow("SendToSource", send, [arns.arn("sqs", "*")]));
+        statements.push(Statement::allow("InvokeAgain", &[INVOKE], [arns.arn("lambda", "function:*")]));
     }
     Ok(statements)
 }

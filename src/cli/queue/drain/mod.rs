@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub(in crate::cli) use self::shown::Shown;
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::{Change, Intent};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::time::parse_duration;
@@ -81,11 +81,11 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
-        let place = Place::of(target).await?;
-        let queue = NamedQueue::find(target, &place, name).await?;
+        let arns = ArnBuilder::of(target).await?;
+        let queue = NamedQueue::find(target, &arns, name).await?;
         let mut statements = drain::permissions(&queue, args.keep);
         if args.pause_consumer {
-            statements.extend(mapping::permissions(&place));
+            statements.extend(mapping::permissions(&arns));
         }
         return policy(statements);
     }
@@ -172,12 +172,12 @@ pub(in crate::cli) async fn into_file(
     let file = ctx.working_directory.join(&to.file);
     let start = Start {
         verb: "queue drain".to_owned(),
-        who: target.who(ctx).await?,
+        who: target.change_origin(ctx).await?,
         queue_arn: Some(order.queue_arn.clone()),
         target: format!("{} to {}", order.queue.name(), to.file.display()),
         key: format!("queue drain {} {}", order.queue_arn, file.display()),
-        arguments: ctx.changes.arguments(),
-        resume: ctx.changes.command(),
+        arguments: ctx.change_log.arguments(),
+        resume: ctx.change_log.command(),
     };
     let progress = ctx.progress.as_ref();
     let report = drain::run::run(order, to, &journal, &start, change, &ctx.cancel, progress).await?;

@@ -4,7 +4,7 @@ mod shown;
 
 use std::ops::ControlFlow;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_queues::expression::Expression;
 use claimctl_queues::histogram::Histogram;
@@ -67,7 +67,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
             Some(name) => name.clone(),
             None => resolve::only(target).await?,
         };
-        return policy(look::permissions(&NamedQueue::find(target, &Place::of(target).await?, &name).await?));
+        return policy(look::permissions(&NamedQueue::find(target, &ArnBuilder::of(target).await?, &name).await?));
     }
     // A mistake in an expression is to be found before anything is received.
     let selection = args.select.understand(Timestamp::now())?;
@@ -81,7 +81,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         look::allow(&depth::read(&queue.sqs, &url).await?)?;
     }
     target.guard().await?;
-    let format = ctx.manners.format;
+    let format = ctx.options.format;
     let limit = args.limit(&selection);
     let streams = format == Format::Jsonl && count_by.is_none();
     let mut sink = Sink {

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::{Change, Intent};
 use claimctl_core::error::{Error, IoContext, Kind, Result};
 use claimctl_core::exit::Exit;
@@ -59,7 +59,7 @@ impl ByHand {
     }
 }
 
-pub async fn permissions(args: &ByHand, target: &Session, place: &Place) -> Result<Vec<Statement>> {
+pub async fn permissions(args: &ByHand, target: &Session, arns: &ArnBuilder) -> Result<Vec<Statement>> {
     if args.claim.is_none() {
         return Ok(Vec::new());
     }
@@ -68,7 +68,7 @@ pub async fn permissions(args: &ByHand, target: &Session, place: &Place) -> Resu
         Some(key) => Naming::Key(key.clone()),
         None => Naming::Prefix(prefix(args, &bucket)),
     };
-    Ok(engine::permissions(place, &bucket, &naming))
+    Ok(engine::permissions(arns, &bucket, &naming))
 }
 
 pub async fn run(args: &super::Args, ctx: &Ctx, target: &Session, to: &To) -> Result<Outcome> {

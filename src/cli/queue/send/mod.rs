@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claimctl_aws::DoubtIsFinal;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Change;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::time::parse_duration;
@@ -102,10 +102,10 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn permissions(args: &Args, target: &Session) -> Result<Vec<Statement>> {
-    let place = Place::of(target).await?;
-    let queue = NamedQueue::find(target, &place, &args.queue).await?;
+    let arns = ArnBuilder::of(target).await?;
+    let queue = NamedQueue::find(target, &arns, &args.queue).await?;
     let mut statements = vec![queue.permissions("SendToQueue", &[SEND])];
-    statements.extend(by_hand::permissions(&args.by_hand, target, &place).await?);
+    statements.extend(by_hand::permissions(&args.by_hand, target, &arns).await?);
     Ok(statements)
 }
 
@@ -147,12 +147,12 @@ async fn start(ctx: &Ctx, target: &Session, to: &To, what: &str, key: Option<Str
     let once = || format!("queue send, once: {} {}", Timestamp::now().as_nanosecond(), std::process::id());
     Ok(Start {
         verb: "queue send".to_owned(),
-        who: target.who(ctx).await?,
+        who: target.change_origin(ctx).await?,
         queue_arn: Some(to.depth.arn.clone()),
         target: format!("{what} to {}", to.depth.name),
         key: key.unwrap_or_else(once),
-        arguments: ctx.changes.arguments(),
-        resume: ctx.changes.command(),
+        arguments: ctx.change_log.arguments(),
+        resume: ctx.change_log.command(),
     })
 }
 

@@ -35,7 +35,7 @@ pub struct Shown {
 impl Shown {
     pub fn of(sent: Sent, ctx: &Ctx, object: Option<Object>) -> Shown {
         let left = sent.outcome() != claimctl_queues::journal::Outcome::Done && object.is_none();
-        Shown { next: left.then(|| ctx.changes.command()), sent, object }
+        Shown { next: left.then(|| ctx.change_log.command()), sent, object }
     }
 
     fn sum(&self) -> String {

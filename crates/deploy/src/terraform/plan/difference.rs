@@ -1,6 +1,6 @@
 //! What changes within a resource, attribute by attribute; secrets are masked before anything else sees them.
 
-use claimctl_core::changes::is_secret_name;
+use claimctl_core::redact::is_secret_name;
 use serde::Serialize;
 use serde_json::{Map, Value};
 

@@ -8,9 +8,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::{Existing, create_private, write_private};
 use claimctl_core::lock;
 use claimctl_core::next::{Hint, Next};
+use claimctl_core::private_files::{Existing, create_private, write_private};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use claimctl_aws::target::Target;
-use claimctl_core::changes::redact_arguments;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::progress::Unit;
+use claimctl_core::redact::redact_arguments;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::sha256;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
-use claimctl_core::changes::redact_arguments;
-use claimctl_core::child::{self, Ended, Stream};
+use claimctl_core::redact::redact_arguments;
+use claimctl_core::child::{self, ChildEnd, Stream};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::create_private;
 use claimctl_core::lock;
 use claimctl_core::next::Hint;
+use claimctl_core::private_files::create_private;
 use claimctl_core::progress::Progress;
 use tokio::process::Command;
 
@@ -117,7 +117,7 @@ impl Terraform {
         check_place(ctx, target, project, &root)?;
         let source = Source::read(&root.folder)?;
         source.check_backend(&root.folder)?;
-        ctx.changes.hide(&source.sensitive);
+        ctx.change_log.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
         surroundings::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
@@ -179,7 +179,7 @@ impl Terraform {
         arguments: &[String],
         workspace: Option<&str>,
         mut hear: impl FnMut(Stream, &str),
-    ) -> Result<Ended> {
+    ) -> Result<ChildEnd> {
         let mut command = self.command(arguments, workspace).await?;
         let stdin = lock.share().on("share the lock in", &self.root.data_dir)?;
         let (running, noted) = (self.root.running(), lock.share().on("share the lock in", &self.root.data_dir)?);
@@ -189,9 +189,10 @@ impl Terraform {
             hear(stream, line);
         };
         turns::begin(&running, &noted);
-        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
+        let heard =
+            child::run_into_files(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
         // Not by a signal, and not by a crash.
-        let by_itself = |ended: &Ended| matches!(ended.status.code(), Some(0..=2));
+        let by_itself = |ended: &ChildEnd| matches!(ended.status.code(), Some(0..=2));
         turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
         let heard = heard?;
         if has_errored && !heard.status.success() {
@@ -239,7 +240,7 @@ impl Terraform {
     }
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
-    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
+    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(ChildEnd, Said)> {
         self.stream_in(&self.lock().await?, arguments, hear).await
     }
 
@@ -249,7 +250,7 @@ impl Terraform {
         lock: &lock::Lock,
         arguments: &[String],
         mut hear: impl FnMut(Event),
-    ) -> Result<(Ended, Said)> {
+    ) -> Result<(ChildEnd, Said)> {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
@@ -274,11 +275,11 @@ impl Terraform {
 
     /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     /// `takes_extra` where it has taken the arguments that the operator gave it.
-    pub fn check(&self, ended: &Ended, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
+    pub fn check(&self, ended: &ChildEnd, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
         self.judge(ended, said, doing, takes_extra).map_err(|error| errored::with_unsaved(error, &self.root))
     }
 
-    fn judge(&self, ended: &Ended, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
+    fn judge(&self, ended: &ChildEnd, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));

@@ -1,8 +1,8 @@
 //! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
 
-use claimctl_core::changes::redact;
 use claimctl_core::error::{Error, Kind};
 use claimctl_core::next::{Hint, Next};
+use claimctl_core::redact::redact;
 
 use crate::next::bootstrap;
 use crate::terraform::root::Root;
@@ -189,7 +189,7 @@ mod tests {
         ] {
             let error = said(summary, detail).failure("plan it", &root());
             assert_eq!(error.kind(), kind, "{summary}");
-            assert_eq!(error.said()[0], summary);
+            assert_eq!(error.detail_lines()[0], summary);
             assert!(!error.hints().is_empty());
         }
     }
@@ -199,7 +199,7 @@ mod tests {
         let of_json = said("Invalid index", "url=https://me:hunter2@host, db_password=hunter2 and the rest");
         let of_text = Said { other: vec!["no such host: https://me:hunter2@host".to_owned()], ..Said::default() };
         for said in [of_json, of_text] {
-            let told = said.failure("plan it", &root()).said().join(" ");
+            let told = said.failure("plan it", &root()).detail_lines().join(" ");
             assert!(told.contains("https://[hidden]@host") && !told.contains("hunter2"), "{told}");
         }
     }

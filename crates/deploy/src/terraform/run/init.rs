@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, IoContext, Kind, Result};
 use claimctl_core::progress::Unit;
+use claimctl_core::shell::quoted;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -133,7 +133,7 @@ pub enum Select {
 
 /// What Terraform says where it would ask which of the others is meant.
 fn is_unknown_workspace(error: &Error) -> bool {
-    error.said().iter().any(|line| line.contains("Currently selected workspace"))
+    error.detail_lines().iter().any(|line| line.contains("Currently selected workspace"))
 }
 
 impl Terraform {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::{Existing, write_private};
+use claimctl_core::private_files::{Existing, write_private};
 use claimctl_core::next::Next;
 
 use crate::next::of_stack;

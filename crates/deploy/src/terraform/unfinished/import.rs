@@ -147,7 +147,7 @@ impl Terraform {
 }
 
 fn says(error: &Error, words: &str) -> bool {
-    error.said().iter().any(|line| line.contains(words))
+    error.detail_lines().iter().any(|line| line.contains(words))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::{Existing, write_private};
+use claimctl_core::private_files::{Existing, write_private};
 use claimctl_core::units::count;
 use serde::{Deserialize, Serialize};
 
