@@ -207,7 +207,9 @@ fn a_lock_that_is_left_in_both_places_or_in_one_of_them_is_given_back() {
     // Two runs at once during a migration from one kind of lock to the other.
     locks.lockfile(&info(ONE));
     locks.item(Some(&info(TWO)));
-    site.run(&format!("{UNLOCK} --yes")).fails_with(2, "is locked twice").says(&format!("state unlock small {TWO} --env dev"));
+    site.run(&format!("{UNLOCK} --yes"))
+        .fails_with(2, "is locked twice")
+        .says(&format!("state unlock small {TWO} --env dev"));
     let shown = site.run(&format!("{UNLOCK} --dry-run -o json")).exits(0).json();
     assert_eq!(shown["locks"].as_array().unwrap().len(), 2);
     site.run(&format!("{UNLOCK} {TWO} --yes")).exits(0).says("there is another lock: the lockfile");
@@ -246,7 +248,9 @@ fn a_lock_that_cannot_be_read_is_shown_as_such() {
     }
     locks.lockfile("{\"ID\": ");
     locks.item(None);
-    site.run("plan small --env dev").fails_with(4, "cannot be read").says("claimctl state unlock small --dry-run --env dev");
+    site.run("plan small --env dev")
+        .fails_with(4, "cannot be read")
+        .says("claimctl state unlock small --dry-run --env dev");
     site.run(&format!("{UNLOCK} --yes")).fails_with(2, "is locked twice");
     site.run(&format!("{UNLOCK} table --yes")).exits(0).says("there is another lock: the lockfile");
     assert_eq!(locks.there(), (true, false));

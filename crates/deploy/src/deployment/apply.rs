@@ -201,7 +201,8 @@ mod tests {
     #[tokio::test]
     async fn a_plan_is_applied_once_it_was_agreed_to() {
         let (site, work) = planned(&[("t.a", "create", json!(null))]).await;
-        let run = apply(&site.target, &work, &request(), async |intent, _, _| {
+        let request = request();
+        let run = apply(&site.target, &work, &request, async |intent, _, _| {
             assert_eq!(intent.what, "deploy small (1 to create, 0 unchanged)");
             site.agree(intent).await
         });

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement, bucket_arn, partition};
 use claimctl_aws::target::{Change, Target};
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
@@ -138,7 +138,7 @@ pub(super) async fn lockfile(target: &Target, state: &StateAt, backend: Option<&
         Some("NoSuchBucket") => return Err(no_bucket(&bucket, target.name(), backend)),
         _ => {}
     }
-    let object = answer.or_needs(&format!("read {key}"), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
+    let object = answer.or_needs(&format!("read {key}"), GET, &object_arn(&target.region, &bucket, &key))?;
     let etag = object.e_tag;
     let broken = |error| Error::unreachable(format!("{key} broke off while it was read")).caused_by(error);
     let bytes = object.body.collect().await.map_err(broken)?.into_bytes();
@@ -155,7 +155,11 @@ pub(super) async fn item(target: &Target, table: &str, state: &StateAt) -> Resul
             Error::not_found(format!("there is no lock table {table}")).next("make it", bootstrap(target.name()))
         );
     }
-    let answer = answer.or_needs(&format!("read {lock_id} in {table}"), GET_ITEM, &table_arn(target, table))?;
+    let answer = answer.or_needs(
+        &format!("read {lock_id} in {table}"),
+        GET_ITEM,
+        &table_arn(&target.region, target.expected_account(), table),
+    )?;
     Ok(answer.item.map(|item| {
         let info = item.get(INFO).and_then(|info| info.as_s().ok()).cloned();
         let held = Held::Table { table: table.to_owned(), lock_id, info: info.clone() };
@@ -163,9 +167,15 @@ pub(super) async fn item(target: &Target, table: &str, state: &StateAt) -> Resul
     }))
 }
 
-fn table_arn(target: &Target, table: &str) -> String {
-    let account = target.expected_account().unwrap_or("*");
-    format!("arn:aws:dynamodb:{}:{account}:table/{table}", target.region)
+fn object_arn(region: &str, bucket: &str, key: &str) -> String {
+    format!("{}/{key}", bucket_arn(region, bucket))
+}
+
+/// Where no account is declared, of any: it is told, and not granted.
+fn table_arn(region: &str, account: Option<&str>, table: &str) -> String {
+    let account = account.unwrap_or("*").to_owned();
+    let arns = ArnBuilder { partition: partition(region), region: region.to_owned(), account };
+    arns.arn("dynamodb", &format!("table/{table}"))
 }
 
 /// What came of giving a lock back.
@@ -214,7 +224,7 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
             match answer.as_ref().err().and_then(code) {
                 Some("NoSuchKey") => Ok(()),
                 Some("PreconditionFailed" | "ConditionalRequestConflict") => Err(changed(held)),
-                _ => answer.or_needs(&doing, DELETE, &format!("arn:aws:s3:::{bucket}/{key}")).map(drop),
+                _ => answer.or_needs(&doing, DELETE, &object_arn(&target.region, bucket, key)).map(drop),
             }
         }
         Held::Table { table, lock_id, info } => {
@@ -229,7 +239,9 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
             let answer = delete.send().await;
             match answer.as_ref().err().and_then(code) {
                 Some("ConditionalCheckFailedException") => Err(changed(held)),
-                _ => answer.or_needs(&doing, DELETE_ITEM, &table_arn(target, table)).map(drop),
+                _ => answer
+                    .or_needs(&doing, DELETE_ITEM, &table_arn(&target.region, target.expected_account(), table))
+                    .map(drop),
             }
         }
     }
@@ -275,6 +287,15 @@ mod tests {
         assert_eq!((lock.who.as_deref(), lock.created), (Some("eve@host"), "2026-01-02T03:04:05.678Z".parse().ok()));
         for unreadable in ["", "{", "[]", "{\"ID\":\"\"}", "{\"ID\":7}"] {
             assert_eq!(Lock::of(unreadable, lockfile()).id, None, "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn what_is_needed_is_named_in_the_partition_of_the_region() {
+        for (region, partition) in [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
+            assert_eq!(object_arn(region, "b", "k"), format!("arn:{partition}:s3:::b/k"));
+            let table = format!("arn:{partition}:dynamodb:{region}:111111111111:table/t");
+            assert_eq!(table_arn(region, Some("111111111111"), "t"), table);
         }
     }
 

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use claimctl_aws::target::{Change, Intent, Target};
-use claimctl_core::shell::quoted;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Kind, Result};
 use claimctl_core::next::Next;
+use claimctl_core::shell::quoted;
 use jiff::Timestamp;
 use serde::Serialize;
 

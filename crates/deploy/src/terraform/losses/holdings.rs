@@ -5,6 +5,7 @@ use std::fmt;
 
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use claimctl_aws::Explain;
+use claimctl_aws::policy::bucket_arn;
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
@@ -175,7 +176,7 @@ pub fn check(
 
 /// A bucket of the environment, to be counted and emptied.
 pub fn versions_of<'a>(target: &'a Target, s3: &'a aws_sdk_s3::Client, name: &'a str) -> Bucket<'a> {
-    Bucket { s3, name, owner: target.expected_account(), arn: format!("arn:aws:s3:::{name}") }
+    Bucket { s3, name, owner: target.expected_account(), arn: bucket_arn(&target.region, name) }
 }
 
 async fn bucket(target: &Target, name: &str, cancel: &Cancel, progress: &dyn Progress) -> Result<Option<String>> {

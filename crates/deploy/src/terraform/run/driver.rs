@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
-use claimctl_core::redact::redact_arguments;
 use claimctl_core::child::{self, ChildEnd, Stream};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
@@ -15,6 +14,7 @@ use claimctl_core::lock;
 use claimctl_core::next::Hint;
 use claimctl_core::private_files::create_private;
 use claimctl_core::progress::Progress;
+use claimctl_core::redact::redact_arguments;
 use tokio::process::Command;
 
 use crate::next::bootstrap;

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::private_files::{Existing, write_private};
 use claimctl_core::next::Next;
+use claimctl_core::private_files::{Existing, write_private};
 
 use crate::next::of_stack;
 use crate::state::{Content, Owner};
