@@ -3,7 +3,7 @@
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::units::count;
-use claimctl_deploy::state::{self, FoundLock, Life, UnlockRequest, UnlockStanding, Unlocking};
+use claimctl_deploy::state::{self, FoundLock, LockHolder, UnlockRequest, UnlockStanding, Unlocking};
 use claimctl_deploy::terraform::{Root, since};
 use serde::Serialize;
 
@@ -46,8 +46,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         dry_run: args.dry_run,
         is_answered: args.confirm.is_answered(ctx, target),
     };
-    let program = &target.config.terraform.binary;
-    let unlocking = state::unlock(target, &root, program, &request, async |intent, unlocking| {
+    let unlocking = state::unlock(target, &root, &request, async |intent, unlocking| {
         args.confirm.show_and_authorize(ctx, target, intent, || table(unlocking)).await
     });
     let unlocking = unlocking.await?;
@@ -70,7 +69,7 @@ fn table(unlocking: &Unlocking) -> Page {
         let places: Vec<&str> = lock.held.iter().map(|held| held.kind()).collect();
         table.row([text(&lock.id), text(&lock.who), text(&lock.operation), since, places.join(", ")]);
     }
-    Page::new().table(table).lines(unlocking.locks.iter().map(|found| found.life.sentence()))
+    Page::new().table(table).lines(unlocking.locks.iter().map(|found| found.holder.sentence()))
 }
 
 impl UnlockReport {
@@ -79,7 +78,7 @@ impl UnlockReport {
         let Unlocking { left, locks, given_back, made, .. } = &self.unlocking;
         let held = left.iter().flat_map(|lock| &lock.held);
         let page = page.lines(held.map(|held| format!("there is another lock: {}", held.place())));
-        let has_died = given_back.is_some_and(|index| matches!(locks[index].life, Life::Dead { .. }));
+        let has_died = given_back.is_some_and(|index| matches!(locks[index].holder, LockHolder::Dead { .. }));
         page.line(match (made.len() as u64, has_died) {
             (0, true) => format!("what the dead run has left undone: {}", self.next),
             (0, false) => format!("what there is to do: {}", self.next),

@@ -4,23 +4,22 @@
 mod checksum;
 mod content;
 mod difference;
-mod life;
 mod list;
 mod lock;
+mod lock_holder;
 mod owner;
-mod processes;
 mod restore;
 mod store;
 mod told;
-pub mod turns;
+pub mod terraform_runs;
 mod unlock;
 mod versions;
 
 pub use content::{Content, Header};
 pub use difference::{Difference, Differs, How};
-pub use life::{Life, Workplace};
 pub use list::{Listed, list, permissions_to_list, permissions_to_read};
 pub use lock::{Held, Lock, permissions_to_unlock};
+pub use lock_holder::LockHolder;
 pub use owner::Owner;
 pub use restore::{
     Before, ReplacedState, RestoreFrom, RestoreRequest, RestoreStanding, Restored, RestoredFrom, current, restore,

@@ -8,8 +8,8 @@ use claimctl_core::next::Next;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::life::Life;
 use super::lock::{self, GivenBack, Held, Lock};
+use super::lock_holder::LockHolder;
 use crate::terraform::{Made, Root, import_command, look_at_lock, made};
 
 /// What is asked for.
@@ -60,20 +60,19 @@ pub struct FoundLock {
     #[serde(flatten)]
     pub lock: Lock,
     pub age_seconds: Option<u64>,
-    pub life: Life,
+    pub holder: LockHolder,
 }
 
 /// Gives a lock back once `consent` was given. Not one of a run that is at work, and not another one than was shown.
 pub async fn unlock(
     target: &Target,
     root: &Root,
-    program: &str,
     request: &UnlockRequest,
     consent: impl AsyncFnOnce(&Intent, &Unlocking) -> Result<Change>,
 ) -> Result<Unlocking> {
     target.guard().await?;
     let locks = lock::read(target, &root.state, &root.backend).await?;
-    let mut unlocking = Unlocking::of(root, program, locks);
+    let mut unlocking = Unlocking::of(root, locks);
     let is_only_look = request.dry_run && request.lock_id.is_none();
     if unlocking.standing == UnlockStanding::NotLocked || is_only_look {
         return Ok(unlocking);
@@ -82,8 +81,8 @@ pub async fn unlock(
     if request.dry_run {
         return Ok(unlocking);
     }
-    let FoundLock { lock, life, .. } = &unlocking.locks[chosen];
-    check(life, lock, root, request)?;
+    let FoundLock { lock, holder, .. } = &unlocking.locks[chosen];
+    check(holder, lock, root, request)?;
     let who = lock.who.as_deref().unwrap_or("nobody knows whom");
     let what = format!("give back the lock of {} that is held by {who}", root.stack);
     let agreed = consent(&Intent { what, destroys: true }, &unlocking).await?;
@@ -95,17 +94,17 @@ pub async fn unlock(
 }
 
 /// Refuses the lock of a run that is at work, and where nobody looks any other than one that is named or known to be dead.
-fn check(life: &Life, lock: &Lock, root: &Root, request: &UnlockRequest) -> Result<()> {
-    if let Life::Alive { .. } = life {
+fn check(holder: &LockHolder, lock: &Lock, root: &Root, request: &UnlockRequest) -> Result<()> {
+    if let LockHolder::Running { .. } = holder {
         return Err(Error::refused(format!("the lock of {} is held by a run that is at work", root.name()))
-            .caused_by(life.sentence())
+            .caused_by(holder.sentence())
             .hint("nothing was done: wait for it, or stop it with Ctrl-C, and it gives its lock back")
             .next("who it is", look_at_lock(root)));
     }
-    if request.is_answered && request.lock_id.is_none() && !matches!(life, Life::Dead { .. }) {
+    if request.is_answered && request.lock_id.is_none() && !matches!(holder, LockHolder::Dead { .. }) {
         let message = format!("which lock of {} is meant has to be said, where nobody is asked", root.name());
         return Err(Error::refused(message)
-            .caused_by(life.sentence())
+            .caused_by(holder.sentence())
             .next("where that run has died, give the lock back", give_back(root, lock)));
     }
     Ok(())
@@ -116,10 +115,10 @@ fn give_back(root: &Root, lock: &Lock) -> Next {
 }
 
 impl FoundLock {
-    fn of(lock: &Lock, root: &Root, program: &str) -> FoundLock {
-        let life = root.workplace(program).look(lock.who.as_deref(), lock.created);
+    fn of(lock: &Lock, root: &Root) -> FoundLock {
+        let holder = LockHolder::of(&root.running(), lock.who.as_deref(), lock.created);
         let age = lock.created.and_then(|created| Duration::try_from(Timestamp::now().duration_since(created)).ok());
-        FoundLock { lock: lock.clone(), age_seconds: age.map(|age| age.as_secs()), life }
+        FoundLock { lock: lock.clone(), age_seconds: age.map(|age| age.as_secs()), holder }
     }
 
     fn sentence(&self) -> String {
@@ -134,14 +133,14 @@ impl FoundLock {
 }
 
 impl Unlocking {
-    fn of(root: &Root, program: &str, locks: Vec<Lock>) -> Unlocking {
+    fn of(root: &Root, locks: Vec<Lock>) -> Unlocking {
         let made = made(root);
         Unlocking {
             stack: root.stack.clone(),
             environment: root.environment.clone(),
             state: format!("s3://{}/{}", root.state.bucket, root.state.key),
             standing: if locks.is_empty() { UnlockStanding::NotLocked } else { UnlockStanding::Locked },
-            locks: locks.iter().map(|lock| FoundLock::of(lock, root, program)).collect(),
+            locks: locks.iter().map(|lock| FoundLock::of(lock, root)).collect(),
             given_back: None,
             left: locks,
             next: match &made[..] {
@@ -182,7 +181,7 @@ mod tests {
     async fn unlocked(site: &Site, request: &UnlockRequest) -> Result<Unlocking> {
         let root = Root::find(&site.ctx.paths, &site.target, &site.project, "small")?;
         let agree = async |intent: &Intent, _: &Unlocking| site.agree(intent).await;
-        unlock(&site.target, &root, "terraform", request, agree).await
+        unlock(&site.target, &root, request, agree).await
     }
 
     #[tokio::test]
@@ -219,7 +218,7 @@ mod tests {
             site.put_lock("two");
             site.agree(intent).await
         };
-        let refused = unlock(&site.target, &root, "terraform", &request(None, false), overtaken).await.unwrap_err();
+        let refused = unlock(&site.target, &root, &request(None, false), overtaken).await.unwrap_err();
         assert!(refused.to_string().contains("has changed since it was looked at"), "{refused}");
         assert!(site.is_locked());
     }

@@ -12,7 +12,7 @@ use claimctl_core::next::Next;
 use crate::backend::BackendFile;
 use crate::next::{bootstrap, in_an_environment, of_stack};
 use crate::project::Project;
-use crate::state::{Workplace, state_key};
+use crate::state::state_key;
 use crate::terraform::source;
 
 /// Applied once per account, by an administrator, and no part of `--all`.
@@ -84,14 +84,6 @@ impl Root {
     /// Locked for as long as a Terraform that claimctl has started is at work here.
     pub fn running(&self) -> PathBuf {
         self.data_dir.join("running.lock")
-    }
-
-    /// Where a run that works on this root is to be found.
-    pub fn workplace(&self, program: &str) -> Workplace {
-        // As /proc names it.
-        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        let data_dir = self.data_dir.clone();
-        Workplace { folder, data_dir, running: self.running(), program: program.to_owned() }
     }
 
     /// A command about this stack in this environment.

@@ -14,7 +14,7 @@ use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::units::{bytes, count};
 use serde_json::Value;
 
-use crate::terraform::losses::keepers;
+use crate::terraform::losses::stateful_types;
 use crate::terraform::plan::summary::Change;
 use crate::terraform::run::driver::Terraform;
 use crate::versions::{Bucket, LIST_VERSIONS};
@@ -94,7 +94,7 @@ async fn look(target: &Target, changes: &[Change], cancel: &Cancel, progress: &d
             (TABLE, None) => told(table(target, text(before, "name")).await)?,
             (QUEUE, None) => told(queue(target, text(before, "url")).await)?,
             (LOG_GROUP, None) => told(log_group(target, text(before, "name")).await)?,
-            _ => match keepers::content(kind, before) {
+            _ => match stateful_types::content(kind, before) {
                 Some(content) => Holds::Something(content.to_owned()),
                 None => continue,
             },

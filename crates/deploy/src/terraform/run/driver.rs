@@ -19,7 +19,7 @@ use tokio::process::Command;
 
 use crate::next::bootstrap;
 use crate::project::Project;
-use crate::state::turns;
+use crate::state::terraform_runs;
 use crate::surfaces::surface_key;
 use crate::terraform::root::Root;
 use crate::terraform::run::binary::Binary;
@@ -188,12 +188,12 @@ impl Terraform {
             has_errored |= line.contains(ERRORED);
             hear(stream, line);
         };
-        turns::begin(&running, &noted);
+        terraform_runs::begin(&running, &noted);
         let heard =
             child::run_into_files(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
         // Not by a signal, and not by a crash.
         let by_itself = |ended: &ChildEnd| matches!(ended.status.code(), Some(0..=2));
-        turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
+        terraform_runs::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
         let heard = heard?;
         if has_errored && !heard.status.success() {
             self.take_errored();
@@ -286,7 +286,7 @@ impl Terraform {
         }
         match ended.status.code() {
             Some(0) => Ok(()),
-            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program, takes_extra)),
+            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, takes_extra)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}"))
