@@ -48,10 +48,10 @@ pub struct Ctx {
     pub options: OutputOptions,
     pub terminal: Terminal,
     context: Context,
-    /// What was typed to reach the environment, once that is known: `--env`, `dev`.
-    reach: Arc<OnceLock<Vec<String>>>,
+    /// The flags that lead to the environment, once they are known: `--env`, `dev`.
+    target_flags: Arc<OnceLock<Vec<String>>>,
     /// Whether the verb of a command takes those flags.
-    takes_reach: fn(&[String]) -> bool,
+    takes_target_flags: fn(&[String]) -> bool,
 }
 
 impl Deref for Ctx {
@@ -74,14 +74,14 @@ pub struct Terminal {
 }
 
 impl Ctx {
-    /// `takes_reach` tells of the words of a command whether its verb takes the flags that lead to an environment.
-    pub fn new(options: OutputOptions, cancel: Cancel, takes_reach: fn(&[String]) -> bool) -> Result<Self> {
+    /// `takes_target_flags` tells of the words of a command whether its verb takes the flags that lead to an environment.
+    pub fn new(options: OutputOptions, cancel: Cancel, takes_target_flags: fn(&[String]) -> bool) -> Result<Self> {
         let variables = Variables::of_process();
         let terminal = Terminal::detect(&options, &variables);
         let progress = terminal_progress(&options, &terminal);
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let context = Context::new(variables, arguments, progress, cancel)?;
-        Ok(Ctx { options, terminal, context, reach: Arc::default(), takes_reach })
+        Ok(Ctx { options, terminal, context, target_flags: Arc::default(), takes_target_flags })
     }
 
     /// The same context with what it keeps elsewhere, for a private sandbox.
@@ -90,9 +90,9 @@ impl Ctx {
     }
 
     /// From now on commands to run next lead to the same environment, by these flags.
-    pub fn reached_by(&self, flags: Vec<String>) {
+    pub fn set_target_flags(&self, flags: Vec<String>) {
         // A verb that works in several environments names each in its commands.
-        let _ = self.reach.set(flags);
+        let _ = self.target_flags.set(flags);
     }
 
     /// A command to run next, as a shell reads it.
@@ -101,15 +101,15 @@ impl Ctx {
             let more = next.as_words().iter().map(|word| format!(" {}", quoted(word)));
             return self.change_log.command() + &more.collect::<String>();
         }
-        let mut reach = self.reach.get().map(Vec::as_slice).unwrap_or_default();
+        let mut flags = self.target_flags.get().map(Vec::as_slice).unwrap_or_default();
         let mut line = next.to_string();
-        if !(self.takes_reach)(next.as_words()) {
+        if !(self.takes_target_flags)(next.as_words()) {
             return line;
         }
-        if next.environment().is_some() && reach.first().is_some_and(|flag| flag == "--env") {
-            reach = reach.get(2..).unwrap_or_default();
+        if next.environment().is_some() && flags.first().is_some_and(|flag| flag == "--env") {
+            flags = flags.get(2..).unwrap_or_default();
         }
-        for word in reach {
+        for word in flags {
             line.push(' ');
             line.push_str(&quoted(word));
         }

@@ -156,7 +156,7 @@ impl Report for Import {
     fn page(&self) -> Page {
         let mut page = self.table();
         for failed in self.resources.iter().filter_map(|resource| resource.failed.as_ref()) {
-            page = page.line(failed.says());
+            page = page.line(failed.text());
         }
         let planned = self.resources.iter().all(|resource| resource.standing == Standing::Planned);
         match planned {
