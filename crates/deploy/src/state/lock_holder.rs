@@ -15,12 +15,18 @@ use super::terraform_runs::{self, Ending};
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum LockHolder {
     /// claimctl has started it here, and it is at work.
-    Running { since: Timestamp },
+    Running {
+        since: Timestamp,
+    },
     /// claimctl has started it here, and it has ended without giving its lock back.
-    Dead { since: Timestamp },
+    Dead {
+        since: Timestamp,
+    },
     /// It is of another machine, which cannot be looked at.
     OtherMachine,
-    Unknown { why: String },
+    Unknown {
+        why: String,
+    },
 }
 
 impl LockHolder {

@@ -10,8 +10,8 @@ mod lock_holder;
 mod owner;
 mod restore;
 mod store;
-mod told;
 pub mod terraform_runs;
+mod told;
 mod unlock;
 mod versions;
 

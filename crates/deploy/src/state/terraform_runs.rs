@@ -75,8 +75,7 @@ fn read(path: &Path) -> Vec<Run> {
 
 fn write(file: &File, runs: &[Run]) {
     let kept = runs.iter().skip(runs.len().saturating_sub(KEPT));
-    let text: String =
-        kept.filter_map(|run| serde_json::to_string(run).ok()).map(|line| format!("{line}\n")).collect();
+    let text: String = kept.filter_map(|run| serde_json::to_string(run).ok()).map(|line| format!("{line}\n")).collect();
     // A line that is torn is not read.
     let _ = file.set_len(0).and_then(|()| file.write_all_at(text.as_bytes(), 0));
 }

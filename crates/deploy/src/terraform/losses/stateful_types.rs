@@ -6,16 +6,8 @@
 use serde_json::Value;
 
 /// What the names of such attributes have in them (Terraform Registry, AWS provider).
-const PROTECTING: [&str; 8] = [
-    "encrypt",
-    "kms_",
-    "snapshot",
-    "retention",
-    "recovery",
-    "deletion_protection",
-    "force_delete",
-    "force_destroy",
-];
+const PROTECTING: [&str; 8] =
+    ["encrypt", "kms_", "snapshot", "retention", "recovery", "deletion_protection", "force_delete", "force_destroy"];
 
 /// Types of terraform/modules that have such attributes, and hold nothing that the repository does not have.
 const STATELESS: [&str; 6] = [

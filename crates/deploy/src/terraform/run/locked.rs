@@ -132,8 +132,7 @@ mod tests {
 
     #[test]
     fn a_lock_that_terraform_cannot_read_is_one_all_the_same() {
-        let error =
-            explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), true);
+        let error = explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), true);
         assert_eq!(error.kind(), Kind::Refused);
         assert!(error.advice().contains("claimctl state unlock claim-check --dry-run --env dev"));
     }
@@ -148,8 +147,7 @@ mod tests {
 
     #[test]
     fn a_lock_that_could_not_be_asked_for_is_no_lock_of_somebody() {
-        let error =
-            explain(&said("Error acquiring the state lock: api error AccessDenied"), &root(), true);
+        let error = explain(&said("Error acquiring the state lock: api error AccessDenied"), &root(), true);
         assert_eq!(error.kind(), Kind::Denied);
     }
 }
