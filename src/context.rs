@@ -58,9 +58,9 @@ pub struct Ctx {
 struct Commands {
     change_log: Arc<ChangeLog>,
     /// What was typed to reach the environment, once that is known: `--env`, `dev`.
-    reach: Arc<OnceLock<Vec<String>>>,
+    target_flags: Arc<OnceLock<Vec<String>>>,
     /// Whether the verb of a command takes those flags.
-    takes_reach: fn(&[String]) -> bool,
+    takes_target_flags: fn(&[String]) -> bool,
 }
 
 impl Deref for Ctx {
@@ -83,13 +83,14 @@ pub struct Terminal {
 }
 
 impl Ctx {
-    /// `takes_reach` tells of the words of a command whether its verb takes the flags that lead to an environment.
-    pub fn new(options: OutputOptions, cancel: Cancel, takes_reach: fn(&[String]) -> bool) -> Result<Self> {
+    /// `takes_target_flags` tells of the words of a command whether its verb takes the flags that lead to an environment.
+    pub fn new(options: OutputOptions, cancel: Cancel, takes_target_flags: fn(&[String]) -> bool) -> Result<Self> {
         let variables = Variables::of_process();
         let terminal = Terminal::detect(&options, &variables);
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let mut context = Context::new(variables, arguments, Arc::new(Silent), cancel)?;
-        let commands = Commands { change_log: context.change_log.clone(), reach: Arc::default(), takes_reach };
+        let commands =
+            Commands { change_log: context.change_log.clone(), target_flags: Arc::default(), takes_target_flags };
         let of_notes = commands.clone();
         context.progress = terminal_progress(&options, &terminal, move |hint| of_notes.hint(hint));
         Ok(Ctx { options, terminal, context, commands })
@@ -101,9 +102,9 @@ impl Ctx {
     }
 
     /// From now on commands to run next lead to the same environment, by these flags.
-    pub fn reached_by(&self, flags: Vec<String>) {
+    pub fn set_target_flags(&self, flags: Vec<String>) {
         // A verb that works in several environments names each in its commands.
-        let _ = self.commands.reach.set(flags);
+        let _ = self.commands.target_flags.set(flags);
     }
 
     /// A command to run next, as a shell reads it.
@@ -133,10 +134,10 @@ impl Commands {
 
     /// The flags that lead to the environment of a command, where its verb takes them.
     fn flags_of(&self, next: &Next) -> Vec<String> {
-        if !(self.takes_reach)(next.as_words()) {
+        if !(self.takes_target_flags)(next.as_words()) {
             return Vec::new();
         }
-        let typed = self.reach.get().map(Vec::as_slice).unwrap_or_default();
+        let typed = self.target_flags.get().map(Vec::as_slice).unwrap_or_default();
         match (next.environment(), typed) {
             (Some(name), [flag, _, others @ ..]) if flag == "--env" => [&environment(name), others].concat(),
             (Some(name), others) => [&environment(name), others].concat(),

@@ -56,7 +56,7 @@ impl Session {
         let mut config = Config::find(ctx)?;
         let choice = args.choose(ctx, &mut config)?;
         let session = Session::open(ctx, config, choice, args.endpoint_url.clone()).await?;
-        ctx.reached_by(args.words(ctx));
+        ctx.set_target_flags(args.words(ctx));
         Ok(session)
     }
 
@@ -126,8 +126,8 @@ async fn sdk(
         ));
     }
     let endpoint = endpoint.map(str::to_owned);
-    let service = SdkSettings { region, endpoint: endpoint.clone(), credentials: CredentialSource::Chain { profile } };
-    let mut sdk = claimctl_aws::sdk_config(&service).await;
+    let settings = SdkSettings { region, endpoint: endpoint.clone(), credentials: CredentialSource::Chain { profile } };
+    let mut sdk = claimctl_aws::sdk_config(&settings).await;
     if let Some(serial) = declared.and_then(|declared| declared.mfa_serial.as_deref()) {
         let session = mfa_session(ctx, &sdk, serial, endpoint.as_deref()).await?;
         sdk = credentials::with_session(&sdk, session);
@@ -155,8 +155,8 @@ async fn local(ctx: &Ctx, endpoint: Option<String>, region: Option<String>, proj
         _ => CredentialSource::Dummy { access_key: sandbox::ACCOUNT.to_owned() },
     };
     let region = Some(region.unwrap_or_else(|| sandbox::REGION.to_owned()));
-    let service = SdkSettings { region, endpoint: Some(endpoint.clone()), credentials };
-    let sdk = claimctl_aws::sdk_config(&service).await;
+    let settings = SdkSettings { region, endpoint: Some(endpoint.clone()), credentials };
+    let sdk = claimctl_aws::sdk_config(&settings).await;
     let reader = SandboxSurfaces { last: LastSurfaces::at(&ctx.paths, &project.name, LOCAL) };
     let target = Target::new(&project.name, sdk, Box::new(reader), ctx.progress.clone())?;
     Ok(target.in_environment(LOCAL, None, false))
@@ -177,10 +177,10 @@ struct StackSurfaces {
 /// AWS without an environment, where flags name everything.
 struct NoSurfaces;
 
-type Reading<'a> = Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Send + 'a>>;
+type SurfacesRead<'a> = Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Send + 'a>>;
 
 impl ReadSurfaces for SandboxSurfaces {
-    fn read<'a>(&'a self, target: &'a Target) -> Reading<'a> {
+    fn read<'a>(&'a self, target: &'a Target) -> SurfacesRead<'a> {
         Box::pin(async {
             let known = KnownSurfaces::complete(sandbox::surfaces(target.sdk()).await?);
             self.last.keep(&known.surfaces);
@@ -190,13 +190,13 @@ impl ReadSurfaces for SandboxSurfaces {
 }
 
 impl ReadSurfaces for StackSurfaces {
-    fn read<'a>(&'a self, target: &'a Target) -> Reading<'a> {
+    fn read<'a>(&'a self, target: &'a Target) -> SurfacesRead<'a> {
         Box::pin(async {
             // Flags name everything too, so that what cannot be read stops nothing.
             let read = surfaces::read(target, &self.project, &self.environment).await;
             let known = read.unwrap_or_else(KnownSurfaces::unknown);
             // Where nothing could be read, what was known before stays known.
-            if !known.is_blind() {
+            if !known.is_unknown() {
                 self.last.keep(&known.surfaces);
             }
             Ok(known)
@@ -205,7 +205,7 @@ impl ReadSurfaces for StackSurfaces {
 }
 
 impl ReadSurfaces for NoSurfaces {
-    fn read<'a>(&'a self, _: &'a Target) -> Reading<'a> {
+    fn read<'a>(&'a self, _: &'a Target) -> SurfacesRead<'a> {
         Box::pin(async { Ok(KnownSurfaces::default()) })
     }
 }

@@ -216,7 +216,7 @@ impl Report for Bootstrap {
             page = page.line(format!("note: {note}"));
         }
         if let Some(failed) = &self.failed {
-            page = page.line(failed.says());
+            page = page.line(failed.text());
         }
         page.line(self.summary())
     }
@@ -257,7 +257,7 @@ impl Report for Destroyed {
         }
         let mut page = Page::new().table(table);
         if let Some(failed) = &self.failed {
-            page = page.line(failed.says());
+            page = page.line(failed.text());
         }
         page.line_if(self.is_all_gone(), || format!("environment {}: nothing of bootstrap is left", self.environment))
     }

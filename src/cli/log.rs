@@ -80,7 +80,7 @@ impl Report for Log {
 fn result(change: &LoggedChange) -> String {
     match &change.ended {
         None => "no end: still at work, or killed".to_owned(),
-        Some(ended) if ended.said.is_empty() => ended.result.clone(),
-        Some(ended) => format!("{}: {}", ended.result, ended.said),
+        Some(ended) if ended.summary.is_empty() => ended.result.clone(),
+        Some(ended) => format!("{}: {}", ended.result, ended.summary),
     }
 }

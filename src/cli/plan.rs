@@ -137,7 +137,7 @@ impl Report for Plans {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
         let page = self.failed.iter().fold(page, |page, failed| {
-            page.line(format!("{}: could not be planned", failed.stack)).line(failed.failure.says())
+            page.line(format!("{}: could not be planned", failed.stack)).line(failed.failure.text())
         });
         page.line_if(self.apply.is_some(), || format!("to apply it: {}", self.apply.as_deref().unwrap_or_default()))
     }

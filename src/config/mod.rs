@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use backend::{Backend, find as backends};
-pub use check::{Findings, Problem};
+pub use check::Findings;
 pub use chosen_environment::ChosenEnvironment;
 pub use new_config::{NewConfig, NewEnvironment, already_there};
 pub use value_origin::{ValueOrigin, ValueOrigins};
@@ -28,7 +28,7 @@ use crate::context::Ctx;
 pub const FILE_NAME: &str = "claimctl.toml";
 
 pub use claimctl_aws::target::LOCAL;
-pub use claimctl_deploy::project::{Architecture, Function, Locking, Stack, Terraform};
+pub use claimctl_deploy::project::{Function, Locking, Stack, Terraform};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -174,6 +174,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use claimctl_deploy::project::Architecture;
+
     use super::*;
 
     fn read(text: &str) -> Result<Config> {

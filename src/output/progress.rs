@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::write_stderr;
 use crate::context::{OutputOptions, Terminal};
 
-/// Where there is no terminal, a stretch of work that lasts longer than this gets a line, and again after as long.
+/// Where there is no terminal, work that lasts longer than this gets a line, and again after as long.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// `write_out` writes out the commands of hints.
@@ -115,39 +115,39 @@ impl Progress for Bar {
 }
 
 /// A count now and then; what has none, once, when it is known that it takes its time.
-struct Lines(Mutex<Option<Stretch>>);
+struct Lines(Mutex<Option<Work>>);
 
-struct Stretch {
+struct Work {
     what: String,
     unit: Unit,
     total: Option<u64>,
     done: u64,
-    said: Instant,
+    last_line: Instant,
     /// What has no count is told once.
     told: bool,
 }
 
 impl Progress for Lines {
     fn start(&self, what: &str, total: Option<u64>, unit: Unit) {
-        let stretch = Stretch { what: what.to_owned(), unit, total, done: 0, said: Instant::now(), told: false };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stretch);
+        let work = Work { what: what.to_owned(), unit, total, done: 0, last_line: Instant::now(), told: false };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
     }
 
     fn advance(&self, by: u64) {
-        let mut stretch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(stretch) = stretch.as_mut() else { return };
-        stretch.done += by;
-        if stretch.said.elapsed() >= LINE_EVERY {
-            stretch.said = Instant::now();
-            write_stderr(&stretch.sentence());
+        let mut work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(work) = work.as_mut() else { return };
+        work.done += by;
+        if work.last_line.elapsed() >= LINE_EVERY {
+            work.last_line = Instant::now();
+            write_stderr(&work.sentence());
         }
     }
 
     fn now(&self, _: &str) {
-        let mut stretch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stretch) = stretch.as_mut().filter(|stretch| !stretch.told) {
-            stretch.told = true;
-            write_stderr(&stretch.sentence());
+        let mut work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(work) = work.as_mut().filter(|work| !work.told) {
+            work.told = true;
+            write_stderr(&work.sentence());
         }
     }
 
@@ -160,7 +160,7 @@ impl Progress for Lines {
     }
 }
 
-impl Stretch {
+impl Work {
     fn sentence(&self) -> String {
         let number = |number| if self.unit == Unit::Bytes { units::bytes(number) } else { number.to_string() };
         match self.total {

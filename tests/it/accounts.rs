@@ -225,7 +225,7 @@ fn an_sts_that_refuses_is_no_reason_to_go_on() {
 fn a_role_is_assumed_with_its_session_name() {
     let (home, world) = (folder(), World::up());
     let shown = as_account(&home, &world.endpoint, "111111111111", "env show across -o json").run().exits(0).json();
-    assert_eq!(shown["account"]["verdict"], "agrees");
+    assert_eq!(shown["account"]["comparison"], "agrees");
     assert_eq!(shown["caller_arn"], "arn:aws:sts::222222222222:assumed-role/operator/night-shift");
     assert_eq!(shown["credentials"]["source"][0], "assumed role");
     assert!(shown["credentials"]["expires_at"].as_str().unwrap().ends_with('Z'));
@@ -270,7 +270,7 @@ fn environments_are_listed_without_a_call_and_checked_with_one() {
     let run = as_account(&home, &world.endpoint, "111111111111", "env ls --check -o json").run().exits(4);
     let checked = run.json();
     let verdicts: Vec<_> =
-        checked["environments"].as_array().unwrap().iter().map(|row| row["account"]["verdict"].clone()).collect();
+        checked["environments"].as_array().unwrap().iter().map(|row| row["account"]["comparison"].clone()).collect();
     assert_eq!(verdicts, ["unknown", "agrees", "unknown", "agrees", "undeclared", "mismatch", "undeclared"]);
 }
 

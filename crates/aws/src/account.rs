@@ -18,7 +18,7 @@ pub struct CallerIdentity {
 
 /// What came of asking STS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StsAnswer {
+pub(crate) enum StsAnswer {
     Caller(CallerIdentity),
     /// Nothing behind this endpoint is an STS; why that is known.
     NoSts(String),
@@ -57,7 +57,7 @@ impl AccountComparison {
 }
 
 /// Asks STS. Only an endpoint that the operator chose can be without one: AWS itself not answering is an error.
-pub async fn ask(sdk: &SdkConfig, explicit_endpoint: bool) -> Result<StsAnswer> {
+pub(crate) async fn ask(sdk: &SdkConfig, explicit_endpoint: bool) -> Result<StsAnswer> {
     let answer = credentials::sts(sdk).get_caller_identity().send().await;
     let no_sts = explicit_endpoint && answer.as_ref().err().is_some_and(is_no_sts);
     match answer.or_explain("ask STS for the account") {

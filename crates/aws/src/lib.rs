@@ -12,6 +12,7 @@ pub mod policy;
 pub mod sinks;
 pub mod target;
 
-pub use client::{CredentialSource, DoubtIsFinal, RefusedIsFinal, SdkSettings, sdk_config};
+pub(crate) use client::RefusedIsFinal;
+pub use client::{CredentialSource, DoubtIsFinal, SdkSettings, sdk_config};
 pub use failure::{Explain, code, is_denied_a_key, is_unknown_call, may_have_arrived};
 pub use mfa_sessions::MfaSessions;

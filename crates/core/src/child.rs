@@ -1,5 +1,5 @@
-//! Child processes that take long: each in a process group of its own, so that it gets exactly one interrupt, ours,
-//! and not the terminal's as well.
+//! Runs child processes, such as Terraform and cargo: each in a process group of its own, so that it gets exactly one
+//! interrupt, ours, and not the terminal's as well.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -14,8 +14,8 @@ use tokio::process::{Child, Command};
 use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
 
-/// So often is looked for new lines of a child that writes into files.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often a look is taken for new lines of a child that writes into files.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Which of a child's streams a line is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct ChildEnd {
     pub interrupted: bool,
 }
 
-/// Runs a command that must not be lost half-way, and hands over each line of both streams. Its stdin is what the
+/// Runs a command that must not end half-way, and hands over each line of both streams. Its stdin is what the
 /// caller made it.
 ///
 /// It writes into files without a name in the folder, not into pipes: a pipe whose reader is gone would end it at its
@@ -44,15 +44,15 @@ pub async fn run_into_files(
     cancel: &Cancel,
     mut line: impl FnMut(Stream, &str),
 ) -> Result<ChildEnd> {
-    let mut stdout = Written::into(folder)?;
-    let mut stderr = Written::into(folder)?;
+    let mut stdout = OutputFile::in_folder(folder)?;
+    let mut stderr = OutputFile::in_folder(folder)?;
     let mut child =
         spawn(command.stdout(stdout.end().on("write in", folder)?).stderr(stderr.end().on("write in", folder)?))?;
     let mut interrupted = false;
     loop {
         let ended = tokio::select! {
             ended = child.wait() => Some(ended),
-            () = tokio::time::sleep(LOOK) => None,
+            () = tokio::time::sleep(LOOK_EVERY) => None,
             () = cancel.cancelled(), if !interrupted => {
                 interrupted = true;
                 interrupt(&child);
@@ -69,17 +69,17 @@ pub async fn run_into_files(
 }
 
 /// What a child writes into a file, read while it grows.
-struct Written {
+struct OutputFile {
     file: File,
     read: u64,
     /// The beginning of a line whose end is not written yet.
     begun: Vec<u8>,
 }
 
-impl Written {
-    fn into(folder: &Path) -> Result<Self> {
+impl OutputFile {
+    fn in_folder(folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).on("write in", folder)?;
-        Ok(Written { file, read: 0, begun: Vec::new() })
+        Ok(OutputFile { file, read: 0, begun: Vec::new() })
     }
 
     /// The child's end.
@@ -143,7 +143,7 @@ pub async fn run(command: &mut Command, cancel: &Cancel, mut line: impl FnMut(&s
     Ok(status)
 }
 
-/// Runs a short command and keeps what it says.
+/// Runs a short command and keeps its output, of both streams.
 pub async fn output(command: &mut Command) -> Result<Output> {
     let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true))?;
     child.wait_with_output().await.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))

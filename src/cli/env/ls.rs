@@ -7,10 +7,10 @@ use claimctl_core::exit::Exit;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{Account, Failure, dash};
+use super::{Account, dash};
 use crate::config::{ChosenEnvironment, Config, LOCAL};
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, Table, report};
+use crate::output::{Failure, Outcome, Page, Report, Table, report};
 use crate::sandbox;
 use crate::session::Session;
 
@@ -44,6 +44,7 @@ struct Row {
     profile: Option<String>,
     role_arn: Option<String>,
     state_bucket: Option<String>,
+    /// Why STS did not say whose account it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }
@@ -115,7 +116,7 @@ impl Environments {
             Table::new(["ENVIRONMENT", "REGION", "ACCOUNT", "PROTECTED", "PROFILE", "ROLE", "STATE BUCKET"]);
         for row in &self.environments {
             let role = row.role_arn.as_deref().and_then(|arn| arn.split_once(":role/")).map(|(_, role)| role);
-            let account = match row.account.verdict {
+            let account = match row.account.comparison {
                 AccountComparison::Mismatch => {
                     format!("{}, but is {}", dash(row.account.expected.as_deref()), dash(row.account.actual.as_deref()))
                 }
@@ -141,11 +142,11 @@ impl Report for Environments {
     fn page(&self) -> Page {
         let mut page = Page::new().table(self.table());
         for row in &self.environments {
-            if row.account.verdict == AccountComparison::Mismatch {
+            if row.account.comparison == AccountComparison::Mismatch {
                 page = page.line(format!("{}: {}", row.name, row.account.words()));
             }
             if let Some(failure) = &row.failure {
-                page = page.line(format!("{}: {}", row.name, failure.message));
+                page = page.line(format!("{}: {}", row.name, failure.message()));
             }
         }
         page
@@ -157,7 +158,7 @@ impl Report for Environments {
 
     /// A wrong account before an unknown one; a sandbox that is not running is no failure.
     fn exit(&self) -> Exit {
-        let mismatch = self.environments.iter().any(|row| row.account.verdict == AccountComparison::Mismatch);
+        let mismatch = self.environments.iter().any(|row| row.account.comparison == AccountComparison::Mismatch);
         let failed = self.environments.iter().any(|row| row.name != LOCAL && row.failure.is_some());
         match (mismatch, failed) {
             (true, _) => Exit::Refused,

@@ -10,10 +10,10 @@ use claimctl_core::units;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Account, Failure};
+use super::Account;
 use crate::config::{ChosenEnvironment, Config, Environment, LOCAL};
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, Table, report};
+use crate::output::{Failure, Outcome, Page, Report, Table, report};
 use crate::sandbox;
 use crate::session::{Session, TargetArgs};
 
@@ -41,6 +41,7 @@ struct Shown {
     kms_key: Option<String>,
     /// Of the stacks that are known to be deployed.
     stacks: Vec<String>,
+    /// Why STS did not say whose account it is. A look reports it instead of ending there.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }
@@ -152,22 +153,16 @@ impl Report for Shown {
         row("lock table", self.lock_table.as_deref());
         row("KMS key", self.kms_key.as_deref());
         row("stacks", Some(stacks.as_str()).filter(|stacks| !stacks.is_empty()));
-        let mut page = Page::new().table(table);
-        if let Some(failure) = &self.failure {
-            page = page.line(format!("error: {}", failure.message));
-            for cause in &failure.causes {
-                page = page.line(format!("  because: {}", cause.replace('\n', "; ")));
-            }
-            for hint in &failure.hints {
-                page = page.line(format!("hint: {hint}"));
-            }
+        let page = Page::new().table(table);
+        match &self.failure {
+            Some(failure) => page.line(failure.text()),
+            None => page,
         }
-        page
     }
 
     /// What a change would end with before it began: scripts ask here first.
     fn exit(&self) -> Exit {
-        match (&self.failure, self.account.verdict) {
+        match (&self.failure, self.account.comparison) {
             (Some(failure), _) => failure.exit,
             (None, AccountComparison::Mismatch) if self.environment.as_deref() != Some(LOCAL) => Exit::Refused,
             _ => Exit::Done,

@@ -1,4 +1,5 @@
-//! The surfaces of what is deployed, as far as they are known.
+//! The surfaces of what is deployed, as far as they are known: read once, and with what could not be read, so that an
+//! unknown name is told from one that could not be looked up.
 
 use std::pin::Pin;
 
@@ -26,22 +27,22 @@ pub struct KnownSurfaces {
     pub unreadable: Vec<String>,
     /// Why the names of a stack that is there are not known.
     pub failures: Vec<Error>,
-    /// What has to be readable for the hidden ones, as IAM names it.
+    /// What has to be readable for the unreadable ones, as IAM names it.
     objects: String,
 }
 
 impl KnownSurfaces {
-    /// For what can only be seen whole, such as the sandbox.
+    /// All there is: the sandbox is seen whole or not at all.
     pub fn complete(surfaces: Surfaces) -> KnownSurfaces {
         KnownSurfaces { surfaces, ..KnownSurfaces::default() }
     }
 
-    /// Nothing yet; `objects` is what has to be readable, as IAM names it.
+    /// None yet, to be filled by a reader; `objects` is what has to be readable, as IAM names it.
     pub fn incomplete(objects: String) -> KnownSurfaces {
         KnownSurfaces { objects, ..KnownSurfaces::default() }
     }
 
-    /// Nothing could be asked for.
+    /// None, because not even the reading could begin.
     pub fn unknown(why: Error) -> KnownSurfaces {
         KnownSurfaces { failures: vec![why], ..KnownSurfaces::default() }
     }
@@ -52,22 +53,22 @@ impl KnownSurfaces {
     }
 
     /// Whether there may be more than is known. A stack that is only unreadable is most likely not deployed.
-    pub fn has_failures(&self) -> bool {
+    pub(super) fn has_failures(&self) -> bool {
         !self.failures.is_empty()
     }
 
     /// Whether nothing was found out at all, not even that nothing is deployed.
-    pub fn is_blind(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         self.surfaces.0.is_empty() && (self.has_failures() || !self.unreadable.is_empty())
     }
 
     /// What an operator should know although the names of other stacks work.
-    pub fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let told = |error: &Error| {
             let hints = error.hints().iter().map(ToString::to_string);
             std::iter::once(error.chain().join(": ")).chain(hints).collect::<Vec<_>>().join("; ")
         };
-        match (self.is_blind(), self.failures.first()) {
+        match (self.is_unknown(), self.failures.first()) {
             (true, Some(error)) => vec![format!("logical names are not known here: {}", told(error))],
             (true, None) => vec![format!("logical names are not known here: {}", self.unreadable_sentence())],
             (false, _) => self.failures.iter().map(told).collect(),
@@ -75,7 +76,7 @@ impl KnownSurfaces {
     }
 
     /// Why a name may be unknown here and mean something all the same.
-    pub fn hints(&self) -> Vec<String> {
+    pub(super) fn hints(&self) -> Vec<String> {
         let failures =
             self.failures.iter().map(|error| format!("not every name is known: {}", error.chain().join(": ")));
         let unreadable =

@@ -51,7 +51,7 @@ impl Envelope {
             Self::Sqs => "sqs",
             Self::EventBridge => "eventbridge",
             Self::Destination => "destination",
-            Self::ExtendedClient => "extended-client",
+            Self::ExtendedClient => "extended_client",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The file below the log: whole lines, appended durably by one process at a time, rotated by size.
+//! The file of the change log: whole lines, appended durably by one process at a time, rotated by size.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};

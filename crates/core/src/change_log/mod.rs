@@ -1,9 +1,7 @@
 //! The change log: every change that was authorized leaves a line when it begins and a line when it ends.
 //!
-//! A change without an end was killed, or is still at work: the log shows it as such. [`Target::authorize`] begins an
-//! entry and `main` ends it, so that no verb can forget to.
-//!
-//! [`Target::authorize`]: claimctl_aws::target::Target::authorize
+//! A change without an end was killed, or is still at work: the log shows it as such. Authorizing a change begins an
+//! entry (`claimctl_aws::target`), and `main` ends it, so that no verb can forget to.
 
 mod file;
 mod read;
@@ -25,7 +23,7 @@ pub use read::{History, LoggedChange};
 /// An upload of a shell glob can have thousands of arguments; so many tell what was meant.
 const MOST_ARGUMENTS: usize = 50;
 /// A report can be long; so many characters of it tell how it went.
-const MOST_SAID: usize = 500;
+const MOST_OF_SUMMARY: usize = 500;
 
 /// The change log of this machine's user, and what the running command has begun in it.
 pub struct ChangeLog {
@@ -50,7 +48,7 @@ pub struct ChangeOrigin {
     pub user: Option<String>,
 }
 
-/// What is known of a change before it begins.
+/// How a change begins: what is known of it before.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ChangeStart {
     #[serde(flatten)]
@@ -67,7 +65,7 @@ pub struct ChangeEnd {
     /// What the exit code means.
     pub result: String,
     /// What the command reported, shortened.
-    pub said: String,
+    pub summary: String,
 }
 
 /// A line of the file.
@@ -102,7 +100,7 @@ impl ChangeLog {
     }
 
     /// The same command line, logged below another state folder.
-    pub fn moved_to(&self, state: &Path) -> Self {
+    pub(crate) fn moved_to(&self, state: &Path) -> Self {
         ChangeLog::at(state, self.arguments.clone())
     }
 
@@ -148,21 +146,21 @@ impl ChangeLog {
 
     /// Writes how the command ended, for each change that it began. `signal` is the exit code of an interrupt.
     ///
-    /// A command that came to an end has an exit code and something to say, which is only asked for where it is written.
+    /// A command that came to an end has an exit code and a summary, which is only made where it is written.
     pub fn end(&self, ended: Result<(Exit, impl FnOnce() -> String), &Error>, signal: Option<Exit>) -> Result<()> {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         if open.is_empty() {
             return Ok(());
         }
-        let (exit, said) = match ended {
-            Ok((exit, say)) => (signal.unwrap_or(exit), say()),
+        let (exit, summary) = match ended {
+            Ok((exit, summarize)) => (signal.unwrap_or(exit), summarize()),
             Err(error) if error.kind() == Kind::Interrupted => {
                 (signal.unwrap_or(error.exit()), error.chain().join(": "))
             }
             Err(error) => (error.exit(), error.chain().join(": ")),
         };
-        let said = redact(&said).chars().take(MOST_SAID).collect();
-        let ended = ChangeEnd { exit: exit.code(), result: exit.meaning().to_owned(), said };
+        let summary = redact(&summary).chars().take(MOST_OF_SUMMARY).collect();
+        let ended = ChangeEnd { exit: exit.code(), result: exit.meaning().to_owned(), summary };
         for id in open {
             let line = Line { v: VERSION, id, at: Timestamp::now(), event: Event::Ended(ended.clone()) };
             self.file

@@ -1,4 +1,4 @@
-//! Reading the log back: the two lines of each change joined, and what could not be read counted.
+//! Reads the change log back: the two lines of each change joined, and what could not be read counted.
 
 use std::collections::HashMap;
 

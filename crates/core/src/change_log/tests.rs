@@ -1,6 +1,6 @@
 use super::*;
 
-fn said(exit: Exit, text: &str) -> Result<(Exit, impl FnOnce() -> String), &'static Error> {
+fn ended(exit: Exit, text: &str) -> Result<(Exit, impl FnOnce() -> String), &'static Error> {
     Ok((exit, move || text.to_owned()))
 }
 
@@ -23,13 +23,13 @@ fn a_change_is_logged_with_who_what_and_how_it_ended() {
     let caller = Some("arn:aws:sts::111111111111:assumed-role/ops/me".to_owned());
     let origin = ChangeOrigin { caller: caller.clone(), ..ChangeOrigin::default() };
     log.begin(ChangeStart { origin, ..start("move 3 messages") }).unwrap();
-    log.end(said(Exit::Done, "3 messages moved; nothing is left"), None).unwrap();
+    log.end(ended(Exit::Done, "3 messages moved; nothing is left"), None).unwrap();
     let history = log.history().unwrap();
     let [change] = &history.changes[..] else { panic!("{history:?}") };
     assert_eq!((change.start.origin.caller.clone(), change.start.what.as_str()), (caller, "move 3 messages"));
     assert_eq!(change.arguments, ["queue", "move"]);
     let ended = change.ended.as_ref().unwrap();
-    assert_eq!((ended.exit, ended.said.as_str()), (0, "3 messages moved; nothing is left"));
+    assert_eq!((ended.exit, ended.summary.as_str()), (0, "3 messages moved; nothing is left"));
     assert!(change.ended_at.unwrap() >= change.began_at);
 }
 
@@ -43,13 +43,13 @@ fn a_change_that_was_killed_has_no_end() {
     let history = next.history().unwrap();
     assert!(history.changes[0].ended.is_none());
     let ended = history.changes[1].ended.as_ref().unwrap();
-    assert_eq!((ended.exit, ended.said.as_str()), (4, "a lock is held"));
+    assert_eq!((ended.exit, ended.summary.as_str()), (4, "a lock is held"));
 }
 
 #[test]
 fn a_command_that_changed_nothing_leaves_no_line() {
     let (state, log) = change_log();
-    log.end(said(Exit::Done, "0 messages moved"), None).unwrap();
+    log.end(ended(Exit::Done, "0 messages moved"), None).unwrap();
     assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
 }
 
@@ -57,7 +57,7 @@ fn a_command_that_changed_nothing_leaves_no_line() {
 fn an_interrupt_is_the_result_whatever_was_reported() {
     let (_state, log) = change_log();
     log.begin(start("move")).unwrap();
-    log.end(said(Exit::Done, "1 messages moved"), Some(Exit::Interrupted)).unwrap();
+    log.end(ended(Exit::Done, "1 messages moved"), Some(Exit::Interrupted)).unwrap();
     assert_eq!(log.history().unwrap().changes[0].ended.as_ref().unwrap().exit, 130);
 }
 

@@ -26,7 +26,7 @@ pub use deadline::Deadline;
 pub use dynamodb::{Condition, Item, Written};
 pub use failure::Failure;
 pub use http::http_client;
-pub use s3::{Deleted, Object, Tagged};
+pub use s3::{Deleted, Tagged};
 pub use sqs::Received;
 
 use super::Env;
