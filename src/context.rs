@@ -5,10 +5,12 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use claimctl_core::cancel::Cancel;
+use claimctl_core::change_log::ChangeLog;
 use claimctl_core::context::{Context, Paths, Variables};
 use claimctl_core::error::Result;
-use claimctl_core::next::{Hint, Next};
-use claimctl_core::shell::quoted;
+use claimctl_core::next::{Hint, Next, joined};
+use claimctl_core::progress::Silent;
+use claimctl_core::shell::command_line;
 
 use crate::output::terminal_progress;
 
@@ -48,6 +50,13 @@ pub struct Ctx {
     pub options: OutputOptions,
     pub terminal: Terminal,
     context: Context,
+    commands: Commands,
+}
+
+/// How commands to run next are written out.
+#[derive(Clone)]
+struct Commands {
+    change_log: Arc<ChangeLog>,
     /// The flags that lead to the environment, once they are known: `--env`, `dev`.
     target_flags: Arc<OnceLock<Vec<String>>>,
     /// Whether the verb of a command takes those flags.
@@ -78,10 +87,13 @@ impl Ctx {
     pub fn new(options: OutputOptions, cancel: Cancel, takes_target_flags: fn(&[String]) -> bool) -> Result<Self> {
         let variables = Variables::of_process();
         let terminal = Terminal::detect(&options, &variables);
-        let progress = terminal_progress(&options, &terminal);
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
-        let context = Context::new(variables, arguments, progress, cancel)?;
-        Ok(Ctx { options, terminal, context, target_flags: Arc::default(), takes_target_flags })
+        let mut context = Context::new(variables, arguments, Arc::new(Silent), cancel)?;
+        let commands =
+            Commands { change_log: context.change_log.clone(), target_flags: Arc::default(), takes_target_flags };
+        let of_notes = commands.clone();
+        context.progress = terminal_progress(&options, &terminal, move |hint| of_notes.hint(hint));
+        Ok(Ctx { options, terminal, context, commands })
     }
 
     /// The same context with what it keeps elsewhere, for a private sandbox.
@@ -92,42 +104,57 @@ impl Ctx {
     /// From now on commands to run next lead to the same environment, by these flags.
     pub fn set_target_flags(&self, flags: Vec<String>) {
         // A verb that works in several environments names each in its commands.
-        let _ = self.target_flags.set(flags);
+        let _ = self.commands.target_flags.set(flags);
     }
 
     /// A command to run next, as a shell reads it.
     pub fn command(&self, next: &Next) -> String {
-        if next.is_again() {
-            let more = next.as_words().iter().map(|word| format!(" {}", quoted(word)));
-            return self.change_log.command() + &more.collect::<String>();
-        }
-        let mut flags = self.target_flags.get().map(Vec::as_slice).unwrap_or_default();
-        let mut line = next.to_string();
-        if !(self.takes_target_flags)(next.as_words()) {
-            return line;
-        }
-        if next.environment().is_some() && flags.first().is_some_and(|flag| flag == "--env") {
-            flags = flags.get(2..).unwrap_or_default();
-        }
-        for word in flags {
-            line.push(' ');
-            line.push_str(&quoted(word));
-        }
-        line
+        self.commands.command(next)
     }
 
     /// A remedy as it is told.
     pub fn hint(&self, hint: &Hint) -> String {
-        match hint {
-            Hint::Say(text) => text.clone(),
-            Hint::Run { why, next } => format!("{why}: {}", self.command(next)),
-        }
+        self.commands.hint(hint)
     }
 
     /// For tidying up after an interrupt, which must not be interrupted by it.
     pub fn without_interrupts(&self) -> Ctx {
         Ctx { context: self.context.without_interrupts(), ..self.clone() }
     }
+}
+
+impl Commands {
+    fn command(&self, next: &Next) -> String {
+        let words = match next.is_again() {
+            true => joined(&self.change_log.words(), next.as_words()),
+            false => joined(next.as_words(), &self.flags_of(next)),
+        };
+        format!("claimctl {}", command_line(&words))
+    }
+
+    /// The flags that lead to the environment of a command, where its verb takes them.
+    fn flags_of(&self, next: &Next) -> Vec<String> {
+        if !(self.takes_target_flags)(next.as_words()) {
+            return Vec::new();
+        }
+        let typed = self.target_flags.get().map(Vec::as_slice).unwrap_or_default();
+        match (next.environment(), typed) {
+            (Some(name), [flag, _, others @ ..]) if flag == "--env" => [&environment(name), others].concat(),
+            (Some(name), others) => [&environment(name), others].concat(),
+            (None, all) => all.to_vec(),
+        }
+    }
+
+    fn hint(&self, hint: &Hint) -> String {
+        match hint {
+            Hint::Say(text) => text.clone(),
+            Hint::Run { why, next } => format!("{why}: {}", self.command(next)),
+        }
+    }
+}
+
+fn environment(name: &str) -> Vec<String> {
+    vec!["--env".to_owned(), name.to_owned()]
 }
 
 impl Terminal {

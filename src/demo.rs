@@ -48,7 +48,7 @@ impl Steps<'_> {
     fn ended(&mut self, step: &'static str, result: String) -> Result<()> {
         let elapsed = self.began.elapsed();
         self.ctx.progress.finish();
-        self.ctx.progress.note(&format!("{step}: {result} ({})", duration(elapsed)));
+        self.ctx.progress.note(&format!("{step:<9} {:>6}  {result}", duration(elapsed)));
         self.told.push(Step { step, result, elapsed_ms: milliseconds(elapsed) });
         self.began = Instant::now();
         match self.ctx.cancel.is_cancelled() {

@@ -55,8 +55,7 @@ impl Session {
     pub async fn without_reminder(ctx: &Ctx, args: &TargetArgs) -> Result<Session> {
         let mut config = Config::find(ctx)?;
         let choice = args.choose(ctx, &mut config)?;
-        let mut session = Session::open(ctx, config, choice, args.endpoint_url.clone()).await?;
-        session.target.flags = args::line(&args.besides(ctx));
+        let session = Session::open(ctx, config, choice, args.endpoint_url.clone()).await?;
         ctx.set_target_flags(args.words(ctx));
         Ok(session)
     }

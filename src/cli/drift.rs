@@ -2,8 +2,10 @@
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
 use claimctl_core::units::count;
-use claimctl_deploy::terraform::{Action, Mode, Root, Summary, Terraform, Wish};
+use claimctl_deploy::deployment;
+use claimctl_deploy::terraform::{Action, Root, Summary};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
@@ -69,7 +71,7 @@ async fn reachable(args: &Args, ctx: &Ctx, failed: &mut Vec<Failed>) -> Result<V
     let stacks = args.stacks.ordered(&config.project())?;
     if config.environments.is_empty() || stacks.is_empty() {
         return Err(Error::usage("there is no stack in any environment to look at")
-            .hint("declare environments in claimctl.toml, or name one: claimctl drift --all --env ENV"));
+            .next("declare environments in claimctl.toml, or name one", Next::again().flag("--env", "ENV")));
     }
     let mut targets = Vec::new();
     for environment in config.environments.keys() {
@@ -94,17 +96,7 @@ async fn reach(args: &Args, ctx: &Ctx, environment: &str, stack: &str) -> Result
 /// None where nothing is deployed.
 async fn look(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<Option<Summary>> {
     go_on(ctx)?;
-    let Some(terraform) = Terraform::open_deployed(ctx, target, &target.project, stack).await? else { return Ok(None) };
-    let wish = args.plan.wish()?;
-    let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
-    let is_made_up = artifacts.are_made_up();
-    let wish = Wish { mode: Mode::RefreshOnly, digests: artifacts.digests, ..wish };
-    let mut summary = terraform.plan(target, &wish).await?.summary;
-    if is_made_up {
-        // Outputs tell of the artifact, and this one is nobody's.
-        summary.outputs.clear();
-    }
-    Ok(Some(summary))
+    deployment::drift(ctx, target, &target.project, stack, args.plan.wish()?).await
 }
 
 /// Nothing new is begun once the operator has asked to stop.

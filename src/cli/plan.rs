@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
-use claimctl_deploy::terraform::{ArtifactFrom, Mode, Summary, Terraform, Wish};
+use claimctl_core::next::Next;
+use claimctl_deploy::deployment::{self, PlannedStack};
+use claimctl_deploy::terraform::{ArtifactFrom, Mode, Summary, Wish};
 use serde::Serialize;
 
-use super::stack::{PlanArgs, StackArgs, StackPlan, Typed, flag, markdown};
+use super::stack::{PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown};
 use crate::context::Ctx;
 use crate::output::{Failure, Outcome, Page, Report, report};
 use crate::session::{Session, TargetArgs};
@@ -75,7 +77,7 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
         match plan_one(args, ctx, target, &stack).await {
             Ok((summary, apply)) => {
                 plans.stacks.push(StackPlan { stack, summary });
-                plans.apply = apply;
+                plans.apply = apply.map(|apply| ctx.command(&apply));
             }
             Err(error) if alone => return Err(error),
             Err(error) => plans.failed.push(Failed { stack, failure: Failure::of(ctx, &error) }),
@@ -85,27 +87,21 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
 }
 
 /// And the command that applies the plan, where it was kept.
-async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<(Summary, Option<String>)> {
+async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<(Summary, Option<Next>)> {
     if ctx.cancel.is_cancelled() {
         return Err(Error::interrupted("stopped before it was planned").hint("run the same command again"));
     }
-    let terraform = Terraform::open(ctx, target, &target.project, stack).await?;
-    let mut wish = args.plan.wish()?;
     let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
-    let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));
-    let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
-    if mode == Mode::Deploy {
-        terraform.check_artifacts(target, &artifacts).await?;
-    }
-    let zip = artifacts.zip().map(|zip| zip.strip_prefix(&ctx.working_directory).unwrap_or(zip).display().to_string());
-    wish = Wish { mode, digests: artifacts.digests, artifacts: artifacts.deployed, ..wish };
-    let planned = terraform.plan(target, &wish).await?;
+    let wish = Wish { mode, ..args.plan.wish()? };
+    let artifact = args.artifact.as_ref();
+    let planned = deployment::plan_deployment(ctx, target, &target.project, stack, artifact, wish).await?;
+    let PlannedStack { planned, artifacts, .. } = planned;
     let Some(file) = &args.plan_file else { return Ok((planned.summary, None)) };
     planned.file.keep(&ctx.working_directory.join(file))?;
+    let zip = artifacts.zip().map(|zip| zip.strip_prefix(&ctx.working_directory).unwrap_or(zip).display().to_string());
     let plan = PlanArgs { parallelism: args.plan.parallelism, ..PlanArgs::default() };
     let flags = [flag("--artifact", zip), flag("--plan-file", Some(file.display()))].concat();
-    let deploy = Typed { verb: "deploy", flags, plan: &plan, target: &args.target };
-    Ok((planned.summary, Some(deploy.command(ctx, stack, &[]))))
+    Ok((planned.summary, Some(for_stack(ctx, "deploy", stack, &flags, &plan))))
 }
 
 #[derive(Debug, Serialize)]

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use claimctl_core::next::Hint;
 use claimctl_core::progress::{Progress, Silent, Unit};
 use claimctl_core::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,11 +14,48 @@ use crate::context::{OutputOptions, Terminal};
 /// Where there is no terminal, work that lasts longer than this gets a line, and again after as long.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-pub fn terminal_progress(options: &OutputOptions, terminal: &Terminal) -> Arc<dyn Progress> {
+/// `write_out` writes out the commands of hints.
+pub fn terminal_progress(
+    options: &OutputOptions,
+    terminal: &Terminal,
+    write_out: impl Fn(&Hint) -> String + Send + Sync + 'static,
+) -> Arc<dyn Progress> {
     match (options.quiet, terminal.stderr) {
         (true, _) => Arc::new(Silent),
-        (false, true) => Arc::new(Bar(Mutex::new(None))),
-        (false, false) => Arc::new(Lines(Mutex::new(None))),
+        (false, true) => Arc::new(Hinting { progress: Bar(Mutex::new(None)), write_out }),
+        (false, false) => Arc::new(Hinting { progress: Lines(Mutex::new(None)), write_out }),
+    }
+}
+
+/// Progress that knows how commands are written out.
+struct Hinting<P, W> {
+    progress: P,
+    write_out: W,
+}
+
+impl<P: Progress, W: Fn(&Hint) -> String + Send + Sync> Progress for Hinting<P, W> {
+    fn start(&self, what: &str, total: Option<u64>, unit: Unit) {
+        self.progress.start(what, total, unit);
+    }
+
+    fn advance(&self, by: u64) {
+        self.progress.advance(by);
+    }
+
+    fn now(&self, what: &str) {
+        self.progress.now(what);
+    }
+
+    fn note(&self, text: &str) {
+        self.progress.note(text);
+    }
+
+    fn hint(&self, hint: &Hint) {
+        self.progress.note(&format!("note: {}", (self.write_out)(hint)));
+    }
+
+    fn finish(&self) {
+        self.progress.finish();
     }
 }
 

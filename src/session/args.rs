@@ -42,7 +42,7 @@ impl TargetArgs {
     }
 
     /// Without the environment.
-    pub(super) fn besides(&self, ctx: &Ctx) -> Vec<String> {
+    fn besides(&self, ctx: &Ctx) -> Vec<String> {
         let typed = |endpoint: &&String| ctx.variable(ENDPOINT) != Some(endpoint.as_str());
         let endpoint = self.endpoint_url.as_ref().filter(typed);
         [("--profile", self.profile.as_ref()), ("--region", self.region.as_ref()), ("--endpoint-url", endpoint)]
@@ -59,6 +59,6 @@ impl TargetArgs {
 }
 
 /// Words at the end of a command line.
-pub(super) fn line(words: &[String]) -> String {
+fn line(words: &[String]) -> String {
     words.iter().map(|word| format!(" {}", quoted(word))).collect()
 }

@@ -5,6 +5,7 @@ use claimctl_core::error::Result;
 
 use super::Session;
 use crate::context::Ctx;
+use crate::output::{Page, write_stderr};
 
 /// Shared by the verbs that a workflow runs behind an approval.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -26,5 +27,19 @@ impl ConfirmArgs {
             true => target.authorize_by_name(ctx, intent, target.name(), self.name.as_deref()).await,
             false => target.authorize(ctx, intent).await,
         }
+    }
+
+    /// The same, with what is asked about shown to whoever is asked.
+    pub async fn show_and_authorize(
+        &self,
+        ctx: &Ctx,
+        target: &Session,
+        intent: &Intent,
+        page: impl FnOnce() -> Page,
+    ) -> Result<Change> {
+        if !self.is_answered(ctx, target) {
+            write_stderr(page().render(&ctx.terminal).trim_end());
+        }
+        self.authorize(ctx, target, intent).await
     }
 }

@@ -27,7 +27,7 @@ fn script(shell: &str) -> std::path::PathBuf {
 /// A home where an environment of the configuration and the sandbox were seen.
 fn home() -> TempDir {
     let home = tempfile::tempdir().unwrap();
-    let seen = home.path().join("state/claimctl/seen/claim-check");
+    let seen = home.path().join("state/claimctl/surfaces/claim-check");
     std::fs::create_dir_all(&seen).unwrap();
     std::fs::write(seen.join("local.json"), SEEN).unwrap();
     std::fs::write(seen.join("staging.json"), SEEN.replace("claims", "orders")).unwrap();
@@ -97,7 +97,7 @@ fn verbs_and_flags_are_offered() {
 #[test]
 fn nothing_on_this_machine_can_make_completion_fail() {
     let home = home();
-    let state = home.path().join("state/claimctl/seen/claim-check");
+    let state = home.path().join("state/claimctl/surfaces/claim-check");
     std::fs::write(state.join("local.json"), "[{\"version\":").unwrap();
     std::fs::write(home.path().join("claimctl.toml"), "[project\n").unwrap();
     assert_eq!(offered(home.path(), "claimctl queue peek cl"), Vec::<String>::new());

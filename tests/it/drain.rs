@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::queues::{ACCOUNT, Queue, messages};
 use crate::run::{Run, Running, eventually, finish, signal};
-use crate::seeded::{Seeded, each_seed, killed_after, seeds};
+use crate::seeded::{Seeded, each_seed, killed_after, seeds, soon};
 use crate::server::{Project, Server};
 use crate::world::wait_for;
 
@@ -65,7 +65,7 @@ fn until_done(mut drain: impl FnMut() -> Run) -> Value {
 
 #[test]
 fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
-    const MESSAGES: usize = 2000;
+    const MESSAGES: usize = 1000;
     let server = Server::up();
     let project = server.project(TOML);
     let killed = AtomicU64::new(0);
@@ -75,7 +75,8 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
         let queue = Queue::new(&server, &format!("killed-{seed}"));
         queue.fill(MESSAGES);
         let file = format!("killed-{seed}.jsonl{}", ["", ".zst", ".gz"][seed as usize % 3]);
-        let drain = || queue.drain(&project, &file, "--visibility-timeout 2s --until-empty --rotate-size 300KiB");
+        let more = format!("--visibility-timeout {} --until-empty --rotate-size 150KiB", soon(&usual));
+        let drain = || queue.drain(&project, &file, &more);
         let mut random = Seeded::of(seed);
         for _ in 0..=seed % 3 {
             let moment = Duration::from_millis(random.below(usual.load(Ordering::Relaxed)));

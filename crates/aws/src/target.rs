@@ -33,8 +33,6 @@ pub struct Target {
     pub region: String,
     /// The one that all calls go to, where the operator named one.
     pub endpoint: Option<String>,
-    /// What was typed to reach it, besides the environment: ` --endpoint-url URL`, or nothing.
-    pub flags: String,
     expected_account: Option<String>,
     protected: bool,
     progress: Arc<dyn Progress>,
@@ -60,7 +58,6 @@ impl Target {
             project: project.to_owned(),
             region,
             endpoint: sdk.endpoint_url().map(str::to_owned),
-            flags: String::new(),
             expected_account: None,
             protected: false,
             progress,

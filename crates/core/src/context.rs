@@ -37,7 +37,7 @@ pub struct Paths {
 impl Variables {
     /// Those of this process.
     pub fn of_process() -> Variables {
-        Variables(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect())
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
     }
 
     pub fn os(&self, name: &str) -> Option<&OsString> {

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::state::Store;
 use super::terraform::stacks;
+use crate::next::of_stack;
 use crate::project::Project;
 
 const LIST: &str = "s3:ListBucket";
@@ -133,10 +134,10 @@ impl At<'_> {
     }
 
     fn broken(&self, stack: &str, key: &str, is: &str) -> Error {
-        let environment = self.environment;
-        Error::unexpected(format!("what s3://{}/{key} holds for {stack} is {is}", self.store.bucket)).hint(format!(
-            "use the claimctl that belongs to the stack, or write it anew: claimctl deploy {stack} --env {environment}"
-        ))
+        Error::unexpected(format!("what s3://{}/{key} holds for {stack} is {is}", self.store.bucket)).next(
+            "use the claimctl that belongs to the stack, or write it anew",
+            of_stack("deploy", stack, self.environment),
+        )
     }
 }
 

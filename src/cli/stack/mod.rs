@@ -1,23 +1,21 @@
 //! What the verbs that drive Terraform share: their arguments, and how a plan is shown.
 
-mod carry;
 mod consent;
 pub mod markdown;
 mod run;
-mod typed;
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use claimctl_deploy::Project;
 use claimctl_deploy::terraform::{self, Attribute, Change, Summary, Wish};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::context::Ctx;
 use crate::output::{Page, Table};
 
-pub use carry::Work;
-pub use consent::{ConsentArgs, Losses};
-pub use run::{Deployment, StackRun, Standing, Way, each};
-pub use typed::{Typed, flag};
+pub use consent::ConsentArgs;
+pub use run::Deployment;
 
 /// Longer values are shown with their beginning only; JSON has all of them.
 const LONGEST: usize = 60;
@@ -137,6 +135,19 @@ impl PlanArgs {
         let variables = each("--var", &self.variables);
         [targets, variables, flag("--parallelism", self.parallelism), extra.collect()].concat()
     }
+}
+
+/// A flag with a value, where it was given.
+pub fn flag(name: &str, value: Option<impl std::fmt::Display>) -> Vec<String> {
+    value.map(|value| vec![name.to_owned(), value.to_string()]).unwrap_or_default()
+}
+
+/// A command as it was typed, but for one of its stacks. `flags` are those of the verb alone. Values of secrets are left
+/// out.
+pub fn for_stack(ctx: &Ctx, verb: &str, stack: &str, flags: &[String], plan: &PlanArgs) -> Next {
+    let yes = ctx.options.yes.then(|| "--yes".to_owned()).into_iter().collect();
+    let words = [yes, flags.to_vec(), plan.arguments()].concat();
+    Next::verb(verb).word(stack).words(ctx.change_log.redacted(&words))
 }
 
 /// A plan of one stack, as JSON has it.

@@ -105,7 +105,7 @@ fn unknown(address: &str, known: &[Resource], terraform: &Terraform) -> Error {
     let error = Error::not_found(format!("the state of {} has nothing at {address}", root.name()));
     match nearest::name(address, known.iter().map(|resource| resource.address.as_str())) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint(format!("what there is: claimctl state show {}", root.typed())),
+        None => error.next("what there is", root.next("state show")),
     }
 }
 

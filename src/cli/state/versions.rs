@@ -7,6 +7,7 @@ use claimctl_deploy::state::{self, Store, Version};
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
+use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::session::{Session, TargetArgs};
 
@@ -38,9 +39,12 @@ struct Versions {
     versions: Vec<Version>,
     /// Older ones that --limit left out.
     left_out: usize,
+    /// The command that brings a version back, where the state is gone.
+    #[serde(skip)]
+    restore: String,
 }
 
-pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
     if args.policy.print_policy {
@@ -54,8 +58,9 @@ pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
     }
     let left_out = versions.len().saturating_sub(limit);
     versions.truncate(limit);
+    let restore = ctx.command(&store.next("state restore", stack).word("VERSION"));
     let Store { environment, bucket, .. } = store;
-    report(Versions { stack: stack.clone(), environment, bucket, key, versions, left_out })
+    report(Versions { stack: stack.clone(), environment, bucket, key, versions, left_out, restore })
 }
 
 fn remark(version: &Version) -> String {
@@ -89,12 +94,7 @@ impl Report for Versions {
             .line_if(self.left_out > 0, || {
                 format!("{} older: --limit N shows more", count(self.left_out as u64, "version"))
             })
-            .line_if(is_gone, || {
-                let Versions { stack, environment, .. } = self;
-                format!(
-                    "the state is gone; to bring it back: claimctl state restore {stack} VERSION --env {environment}"
-                )
-            })
+            .line_if(is_gone, || format!("the state is gone; to bring it back: {}", self.restore))
     }
 
     fn list(&self) -> Option<&'static str> {

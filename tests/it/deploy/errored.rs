@@ -50,7 +50,9 @@ fn a_state_that_could_not_be_saved_goes_to_no_other_environment() {
     told(&site, "two");
     for ((environment, key), saved) in environments.into_iter().zip(&saved) {
         let failed = site.run(&format!("deploy small --env {environment} --yes"));
-        failed.says(&format!("claimctl state restore small --env {environment} --file "));
+        let save = failed.after("the state is not saved yet; save it: ");
+        assert!(save.starts_with("claimctl state restore small --file "), "{save}");
+        assert!(save.ends_with(&format!(" --env {environment}")), "{save}");
         assert!(!site.project.path().join("terraform/stacks/small/errored.tfstate").exists());
         put(&site, key, saved);
     }

@@ -49,7 +49,8 @@ fn following_what_is_typed_out_a_killed_deployment_comes_to_its_end() {
 
     let locked = site.run(deploy).fails_with(4, "is locked by").says("operation apply, since").says(" ago), lock ");
     let typed = locked.after("give the lock back: ");
-    assert_eq!(typed, format!("claimctl {unlock} {}", lock["id"].as_str().unwrap()));
+    let id = lock["id"].as_str().unwrap();
+    assert_eq!(typed, format!("claimctl state unlock left-by-dead {id} --env dev"));
     site.types(&typed).fails_with(4, "No terminal to ask on").says("that run has died");
     site.run(&format!("{unlock} 00000000-0000 --yes")).fails_with(4, "is not locked by 00000000-0000 any more");
     assert!(site.is_locked(stack));
@@ -206,7 +207,9 @@ fn a_lock_that_is_left_in_both_places_or_in_one_of_them_is_given_back() {
     // Two runs at once during a migration from one kind of lock to the other.
     locks.lockfile(&info(ONE));
     locks.item(Some(&info(TWO)));
-    site.run(&format!("{UNLOCK} --yes")).fails_with(2, "is locked twice").says(&format!("{UNLOCK} {TWO}"));
+    site.run(&format!("{UNLOCK} --yes"))
+        .fails_with(2, "is locked twice")
+        .says(&format!("state unlock small {TWO} --env dev"));
     let shown = site.run(&format!("{UNLOCK} --dry-run -o json")).exits(0).json();
     assert_eq!(shown["locks"].as_array().unwrap().len(), 2);
     site.run(&format!("{UNLOCK} {TWO} --yes")).exits(0).says("there is another lock: the lockfile");
@@ -236,16 +239,18 @@ fn a_lock_that_cannot_be_read_is_shown_as_such() {
         site.run(&format!("{UNLOCK} {ONE} --yes")).fails_with(4, "is not locked by").says("cannot be read");
         site.run("plan small --env dev")
             .fails_with(4, "is locked, and the lock cannot be read")
-            .says(&format!("claimctl {UNLOCK} --dry-run"));
+            .says("claimctl state unlock small --dry-run --env dev");
         let refused = site.run(&format!("{UNLOCK} --yes")).fails_with(4, "which lock of small in dev is meant");
         let typed = refused.after("give the lock back: ");
-        assert_eq!(typed, format!("claimctl {UNLOCK} lockfile"));
+        assert_eq!(typed, "claimctl state unlock small lockfile --env dev");
         site.types(&format!("{typed} --yes")).exits(0).says("the lock was given back");
         assert_eq!(locks.there(), (false, false), "{broken:?}");
     }
     locks.lockfile("{\"ID\": ");
     locks.item(None);
-    site.run("plan small --env dev").fails_with(4, "cannot be read").says(&format!("claimctl {UNLOCK} --dry-run"));
+    site.run("plan small --env dev")
+        .fails_with(4, "cannot be read")
+        .says("claimctl state unlock small --dry-run --env dev");
     site.run(&format!("{UNLOCK} --yes")).fails_with(2, "is locked twice");
     site.run(&format!("{UNLOCK} table --yes")).exits(0).says("there is another lock: the lockfile");
     assert_eq!(locks.there(), (true, false));

@@ -65,6 +65,12 @@ pub fn each_seed(seeds: u64, try_seed: impl Fn(u64) + Sync) {
     assert!(failed.is_empty(), "of {seeds} seeds these failed: {failed:?}");
 }
 
+/// A visibility timeout after which messages of a killed run come back: soon, and not before a run that usually takes so
+/// many milliseconds can have dealt with them.
+pub fn soon(usual: &AtomicU64) -> String {
+    format!("{}s", (usual.load(Ordering::Relaxed) / 1000).max(2))
+}
+
 /// Starts a command and kills it so much later; whether it was still at work then.
 pub fn killed_after(command: &mut Command, after: Duration) -> bool {
     let until = Instant::now() + after;

@@ -111,7 +111,12 @@ impl ChangeLog {
 
     /// The whole command line, to be typed again in a shell; credentials in it are left out.
     pub fn command(&self) -> String {
-        format!("claimctl {}", command_line(&self.redacted(&self.arguments)))
+        format!("claimctl {}", command_line(&self.words()))
+    }
+
+    /// The same without the program, word by word.
+    pub fn words(&self) -> Vec<String> {
+        self.redacted(&self.arguments)
     }
 
     /// From now on the values of these variables are hidden as well.

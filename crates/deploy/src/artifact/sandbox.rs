@@ -1,5 +1,7 @@
 //! Handlers for the sandbox: built for this machine, as the tool itself was, so that what both use is compiled once.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -35,7 +37,8 @@ pub async fn build_for_sandbox(
     let handlers = names.iter().map(|name| repository.handler(name)).collect::<Result<Vec<_>>>()?;
     let architecture = Architecture::host()
         .ok_or_else(|| Error::usage("Lambda does not have this machine's processor, so no handler can run here"))?;
-    let way = Way::of(repository, &handlers, tool);
+    let packages = handlers.iter().map(|handler| handler.package.as_str());
+    let way = Way::of(&repository.target_directory, &repository.members, packages, tool);
     let binaries = repository.cargo.build_here(repository, &handlers, &way, cancel, progress).await?;
     let mut artifacts = Vec::new();
     for (handler, binary) in handlers.iter().zip(binaries) {
@@ -73,22 +76,45 @@ fn pack(
 impl Way {
     /// In the repository that the tool was built in, as the tool: its profile, and its features united with the
     /// handlers', as they are in a build of both. Elsewhere there is nothing to share.
-    fn of(repository: &Repository, handlers: &[&Handler], tool: &Path) -> Way {
-        let mut packages: Vec<_> = handlers.iter().map(|handler| handler.package.clone()).collect();
-        let built_into = repository.target_directory.canonicalize();
-        let its_own = built_into.is_ok_and(|folder| tool.starts_with(folder));
+    fn of<'a>(
+        target_directory: &Path,
+        members: &'a [String],
+        packages: impl Iterator<Item = &'a str>,
+        tool: &Path,
+    ) -> Way {
+        let mut packages: BTreeSet<_> = packages.collect();
+        let its_own = target_directory.canonicalize().is_ok_and(|folder| tool.starts_with(folder));
         if its_own {
-            packages.extend(repository.members.iter().cloned());
+            packages.extend(members.iter().map(String::as_str));
         }
-        packages.sort();
-        packages.dedup();
         let folder = tool.parent().and_then(Path::file_name).filter(|_| its_own);
-        let profile = match folder.and_then(|folder| folder.to_str()) {
+        let profile = match folder.and_then(OsStr::to_str) {
             // The one profile whose folder has another name (The Cargo Book, "Build cache").
             Some("debug") => "dev",
             Some(profile) => profile,
             None => "release",
         };
-        Way { profile: profile.to_owned(), packages }
+        Way { profile: profile.to_owned(), packages: packages.into_iter().map(str::to_owned).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_the_tool_handlers_are_built_as_it_was_and_elsewhere_by_themselves() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().canonicalize().unwrap();
+        let members = ["tool".to_owned(), "handlers".to_owned()];
+        let way = |tool: &Path| Way::of(&target, &members, ["handlers"].into_iter(), tool);
+        let of = |profile: &str, packages: &[&str]| Way {
+            profile: profile.to_owned(),
+            packages: packages.iter().map(|package| (*package).to_owned()).collect(),
+        };
+        assert_eq!(way(&target.join("debug/claimctl")), of("dev", &["handlers", "tool"]));
+        assert_eq!(way(&target.join("dist/claimctl")), of("dist", &["handlers", "tool"]));
+        assert_eq!(way(Path::new("/usr/bin/claimctl")), of("release", &["handlers"]));
+        assert_eq!(way(Path::new("/elsewhere/target/debug/claimctl")), of("release", &["handlers"]));
     }
 }

@@ -6,6 +6,7 @@ use claimctl_aws::target::{Change, Target};
 use claimctl_aws::{Explain, code};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::{self, Unit};
 use claimctl_core::units::count;
 use serde::Serialize;
@@ -17,6 +18,7 @@ use super::plan::Progress;
 use super::s3::{self, LIST_BUCKETS};
 use super::spec::Spec;
 use super::table::Table;
+use crate::next::of_stack;
 use crate::versions::{Bucket, DELETE_OBJECT, DELETE_VERSION, Held, LIST_VERSIONS};
 
 const GET_OBJECT: &str = "s3:GetObject";
@@ -103,15 +105,13 @@ pub async fn demolition(target: &Target, spec: Spec) -> Result<Demolition> {
 
 fn in_use(spec: &Spec, obstacles: &[String]) -> Error {
     let more = obstacles.len().saturating_sub(NAMED);
-    let mut error =
-        Error::refused(format!("environment {} is still in use, so nothing was destroyed", spec.environment));
-    for obstacle in obstacles.iter().take(NAMED) {
-        error = error.hint(obstacle.clone());
-    }
-    if more > 0 {
-        error = error.hint(format!("and {more} more"));
-    }
-    error.hint("destroy the stacks first (claimctl destroy), then run this again")
+    let environment = &spec.environment;
+    let unlock = of_stack("state unlock", "STACK", environment);
+    Error::refused(format!("environment {environment} is still in use, so nothing was destroyed"))
+        .details(obstacles.iter().take(NAMED).cloned())
+        .details((more > 0).then(|| format!("and {more} more")))
+        .next("destroy the stacks first", Next::verb("destroy").word("--all").in_environment(environment))
+        .next("where a run has died and left its lock, give that back", unlock)
 }
 
 /// Counts the versions and delete markers of a bucket, and says what its current objects stand against.
@@ -143,7 +143,7 @@ async fn obstacle(s3: &Client, wanted: &Wanted, key: &str) -> Result<Option<Stri
         return Ok(None);
     }
     if key.ends_with(".tflock") {
-        return Ok(Some(format!("{key}: Terraform is at work, or was killed (claimctl state unlock)")));
+        return Ok(Some(format!("{key}: locked: Terraform is at work, or was killed")));
     }
     let answer = s3.get_object().bucket(&wanted.name).key(key).send().await;
     if answer.as_ref().err().and_then(code) == Some("NoSuchKey") {
@@ -181,7 +181,7 @@ async fn locks(target: &Target, wanted: &super::table::Wanted) -> Result<Vec<Str
         let page = page.or_needs(&format!("look for locks in {}", wanted.name), SCAN, &wanted.arn)?;
         for item in page.items().iter().filter(|item| item.contains_key("Info")) {
             let id = item.get("LockID").and_then(|id| id.as_s().ok()).map_or("?", String::as_str);
-            held.push(format!("{id}: locked (claimctl state unlock)"));
+            held.push(format!("{id}: locked: Terraform is at work, or was killed"));
         }
     }
     Ok(held)

@@ -118,13 +118,13 @@ impl Bucket<'_> {
 
     fn taken(&self) -> Error {
         Error::refused(format!("{} {} belongs to another account", self.wanted.role, self.wanted.name))
-            .hint("bucket names are the world's: choose another (--state-bucket, or project.name in claimctl.toml)")
+            .hint("bucket names are the world's: choose another, of this bucket or of the project in claimctl.toml")
     }
 
     fn elsewhere(&self, region: &str) -> Error {
         let Wanted { role, name, region: here, .. } = self.wanted;
         Error::refused(format!("{role} {name} is in {region}, and this is {here}"))
-            .hint("a bucket cannot move: name another one (--state-bucket), or correct the environment's region")
+            .hint("a bucket cannot move: name another one, or correct the environment's region")
     }
 
     /// All settings, or only one: the others stay at their defaults then.

@@ -7,9 +7,11 @@ use claimctl_aws::naming;
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use super::{bucket, table};
 use crate::backend::{Backend, BackendFile};
+use crate::next::in_an_environment;
 use crate::project::{Locking, Project};
 
 /// What the operator asked for by flags. What is left out is what the backend file says, or the default.
@@ -38,11 +40,11 @@ pub struct Spec {
 impl Spec {
     pub async fn of(target: &Target, project: &Project, request: &Request) -> Result<Spec> {
         let environment = target.environment.clone().ok_or_else(|| {
-            Error::usage("bootstrap is for an environment").hint("name one of claimctl.toml: --env dev")
+            Error::usage("bootstrap is for an environment").next("name one of claimctl.toml", in_an_environment())
         })?;
         let folder = project.folder.as_deref().ok_or_else(|| {
             Error::usage("there is no claimctl.toml here or above, so the project has no name and no place")
-                .hint("make one: claimctl init")
+                .next("make one", Next::verb("init"))
         })?;
         let arns = ArnBuilder::of(target).await?;
         let file = BackendFile::read(folder, &environment)?;
@@ -77,13 +79,15 @@ impl Spec {
         let artifacts = bucket("artifact bucket", "artifacts", default("artifacts"), None)?;
         if artifacts.name == state.name {
             return Err(Error::usage(format!("{} is the artifact bucket of this account and region", state.name))
-                .hint("state wants a bucket of its own: --state-bucket"));
+                .hint("the state wants a bucket of its own: name another one"));
         }
         let locking = project.terraform.locking;
         let table_name = match (locking, &request.lock_table) {
             (Locking::Lockfile, Some(_)) => {
-                return Err(Error::usage("--lock-table: this project locks by a file in the state bucket")
-                    .hint("set locking = \"table\" or \"both\" under [terraform] in claimctl.toml"));
+                return Err(Error::usage(
+                    "a lock table is named, and this project locks by a file in the state bucket",
+                )
+                .hint("set locking = \"table\" or \"both\" under [terraform] in claimctl.toml"));
             }
             (Locking::Lockfile, None) => None,
             (_, flag) => {

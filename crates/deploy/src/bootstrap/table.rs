@@ -209,7 +209,7 @@ impl Table<'_> {
             self.wanted.name,
             keys.join(" and ")
         ))
-        .hint("the table was not changed; name another one: --lock-table"))
+        .hint("the table was not changed: name another one"))
     }
 
     async fn recoverable(&self) -> Result<bool> {

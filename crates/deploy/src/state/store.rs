@@ -9,10 +9,12 @@ use claimctl_aws::policy::{ArnBuilder, Statement, bucket_arn};
 use claimctl_aws::target::Target;
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use jiff::Timestamp;
 
 use crate::backend::BackendFile;
 use crate::bootstrap::key_arn;
+use crate::next::{bootstrap, in_an_environment, of_stack};
 use crate::project::Project;
 
 pub const LIST: &str = "s3:ListBucket";
@@ -44,7 +46,7 @@ pub struct Store {
 impl Store {
     pub async fn of(target: &Target, project: &Project) -> Result<Store> {
         let environment = target.environment.clone().ok_or_else(|| {
-            Error::usage("a state belongs to an environment").hint("name one of claimctl.toml: --env dev")
+            Error::usage("a state belongs to an environment").next("name one of claimctl.toml", in_an_environment())
         })?;
         let folder = project.folder.as_deref();
         let file = folder.map(|folder| BackendFile::read(folder, &environment)).transpose()?;
@@ -70,6 +72,11 @@ impl Store {
     /// The key of a stack's state in the environment's own workspace.
     pub fn key(&self, stack: &str) -> String {
         state_key(&self.prefix, &self.environment, stack)
+    }
+
+    /// A command about the state of a stack here.
+    pub fn next(&self, verb: &str, stack: &str) -> Next {
+        of_stack(verb, stack, &self.environment)
     }
 
     pub fn url(&self, key: &str) -> String {
@@ -162,8 +169,7 @@ pub fn is_no_bucket<E: ProvideErrorMetadata>(
 }
 
 pub fn no_bucket(bucket: &str, environment: &str, backend: Option<&Path>) -> Error {
-    let error = Error::not_found(format!("there is no state bucket {bucket}"))
-        .hint(format!("make it: claimctl bootstrap --env {environment}"));
+    let error = Error::not_found(format!("there is no state bucket {bucket}")).next("make it", bootstrap(environment));
     match backend {
         Some(path) => error.hint(format!("another one is named in {}", path.display())),
         None => error.hint("where it is made already, commit the backend file that bootstrap wrote"),

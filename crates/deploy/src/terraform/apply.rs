@@ -46,14 +46,14 @@ impl Terraform {
         let mut arguments: Vec<String> = ["apply", "-json", "-input=false"].map(str::to_owned).into();
         arguments.extend(more.iter().cloned());
         arguments.push(planned.file.path.display().to_string());
-        let turn = self.turn().await?;
+        let lock = self.lock().await?;
         let counts = planned.summary.counts;
         let total = counts.create + counts.update + counts.destroy + 2 * counts.replace;
         let doing = if planned.mode() == Mode::Destroy { "destroying" } else { "deploying" };
         self.progress.start(&format!("{doing} {}", self.root.name()), Some(total), Unit::Items);
         let mut done = Vec::new();
         let mut making = Making::of(&self.root);
-        let heard = self.stream_in(&turn, &arguments, |event| {
+        let heard = self.stream_in(&lock, &arguments, |event| {
             making.hear(&event);
             self.hear(&event, &mut done);
         });
@@ -69,7 +69,7 @@ impl Terraform {
             let why = error.chain().join(": ");
             self.progress.note(&format!("note: what was made could not be noted for the case of a kill: {why}"));
         }
-        drop(turn);
+        drop(lock);
         self.note_warnings(&said);
         init::note_state(&self.root)?;
         let name = self.root.name();

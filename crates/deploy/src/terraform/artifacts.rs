@@ -8,6 +8,7 @@ use claimctl_aws::target::{Change, Target};
 use claimctl_claim::surface::Surfaces;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use crate::artifact::{self, Package, Repository};
 use crate::project::Architecture;
@@ -120,7 +121,7 @@ impl Terraform {
             Handler::Named(name) => Ok(name.clone()),
             Handler::Variable(name) => variables::value(&self.root, &self.source, typed, name)?.ok_or_else(|| {
                 Error::usage(format!("stack {} does not say which handler its functions run", self.root.stack))
-                    .hint(format!("name it: --var {name}=HANDLER"))
+                    .next("name it", Next::again().flag("--var", format!("{name}=HANDLER")))
             }),
         }
     }
@@ -147,7 +148,8 @@ impl Terraform {
         match digests[..] {
             [(_, digest)] => Ok(digest.to_owned()),
             _ => Err(Error::not_found(format!("no artifact of {handler} is deployed by {}", self.root.name()))
-                .hint("name one: --artifact sha256:HEX, or a zip that claimctl package build has made")),
+                .hint("name one by its digest, sha256:HEX, or a zip")
+                .next("make a zip", Next::verb("package build").word(handler))),
         }
     }
 
@@ -181,11 +183,9 @@ impl Terraform {
         };
         match digests.iter().all(|digest| deployed.iter().any(|planned| planned.digest == *digest)) {
             true => Ok(artifacts),
-            false => {
-                Err(Error::refused(format!("--artifact {from} is not what the plan deploys, so nothing was done"))
-                    .details(deployed.iter().map(|planned| format!("{}: {}", planned.handler, planned.digest)))
-                    .hint("bring the artifact that was planned, or plan again"))
-            }
+            false => Err(Error::refused(format!("artifact {from} is not what the plan deploys, so nothing was done"))
+                .details(deployed.iter().map(|planned| format!("{}: {}", planned.handler, planned.digest)))
+                .hint("bring the artifact that was planned, or plan again")),
         }
     }
 
@@ -269,12 +269,13 @@ fn hex(digest: &str) -> &str {
 
 fn unpublished(handler: &str, digest: &str, bucket: &str) -> Error {
     Error::not_found(format!("artifact {digest} of {handler} is not in {bucket}"))
-        .hint("give the zip itself, which is published first: --artifact target/artifacts/HANDLER-HEX.zip")
-        .hint("make one: claimctl package build")
+        .hint("name the zip itself, as target/artifacts/HANDLER-HEX.zip: it is published first")
+        .next("make one", Next::verb("package build").word(handler))
 }
 
 fn hinted(error: Error, handler: &str) -> Error {
-    error.hint(format!("or name an artifact of {handler}: --artifact sha256:HEX, a zip, or deployed"))
+    let why = format!("or name an artifact of {handler} by its digest, a zip, or \"deployed\"");
+    error.next(why, Next::again().flag("--artifact", "ARTIFACT"))
 }
 
 #[cfg(test)]

@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_stacks_of_the_repository_say_what_they_take() {
-        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform/stacks");
+        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../terraform/stacks");
         let claim_check = Source::read(&stacks.join("claim-check")).unwrap();
         let handler = Handler::Named("claim-recorder".to_owned());
         assert_eq!(claim_check.artifacts, [ArtifactOf { handler, variable: "artifact".to_owned() }]);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use crate::terraform::root::Root;
 use crate::terraform::source::{self, Source};
@@ -61,7 +62,8 @@ pub fn check_unheard<'a>(root: &Root, source: &Source, shell: impl Iterator<Item
     let decides = source.deciding();
     let refused = |name: &str, place: String| {
         Err(Error::refused(format!("{name} is set by {place}, where only Terraform would hear of it"))
-            .hint(format!("nothing was done; set it in {}, or with --var {name}=VALUE", root.values().display())))
+            .hint(format!("nothing was done; set it in {}", root.values().display()))
+            .next("or for this run", Next::again().flag("--var", format!("{name}=VALUE"))))
     };
     let mut shell = shell.filter_map(|name| name.strip_prefix(VARIABLE));
     if let Some(name) = shell.find(|name| decides.contains(name)) {
@@ -93,14 +95,12 @@ fn known(target: &Target, root: &Root) -> Vec<(&'static str, String)> {
 
 fn check(assignment: &str, source: &Source, root: &Root) -> Result<()> {
     let Some((name, _)) = assignment.split_once('=') else {
-        return Err(Error::usage(format!("--var {assignment:?} has no value")).hint("write --var NAME=VALUE"));
+        return Err(Error::usage(format!("variable {assignment:?} has no value")).hint("write NAME=VALUE"));
     };
     if PLACE.contains(&name) {
-        return Err(Error::refused(format!(
-            "--var {name} would lead past the checks of environment {}",
-            root.environment
-        ))
-        .hint("an environment's place is in claimctl.toml: choose another --env"));
+        let message = format!("variable {name} would lead past the checks of environment {}", root.environment);
+        return Err(Error::refused(message)
+            .hint("an environment's place is in claimctl.toml: choose another environment, or change it there"));
     }
     if source.variables.contains_key(name) {
         return Ok(());

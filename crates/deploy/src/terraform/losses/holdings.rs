@@ -5,15 +5,18 @@ use std::fmt;
 
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use claimctl_aws::Explain;
+use claimctl_aws::policy::bucket_arn;
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::units::{bytes, count};
 use serde_json::Value;
 
-use crate::terraform::losses::keepers;
+use crate::terraform::losses::stateful_types;
 use crate::terraform::plan::summary::Change;
+use crate::terraform::run::driver::Terraform;
 use crate::versions::{Bucket, LIST_VERSIONS};
 
 const BUCKET: &str = "aws_s3_bucket";
@@ -73,13 +76,14 @@ impl Holding {
     }
 }
 
-/// Looks at everything stateful that the changes would take away.
-pub async fn look(
-    target: &Target,
-    changes: &[Change],
-    cancel: &Cancel,
-    progress: &dyn Progress,
-) -> Result<Vec<Holding>> {
+impl Terraform {
+    /// Looks at everything stateful that the changes would take away.
+    pub async fn holdings(&self, target: &Target, changes: &[Change]) -> Result<Vec<Holding>> {
+        look(target, changes, &self.cancel, &*self.progress).await
+    }
+}
+
+async fn look(target: &Target, changes: &[Change], cancel: &Cancel, progress: &dyn Progress) -> Result<Vec<Holding>> {
     let account = account(target).await;
     let mut found = Vec::new();
     for change in changes.iter().filter(|change| change.action.destroys()) {
@@ -90,7 +94,7 @@ pub async fn look(
             (TABLE, None) => told(table(target, text(before, "name")).await)?,
             (QUEUE, None) => told(queue(target, text(before, "url")).await)?,
             (LOG_GROUP, None) => told(log_group(target, text(before, "name")).await)?,
-            _ => match keepers::content(kind, before) {
+            _ => match stateful_types::content(kind, before) {
                 Some(content) => Holds::Something(content.to_owned()),
                 None => continue,
             },
@@ -147,7 +151,7 @@ pub fn check(
     protected: bool,
     holdings: &[Holding],
     allowed: &[String],
-    naming: impl FnOnce(&[&str]) -> String,
+    naming: impl FnOnce(&[&str]) -> Next,
 ) -> Result<()> {
     let told = |holding: &Holding| format!("{} ({}) holds {}", holding.address, holding.name, holding.holds);
     let is_lost = |holding: &Holding| protected || holding.holds != Holds::Nothing;
@@ -158,7 +162,7 @@ pub fn check(
         let number = count(unnamed.len() as u64, "resource");
         return Err(Error::refused(format!("{number} with data would be lost, so nothing was done"))
             .details(unnamed.into_iter().map(told))
-            .hint(format!("where that is meant, name each: {}", naming(&addresses))));
+            .next("where that is meant, name each", naming(&addresses)));
     }
     match holdings.iter().find(|holding| holding.is_uncounted_bucket()) {
         None => Ok(()),
@@ -172,7 +176,7 @@ pub fn check(
 
 /// A bucket of the environment, to be counted and emptied.
 pub fn versions_of<'a>(target: &'a Target, s3: &'a aws_sdk_s3::Client, name: &'a str) -> Bucket<'a> {
-    Bucket { s3, name, owner: target.expected_account(), arn: format!("arn:aws:s3:::{name}") }
+    Bucket { s3, name, owner: target.expected_account(), arn: bucket_arn(&target.region, name) }
 }
 
 async fn bucket(target: &Target, name: &str, cancel: &Cancel, progress: &dyn Progress) -> Result<Option<String>> {
@@ -250,7 +254,7 @@ mod tests {
     #[test]
     fn a_bucket_whose_content_is_unknown_is_not_lost_even_where_it_is_named() {
         let holding = |holds| Holding { address: "b".into(), kind: BUCKET.into(), name: "bucket".into(), holds };
-        let checked = |holds| check(false, &[holding(holds)], &["b".to_owned()], |_| String::new());
+        let checked = |holds| check(false, &[holding(holds)], &["b".to_owned()], |_| Next::again());
         assert!(checked(Holds::Something("1 version".into())).is_ok());
         let error = checked(Holds::Unknown("denied".into())).unwrap_err();
         assert!(error.to_string().contains("what is in bucket bucket is not known"), "{error}");

@@ -2,5 +2,5 @@
 
 pub(super) mod emptying;
 pub(super) mod holdings;
-pub(super) mod keepers;
 pub(super) mod protection;
+pub(super) mod stateful_types;

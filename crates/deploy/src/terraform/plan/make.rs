@@ -163,7 +163,7 @@ impl Terraform {
                 let error = Error::not_found(format!("{} has nothing at {target}", self.root.name()));
                 return Err(match self.source.meant(target) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
-                    None => error.hint(format!("what there is: claimctl plan {}", self.root.typed())),
+                    None => error.next("what there is", self.root.next_run("plan")),
                 });
             }
         }

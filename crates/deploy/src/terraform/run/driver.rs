@@ -11,12 +11,15 @@ use claimctl_core::child::{self, ChildEnd, Stream};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::lock;
+use claimctl_core::next::Hint;
 use claimctl_core::private_files::create_private;
 use claimctl_core::progress::Progress;
+use claimctl_core::redact::redact_arguments;
 use tokio::process::Command;
 
+use crate::next::bootstrap;
 use crate::project::Project;
-use crate::state::turns;
+use crate::state::terraform_runs;
 use crate::surfaces::surface_key;
 use crate::terraform::root::Root;
 use crate::terraform::run::binary::Binary;
@@ -34,6 +37,8 @@ pub struct Terraform {
     pub root: Root,
     pub source: Source,
     pub binary: Binary,
+    /// `NAME=VALUE`, as this run was given them.
+    pub(in crate::terraform) variables: Vec<String>,
     pub(in crate::terraform) project: Project,
     pub(in crate::terraform) path_style: bool,
     pub(in crate::terraform) progress: Arc<dyn Progress>,
@@ -93,11 +98,11 @@ impl Terraform {
         // Another machine may have seen it, and this one is about to begin it anew.
         if !has_state && state::was_deleted(target, &terraform.root).await {
             let root = &terraform.root;
-            ctx.progress.note(&format!(
-                "note: the state of {} was deleted, and what it listed may still be there; to bring it back: {}",
-                root.name(),
-                root.restored_by()
-            ));
+            let why = format!(
+                "the state of {} was deleted, and what it listed may still be there; to bring it back",
+                root.name()
+            );
+            ctx.progress.hint(&Hint::Run { why, next: root.restore() });
         }
         Ok((terraform, has_state))
     }
@@ -128,9 +133,27 @@ impl Terraform {
             root,
             source,
             binary,
+            variables: Vec::new(),
             project: project.clone(),
         };
         Ok((terraform, found))
+    }
+
+    /// The same for a run that was given these variables: commands that it names carry them as well.
+    pub fn with_variables(mut self, variables: &[String]) -> Terraform {
+        let flags: Vec<String> = variables.iter().flat_map(|variable| ["--var".to_owned(), variable.clone()]).collect();
+        self.root.variables = redact_arguments(&flags, &self.source.sensitive);
+        self.variables = variables.to_owned();
+        self
+    }
+
+    pub(crate) fn progress(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    /// Whether the operator has asked to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 
     /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
@@ -145,32 +168,32 @@ impl Terraform {
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
-    pub(in crate::terraform) async fn turn(&self) -> Result<lock::Lock> {
+    pub(in crate::terraform) async fn lock(&self) -> Result<lock::Lock> {
         lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
-        turn: &lock::Lock,
+        lock: &lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
         mut hear: impl FnMut(Stream, &str),
     ) -> Result<ChildEnd> {
         let mut command = self.command(arguments, workspace).await?;
-        let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        let (running, noted) = (self.root.running(), turn.share().on("share the lock in", &self.root.data_dir)?);
+        let stdin = lock.share().on("share the lock in", &self.root.data_dir)?;
+        let (running, noted) = (self.root.running(), lock.share().on("share the lock in", &self.root.data_dir)?);
         let mut has_errored = false;
         let hear = |stream, line: &str| {
             has_errored |= line.contains(ERRORED);
             hear(stream, line);
         };
-        turns::begin(&running, &noted);
+        terraform_runs::begin(&running, &noted);
         let heard =
             child::run_into_files(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
         // Not by a signal, and not by a crash.
         let by_itself = |ended: &ChildEnd| matches!(ended.status.code(), Some(0..=2));
-        turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
+        terraform_runs::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
         let heard = heard?;
         if has_errored && !heard.status.success() {
             self.take_errored();
@@ -181,18 +204,12 @@ impl Terraform {
         }
     }
 
-    /// The turn is still ours: what lies there is of this run.
+    /// The lock is still ours: what lies there is of this run.
     fn take_errored(&self) {
-        self.progress.note(&match errored::take(&self.root) {
-            Ok(None) => return,
-            Ok(Some(file)) => format!(
-                "note: the state is not saved yet; save it: {}",
-                errored::saved_by(&self.root.stack, &self.root.environment, &file)
-            ),
-            Err(error) => {
-                format!("note: a state that could not be saved stays where it is: {}", error.chain().join(": "))
-            }
-        });
+        if let Err(error) = errored::take(&self.root) {
+            let why = error.chain().join(": ");
+            self.progress.note(&format!("note: a state that could not be saved stays where it is: {why}"));
+        }
     }
 
     /// Runs a command whose output is text, and gives its stdout.
@@ -210,7 +227,7 @@ impl Terraform {
         let mut said = Said::default();
         let mut stdout = String::new();
         let ended = self
-            .started(&self.turn().await?, arguments, workspace, |stream, line| match stream {
+            .started(&self.lock().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -224,20 +241,20 @@ impl Terraform {
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
     pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(ChildEnd, Said)> {
-        self.stream_in(&self.turn().await?, arguments, hear).await
+        self.stream_in(&self.lock().await?, arguments, hear).await
     }
 
     /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
     pub(in crate::terraform) async fn stream_in(
         &self,
-        turn: &lock::Lock,
+        lock: &lock::Lock,
         arguments: &[String],
         mut hear: impl FnMut(Event),
     ) -> Result<(ChildEnd, Said)> {
         let mut said = Said::default();
         let mut speaks = false;
         let ended = self
-            .started(turn, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
+            .started(lock, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
@@ -259,19 +276,21 @@ impl Terraform {
     /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     /// `takes_extra` where it has taken the arguments that the operator gave it.
     pub fn check(&self, ended: &ChildEnd, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
+        self.judge(ended, said, doing, takes_extra).map_err(|error| errored::with_unsaved(error, &self.root))
+    }
+
+    fn judge(&self, ended: &ChildEnd, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
         }
         match ended.status.code() {
             Some(0) => Ok(()),
-            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program, takes_extra)),
+            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, takes_extra)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
-            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
-                "what it was doing may be there without being in the state: claimctl plan {}",
-                self.root.typed()
-            ))),
+            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}"))
+                .next("what it was doing may be there without being in the state", self.root.next_run("plan"))),
         }
     }
 
@@ -294,7 +313,7 @@ fn full(doing: &str, said: &Said, root: &Root) -> Error {
         .caused_by(format!("no space left on device: {}", root.data_dir.display()))
         .details(said.last())
         .hint("free some room, or point CLAIMCTL_HOME at another disk")
-        .hint(format!("what is still to do: claimctl plan {}", root.typed()))
+        .next("what is still to do", root.next_run("plan"))
 }
 
 fn silent(program: &str, said: &Said) -> Error {
@@ -321,7 +340,7 @@ fn check_place(ctx: &Context, target: &Target, project: &Project, root: &Root) -
     let declared = project.environments.get(environment).map(|declared| declared.region.as_str());
     if declared.is_some_and(|region| region != target.region) {
         return Err(Error::refused(format!("environment {environment} is not in {}", target.region))
-            .hint("leave --region out: a stack goes where its environment is"));
+            .hint("name no region: a stack goes where its environment is"));
     }
     match elsewhere {
         Some(region) => Err(Error::refused(format!(
@@ -329,7 +348,7 @@ fn check_place(ctx: &Context, target: &Target, project: &Project, root: &Root) -
             target.region,
             root.backend.path.display()
         ))
-        .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
+        .next("nothing was done; put it right", bootstrap(environment))),
         None => Ok(()),
     }
 }

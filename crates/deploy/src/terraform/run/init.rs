@@ -114,9 +114,7 @@ fn is_lost(root: &Root, how: &str) -> Error {
 }
 
 fn with_versions(error: Error, root: &Root) -> Error {
-    error
-        .hint(format!("its versions: claimctl state versions {}", root.typed()))
-        .hint(format!("bring one back: {}", root.restored_by()))
+    error.next("its versions", root.next("state versions")).next("bring one back", root.restore())
 }
 
 /// After a change: there is a state from now on.
@@ -189,11 +187,11 @@ impl Terraform {
     /// The workspace is made where there is none yet, which a role that only plans cannot do.
     fn or_new(&self, error: Error) -> Error {
         match error.kind() {
-            Kind::Denied => error.hint(format!(
+            Kind::Denied => error.next(
                 "where nothing is deployed there yet, the first run makes the workspace and so needs the right to write \
-                 the state: claimctl deploy {}",
-                self.root.typed()
-            )),
+                 the state",
+                self.root.next_run("deploy"),
+            ),
             _ => error,
         }
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use claimctl_core::error::{Error, Kind};
-use claimctl_core::shell::quoted;
+use claimctl_core::next::{Hint, Next};
 use claimctl_core::units::{duration, local_time};
 use jiff::Timestamp;
 
-use crate::state::Life;
+use crate::state::LockHolder;
 use crate::terraform::root::Root;
 use crate::terraform::run::events::Diagnostic;
 use crate::terraform::run::failure::Said;
@@ -20,12 +20,12 @@ const IS_TAKEN: [&str; 2] = ["PreconditionFailed", "ConditionalCheckFailed"];
 /// How Go prints a time, without its fraction, which may be missing.
 const CREATED: &str = "%Y-%m-%d %H:%M:%S %z";
 
-/// `program` is what runs of Terraform on this machine are called; `can_wait` where what is behind `--` comes to it.
-pub fn explain(said: &Said, root: &Root, program: &str, can_wait: bool) -> Error {
+/// `can_wait` where what is behind `--` comes to it.
+pub fn explain(said: &Said, root: &Root, can_wait: bool) -> Error {
     let text = said.text();
     let info = info(&text);
     let Some(id) = info.get("ID") else {
-        let look = format!("whether somebody holds it: claimctl state unlock {} --dry-run", root.typed());
+        let look = Hint::Run { why: "whether somebody holds it".to_owned(), next: look_at_lock(root) };
         return match IS_TAKEN.iter().any(|word| text.contains(word)) {
             true => Error::refused(format!("the state of {} is locked, and the lock cannot be read", root.name()))
                 .details(said.errors().flat_map(Diagnostic::lines).chain(said.last().cloned()))
@@ -44,18 +44,26 @@ pub fn explain(said: &Said, root: &Root, program: &str, can_wait: bool) -> Error
     let message = format!("the state of {} is locked by {}", root.name(), get("Who"));
     let error =
         Error::new(Kind::Refused, message).caused_by(format!("operation {operation}, since {since}, lock {id}"));
-    let life = root.workplace(program).look(info.get("Who").copied(), created);
-    let error = error.hint(life.sentence());
-    let unlock = format!("claimctl state unlock {} {}", root.typed(), quoted(id));
-    let here = if can_wait { "; to wait here: -- -lock-timeout=10m" } else { "" };
-    let wait = format!("wait for them, and run the same command again{here}");
-    match life {
-        Life::Alive { .. } => error.hint(wait),
-        Life::Dead { .. } => error.hint(format!("give the lock back: {unlock}")),
-        Life::Elsewhere | Life::Unknown { .. } => {
-            error.hint(wait).hint(format!("only where that run has died, give the lock back: {unlock}"))
+    let holder = LockHolder::of(&root.running(), info.get("Who").copied(), created);
+    let error = error.hint(holder.sentence());
+    let unlock = root.next("state unlock").word(*id);
+    let wait = |error: Error| {
+        let error = error.hint("wait for them, and run the same command again");
+        let waiting = || Next::again().words(["--", "-lock-timeout=10m"]);
+        if can_wait { error.next("to wait here", waiting()) } else { error }
+    };
+    match holder {
+        LockHolder::Running { .. } => wait(error),
+        LockHolder::Dead { .. } => error.next("give the lock back", unlock),
+        LockHolder::OtherMachine | LockHolder::Unknown { .. } => {
+            wait(error).next("only where that run has died, give the lock back", unlock)
         }
     }
+}
+
+/// The command that only shows who holds the lock.
+pub fn look_at_lock(root: &Root) -> Next {
+    root.next("state unlock").word("--dry-run")
 }
 
 /// Reads like "2026-01-02 04:04:05 (3h 7m ago)".
@@ -98,17 +106,17 @@ mod tests {
 
     #[test]
     fn whoever_holds_the_lock_is_named_with_what_to_type() {
-        let error = explain(&said(SAID), &root(), "terraform", true);
+        let error = explain(&said(SAID), &root(), true);
         assert_eq!(error.kind(), Kind::Refused);
         assert_eq!(error.to_string(), "the state of claim-check in dev is locked by eve@elsewhere");
         let cause = &error.chain()[1];
         assert!(cause.starts_with("operation apply, since 2026-01-0") && cause.contains(" ago), lock 9db590f1"));
         let hints = error.advice();
         assert!(hints.starts_with("it is of another machine"), "{hints}");
-        assert!(hints.contains("to wait here: -- -lock-timeout=10m"), "{hints}");
-        let nowhere = explain(&said(SAID), &root(), "terraform", false).advice();
-        assert!(nowhere.contains("run the same command again\n"), "{nowhere}");
-        let unlock = "claimctl state unlock claim-check --env dev 9db590f1-b6fe-c5f2-2678-8804f089deba";
+        assert!(hints.contains("to wait here: the same command -- -lock-timeout=10m"), "{hints}");
+        let nowhere = explain(&said(SAID), &root(), false).advice();
+        assert!(!nowhere.contains("to wait here"), "{nowhere}");
+        let unlock = "claimctl state unlock claim-check 9db590f1-b6fe-c5f2-2678-8804f089deba --env dev";
         assert!(hints.ends_with(unlock), "{hints}");
     }
 
@@ -116,7 +124,7 @@ mod tests {
     fn a_machine_of_the_same_name_does_not_make_a_run_dead() {
         let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
         let here = SAID.replace("elsewhere", host.trim());
-        let error = explain(&said(&here), &root(), "terraform", true);
+        let error = explain(&said(&here), &root(), true);
         let hints = error.advice();
         assert!(hints.starts_with("whether it is at work cannot be told"), "{hints}");
         assert!(hints.contains("only where that run has died, give the lock back: "), "{hints}");
@@ -124,10 +132,9 @@ mod tests {
 
     #[test]
     fn a_lock_that_terraform_cannot_read_is_one_all_the_same() {
-        let error =
-            explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), "terraform", true);
+        let error = explain(&said("Error acquiring the state lock: api error PreconditionFailed"), &root(), true);
         assert_eq!(error.kind(), Kind::Refused);
-        assert!(error.advice().contains("claimctl state unlock claim-check --env dev --dry-run"));
+        assert!(error.advice().contains("claimctl state unlock claim-check --dry-run --env dev"));
     }
 
     #[test]
@@ -140,8 +147,7 @@ mod tests {
 
     #[test]
     fn a_lock_that_could_not_be_asked_for_is_no_lock_of_somebody() {
-        let error =
-            explain(&said("Error acquiring the state lock: api error AccessDenied"), &root(), "terraform", true);
+        let error = explain(&said("Error acquiring the state lock: api error AccessDenied"), &root(), true);
         assert_eq!(error.kind(), Kind::Denied);
     }
 }

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::next::Next;
 use claimctl_core::private_files::{Existing, write_private};
-use claimctl_core::shell::quoted;
 
+use crate::next::of_stack;
 use crate::state::{Content, Owner};
 use crate::terraform::root::Root;
 use crate::terraform::run::init;
@@ -88,23 +89,24 @@ fn unsaved(root: &Root, files: &[PathBuf], environment: Option<&str>) -> Error {
         "an apply of {stack}{whose} could not save its state, which is in {}",
         named.join(", ")
     ));
-    let save = |environment: &str, file: &Path| saved_by(stack, environment, file);
-    let error = match environment {
-        Some(environment) => {
-            files.iter().fold(error, |error, file| error.hint(format!("save it: {}", save(environment, file))))
-        }
-        None => files.iter().fold(error, |error, file| {
-            let save = save("ENV", file);
-            error.hint(format!("which environment it is of cannot be told; in the one of that apply: {save}"))
-        }),
+    let why = match environment {
+        Some(_) => "save it",
+        None => "which environment it is of cannot be told; in the one of that apply",
     };
+    let save = |file: &PathBuf| save(stack, environment.unwrap_or("ENV"), file);
+    let error = files.iter().fold(error, |error, file| error.next(why, save(file)));
     error.hint("it is removed once its content is in the state")
 }
 
 /// The command that saves it.
-pub fn saved_by(stack: &str, environment: &str, file: &Path) -> String {
-    let file = file.display().to_string();
-    format!("claimctl state restore {stack} --env {environment} --file {}", quoted(&file))
+fn save(stack: &str, environment: &str, file: &Path) -> Next {
+    of_stack("state restore", stack, environment).flag("--file", file.display())
+}
+
+/// An error of a run that may have left such a state, with the command that saves each.
+pub fn with_unsaved(error: Error, root: &Root) -> Error {
+    let save = |file: &PathBuf| save(&root.stack, &root.environment, file);
+    taken(root).iter().fold(error, |error, file| error.next("the state is not saved yet; save it", save(file)))
 }
 
 #[cfg(test)]
@@ -153,7 +155,7 @@ mod tests {
         let of_prod = "{\"claimctl\":{\"value\":{\"stack\":\"s\",\"environment\":\"prod\",\"account\":\"1\"}}}";
         let (message, hints) = told(&state(of_prod));
         assert!(message.starts_with("an apply of claim-check in prod could not save its state"), "{message}");
-        assert!(hints.contains("claim-check --env prod --file '/"), "{hints}");
+        assert!(hints.contains("claim-check --file '/") && hints.contains(" --env prod"), "{hints}");
         for content in [state("{}"), "{}".to_owned()] {
             let (_, hints) = told(&content);
             assert!(hints.contains("cannot be told") && !hints.contains("--env dev"), "{hints}");

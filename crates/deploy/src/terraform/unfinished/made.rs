@@ -138,7 +138,7 @@ pub fn check(root: &Root, summary: &Summary) -> Result<()> {
     let message = format!("{number} that a killed run has made would be made a second time, so nothing was done");
     Err(Error::refused(message)
         .details(left.iter().map(|made| format!("{} ({})", made.address, made.id)))
-        .hint(format!("take it in: {}", existing::import(root, &left))))
+        .next("take it in", existing::import(root, &left)))
 }
 
 #[cfg(test)]

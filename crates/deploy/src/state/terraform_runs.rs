@@ -16,7 +16,7 @@ const KEPT: usize = 8;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Turn {
+struct Run {
     /// Of the kernel: a name of a machine is given more than once, and clocks are set while it is down.
     boot: String,
     host: String,
@@ -30,45 +30,52 @@ struct Turn {
 pub fn begin(path: &Path, file: &File) {
     let (Some(boot), Some(host)) = (boot(), host()) else { return };
     let now = Timestamp::now();
-    let mut turns = read(path);
-    turns.retain(|turn| turn.boot == boot);
-    for turn in &mut turns {
-        turn.until.get_or_insert(now);
+    let mut runs = read(path);
+    runs.retain(|run| run.boot == boot);
+    for run in &mut runs {
+        run.until.get_or_insert(now);
     }
-    turns.push(Turn { boot, host, started: now, until: None });
-    write(file, &turns);
+    runs.push(Run { boot, host, started: now, until: None });
+    write(file, &runs);
 }
 
 /// Notes that it has ended. Who ends by itself gives its lock back.
 pub fn end(path: &Path, file: &File, by_itself: bool) {
-    let mut turns = read(path);
+    let mut runs = read(path);
     if by_itself {
-        turns.pop();
-    } else if let Some(turn) = turns.last_mut() {
-        turn.until = Some(Timestamp::now());
+        runs.pop();
+    } else if let Some(run) = runs.last_mut() {
+        run.until = Some(Timestamp::now());
     }
-    write(file, &turns);
+    write(file, &runs);
 }
 
-/// When the one was started that took a lock at this moment on a machine of this name.
-pub(super) fn died(path: &Path, host: &str, created: Timestamp) -> Option<Timestamp> {
+/// Whether the end of a run was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Seen,
+    NotSeen,
+}
+
+/// The run that can have taken a lock at this moment on a machine of this name, by when it was started.
+pub(super) fn at(path: &Path, host: &str, created: Timestamp) -> Option<(Timestamp, Ending)> {
     let boot = boot()?;
-    let took = |turn: &Turn| {
-        let from = turn.started.checked_sub(MARGIN).is_ok_and(|from| from <= created);
-        turn.boot == boot && turn.host == host && from && turn.until.is_none_or(|until| created <= until)
+    let took = |run: &Run| {
+        let from = run.started.checked_sub(MARGIN).is_ok_and(|from| from <= created);
+        run.boot == boot && run.host == host && from && run.until.is_none_or(|until| created <= until)
     };
-    read(path).into_iter().rev().find(took).map(|turn| turn.started)
+    let run = read(path).into_iter().rev().find(took)?;
+    Some((run.started, if run.until.is_some() { Ending::Seen } else { Ending::NotSeen }))
 }
 
-fn read(path: &Path) -> Vec<Turn> {
+fn read(path: &Path) -> Vec<Run> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-fn write(file: &File, turns: &[Turn]) {
-    let kept = turns.iter().skip(turns.len().saturating_sub(KEPT));
-    let text: String =
-        kept.filter_map(|turn| serde_json::to_string(turn).ok()).map(|line| format!("{line}\n")).collect();
+fn write(file: &File, runs: &[Run]) {
+    let kept = runs.iter().skip(runs.len().saturating_sub(KEPT));
+    let text: String = kept.filter_map(|run| serde_json::to_string(run).ok()).map(|line| format!("{line}\n")).collect();
     // A line that is torn is not read.
     let _ = file.set_len(0).and_then(|()| file.write_all_at(text.as_bytes(), 0));
 }
@@ -98,9 +105,9 @@ mod tests {
         let file = File::create(&path).unwrap();
         let after = |seconds| Timestamp::now().checked_add(Duration::from_secs(seconds)).unwrap();
         begin(&path, &file);
-        assert!(died(&path, &host, Timestamp::now()).is_some(), "killed together with claimctl");
+        assert!(at(&path, &host, Timestamp::now()).is_some_and(|(_, ending)| ending == Ending::NotSeen));
         end(&path, &file, true);
-        assert_eq!(died(&path, &host, Timestamp::now()), None, "ended by itself");
+        assert_eq!(at(&path, &host, Timestamp::now()), None, "ended by itself");
         begin(&path, &file);
         end(&path, &file, false);
         let killed = Timestamp::now();
@@ -109,13 +116,13 @@ mod tests {
         end(&path, &file, true);
         let read = std::fs::read_to_string(&path).unwrap();
         assert_eq!(read.lines().count(), 1, "{read}");
-        let started = serde_json::from_str::<Turn>(&read).unwrap().started;
-        assert_eq!(died(&path, &host, started), Some(started));
-        assert_eq!(died(&path, "elsewhere", started), None);
-        assert_eq!(died(&path, &host, after(60)), None, "taken after it had died");
-        assert_eq!(died(&path, &host, killed.checked_sub(Duration::from_secs(60)).unwrap()), None, "taken before");
+        let started = serde_json::from_str::<Run>(&read).unwrap().started;
+        assert_eq!(at(&path, &host, started), Some((started, Ending::Seen)));
+        assert_eq!(at(&path, "elsewhere", started), None);
+        assert_eq!(at(&path, &host, after(60)), None, "taken after it had died");
+        assert_eq!(at(&path, &host, killed.checked_sub(Duration::from_secs(60)).unwrap()), None, "taken before");
         std::fs::write(&path, read.replace("\"boot\":\"", "\"boot\":\"another-")).unwrap();
-        assert_eq!(died(&path, &host, started), None, "of another boot");
+        assert_eq!(at(&path, &host, started), None, "of another boot");
         (0..20).for_each(|_| begin(&path, &file));
         assert_eq!(super::read(&path).len(), KEPT);
     }
