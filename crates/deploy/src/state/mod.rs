@@ -12,6 +12,7 @@ mod restore;
 mod shown_state;
 mod store;
 pub mod terraform_runs;
+mod told;
 mod unlock;
 mod versions;
 
