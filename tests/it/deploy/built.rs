@@ -47,6 +47,6 @@ fn where_nothing_can_be_built_an_artifact_has_to_be_named() {
     let outside = site.run("deploy claim-check --env dev --yes").fails_with(2, "there is no Cargo package");
     outside.says("or name an artifact of claim-recorder").says("--artifact ARTIFACT");
     let unknown = in_the_repository(&site, "deploy fan-out --env dev --yes").fails_with(5, "there is no handler");
-    unknown.says("or name an artifact of event-logger: --artifact");
+    unknown.says("or name an artifact of event-logger").says("--artifact ARTIFACT");
     assert!(site.root.cloud.is_empty());
 }
