@@ -22,7 +22,7 @@ What is being said:
   claimctl local logs --lines 5 --follow")]
 pub struct Args {
     /// So many of the last lines
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = values::number::<usize>(1..))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = values::number::<usize>(..))]
     lines: usize,
     /// Go on as lines come, until Ctrl-C; always text
     #[arg(short, long)]
