@@ -11,13 +11,14 @@ use crate::session::{Session, TargetArgs};
 
 /// Stop the sandbox, or take stacks out of it
 ///
-/// Without a name, the sandbox stops. What is in the buckets of a stack is deleted with it. When the sandbox stops, everything in it is gone.
+/// Without a name, the sandbox stops, and everything in it is gone. What is in the buckets of a stack is deleted with
+/// it. Neither asks: what is in the sandbox can be made again.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Stop it, after a question:
+Stop it:
   claimctl local down
-Only take a stack out of it, without a question:
-  claimctl local down claim-check --yes")]
+Only take a stack out of it:
+  claimctl local down claim-check")]
 pub struct Args {
     /// The stacks to take away
     #[arg(value_name = "STACK")]
