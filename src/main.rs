@@ -8,14 +8,13 @@ use claimctl::{completion, output};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::exit::Exit;
-use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     if completion::answer() {
         return ExitCode::SUCCESS;
     }
-    let cli = Cli::parse();
+    let cli = cli::parse();
     let cancel = Cancel::default();
     let ended = match Ctx::new(cli.options(), cancel.clone(), cli::takes_target) {
         Ok(ctx) => run(cli, &ctx).inspect_err(|error| output::print_error(error, |hint| ctx.hint(hint))),

@@ -12,12 +12,19 @@ use crate::context::Ctx;
 use crate::output::{Failure, Outcome, Page, Report, Table, report, write_stderr};
 use crate::session::{Session, TargetArgs};
 
-/// Make or converge an environment's Terraform state bucket, lock table and artifact bucket
+/// Make an environment's state bucket, lock table, artifact bucket
 ///
-/// Looks first, shows what differs, asks, and does it step by step; a run that was killed is continued by the next.
+/// Terraform keeps its state and its lock there, and Lambda finds its code. Looks first, shows what differs, asks, and does it step by step; a run that was killed is continued by the next.
 /// What is there is adopted: what is missing is added, nothing is loosened, and foreign policy statements, lifecycle
 /// rules and tags stay. Terraform's backend configuration is written to terraform/backends/ENV.s3.tfbackend.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What differs, without a change:
+  claimctl bootstrap --env dev --check
+Make what is missing:
+  claimctl bootstrap --env dev
+The permissions that this takes:
+  claimctl bootstrap --env dev --print-policy")]
 pub struct Args {
     /// Only look: exit 8 with what differs
     #[arg(long, conflicts_with_all = ["dry_run", "destroy"])]
@@ -25,20 +32,24 @@ pub struct Args {
     /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
-    /// The state bucket, made or adopted [default: PROJECT-tfstate-ACCOUNT-REGION]
-    #[arg(long, value_name = "NAME")]
+    /// The state bucket [default: PROJECT-tfstate-ACCOUNT-REGION]
+    #[arg(long, value_name = "BUCKET")]
     state_bucket: Option<String>,
-    /// The lock table, made or adopted [default: PROJECT-tflock]
-    #[arg(long, value_name = "NAME")]
+    /// The lock table [default: PROJECT-tflock]
+    #[arg(long, value_name = "TABLE")]
     lock_table: Option<String>,
-    /// Encrypt the state bucket and the lock table with this KMS key: an ARN, an id or alias/NAME
+    /// Encrypt state bucket and lock table with this KMS key
+    ///
+    /// An ARN, an id or alias/NAME.
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
-    /// Take all of it down again, for test accounts; refused while a state lists resources
+    /// Take all of it down again, for test accounts
+    ///
+    /// Refused while a state lists resources.
     #[arg(long)]
     destroy: bool,
-    /// The state bucket's name, typed here where there is no terminal to type it on
-    #[arg(long, value_name = "NAME", requires = "destroy")]
+    /// The state bucket's name, if no terminal asks for it
+    #[arg(long, value_name = "BUCKET", requires = "destroy")]
     confirm: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,

@@ -14,11 +14,19 @@ use crate::output::{Outcome, Page, Report, Table, report};
 use crate::sandbox::Sandbox;
 use crate::stacks::{self, Stack};
 
-/// Play the whole story of a stack in a private sandbox: package, deploy, give it work, prove that nothing was lost
+/// Play the whole story of a stack in a private sandbox
 ///
-/// Needs the repository (it builds the handlers), Rust and Python. Leaves nothing running and nothing on disk but the
-/// built artifacts and the cached virtual environment.
+/// Packaged, deployed, given work, and the proof that nothing was lost. Needs the repository (it builds the handlers),
+/// Rust and Python. Leaves nothing running and nothing on disk but the built artifacts and the cached virtual
+/// environment.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The whole story, and nothing is left behind:
+  claimctl demo
+The same, and the sandbox is left up to look around in:
+  claimctl demo --keep
+The stories there are:
+  claimctl demo --list")]
 pub struct Args {
     /// The stack whose story is played
     #[arg(value_name = "STACK", default_value = stacks::DEFAULT, value_parser = values::stack())]

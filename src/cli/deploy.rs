@@ -18,10 +18,19 @@ use crate::session::{Session, TargetArgs};
 /// each resource is named. The first Ctrl-C lets Terraform finish what is in flight and save its state. What IAM has to
 /// allow is the deploy role that terraform/global makes.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+See the plan, say yes, and it is there:
+  claimctl deploy claim-check --env dev
+Settings only, with the code that is deployed already:
+  claimctl deploy claim-check --env prod --artifact deployed
+Exactly the plan that was reviewed:
+  claimctl deploy claim-check --env prod --plan-file prod.tfplan")]
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,
-    /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
+    /// The functions' code: sha256:HEX, a zip, or deployed
+    ///
+    /// Without it, the code is built from the repository.
     #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]
     artifact: Option<ArtifactFrom>,
     /// Apply this plan of claimctl plan, and remove it

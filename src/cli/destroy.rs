@@ -15,6 +15,11 @@ use crate::session::{Session, TargetArgs};
 /// were shown and agreed to; a run that was stopped is gone on with by the same command. A stack with deletion
 /// protection has to be deployed without it first.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be lost:
+  claimctl destroy claim-check --env dev --dry-run
+Although the table holds data:
+  claimctl destroy claim-check --env dev --allow-destroy module.table")]
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,

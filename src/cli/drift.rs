@@ -18,13 +18,18 @@ use crate::session::{Session, TargetArgs};
 /// Over all environments. Each is a Terraform with a provider of some hundred MiB.
 const CONCURRENCY: usize = 3;
 
-/// Find what was changed behind Terraform's back: exit 8 with what differs
+/// Find what was changed behind Terraform's back
 ///
-/// Reads every resource and compares it with the state; nothing is changed, the state neither. --all without --env looks
+/// Exits 8 with what differs. Reads every resource and compares it with the state; nothing is changed, the state neither. --all without --env looks
 /// at every stack in every environment of claimctl.toml. What could not be looked at is listed, and the exit code is 3
 /// then: it may have drifted too. To bring the state up to what is there: claimctl deploy --refresh-only; to bring what
 /// is there back: claimctl deploy.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+One stack:
+  claimctl drift claim-check --env prod
+Every stack in every environment:
+  claimctl drift --all")]
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,

@@ -6,6 +6,7 @@ use claimctl_core::time;
 use claimctl_core::units::{count, local_time};
 use serde::Serialize;
 
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 
@@ -14,15 +15,22 @@ use crate::output::{Outcome, Page, Report, Table, report};
 /// Every change that was authorized is logged when it begins and when it ends, newest last. One without an end is
 /// still at work, or was killed. Credentials in command lines are not logged.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+This week:
+  claimctl log --since 7d
+In one environment:
+  claimctl log --env prod --limit 10")]
 pub struct Args {
     /// Only changes in this environment
     #[arg(short, long, value_name = "ENV")]
     env: Option<String>,
-    /// Only changes since: a time (2026-01-31T12:00Z) or an age (2h, 7d)
-    #[arg(long, value_name = "TIME|AGE", value_parser = time::parse_moment)]
+    /// Only changes since: 2026-01-31T12:00Z, 2h, 7d
+    ///
+    /// A time or an age.
+    #[arg(long, value_name = "TIME", value_parser = time::parse_moment)]
     since: Option<jiff::Timestamp>,
     /// At most so many, the newest
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = values::number::<usize>(1..))]
     limit: usize,
 }
 

@@ -18,6 +18,11 @@ use crate::session::{Session, TargetArgs};
 /// Reads the state, which wants the right to read it; the surface alone, by which verbs know their logical names, is
 /// in an object beside it. Sensitive values are masked.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+All outputs:
+  claimctl output claim-check --env dev
+One of them, for a script:
+  claimctl output claim-check claimctl --env dev --output json")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]

@@ -19,16 +19,25 @@ use crate::session::{Session, TargetArgs};
 /// Checks account, region and workspace, initialises Terraform where something changed, and reads Terraform's own plan:
 /// for each change the attributes, old and new, secrets masked, and what forces a replacement. Nothing is changed.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would change:
+  claimctl plan claim-check --env dev
+For a pull request; to be applied as it is later:
+  claimctl plan claim-check --env prod --plan-file prod.tfplan --markdown plan.md")]
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,
-    /// Keep the plan, to be applied by claimctl deploy --plan-file; holds secrets
+    /// Keep the plan, for deploy --plan-file; it holds secrets
     #[arg(long, value_name = "FILE")]
     plan_file: Option<PathBuf>,
-    /// Write the plan, or why there is none, as Markdown as well: for a comment on a pull request
+    /// Write the plan as Markdown as well, for a pull request
+    ///
+    /// Or why there is none.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
+    /// The functions' code: sha256:HEX, a zip, or deployed
+    ///
+    /// Without it, the code is built from the repository.
     #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]
     artifact: Option<ArtifactFrom>,
     /// Only bring the state up to what is there

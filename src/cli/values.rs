@@ -1,5 +1,8 @@
 //! Values of flags that are one of a few, with what each means.
 
+use std::ops::RangeBounds;
+
+use claimctl_core::units::parse_number_in;
 use claimctl_deploy::project::{Architecture, Locking};
 use claimctl_queues::dlq::replay::OnRecorded;
 use claimctl_queues::journal::State;
@@ -24,6 +27,17 @@ const ON_RECORDED: &[Choice<OnRecorded>] = &[
     ("delete", "Delete it: nothing is left to do for it", OnRecorded::Delete),
     ("send", "Send it all the same; a handler that works as promised changes nothing", OnRecorded::Send),
 ];
+
+/// A number of items, in the words of every range.
+pub fn number<T>(range: impl RangeBounds<u64> + Clone + Send + Sync + 'static) -> impl TypedValueParser<Value = T>
+where
+    T: TryFrom<u64> + Clone + Send + Sync + 'static,
+{
+    move |text: &str| {
+        let number = parse_number_in(text, range.clone())?;
+        T::try_from(number).map_err(|_| format!("{number} is too large"))
+    }
+}
 
 pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
     one_of(ARCHITECTURES)

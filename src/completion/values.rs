@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use claimctl_claim::s3_url::S3Url;
 use claimctl_claim::surface::{Surface, Surfaces};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::context::Paths;
 use claimctl_deploy::terraform;
 use claimctl_queues::journal::Journal;
 use clap_complete::CompletionCandidate;
+use clap_complete::engine::{PathCompleter, ValueCompleter};
 
 use crate::config::{self, Config, LOCAL};
 use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
@@ -22,6 +24,8 @@ pub enum Kind {
     Stack,
     Flow,
     Bucket,
+    /// A bucket by its real name, as `s3://BUCKET/`.
+    S3Url,
     Topic,
     Queue,
     Table,
@@ -56,6 +60,22 @@ impl Kind {
             .map(|(name, what)| CompletionCandidate::new(name).help(Some(what.into())))
             .collect()
     }
+}
+
+/// Paths, and `s3://` with the buckets that were seen last: what `upload` takes.
+pub fn paths_and_buckets(typed: &OsStr) -> Vec<CompletionCandidate> {
+    // bash breaks words at colons, and wants what stands behind the last one.
+    let words: Vec<_> = std::env::args_os().collect();
+    let is_broken = words.len() > 3 && words[words.len() - 3] == "s3" && words[words.len() - 2] == ":";
+    let broken_off = if is_broken { "s3:" } else { "" };
+    let mut found = if is_broken { Vec::new() } else { PathCompleter::any().stdio().complete(typed) };
+    found.extend(Kind::S3Url.like(&OsString::from_iter([OsStr::new(broken_off), typed])).into_iter().filter_map(
+        |url| {
+            let rest = url.get_value().to_str()?.strip_prefix(broken_off)?;
+            Some(CompletionCandidate::new(rest.to_owned()).help(url.get_help().cloned()))
+        },
+    ));
+    found
 }
 
 /// What is known on this machine about the environment that the typed line names.
@@ -105,6 +125,7 @@ impl Known {
             }
             Kind::Flow => self.of_stacks(|surface| surface.flows.iter().map(|flow| flow.name.as_str()).collect()),
             Kind::Bucket => self.of_stacks(|surface| surface.buckets.keys().map(String::as_str).collect()),
+            Kind::S3Url => self.s3_urls(),
             Kind::Topic => self.of_stacks(|surface| surface.topics.keys().map(String::as_str).collect()),
             Kind::Queue => self.of_stacks(|surface| surface.queues.keys().map(String::as_str).collect()),
             Kind::Table => self.of_stacks(|surface| surface.tables.keys().map(String::as_str).collect()),
@@ -116,6 +137,16 @@ impl Known {
             }
             Kind::Run => self.runs().unwrap_or_default(),
         }
+    }
+
+    fn s3_urls(&self) -> BTreeMap<String, String> {
+        let buckets = self.surfaces.0.iter().flat_map(|surface| {
+            surface.buckets.iter().map(move |(logical, bucket)| {
+                let url = S3Url { bucket: &bucket.name, key: "" };
+                (url.to_string(), format!("{logical} of stack {}", surface.stack))
+            })
+        });
+        buckets.collect()
     }
 
     fn runs(&self) -> Option<BTreeMap<String, String>> {

@@ -18,13 +18,13 @@ pub struct TargetArgs {
     #[arg(short, long, env = config::ENV, hide_env_values = true, value_name = "ENV")]
     pub env: Option<String>,
     /// A profile of the AWS configuration; without --env: AWS without an environment
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub profile: Option<String>,
     /// An AWS region; without --env: AWS without an environment
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", hide_short_help = true)]
     pub region: Option<String>,
     /// Send every call to this endpoint, for emulators and S3-compatible stores
-    #[arg(long, env = ENDPOINT, hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = ENDPOINT, hide_env_values = true, value_name = "URL", hide_short_help = true)]
     pub endpoint_url: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use crate::output::{Page, write_stderr};
 /// Shared by the verbs that a workflow runs behind an approval.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConfirmArgs {
-    /// The name of a protected environment, typed here where there is no terminal to type it on
+    /// A protected environment's name, if no terminal asks for it
     #[arg(long = "confirm", value_name = "ENV")]
     pub name: Option<String>,
 }

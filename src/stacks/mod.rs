@@ -58,9 +58,9 @@ impl fmt::Debug for dyn Stack + '_ {
     }
 }
 
-/// The variables of all stacks, for the help.
+/// The variables of all stacks, for the help of the flag that sets them.
 pub fn help() -> String {
-    let mut help = String::from("Variables, named as in Terraform:");
+    let mut help = String::from("A variable of a stack, by its name in Terraform; may be repeated\n");
     for stack in ALL {
         for variable in stack.variables() {
             let Variable { name, default, summary, .. } = variable;

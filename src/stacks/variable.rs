@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use claimctl_core::error::{Error, Result};
-use claimctl_core::units::duration;
 use claimctl_core::{nearest, time};
 
 use super::Stack;
@@ -38,8 +38,8 @@ impl Variable {
         match &self.kind {
             Kind::OneOf(words) => words.join(" or "),
             Kind::Seconds(range) => {
-                let shown = |seconds: u64| duration(std::time::Duration::from_secs(seconds));
-                format!("a number of seconds or a duration, from {} to {}", shown(*range.start()), shown(*range.end()))
+                let shown = |seconds: u64| time::typed(Duration::from_secs(seconds));
+                format!("a duration from {} to {}", shown(*range.start()), shown(*range.end()))
             }
         }
     }
@@ -49,8 +49,8 @@ impl Variable {
         match &self.kind {
             Kind::OneOf(words) => words.contains(&typed).then(|| typed.to_owned()),
             Kind::Seconds(range) => {
-                let length = time::parse_duration(typed).ok().filter(|length| length.subsec_nanos() == 0)?;
-                range.contains(&length.as_secs()).then(|| length.as_secs().to_string())
+                let range = Duration::from_secs(*range.start())..=Duration::from_secs(*range.end());
+                time::parse_seconds_in(typed, range).ok().map(|length| length.as_secs().to_string())
             }
         }
     }
@@ -123,7 +123,7 @@ mod tests {
         }
         for wrong in ["0", "1500ms", "12h1s", "-1", "", "soon"] {
             let error = claim_check(&[&format!("visibility_timeout={wrong}")]).unwrap_err();
-            assert!(error.advice().contains("from 1.0s to 12h 0m"), "{wrong}: {}", error.advice());
+            assert!(error.advice().contains("from 1s to 12h"), "{wrong}: {}", error.advice());
         }
     }
 

@@ -294,7 +294,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_received() {
     queue.drain(&project, "o", "--until-empty --keep").run().exits(2);
     queue.drain(&project, "o", "--visibility-timeout 13h").run().exits(2);
     queue.drain(&project, "o", "--limit 0").run().exits(2);
-    queue.drain(&project, "o", "--rotate-size 0").run().exits(2).says("a file of a series has at least 64 KiB");
+    queue.drain(&project, "o", "--rotate-size 0").run().exits(2).says("it must be at least 64KiB");
     queue.drain(&project, "o", "--rotate-size 63KiB").run().exits(2);
     project.run(ACCOUNT, "queue drain asked --env dev --yes").exits(2);
     assert!(!project.path().join("o").exists());

@@ -3,6 +3,7 @@
 pub mod envelope;
 pub mod key;
 pub mod record;
+pub mod s3_url;
 pub mod sequencer;
 pub mod surface;
 pub mod synthetic;

@@ -188,6 +188,18 @@ impl Surfaces {
         })
     }
 
+    /// The real name of a bucket by logical name, real name or ARN; it may be one that no stack knows.
+    pub fn bucket_name(&self, name: &str) -> Result<String> {
+        let name = in_arn(name, ":::");
+        Ok(self.bucket(name)?.map_or_else(|| name.to_owned(), |found| found.item.name.clone()))
+    }
+
+    /// The real name of a table by logical name, real name or ARN; it may be one that no stack knows.
+    pub fn table_name(&self, name: &str) -> Result<String> {
+        let name = in_arn(name, ":table/");
+        Ok(self.table(name)?.map_or_else(|| name.to_owned(), |found| found.item.name.clone()))
+    }
+
     pub fn function(&self, name: &str) -> Result<Option<Found<'_, Function>>> {
         self.find("function", name, |surface| {
             let functions = surface.functions.iter();
@@ -237,6 +249,11 @@ impl Surfaces {
     }
 }
 
+/// The name behind `mark` where it is an ARN: `:::` of a bucket, `:table/` of a table. Else the name itself.
+pub fn in_arn<'a>(name: &'a str, mark: &str) -> &'a str {
+    name.strip_prefix("arn:").and_then(|arn| arn.split_once(mark)).map_or(name, |arn| arn.1)
+}
+
 /// The real name inside an ARN or a queue URL.
 fn last_part(real: &str) -> &str {
     real.rsplit(['/', ':']).next().unwrap_or(real)
@@ -276,6 +293,24 @@ mod tests {
         let error = Surfaces(vec![surface("one"), surface("two")]).queue("claims").unwrap_err();
         assert_eq!(error.to_string(), "queue \"claims\" is ambiguous: one/claims, two/claims");
         assert_eq!(error.kind(), claimctl_core::error::Kind::Usage);
+    }
+
+    #[test]
+    fn buckets_and_tables_are_named_by_arn_too() {
+        let surfaces = Surfaces(vec![
+            Surface::parse(
+                r#"{"version":1,"stack":"s","environment":"dev","region":"r","account":"a",
+                "buckets":{"payload":{"name":"b"}},"tables":{"claims":{"name":"t","partition_key":"claim_id"}}}"#,
+            )
+            .unwrap(),
+        ]);
+        for name in ["payload", "s/payload", "b", "arn:aws:s3:::b"] {
+            assert_eq!(surfaces.bucket_name(name).unwrap(), "b", "{name}");
+        }
+        for name in ["claims", "t", "arn:aws:dynamodb:us-east-1:111111111111:table/t"] {
+            assert_eq!(surfaces.table_name(name).unwrap(), "t", "{name}");
+        }
+        assert_eq!(surfaces.table_name("other").unwrap(), "other", "no stack has to know it");
     }
 
     #[test]

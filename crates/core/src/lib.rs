@@ -24,6 +24,8 @@ pub mod private_files;
 #[cfg(feature = "machine")]
 pub mod progress;
 #[cfg(feature = "machine")]
+mod range;
+#[cfg(feature = "machine")]
 pub mod redact;
 #[cfg(feature = "machine")]
 pub mod spool;

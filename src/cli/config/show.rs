@@ -13,6 +13,11 @@ use crate::session::TargetArgs;
 
 /// Show every value that holds, and where it came from
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What holds, and why:
+  claimctl config show
+What would hold for an environment:
+  claimctl config show --env prod")]
 pub struct Args {
     #[command(flatten)]
     target: TargetArgs,

@@ -21,12 +21,19 @@ use crate::session::{Session, TargetArgs};
 /// Reasons that a table shows; the JSON form has all of them.
 const SHOWN: usize = 10;
 
-/// List dead-letter queues: sources, depth, and when the first letter is gone
+/// List dead-letter queues: sources, depth, first loss
 ///
-/// SQS deletes a letter when its queue's retention is over, counted from when the message was first sent. Without a
-/// look that moment is an interval; --look receives every letter and gives it back, as queue peek does, and makes it
-/// exact. Who loses a letter first comes first.
+/// SQS deletes a message when its queue's retention is over, counted from when it was first sent. Without a look that
+/// moment is an interval; --look receives every dead letter and gives it back, as queue peek does, and makes it exact.
+/// The queue that loses a message first comes first.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Whose dead letters there are, and when the first are gone:
+  claimctl dlq ls
+What the handlers said of them:
+  claimctl dlq ls claims-dlq --why
+Every dead-letter queue of the account:
+  claimctl dlq ls --all --env prod")]
 pub struct Args {
     /// Only these: logical names, real names, URLs or ARNs
     #[arg(value_name = "QUEUE", conflicts_with = "all")]
@@ -34,13 +41,15 @@ pub struct Args {
     /// Every dead-letter queue of the account, not only those of the deployed stacks
     #[arg(long)]
     all: bool,
-    /// Look at the letters: the countdown becomes exact for what was seen
+    /// Look at the messages: the countdown becomes exact for what was seen
     #[arg(long)]
     look: bool,
-    /// Group the letters by the handler's error, read from its logs; looks at the letters
+    /// Look, and group the messages by the handler's error, read from its logs
     #[arg(long)]
     why: bool,
-    /// Look even at a queue that is no dead-letter queue, or whose redrive policy allows two receives or fewer
+    /// Look even where maxReceiveCount is 2 or less, or it is no dead-letter queue
+    ///
+    /// A look is a receive: where the redrive policy allows so few, it may move messages to a dead-letter queue.
     #[arg(long)]
     force: bool,
     #[command(flatten)]

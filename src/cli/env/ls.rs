@@ -19,11 +19,16 @@ const CONCURRENCY: usize = 8;
 
 /// List the environments
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What is declared:
+  claimctl env ls
+Whose account each one leads to:
+  claimctl env ls --check")]
 pub struct Args {
-    /// Ask STS whose account each environment leads to; without it, nothing is called
+    /// Ask STS whose account each one leads to; nothing is called otherwise
     #[arg(long)]
     check: bool,
-    /// Send every call to this endpoint, for emulators
+    /// Send every call to this endpoint, for emulators and S3-compatible stores
     #[arg(long, env = "AWS_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
     endpoint_url: Option<String>,
 }

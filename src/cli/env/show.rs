@@ -17,10 +17,15 @@ use crate::output::{Failure, Outcome, Page, Report, Table, report};
 use crate::sandbox;
 use crate::session::{Session, TargetArgs};
 
-/// Show one environment: its account, who the credentials belong to, and where they come from
+/// Show one environment: its account, and whose the credentials are
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The one that is chosen:
+  claimctl env show
+Who am I there?:
+  claimctl env show prod")]
 pub struct Args {
-    /// The environment; the one that is chosen otherwise when left out
+    /// The environment; without it, the one that a verb would use
     #[arg(value_name = "ENV", conflicts_with = "env")]
     environment: Option<String>,
     #[command(flatten)]

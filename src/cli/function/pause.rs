@@ -20,6 +20,11 @@ use crate::session::Session;
 /// Its event source mappings are disabled: messages wait in the queue, and are lost if they wait longer than its
 /// retention. The journal keeps it in mind, and every command says so until function resume.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be changed:
+  claimctl function pause claim-recorder --dry-run
+Let messages wait in the queue:
+  claimctl function pause claim-recorder")]
 pub struct Args {
     #[command(flatten)]
     pub on: FunctionArgs,

@@ -19,6 +19,11 @@ use crate::session::Session;
 ///
 /// Its disabled event source mappings are enabled, whoever disabled them.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be changed:
+  claimctl function resume claim-recorder --dry-run
+Go on:
+  claimctl function resume claim-recorder")]
 pub struct Args {
     #[command(flatten)]
     pub on: FunctionArgs,

@@ -18,23 +18,30 @@ use crate::output::{Outcome, Page, Report, prompt, report};
 ///
 /// On a terminal and without flags, asks. A Terraform backend that is found here can be adopted.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Be asked:
+  claimctl init
+Without questions:
+  claimctl init --project claim-check --environment dev=eu-west-1:111111111111")]
 pub struct Args {
-    /// The first part of every resource name; the folder's name by default
+    /// The first part of resource names; the folder's by default
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
-    /// An environment: its region and, for the account guard, its account; may be repeated
+    /// An environment; may be repeated
+    ///
+    /// Its name and region and, for the account guard, its account.
     #[arg(long, value_name = "NAME=REGION[:ACCOUNT]", value_parser = environment)]
     environment: Vec<NewEnvironment>,
     /// The AWS profile of an environment; may be repeated
     #[arg(long, value_name = "ENV=PROFILE", value_parser = pair)]
     profile: Vec<(String, String)>,
-    /// An environment in which changes want its name typed; may be repeated
+    /// An environment whose name changes want typed; may be repeated
     #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
     protected: Vec<String>,
     /// How Terraform's state is locked
     #[arg(long, value_name = "HOW", value_parser = values::locking())]
     locking: Option<Locking>,
-    /// Adopt the Terraform backend that is found here, for this environment
+    /// Adopt the Terraform backend found here, for this environment
     #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
     adopt: Option<String>,
 }

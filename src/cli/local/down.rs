@@ -9,10 +9,15 @@ use crate::output::{Outcome, Page, Report, report};
 use crate::sandbox::{Removed, Sandbox, Stopped};
 use crate::session::{Session, TargetArgs};
 
-/// Take stacks out of the sandbox, with all that they hold; without a name, stop the sandbox
+/// Stop the sandbox, or take stacks out of it
 ///
-/// What is in the buckets of a stack is deleted with it. When the sandbox stops, everything in it is gone.
+/// Without a name, the sandbox stops. What is in the buckets of a stack is deleted with it. When the sandbox stops, everything in it is gone.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Stop it, after a question:
+  claimctl local down
+Only take a stack out of it, without a question:
+  claimctl local down claim-check --yes")]
 pub struct Args {
     /// The stacks to take away
     #[arg(value_name = "STACK")]

@@ -20,17 +20,22 @@ use crate::stacks::{self, Stack};
 ///
 /// Run again with other variables, a stack changes to what is asked for and keeps what it holds.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = stacks::help())]
+#[command(after_long_help = "\
+With the handler of this repository:
+  claimctl local up
+Failures are tried again after a second:
+  claimctl local up --var visibility_timeout=1")]
 pub struct Args {
     /// The stacks to bring up
     #[arg(value_name = "STACK", default_value = stacks::DEFAULT, value_parser = values::stack())]
     stacks: Vec<&'static dyn Stack>,
     /// A variable of a stack, by its name in Terraform; may be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", long_help = stacks::help())]
     var: Vec<String>,
-    /// A handler to deploy, as a zip for this machine; without it, it is built from the repository you are in. With the
-    /// handler's name in front where there are several
-    #[arg(long, value_name = "[HANDLER=]ZIP")]
+    /// A handler to deploy, as a zip for this machine; may be repeated
+    ///
+    /// Without it, it is built from the repository you are in. With the handler's name in front where there are several.
+    #[arg(long, value_name = "[HANDLER=]FILE")]
     artifact: Vec<String>,
 }
 
@@ -79,7 +84,7 @@ async fn artifacts(args: &Args, ctx: &Ctx, config: &Config, chosen: &[&dyn Stack
     artifacts.values_mut().for_each(|zip| *zip = ctx.working_directory.join(&zip));
     let missing: Vec<_> = handlers.into_iter().filter(|handler| !artifacts.contains_key(*handler)).collect();
     if !missing.is_empty() {
-        let no_handler = |error: Error| error.hint("or give the handler as a zip: claimctl local up --artifact ZIP");
+        let no_handler = |error: Error| error.hint("or give the handler as a zip: claimctl local up --artifact FILE");
         let repository = Repository::find(ctx, &config.project()).await.map_err(no_handler)?;
         let built = sandbox::build(ctx, &repository, &missing, &repository.sandbox_artifacts()).await?;
         artifacts.extend(built.into_iter().map(|artifact| (artifact.handler, artifact.path)));
@@ -87,7 +92,7 @@ async fn artifacts(args: &Args, ctx: &Ctx, config: &Config, chosen: &[&dyn Stack
     Ok(artifacts)
 }
 
-/// What was typed as `[HANDLER=]ZIP`. A path may hold an equals sign too.
+/// What was typed as `[HANDLER=]FILE`. A path may hold an equals sign too.
 fn named(typed: &[String], handlers: &[&str]) -> Result<Artifacts> {
     let mut artifacts = Artifacts::new();
     for text in typed {
@@ -96,7 +101,7 @@ fn named(typed: &[String], handlers: &[&str]) -> Result<Artifacts> {
             (_, [only]) => (*only, text.as_str()),
             _ => {
                 return Err(Error::usage(format!("--artifact {text:?} does not say which handler it is"))
-                    .hint(format!("name it, --artifact HANDLER=ZIP: {}", handlers.join(", "))));
+                    .hint(format!("name it, --artifact HANDLER=FILE: {}", handlers.join(", "))));
             }
         };
         artifacts.insert(handler.to_owned(), zip.into());

@@ -15,10 +15,15 @@ use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::sandbox;
 
-/// Build handlers for Lambda and pack each into a zip that is named by its digest
+/// Build handlers for Lambda, each into a zip named by its digest
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Every handler, for this machine:
+  claimctl package build
+One, for the processor that Lambda runs it on:
+  claimctl package build claim-recorder --arch arm64")]
 pub struct Args {
-    /// Handlers, by binary or by function of claimctl.toml; all of them by default
+    /// Binaries, or functions of claimctl.toml; all of them by default
     #[arg(value_name = "HANDLER")]
     handlers: Vec<String>,
     /// The processor to build for; this machine's by default

@@ -11,20 +11,25 @@ use crate::session::{Session, TargetArgs};
 
 /// List queues with their depth
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The queues of the deployed stacks:
+  claimctl queue ls
+Every queue of the account whose name begins so:
+  claimctl queue ls --prefix orders-")]
 pub struct Args {
     /// Only these: logical names, real names, URLs or ARNs
     #[arg(value_name = "QUEUE", conflicts_with_all = ["all", "prefix"])]
     queues: Vec<String>,
+    /// Every queue of the account, not only those of the deployed stacks
+    #[arg(long)]
+    all: bool,
+    /// Every queue of the account whose name begins so
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Every queue of the account, not only those of the deployed stacks
-    #[arg(long)]
-    all: bool,
-    /// Only queues whose name begins so
-    #[arg(long, value_name = "PREFIX")]
-    prefix: Option<String>,
 }
 
 #[derive(Debug, Serialize)]

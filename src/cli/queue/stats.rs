@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::time::parse_duration;
+use claimctl_core::time::parse_duration_in;
 use claimctl_core::units::{duration, local_time};
 use claimctl_queues::stats::{self, Motion, QueueStats, Watch};
 use serde::Serialize;
@@ -21,6 +21,11 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Each queue is followed by its dead-letter queue. SQS counts what is there, not what came and went: the rate is the
 /// net change, what came in less what went out. One sample has no rate; --interval takes two, --watch goes on.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Ten seconds of every queue:
+  claimctl queue stats --interval 10s
+One queue, refreshed until Ctrl-C:
+  claimctl queue stats claims --watch")]
 pub struct Args {
     /// Only these: logical names, real names, URLs or ARNs
     #[arg(value_name = "QUEUE", conflicts_with = "all")]
@@ -28,7 +33,9 @@ pub struct Args {
     /// Every queue of the account, not only those of the deployed stacks
     #[arg(long)]
     all: bool,
-    /// Go on until Ctrl-C: a table that refreshes on a terminal, a JSON line per queue and sample elsewhere
+    /// Go on until Ctrl-C
+    ///
+    /// On a terminal a table that refreshes, elsewhere a JSON line per queue and sample.
     #[arg(short, long)]
     watch: bool,
     /// The time between two samples; 2s with --watch
@@ -42,10 +49,7 @@ pub struct Args {
 
 /// Every sample is a call for each queue, and is paid for.
 fn parse_interval(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        interval if interval >= Duration::from_secs(1) => Ok(interval),
-        _ => Err("a second is the shortest".to_owned()),
-    }
+    parse_duration_in(text, Duration::from_secs(1)..)
 }
 
 #[derive(Debug, Serialize)]

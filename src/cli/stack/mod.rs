@@ -11,6 +11,7 @@ use claimctl_deploy::terraform::{self, Attribute, Change, Summary, Wish};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Page, Table};
 
@@ -26,7 +27,7 @@ pub struct StackArgs {
     /// Stacks of terraform/stacks, or global
     #[arg(value_name = "STACK", required_unless_present = "all")]
     pub stacks: Vec<String>,
-    /// Every stack of terraform/stacks, in the order of their dependencies
+    /// Every stack, in the order of their dependencies
     #[arg(long, conflicts_with = "stacks")]
     pub all: bool,
 }
@@ -56,7 +57,7 @@ pub struct PlanArgs {
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub variables: Vec<String>,
     /// Resources at a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = values::number::<u16>(1..=256))]
     pub parallelism: Option<u16>,
     /// More arguments of terraform plan
     #[arg(last = true, value_name = "EXTRA")]

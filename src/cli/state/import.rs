@@ -15,11 +15,17 @@ use crate::session::{ConfirmArgs, Session, TargetArgs};
 /// this command. Only the state changes. An address that is in the state already stays as it is, so that the same
 /// command can be typed again. What IAM has to allow is the deploy role that terraform/global makes.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What a run that was killed has made:
+  claimctl state import claim-check aws_sqs_queue.claims https://sqs.eu-west-1.amazonaws.com/111111111111/claims --env dev
+  claimctl state import global aws_iam_role.deploy deploy --env dev --dry-run")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]
     stack: String,
-    /// Where it belongs in the configuration, and the ID that its provider imports it by; more pairs may follow
+    /// Where it belongs, and what its provider imports it by
+    ///
+    /// More pairs may follow.
     #[arg(value_names = ["ADDRESS", "ID"], required = true, num_args = 2..)]
     resources: Vec<String>,
     /// Only check and show what would be imported

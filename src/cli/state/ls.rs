@@ -19,6 +19,11 @@ use crate::session::{Session, TargetArgs};
 /// Of every workspace, because environments may share a bucket: also of workspaces that are no environment of
 /// claimctl.toml, and of stacks that the repository does not have, and says so. Only the first bytes of each are read.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What Terraform keeps there:
+  claimctl state ls --env dev
+As JSON:
+  claimctl state ls --env dev --output json")]
 pub struct Args {
     #[command(flatten)]
     policy: PolicyArgs,

@@ -18,6 +18,11 @@ use crate::session::{Session, TargetArgs};
 ///
 /// A state holds secrets in clear text: a file is readable for its owner only, and there whole or not at all.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The current one:
+  claimctl state pull claim-check --env dev --to claim-check.tfstate
+The one before:
+  claimctl state pull claim-check --env dev --version-id serial:41 --to before.tfstate")]
 pub struct Args {
     /// A stack, also one that the repository no longer has
     #[arg(value_name = "STACK")]

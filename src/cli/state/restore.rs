@@ -12,12 +12,17 @@ use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, report};
 use crate::session::{ConfirmArgs, Session, TargetArgs};
 
-/// Put an older version of a stack's state in the place of the current one
+/// Put an older version of a state in the place of the current one
 ///
 /// The content of the older one under a later serial, written by Terraform, which takes the lock. Shows what differs,
 /// and asks. Only a state of the same lineage is taken. What was current stays as a version; a state that was deleted
 /// comes back. Only the state changes, and nothing of what it lists: `claimctl plan` then says what differs from it.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be different:
+  claimctl state restore claim-check serial:41 --env dev --dry-run
+What a run could not save:
+  claimctl state restore claim-check --file errored.tfstate --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]
@@ -25,16 +30,22 @@ pub struct Args {
     /// A version id, the beginning of one, or serial:N
     #[arg(value_name = "VERSION", required_unless_present = "file", conflicts_with = "file")]
     version: Option<String>,
-    /// A state in a file: one that was pulled, or Terraform's errored.tfstate, which is removed once it is in the state
+    /// A state in a file: pulled, or Terraform's errored.tfstate
+    ///
+    /// The latter is removed once it is in the state.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
-    /// Also where the bucket keeps no versions, so that the current state is lost
+    /// Also where the bucket keeps no versions
+    ///
+    /// Then the current state is lost.
     #[arg(long)]
     force: bool,
-    /// The lineage of a state that does not say whose it is, typed where nothing else in the bucket knows it
+    /// The lineage of a state that does not say whose it is
+    ///
+    /// Where nothing else in the bucket knows it.
     #[arg(long, value_name = "LINEAGE", requires = "file")]
     lineage: Option<String>,
     #[command(flatten)]

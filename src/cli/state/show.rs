@@ -12,11 +12,16 @@ use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::session::{Session, TargetArgs};
 
-/// Show the resources of a stack's state, or all that it knows of one
+/// Show the resources of a stack's state, or one in full
 ///
 /// With an address, every attribute of the resource, of the instance, or of what is in the module. Terraform reads the
 /// state, because only it knows with the providers' schemas what is a secret: secrets are masked.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The resources of a stack:
+  claimctl state show claim-check --env dev
+All that is known of one:
+  claimctl state show claim-check aws_sqs_queue.claims --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]

@@ -18,11 +18,18 @@ use crate::session::{ConfirmArgs, Session, TargetArgs};
 /// that is at work here keeps its lock: exit 4. Nothing locked is exit 0. Afterwards plan: what the dead run was doing
 /// may be there without being in the state.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Who holds it?:
+  claimctl state unlock claim-check --env dev --dry-run
+Give it back, if that run is dead:
+  claimctl state unlock claim-check --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]
     stack: String,
-    /// Only this lock: the ID that the error about it names; of one that cannot be read, lockfile or table
+    /// Only this lock: the ID that the error about it names
+    ///
+    /// Of one that cannot be read, lockfile or table.
     #[arg(value_name = "LOCK-ID")]
     lock_id: Option<String>,
     /// Only show the lock

@@ -7,6 +7,7 @@ use claimctl_deploy::state::{self, Store, Version};
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::session::{Session, TargetArgs};
@@ -16,12 +17,17 @@ use crate::session::{Session, TargetArgs};
 /// Also of a state that was deleted. Which is current is marked, and where a lineage begins: states of different
 /// lineages have nothing to do with each other. Only the first bytes of each are read.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The newest ones:
+  claimctl state versions claim-check --env dev
+Only three:
+  claimctl state versions claim-check --env dev --limit 3")]
 pub struct Args {
     /// A stack, also one that the repository no longer has
     #[arg(value_name = "STACK")]
     stack: String,
     /// At most so many, the newest
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = values::number::<u32>(1..))]
     limit: u32,
     #[command(flatten)]
     policy: PolicyArgs,

@@ -217,7 +217,7 @@ fn a_variable_that_no_stack_has_or_a_value_that_it_does_not_take_changes_nothing
     let refused = |var: &str| up(&world).args(["--var", var]).run();
     refused("triger=queue").fails_with(2, "no variable \"triger\"").says("did you mean trigger?").says("known: after_");
     refused("trigger=clock").fails_with(2, "trigger cannot be \"clock\"").says("allowed: queue or schedule");
-    refused("visibility_timeout=0").fails_with(2, "visibility_timeout cannot be").says("from 1.0s to 12h");
+    refused("visibility_timeout=0").fails_with(2, "visibility_timeout cannot be").says("from 1s to 12h");
     world.claimctl(["local", "up", "no-such-stack"]).run().exits(2).says("possible values: claim-check");
     world.claimctl(["local", "status"]).run().exits(0).says("is not running");
 }

@@ -35,9 +35,7 @@ impl Setting {
             names.dedup();
         }
         setting.table = match (table, tables.as_slice()) {
-            (Some(named), _) => {
-                Some(surfaces.table(named)?.map_or_else(|| named.to_owned(), |found| found.item.name.clone()))
-            }
+            (Some(named), _) => Some(surfaces.table_name(named)?),
             (None, [only]) => Some(only.clone()),
             (None, []) => None,
             (None, several) => {

@@ -28,6 +28,7 @@ use claimctl_queues::{Queue, look, resolve};
 use super::QueueArgs;
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, report};
 use crate::session::{Session, TargetArgs};
@@ -37,6 +38,13 @@ use crate::session::{Session, TargetArgs};
 /// Messages are received, appended to the file, and deleted from the queue once the disk has them. Whatever ends it,
 /// every message is in the queue or in the file: run the same command again, and it goes on.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be drained, and to where:
+  claimctl queue drain claims --to claims.jsonl --dry-run
+All of it, while nothing else takes messages out:
+  claimctl queue drain claims --to claims.jsonl.zst --pause-consumer
+Only some, the rest is given back:
+  claimctl queue drain claims --to old.jsonl --older-than 1h --where '.receive_count > 3'")]
 pub struct Args {
     #[command(flatten)]
     queue: QueueArgs,
@@ -44,27 +52,32 @@ pub struct Args {
     #[arg(long, value_name = "FILE", required_unless_present = "print_policy")]
     to: Option<PathBuf>,
     /// At most so many messages
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::number::<u64>(1..))]
     limit: Option<u64>,
     /// Receive for no longer than this
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_time: Option<Duration>,
-    /// Write the messages, and give them back instead of deleting them
+    /// Write messages, and give them back instead of deleting them
     #[arg(long)]
     keep: bool,
-    /// Wait until nothing is left: not visible, not in flight, not delayed
+    /// Wait until nothing is visible, in flight or delayed
     #[arg(long, conflicts_with_all = ["keep", "limit", "expression", "ids", "older_than"])]
     until_empty: bool,
-    /// Go on in a next file (FILE.0002 …) when one would be larger than this; 64KiB or more
+    /// Go on in a next file (FILE.0002 …) beyond this, 64KiB or more
     #[arg(long, value_name = "SIZE", value_parser = parse_rotate_size)]
     rotate_size: Option<u64>,
-    /// How long received messages are hidden from other consumers at a time; extended as long as it takes
+    /// How long messages are hidden at a time
+    ///
+    /// From other consumers; extended as long as it takes.
     #[arg(long, value_name = "DURATION", default_value = HIDDEN_DEFAULT, value_parser = parse_visibility)]
     visibility_timeout: Duration,
-    /// Receive what is given back (--keep, --where) even where the redrive policy allows two receives or fewer
+    /// Give back even where maxReceiveCount is 2 or less
+    ///
+    /// With --keep or --where, messages are received and given back; where the redrive policy allows so few receives, the
+    /// next one may move them to the dead-letter queue.
     #[arg(long)]
     force: bool,
-    /// Pause the functions that are fed from the queue, until the drain has ended
+    /// Pause the functions that the queue feeds in the meantime
     #[arg(long)]
     pause_consumer: bool,
     /// Only show what would be drained

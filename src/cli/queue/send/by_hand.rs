@@ -36,14 +36,20 @@ pub struct ByHand {
     /// Send one message with this body
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["files", "claim"])]
     body: Option<String>,
-    /// Upload this file (or - for stdin) and send a pointer to it that extended clients read
-    #[arg(long, value_name = "PAYLOAD", conflicts_with = "files")]
+    /// Upload this file, or - for stdin, and send a pointer to it
+    ///
+    /// As the extended clients read it.
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
     claim: Option<PathBuf>,
-    /// A message attribute of that message; TYPE is String, Number or Binary (in base64)
+    /// A message attribute for it
+    ///
+    /// TYPE is String, Number or Binary (in base64).
     #[arg(long = "attribute", value_name = "NAME=[TYPE:]VALUE", value_parser = parse_attribute)]
     attributes: Vec<(String, Attribute)>,
-    /// The payload's bucket: logical or real name; without it, the one where the flows begin
-    #[arg(long, value_name = "NAME", requires = "claim")]
+    /// The payload's bucket, if not the one where the flows begin
+    ///
+    /// A logical name, a real name or an ARN.
+    #[arg(long, value_name = "BUCKET", requires = "claim")]
     bucket: Option<String>,
     /// The payload's key; a new UUID otherwise
     #[arg(long, value_name = "KEY", requires = "claim", conflicts_with = "prefix")]
