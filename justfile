@@ -8,9 +8,9 @@ runner := `PATH=$PATH:target/tools/bin; command -v cargo-nextest >/dev/null && e
 @_list:
     just --list --unsorted
 
-# all crates, unoptimised
+# the product, unoptimised
 build:
-    cargo build --workspace --locked
+    cargo build --locked
 
 # formatting and lints
 check:
@@ -22,11 +22,11 @@ test *arguments:
 
 # tests whose name has this in it: just one queue_peek
 one name *arguments:
-    cargo {{ runner }} --workspace --locked {{ name }} {{ arguments }}
+    cargo {{ runner }} --locked {{ name }} {{ arguments }}
 
 # the kill tests, at so many moments each
 kill seeds="200":
-    CLAIMCTL_TEST_SEEDS={{ seeds }} cargo {{ runner }} --workspace --locked killed
+    CLAIMCTL_TEST_SEEDS={{ seeds }} cargo {{ runner }} --locked killed
 
 # the whole story in a sandbox of its own
 demo:

@@ -4,7 +4,7 @@ use claimctl_aws::target::Intent;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
 use claimctl_core::units::count;
-use claimctl_deploy::bootstrap::{self, Applied, Plan, Progress, Remains, Request, Spec, Step};
+use claimctl_deploy::bootstrap::{self, Applied, Plan, RemainingResource, Request, Spec, Step, StepState};
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
@@ -99,20 +99,20 @@ async fn destroy(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Result
         return Err(Error::refused(format!("environment {} is protected: it is never destroyed", spec.environment))
             .hint("bootstrap --destroy is for test accounts"));
     }
-    let demolition = bootstrap::demolition(target, spec.clone()).await?;
+    let destroy_plan = bootstrap::destroy_plan(target, spec.clone()).await?;
     let destroyed = |remains, failed| Destroyed { environment: spec.environment.clone(), remains, failed };
-    if args.dry_run || demolition.remains.is_empty() {
-        return report(destroyed(demolition.remains, None));
+    if args.dry_run || destroy_plan.remains.is_empty() {
+        return report(destroyed(destroy_plan.remains, None));
     }
     if args.confirm.is_none() {
-        write_stderr(destroyed(demolition.remains, None).page().render(&ctx.terminal).trim_end());
+        write_stderr(destroyed(destroy_plan.remains, None).page().render(&ctx.terminal).trim_end());
     }
     let what = format!("destroy the bootstrap of account {}", spec.arns.account);
     let intent = Intent { what, destroys: true };
     let agreed = target.authorize_by_name(ctx, &intent, &spec.state.name, args.confirm.as_deref()).await?;
     // The answer may have taken a while, and somebody may have deployed meanwhile.
-    let demolition = bootstrap::demolition(target, spec.clone()).await?;
-    let (remains, failed) = bootstrap::destroy(target, demolition, &agreed, &ctx.cancel, &*ctx.progress).await;
+    let destroy_plan = bootstrap::destroy_plan(target, spec.clone()).await?;
+    let (remains, failed) = bootstrap::destroy(target, destroy_plan, &agreed, &ctx.cancel, &*ctx.progress).await;
     report(destroyed(remains, failed.map(|error| Failure::of(ctx, &error))))
 }
 
@@ -165,7 +165,7 @@ impl Bootstrap {
         notes.extend(applied.left.iter().map(|left| {
             format!("{} {}: {} was set and is not seen yet ({})", left.resource, left.name, left.setting, left.now)
         }));
-        let all_done = applied.steps.iter().all(|step| step.state == Progress::Done);
+        let all_done = applied.steps.iter().all(|step| step.state == StepState::Done);
         Bootstrap {
             mode: Mode::Apply,
             converged: all_done && applied.left.is_empty() && applied.failed.is_none(),
@@ -194,7 +194,7 @@ impl Bootstrap {
             Mode::Check | Mode::DryRun => format!("{where_}: {number} to make"),
             Mode::Apply if self.converged => format!("{where_}: {number} made"),
             Mode::Apply => {
-                let done = self.steps.iter().filter(|step| step.state == Progress::Done).count();
+                let done = self.steps.iter().filter(|step| step.state == StepState::Done).count();
                 format!("{where_}: {done} of {number} made; run the same command again to go on")
             }
         }
@@ -249,13 +249,13 @@ impl Report for Bootstrap {
 #[derive(Debug, Serialize)]
 struct Destroyed {
     environment: String,
-    remains: Vec<Remains>,
+    remains: Vec<RemainingResource>,
     failed: Option<Failure>,
 }
 
 impl Destroyed {
     fn is_all_gone(&self) -> bool {
-        self.remains.iter().all(|remains| remains.state == Progress::Done)
+        self.remains.iter().all(|remains| remains.state == StepState::Done)
     }
 }
 
@@ -263,7 +263,7 @@ impl Report for Destroyed {
     fn page(&self) -> Page {
         let mut table = Table::new(["RESOURCE", "NAME", "HOLDS", "STATE"]);
         for remains in &self.remains {
-            let state = if remains.state == Progress::Done { "gone" } else { remains.state.name() };
+            let state = if remains.state == StepState::Done { "gone" } else { remains.state.name() };
             table.row([remains.resource.to_owned(), remains.name.clone(), remains.holds.clone(), state.to_owned()]);
         }
         let mut page = Page::new().table(table);

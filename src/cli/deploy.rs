@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use claimctl_core::error::{Error, Result};
 use claimctl_deploy::deployment::{self, Operation, StackRun};
-use claimctl_deploy::terraform::{ArtifactFrom, Mode, Wish};
+use claimctl_deploy::terraform::{ArtifactFrom, Mode, PlanRequest};
 
 use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, flag};
 use crate::context::Ctx;
@@ -70,8 +70,8 @@ async fn deploy(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result
         }
         None => {
             let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
-            let wish = Wish { mode, ..args.plan.wish()? };
-            deployment::plan_deployment(ctx, target, project, stack, artifact, wish).await?
+            let request = PlanRequest { mode, ..args.plan.request()? };
+            deployment::plan_deployment(ctx, target, project, stack, artifact, request).await?
         }
     };
     let request = args.consent.request(ctx, "deploy", stack, &args.flags(), &args.plan, args.dry_run);

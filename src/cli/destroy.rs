@@ -44,7 +44,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn destroy(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<StackRun> {
-    let planned = deployment::plan_destruction(ctx, target, &target.project, stack, args.plan.wish()?).await?;
+    let planned = deployment::plan_destruction(ctx, target, &target.project, stack, args.plan.request()?).await?;
     let request = args.consent.request(ctx, "destroy", stack, &[], &args.plan, args.dry_run);
     deployment::apply(target, &planned, &request, async |intent, summary, losses| {
         args.consent.ask(ctx, target, stack, (intent, summary, losses)).await

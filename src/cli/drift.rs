@@ -101,7 +101,7 @@ async fn reach(args: &Args, ctx: &Ctx, environment: &str, stack: &str) -> Result
 /// None where nothing is deployed.
 async fn look(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<Option<Summary>> {
     go_on(ctx)?;
-    deployment::drift(ctx, target, &target.project, stack, args.plan.wish()?).await
+    deployment::drift(ctx, target, &target.project, stack, args.plan.request()?).await
 }
 
 /// Nothing new is begun once the operator has asked to stop.

@@ -6,7 +6,7 @@ use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
 use claimctl_core::next::Next;
 use claimctl_deploy::deployment::{self, PlannedStack};
-use claimctl_deploy::terraform::{ArtifactFrom, Mode, Summary, Wish};
+use claimctl_deploy::terraform::{ArtifactFrom, Mode, PlanRequest, Summary};
 use serde::Serialize;
 
 use super::stack::{PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown};
@@ -101,9 +101,9 @@ async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Resu
         return Err(Error::interrupted("stopped before it was planned").hint("run the same command again"));
     }
     let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
-    let wish = Wish { mode, ..args.plan.wish()? };
+    let request = PlanRequest { mode, ..args.plan.request()? };
     let artifact = args.artifact.as_ref();
-    let planned = deployment::plan_deployment(ctx, target, &target.project, stack, artifact, wish).await?;
+    let planned = deployment::plan_deployment(ctx, target, &target.project, stack, artifact, request).await?;
     let PlannedStack { planned, artifacts, .. } = planned;
     let Some(file) = &args.plan_file else { return Ok((planned.summary, None)) };
     planned.file.keep(&ctx.working_directory.join(file))?;

@@ -3,7 +3,7 @@
 use claimctl_aws::target::{Change, Intent};
 use claimctl_core::error::{Error, Result};
 use claimctl_deploy::deployment::ApplyRequest;
-use claimctl_deploy::terraform::{Holding, Summary};
+use claimctl_deploy::terraform::{StatefulResource, Summary};
 
 use super::{PlanArgs, StackPlan, flag, for_stack};
 use crate::context::Ctx;
@@ -61,17 +61,17 @@ impl ConsentArgs {
         ctx: &Ctx,
         target: &Session,
         stack: &str,
-        (intent, summary, losses): (&Intent, &Summary, &[Holding]),
+        (intent, summary, losses): (&Intent, &Summary, &[StatefulResource]),
     ) -> Result<Change> {
         let page = || StackPlan { stack: stack.to_owned(), summary: summary.clone() }.add_to(lost(losses));
         self.confirm.show_and_authorize(ctx, target, intent, page).await
     }
 }
 
-fn lost(losses: &[Holding]) -> Page {
+fn lost(losses: &[StatefulResource]) -> Page {
     let mut table = Table::new(["WILL BE LOST", "NAME", "HOLDS"]);
     for loss in losses {
-        table.row([loss.address.clone(), loss.name.clone(), loss.holds.to_string()]);
+        table.row([loss.address.clone(), loss.name.clone(), loss.contents.to_string()]);
     }
     Page::new().table(table)
 }

@@ -7,7 +7,7 @@ mod run;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use claimctl_deploy::Project;
-use claimctl_deploy::terraform::{self, Attribute, Change, Summary, Wish};
+use claimctl_deploy::terraform::{self, Attribute, Change, PlanRequest, Summary};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -88,19 +88,19 @@ const OURS: [&str; 16] = [
 ];
 
 impl PlanArgs {
-    pub fn wish(&self) -> Result<Wish> {
+    pub fn request(&self) -> Result<PlanRequest> {
         let name = |argument: &str| argument.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();
         if let Some(ours) = self.extra.iter().find(|argument| OURS.contains(&name(argument).as_str())) {
             return Err(Error::usage(format!("{ours} is claimctl's to decide"))
                 .hint("see --plan-file, --refresh-only, --target, --var and claimctl destroy"));
         }
-        Ok(Wish {
+        Ok(PlanRequest {
             targets: self.targets.clone(),
             variables: self.variables.clone(),
             parallelism: self.parallelism,
             extra: self.extra.clone(),
             arguments: self.arguments(),
-            ..Wish::default()
+            ..PlanRequest::default()
         })
     }
 

@@ -65,8 +65,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     };
     let terraform = Terraform::open_for_repair(ctx, target, &target.project, stack).await?;
     let difference = Difference::between(
-        terraform.told_state(old_content.bytes()).await?,
-        terraform.told_state(new_content.bytes()).await?,
+        terraform.show_state(old_content.bytes()).await?,
+        terraform.show_state(new_content.bytes()).await?,
     );
     report(Diff { stack: stack.clone(), environment: store.environment, old, new, difference })
 }

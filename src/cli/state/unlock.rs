@@ -82,16 +82,16 @@ fn table(unlocking: &Unlocking) -> Page {
 impl UnlockReport {
     /// With what is there yet, and what to do now.
     fn ended(&self, page: Page) -> Page {
-        let Unlocking { left, locks, given_back, made, .. } = &self.unlocking;
+        let Unlocking { left, locks, given_back, created, .. } = &self.unlocking;
         let held = left.iter().flat_map(|lock| &lock.held);
         let page = page.lines(held.map(|held| format!("there is another lock: {}", held.place())));
         let has_died = given_back.is_some_and(|index| matches!(locks[index].holder, LockHolder::Dead { .. }));
-        page.line(match (made.len() as u64, has_died) {
+        page.line(match (created.len() as u64, has_died) {
             (0, true) => format!("what the dead run has left undone: {}", self.next),
             (0, false) => format!("what there is to do: {}", self.next),
-            (made, _) => {
-                let made = count(made, "resource");
-                format!("made from here by runs that did not come to their end: {made}; take it in: {}", self.next)
+            (number, _) => {
+                let number = count(number, "resource");
+                format!("created from here by runs that did not come to their end: {number}; take it in: {}", self.next)
             }
         })
     }

@@ -184,7 +184,7 @@ fn two_at_once_on_one_machine_wait_for_each_other_and_of_two_machines_one_is_tol
     let told = site.claimctl(&line).env("XDG_STATE_HOME", site.project.path().join("another-machine")).run();
     told.fails_with(4, "the state of claim-check in dev is locked by")
         .says("operation apply")
-        .says("it is at work on this machine: process ");
+        .says("whether it is at work cannot be told");
     let second = site.claimctl(&line).start();
     site.root.cloud.plant(&json!([]));
     finish(child, "deploy".to_owned()).exits(0);

@@ -79,7 +79,7 @@ resource "aws_s3_bucket" "b" { bucket = "bucket-of-another" }
 
     let refused = site.run("destroy small --env dev --yes").fails_with(4, "4 resources with data would be lost");
     let told = |text: &str| assert!(refused.stderr.contains(text), "{text} is not in {}", refused.stderr);
-    told("aws_secretsmanager_secret.s (s) holds a secret");
+    told("aws_secretsmanager_secret.s (s) holds data, as far as its type tells");
     told("aws_sqs_queue.far (far) holds unknown: it is in eu-west-1, and this environment in us-west-1");
     told("aws_cloudwatch_log_group.claims (small) holds logs");
     told("aws_s3_bucket.b (bucket-of-another) holds unknown: ");

@@ -1,4 +1,4 @@
-//! The built program. That this test is here has cargo build it with the tests of the workspace, which need it.
+//! The built program. Cargo builds it because this test is here; the tests of Terraform (`tests/it`) need it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

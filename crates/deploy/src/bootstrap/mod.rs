@@ -6,18 +6,18 @@
 
 mod apply;
 mod bucket;
+mod busy;
 mod destroy;
 mod lifecycle;
 mod plan;
 mod s3;
-mod settle;
 mod spec;
 mod table;
 mod tls;
 
 pub use apply::{Applied, apply};
-pub use destroy::{Demolition, Remains, demolition, destroy};
-pub use plan::{Plan, Progress, Step, plan};
+pub use destroy::{DestroyPlan, RemainingResource, destroy, destroy_plan};
+pub use plan::{Plan, Step, StepState, plan};
 pub use spec::{Request, Spec};
 
 use claimctl_aws::policy::{ArnBuilder, Statement};

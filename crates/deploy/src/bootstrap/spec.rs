@@ -28,9 +28,9 @@ pub struct Spec {
     pub environment: String,
     pub project: PathBuf,
     pub arns: ArnBuilder,
-    pub state: bucket::Wanted,
-    pub artifacts: bucket::Wanted,
-    pub table: Option<table::Wanted>,
+    pub state: bucket::BucketSpec,
+    pub artifacts: bucket::BucketSpec,
+    pub table: Option<table::TableSpec>,
     pub file: BackendFile,
     workspace_key_prefix: String,
     lockfile: bool,
@@ -61,7 +61,7 @@ impl Spec {
         }
         let bucket = |role, purpose, bucket: String, kms_key| {
             check_bucket(&bucket)?;
-            Ok::<_, Error>(bucket::Wanted {
+            Ok::<_, Error>(bucket::BucketSpec {
                 role,
                 arn: arns.bucket(&bucket),
                 name: bucket,
@@ -95,7 +95,7 @@ impl Spec {
                 Some(known(flag, declared, "dynamodb_table").unwrap_or_else(|| format!("{name}-tflock")))
             }
         };
-        let table = table_name.map(|table| table::Wanted {
+        let table = table_name.map(|table| table::TableSpec {
             arn: arns.arn("dynamodb", &format!("table/{table}")),
             name: table,
             tags: tags(name, "terraform-lock"),
@@ -120,7 +120,7 @@ impl Spec {
         Ok(Spec { file: BackendFile::read(&self.project, &self.environment)?, ..self.clone() })
     }
 
-    pub fn buckets(&self) -> [&bucket::Wanted; 2] {
+    pub fn buckets(&self) -> [&bucket::BucketSpec; 2] {
         [&self.state, &self.artifacts]
     }
 

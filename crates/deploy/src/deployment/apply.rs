@@ -7,7 +7,7 @@ use claimctl_core::next::Next;
 use serde::Serialize;
 
 use super::plan::PlannedStack;
-use crate::terraform::{self, Applied, Done, Holding, Mode, Planned, Summary};
+use crate::terraform::{self, Applied, Done, Mode, Planned, StatefulResource, Summary};
 
 /// How a plan is carried out.
 pub struct ApplyRequest {
@@ -70,7 +70,7 @@ pub async fn apply(
     target: &Target,
     work: &PlannedStack,
     request: &ApplyRequest,
-    consent: impl AsyncFnOnce(&Intent, &Summary, &[Holding]) -> Result<Change>,
+    consent: impl AsyncFnOnce(&Intent, &Summary, &[StatefulResource]) -> Result<Change>,
 ) -> Result<StackRun> {
     let PlannedStack { terraform, planned, artifacts } = work;
     let stack = terraform.root.stack.as_str();
@@ -106,16 +106,16 @@ pub async fn apply(
 }
 
 /// What would be lost. Refused where it is protected or not named, and where something would be made a second time.
-async fn check_losses(target: &Target, work: &PlannedStack, request: &ApplyRequest) -> Result<Vec<Holding>> {
+async fn check_losses(target: &Target, work: &PlannedStack, request: &ApplyRequest) -> Result<Vec<StatefulResource>> {
     let PlannedStack { terraform, planned, .. } = work;
     let losses = match planned.mode() {
         // Only the state changes.
         Mode::RefreshOnly => Vec::new(),
-        Mode::Deploy | Mode::Destroy => terraform.holdings(target, &planned.summary.changes).await?,
+        Mode::Deploy | Mode::Destroy => terraform.stateful_resources(target, &planned.summary.changes).await?,
     };
-    terraform::check_made(&terraform.root, &planned.summary)?;
+    terraform::check_not_created(&terraform.root, &planned.summary)?;
     terraform.check_protection(planned)?;
-    terraform::check_holdings(target.is_protected(), &losses, &request.allow_destroy, |unnamed| {
+    terraform::check_named(target.is_protected(), &losses, &request.allow_destroy, |unnamed| {
         let named = request.allow_destroy.iter().map(String::as_str).chain(unnamed.iter().copied());
         named.fold(request.command.clone(), |command, address| command.flag("--allow-destroy", address))
     })?;
@@ -127,7 +127,7 @@ async fn empty_and_apply(
     target: &Target,
     work: &PlannedStack,
     request: &ApplyRequest,
-    losses: &[Holding],
+    losses: &[StatefulResource],
     agreed: &Change,
 ) -> Result<Applied> {
     let PlannedStack { terraform, planned, .. } = work;
@@ -171,7 +171,7 @@ mod tests {
 
     use super::super::plan::plan_deployment;
     use super::*;
-    use crate::terraform::Wish;
+    use crate::terraform::PlanRequest;
     use crate::testing::{Site, state};
 
     /// A site whose next plan does these things, by address.
@@ -188,8 +188,8 @@ mod tests {
         let plan = json!({"format_version": "1.2", "resource_changes": changes});
         std::fs::write(site.path("plan.json"), plan.to_string()).unwrap();
         let (ctx, target) = (&site.ctx, &site.target);
-        let wish = Wish { variables: vec!["size=9".to_owned()], ..Wish::default() };
-        let work = plan_deployment(ctx, target, &site.project, "small", None, wish).await.unwrap();
+        let request = PlanRequest { variables: vec!["size=9".to_owned()], ..PlanRequest::default() };
+        let work = plan_deployment(ctx, target, &site.project, "small", None, request).await.unwrap();
         (site, work)
     }
 
@@ -214,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_applied_without_consent_and_nobody_is_asked_for_a_look() {
         let (site, work) = planned(&[("t.a", "create", json!(null))]).await;
-        let declined = async |_: &Intent, _: &Summary, _: &[Holding]| Err(Error::refused("no"));
+        let declined = async |_: &Intent, _: &Summary, _: &[StatefulResource]| Err(Error::refused("no"));
         let refused = apply(&site.target, &work, &request(), declined).await.unwrap_err();
         assert_eq!((refused.kind(), refused.to_string().as_str()), (Kind::Refused, "no"));
         let look = ApplyRequest { dry_run: true, ..request() };

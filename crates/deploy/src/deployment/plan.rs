@@ -7,7 +7,7 @@ use claimctl_core::context::Context;
 use claimctl_core::error::Result;
 
 use crate::project::Project;
-use crate::terraform::{ArtifactFrom, Artifacts, Mode, Planned, Summary, Terraform, Wish};
+use crate::terraform::{ArtifactFrom, Artifacts, Mode, PlanRequest, Planned, Summary, Terraform};
 
 /// A stack with its plan.
 pub struct PlannedStack {
@@ -24,16 +24,16 @@ pub async fn plan_deployment(
     project: &Project,
     stack: &str,
     artifact: Option<&ArtifactFrom>,
-    wish: Wish,
+    request: PlanRequest,
 ) -> Result<PlannedStack> {
-    let terraform = Terraform::open(ctx, target, project, stack).await?.with_variables(&wish.variables);
-    let usual = ArtifactFrom::usual(wish.mode);
-    let artifacts = terraform.artifacts(ctx, target, artifact.unwrap_or(&usual), &wish.variables).await?;
-    if wish.mode == Mode::Deploy {
+    let terraform = Terraform::open(ctx, target, project, stack).await?.with_variables(&request.variables);
+    let usual = ArtifactFrom::usual(request.mode);
+    let artifacts = terraform.artifacts(ctx, target, artifact.unwrap_or(&usual), &request.variables).await?;
+    if request.mode == Mode::Deploy {
         terraform.check_artifacts(target, &artifacts).await?;
     }
-    let wish = Wish { digests: artifacts.digests.clone(), artifacts: artifacts.deployed.clone(), ..wish };
-    let planned = terraform.plan(target, &wish).await?;
+    let request = PlanRequest { digests: artifacts.digests.clone(), artifacts: artifacts.deployed.clone(), ..request };
+    let planned = terraform.plan(target, &request).await?;
     Ok(PlannedStack { terraform, planned, artifacts })
 }
 
@@ -61,11 +61,11 @@ pub async fn plan_destruction(
     target: &Target,
     project: &Project,
     stack: &str,
-    wish: Wish,
+    request: PlanRequest,
 ) -> Result<PlannedStack> {
-    let terraform = Terraform::open(ctx, target, project, stack).await?.with_variables(&wish.variables);
-    let digests = terraform.any_artifacts(ctx, target, &wish.variables).await?.digests;
-    let planned = terraform.plan(target, &Wish { mode: Mode::Destroy, digests, ..wish }).await?;
+    let terraform = Terraform::open(ctx, target, project, stack).await?.with_variables(&request.variables);
+    let digests = terraform.any_artifacts(ctx, target, &request.variables).await?.digests;
+    let planned = terraform.plan(target, &PlanRequest { mode: Mode::Destroy, digests, ..request }).await?;
     Ok(PlannedStack { terraform, planned, artifacts: Artifacts::default() })
 }
 
@@ -75,14 +75,14 @@ pub async fn drift(
     target: &Target,
     project: &Project,
     stack: &str,
-    wish: Wish,
+    request: PlanRequest,
 ) -> Result<Option<Summary>> {
     let Some(terraform) = Terraform::open_deployed(ctx, target, project, stack).await? else { return Ok(None) };
-    let terraform = terraform.with_variables(&wish.variables);
-    let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
+    let terraform = terraform.with_variables(&request.variables);
+    let artifacts = terraform.any_artifacts(ctx, target, &request.variables).await?;
     let is_made_up = artifacts.are_made_up();
-    let wish = Wish { mode: Mode::RefreshOnly, digests: artifacts.digests, ..wish };
-    let mut summary = terraform.plan(target, &wish).await?.summary;
+    let request = PlanRequest { mode: Mode::RefreshOnly, digests: artifacts.digests, ..request };
+    let mut summary = terraform.plan(target, &request).await?.summary;
     if is_made_up {
         // Outputs tell of the artifact, and this one is nobody's.
         summary.outputs.clear();

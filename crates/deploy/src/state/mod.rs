@@ -9,6 +9,7 @@ mod lock;
 mod lock_holder;
 mod owner;
 mod restore;
+mod shown_state;
 mod store;
 pub mod terraform_runs;
 mod told;
@@ -24,7 +25,7 @@ pub use owner::Owner;
 pub use restore::{
     Before, ReplacedState, RestoreFrom, RestoreRequest, RestoreStanding, Restored, RestoredFrom, current, restore,
 };
+pub use shown_state::{Resource, ShownState};
 pub use store::{Store, no_bucket, state_key};
-pub use told::{Resource, Told};
 pub use unlock::{FoundLock, UnlockRequest, UnlockStanding, Unlocking, unlock};
 pub use versions::{Version, content, find, gone, looked_into, no_state, permissions_to_see_versions, versions};

@@ -171,8 +171,8 @@ pub async fn restore(
 async fn read_source(ctx: &Context, store: &Store, request: &RestoreRequest) -> Result<(RestoredFrom, Content)> {
     let stack = &request.stack;
     match &request.from {
-        RestoreFrom::Version(typed) => {
-            let version = versions::find(store, stack, typed).await?;
+        RestoreFrom::Version(named) => {
+            let version = versions::find(store, stack, named).await?;
             let content = versions::content(store, stack, &version).await?;
             let header = content.header.clone();
             Ok((RestoredFrom { version_id: Some(version.version_id), file: None, header }, content))
@@ -195,8 +195,8 @@ async fn read_source(ctx: &Context, store: &Store, request: &RestoreRequest) -> 
 /// A state that Terraform cannot tell, as one of another version of a provider, can be restored all the same.
 async fn compare(ctx: &Context, terraform: &Terraform, now: &Content, then: &Content) -> Result<Difference> {
     let told = async {
-        let now = terraform.told_state(now.bytes()).await?;
-        Ok::<_, Error>(Difference::between(now, terraform.told_state(then.bytes()).await?))
+        let now = terraform.show_state(now.bytes()).await?;
+        Ok::<_, Error>(Difference::between(now, terraform.show_state(then.bytes()).await?))
     };
     match told.await {
         Err(error) if error.kind() != Kind::Interrupted => {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::lock::{self, GivenBack, Held, Lock};
 use super::lock_holder::LockHolder;
-use crate::terraform::{Made, Root, import_command, look_at_lock, made};
+use crate::terraform::{CreatedResource, Root, created_resources, import_command, look_at_lock};
 
 /// What is asked for.
 pub struct UnlockRequest {
@@ -48,8 +48,8 @@ pub struct Unlocking {
     pub given_back: Option<usize>,
     /// The locks that are there in the end.
     pub left: Vec<Lock>,
-    /// What runs on this machine have made and the state may not know.
-    pub made: Vec<Made>,
+    /// What runs on this machine have created and the state may not know.
+    pub created: Vec<CreatedResource>,
     /// The command to go on with.
     #[serde(skip)]
     pub next: Next,
@@ -134,7 +134,7 @@ impl FoundLock {
 
 impl Unlocking {
     fn of(root: &Root, locks: Vec<Lock>) -> Unlocking {
-        let made = made(root);
+        let created = created_resources(root);
         Unlocking {
             stack: root.stack.clone(),
             environment: root.environment.clone(),
@@ -143,26 +143,28 @@ impl Unlocking {
             locks: locks.iter().map(|lock| FoundLock::of(lock, root)).collect(),
             given_back: None,
             left: locks,
-            next: match &made[..] {
+            next: match &created[..] {
                 [] => root.next("plan"),
-                made => import_command(root, made),
+                created => import_command(root, created),
             },
-            made,
+            created,
         }
     }
 
     /// The lock that is meant.
-    fn choose(&self, typed: Option<&str>, root: &Root) -> Result<usize> {
+    fn choose(&self, lock_id: Option<&str>, root: &Root) -> Result<usize> {
         let with_each = |error: Error| {
             self.locks.iter().fold(error, |error, found| error.next("give this one back", give_back(root, &found.lock)))
         };
-        match (typed, &self.locks[..]) {
-            (Some(typed), locks) => locks.iter().position(|found| found.lock.selector() == typed).ok_or_else(|| {
-                let message = format!("{} is not locked by {typed} any more, so nothing was done", root.name());
-                let because: Vec<String> = locks.iter().map(FoundLock::sentence).collect();
-                with_each(Error::refused(message).caused_by(because.join("; ")))
-                    .next("who holds it", look_at_lock(root))
-            }),
+        match (lock_id, &self.locks[..]) {
+            (Some(lock_id), locks) => {
+                locks.iter().position(|found| found.lock.selector() == lock_id).ok_or_else(|| {
+                    let message = format!("{} is not locked by {lock_id} any more, so nothing was done", root.name());
+                    let because: Vec<String> = locks.iter().map(FoundLock::sentence).collect();
+                    with_each(Error::refused(message).caused_by(because.join("; ")))
+                        .next("who holds it", look_at_lock(root))
+                })
+            }
             (None, [_]) => Ok(0),
             (None, _) => Err(with_each(Error::usage(format!("{} is locked twice: say which one", root.name())))),
         }

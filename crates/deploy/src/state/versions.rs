@@ -128,13 +128,13 @@ fn mark_lineages(versions: &mut [Version]) {
 }
 
 /// The version that is meant by its id, the beginning of it, or `serial:N`.
-pub async fn find(store: &Store, stack: &str, typed: &str) -> Result<Version> {
+pub async fn find(store: &Store, stack: &str, named: &str) -> Result<Version> {
     let key = store.key(stack);
     let list = || store.next("state versions", stack);
-    let (versions, found): (Vec<Version>, Vec<usize>) = match typed.strip_prefix("serial:") {
+    let (versions, found): (Vec<Version>, Vec<usize>) = match named.strip_prefix("serial:") {
         Some(serial) => {
             let serial: u64 = serial.parse().map_err(|_| {
-                Error::usage(format!("{typed:?} is no version: a serial is a number, as in serial:7"))
+                Error::usage(format!("{named:?} is no version: a serial is a number, as in serial:7"))
                     .next("see them", list())
             })?;
             let versions = looked_into(store, &key, None).await?;
@@ -144,8 +144,8 @@ pub async fn find(store: &Store, stack: &str, typed: &str) -> Result<Version> {
         }
         None => {
             let versions = versions(store, &key).await?;
-            let exact = matching(&versions, |version| version.version_id == typed);
-            let begins = |version: &Version| !typed.is_empty() && version.version_id.starts_with(typed);
+            let exact = matching(&versions, |version| version.version_id == named);
+            let begins = |version: &Version| !named.is_empty() && version.version_id.starts_with(named);
             let found = if exact.is_empty() { matching(&versions, begins) } else { exact };
             (versions, found)
         }
@@ -155,7 +155,7 @@ pub async fn find(store: &Store, stack: &str, typed: &str) -> Result<Version> {
     }
     let same = |a: &Version, b: &Version| a.etag.is_some() && a.etag == b.etag;
     match found.as_slice() {
-        [] => Err(Error::not_found(format!("the state of {stack} in {} has no version {typed}", store.environment))
+        [] => Err(Error::not_found(format!("the state of {stack} in {} has no version {named}", store.environment))
             .next("see them", list())),
         [first, others @ ..] if others.iter().all(|other| same(&versions[*first], &versions[*other])) => {
             let version = versions[*first].clone();
@@ -166,12 +166,12 @@ pub async fn find(store: &Store, stack: &str, typed: &str) -> Result<Version> {
             }
         }
         several => {
-            let named = several.iter().take(NAMED).map(|index| {
+            let listed = several.iter().take(NAMED).map(|index| {
                 let version = &versions[*index];
                 format!("{}, of {}", version.name(), version.modified_at)
             });
-            Err(Error::usage(format!("{typed} is not one version of the state, but {}", several.len()))
-                .details(named)
+            Err(Error::usage(format!("{named} is not one version of the state, but {}", several.len()))
+                .details(listed)
                 .hint("name one by its whole id"))
         }
     }

@@ -22,7 +22,7 @@ pub fn arguments(
     root: &Root,
     source: &Source,
     digests: &BTreeMap<String, String>,
-    typed: &[String],
+    assignments: &[String],
 ) -> Result<Vec<String>> {
     let file = root.values();
     let set = root.set_values()?;
@@ -38,7 +38,7 @@ pub fn arguments(
         }
     }
     arguments.extend(digests.iter().map(|(name, digest)| format!("-var={name}={digest}")));
-    for assignment in typed {
+    for assignment in assignments {
         check(assignment, source, root)?;
         arguments.push(format!("-var={assignment}"));
     }
@@ -113,10 +113,11 @@ fn check(assignment: &str, source: &Source, root: &Root) -> Result<()> {
     })
 }
 
-/// The value that a variable has by what was typed, the environment's file or its default.
-pub fn value(root: &Root, source: &Source, typed: &[String], name: &str) -> Result<Option<String>> {
-    let typed = typed.iter().rev().filter_map(|assignment| assignment.split_once('=')).find(|(key, _)| *key == name);
-    if let Some((_, value)) = typed {
+/// The value that a variable has by these assignments, the environment's file or its default.
+pub fn value(root: &Root, source: &Source, assignments: &[String], name: &str) -> Result<Option<String>> {
+    let assigned =
+        assignments.iter().rev().filter_map(|assignment| assignment.split_once('=')).find(|(key, _)| *key == name);
+    if let Some((_, value)) = assigned {
         return Ok(Some(value.to_owned()));
     }
     let set = root.set_values()?;

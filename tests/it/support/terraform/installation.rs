@@ -129,11 +129,12 @@ pub fn python() -> OsString {
     std::env::var_os("CLAIMCTL_PYTHON").unwrap_or("python3".into())
 }
 
-/// Where a run of all tests has built it, nothing is left to do: cargo builds a package's programs for its tests, and
+/// Where `tests/run` has built it, nothing is left to do: cargo builds a package's programs for its tests, and
 /// `plugin` is the test of this one.
 fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--quiet", "--locked", "--workspace", "--test", "plugin", "--no-run"]);
+    cargo.args(["test", "--quiet", "--locked", "--no-run", "--test", "plugin"]);
+    cargo.args(["--package", "loopback", "--package", "terraform-provider-aws"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).run().exits(0);
     Path::new(env!("CARGO_BIN_EXE_claimctl")).with_file_name("terraform-provider-aws")
 }

@@ -4,7 +4,7 @@ use claimctl_core::redact::is_secret_name;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::terraform::plan::shape::ChangeOf;
+use crate::terraform::plan::json::ChangeOf;
 
 /// One attribute: what it is and what it is to be.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -23,14 +23,14 @@ use crate::state::terraform_runs;
 use crate::surfaces::surface_key;
 use crate::terraform::root::Root;
 use crate::terraform::run::binary::Binary;
+use crate::terraform::run::child_environment::{self, ChildEnvironment};
 use crate::terraform::run::events::{Diagnostic, Event};
-use crate::terraform::run::failure::Said;
+use crate::terraform::run::failure::TerraformMessages;
 use crate::terraform::run::init::{self, Select};
-use crate::terraform::run::locked;
-use crate::terraform::run::surroundings::{self, Surroundings};
+use crate::terraform::run::lock_error;
 use crate::terraform::source::Source;
-use crate::terraform::state::{self, Found};
-use crate::terraform::unfinished::errored::{self, ERRORED};
+use crate::terraform::state_object::{self, Found};
+use crate::terraform::unfinished::unsaved_state::{self, ERRORED};
 use crate::terraform::variables;
 
 pub struct Terraform {
@@ -43,7 +43,7 @@ pub struct Terraform {
     pub(in crate::terraform) path_style: bool,
     pub(in crate::terraform) progress: Arc<dyn Progress>,
     pub(in crate::terraform) cancel: Cancel,
-    pub(in crate::terraform) surroundings: Surroundings,
+    pub(in crate::terraform) child_environment: ChildEnvironment,
 }
 
 impl Terraform {
@@ -65,14 +65,14 @@ impl Terraform {
         let root = &terraform.root;
         match has_state {
             // A machine that never saw the state still sees what the stack has left.
-            false if state::has_surface(target, root).await => {
+            false if state_object::has_surface(target, root).await => {
                 let key = surface_key(&root.environment, &root.stack);
                 return Err(
                     init::gone(root).caused_by(format!("it is deployed: s3://{}/{key} is there", root.state.bucket))
                 );
             }
             false => return Ok(None),
-            true if state::is_empty(target, root).await? => return Ok(None),
+            true if state_object::is_empty(target, root).await? => return Ok(None),
             true => {}
         }
         terraform.ensure_initialised(Select::OrCreate).await?;
@@ -91,12 +91,12 @@ impl Terraform {
     /// With a state that may be worked on, and whether there is one.
     async fn checked(ctx: &Context, target: &Target, project: &Project, stack: &str) -> Result<(Terraform, bool)> {
         let root = Root::find(&ctx.paths, target, project, stack)?;
-        errored::check(&root)?;
+        unsaved_state::check(&root)?;
         let (terraform, found) = Terraform::opened(ctx, target, project, root).await?;
         init::check_state(&terraform.root, found.as_ref())?;
         let has_state = found.is_some();
         // Another machine may have seen it, and this one is about to begin it anew.
-        if !has_state && state::was_deleted(target, &terraform.root).await {
+        if !has_state && state_object::was_deleted(target, &terraform.root).await {
             let root = &terraform.root;
             let why = format!(
                 "the state of {} was deleted, and what it listed may still be there; to bring it back",
@@ -119,14 +119,15 @@ impl Terraform {
         source.check_backend(&root.folder)?;
         ctx.change_log.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
-        surroundings::note_variables(ctx, &source);
+        child_environment::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
-        let (guarded, binary, found) = tokio::join!(target.guard(), Binary::find(project), state::look(target, &root));
+        let (guarded, binary, found) =
+            tokio::join!(target.guard(), Binary::find(project), state_object::look(target, &root));
         guarded?;
         let binary = binary?;
         let found = found?;
         let terraform = Terraform {
-            surroundings: Surroundings::of(ctx, target, &root),
+            child_environment: ChildEnvironment::of(ctx, target, &root),
             path_style: target.endpoint.is_some(),
             progress: ctx.progress.clone(),
             cancel: ctx.cancel.clone(),
@@ -161,7 +162,7 @@ impl Terraform {
     async fn command(&self, arguments: &[String], workspace: Option<&str>) -> Result<Command> {
         let mut command = Command::new(&self.binary.program);
         command.args(arguments).current_dir(&self.root.folder);
-        self.surroundings.surround(&mut command).await?;
+        self.child_environment.apply_to(&mut command).await?;
         command.envs(workspace.map(|workspace| ("TF_WORKSPACE", workspace)));
         Ok(command)
     }
@@ -178,7 +179,7 @@ impl Terraform {
         lock: &lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
-        mut hear: impl FnMut(Stream, &str),
+        mut on_line: impl FnMut(Stream, &str),
     ) -> Result<ChildEnd> {
         let mut command = self.command(arguments, workspace).await?;
         let stdin = lock.share().on("share the lock in", &self.root.data_dir)?;
@@ -186,7 +187,7 @@ impl Terraform {
         let mut has_errored = false;
         let hear = |stream, line: &str| {
             has_errored |= line.contains(ERRORED);
-            hear(stream, line);
+            on_line(stream, line);
         };
         terraform_runs::begin(&running, &noted);
         let heard =
@@ -199,14 +200,16 @@ impl Terraform {
             self.take_errored();
         }
         match heard.status.success() && has_no_room(&self.root) {
-            true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
+            true => {
+                Err(full("be heard to its end, and may have done it all", &TerraformMessages::default(), &self.root))
+            }
             false => Ok(heard),
         }
     }
 
     /// The lock is still ours: what lies there is of this run.
     fn take_errored(&self) {
-        if let Err(error) = errored::take(&self.root) {
+        if let Err(error) = unsaved_state::take(&self.root) {
             let why = error.chain().join(": ");
             self.progress.note(&format!("note: a state that could not be saved stays where it is: {why}"));
         }
@@ -224,7 +227,7 @@ impl Terraform {
         arguments: &[String],
         doing: &str,
     ) -> Result<String> {
-        let mut said = Said::default();
+        let mut said = TerraformMessages::default();
         let mut stdout = String::new();
         let ended = self
             .started(&self.lock().await?, arguments, workspace, |stream, line| match stream {
@@ -240,8 +243,12 @@ impl Terraform {
     }
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
-    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(ChildEnd, Said)> {
-        self.stream_in(&self.lock().await?, arguments, hear).await
+    pub async fn stream(
+        &self,
+        arguments: &[String],
+        on_event: impl FnMut(Event),
+    ) -> Result<(ChildEnd, TerraformMessages)> {
+        self.stream_in(&self.lock().await?, arguments, on_event).await
     }
 
     /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
@@ -249,9 +256,9 @@ impl Terraform {
         &self,
         lock: &lock::Lock,
         arguments: &[String],
-        mut hear: impl FnMut(Event),
-    ) -> Result<(ChildEnd, Said)> {
-        let mut said = Said::default();
+        mut on_event: impl FnMut(Event),
+    ) -> Result<(ChildEnd, TerraformMessages)> {
+        let mut said = TerraformMessages::default();
         let mut speaks = false;
         let ended = self
             .started(lock, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
@@ -259,7 +266,7 @@ impl Terraform {
                     speaks = true;
                     match event {
                         Event::Diagnostic { diagnostic } => said.diagnostics.push(diagnostic),
-                        event => hear(event),
+                        event => on_event(event),
                     }
                 }
                 _ => said.other.push(line.to_owned()),
@@ -275,18 +282,18 @@ impl Terraform {
 
     /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     /// `takes_extra` where it has taken the arguments that the operator gave it.
-    pub fn check(&self, ended: &ChildEnd, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
-        self.judge(ended, said, doing, takes_extra).map_err(|error| errored::with_unsaved(error, &self.root))
+    pub fn check(&self, ended: &ChildEnd, said: &TerraformMessages, doing: &str, takes_extra: bool) -> Result<()> {
+        self.judge(ended, said, doing, takes_extra).map_err(|error| unsaved_state::with_unsaved(error, &self.root))
     }
 
-    fn judge(&self, ended: &ChildEnd, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
+    fn judge(&self, ended: &ChildEnd, said: &TerraformMessages, doing: &str, takes_extra: bool) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
         }
         match ended.status.code() {
             Some(0) => Ok(()),
-            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, takes_extra)),
+            _ if said.is_about_a_lock() => Err(lock_error::explain(said, &self.root, takes_extra)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}"))
@@ -295,7 +302,7 @@ impl Terraform {
     }
 
     /// Warnings that an operator did not bring about knowingly.
-    pub fn note_warnings(&self, said: &Said) {
+    pub fn note_warnings(&self, said: &TerraformMessages) {
         for warning in said.warnings().filter(|warning| !is_expected(warning)) {
             self.progress.note(&format!("note: Terraform warns: {}", warning.lines().join(" ")));
         }
@@ -308,7 +315,7 @@ fn has_no_room(root: &Root) -> bool {
     written.is_err_and(|error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
 
-fn full(doing: &str, said: &Said, root: &Root) -> Error {
+fn full(doing: &str, said: &TerraformMessages, root: &Root) -> Error {
     Error::unexpected(format!("Terraform could not {doing}"))
         .caused_by(format!("no space left on device: {}", root.data_dir.display()))
         .details(said.last())
@@ -316,7 +323,7 @@ fn full(doing: &str, said: &Said, root: &Root) -> Error {
         .next("what is still to do", root.next_run("plan"))
 }
 
-fn silent(program: &str, said: &Said) -> Error {
+fn silent(program: &str, said: &TerraformMessages) -> Error {
     Error::unexpected(format!("{program} ended without a word in JSON, so what it did is not known"))
         .details(said.last())
         .hint(

@@ -14,13 +14,13 @@ const LAST_LINES: usize = 20;
 
 /// What a run said that may explain its end.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct TerraformMessages {
     pub diagnostics: Vec<Diagnostic>,
     /// What was not JSON.
     pub other: Vec<String>,
 }
 
-impl Said {
+impl TerraformMessages {
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error())
     }
@@ -166,11 +166,11 @@ mod tests {
     use crate::terraform::root::tests::root;
     use crate::terraform::run::events::Event;
 
-    fn said(summary: &str, detail: &str) -> Said {
+    fn said(summary: &str, detail: &str) -> TerraformMessages {
         let line = serde_json::json!({"type": "diagnostic", "diagnostic": {"severity": "error", "summary": summary,
             "detail": detail, "address": "aws_sqs_queue.claims"}});
         let Some(Event::Diagnostic { diagnostic }) = Event::read(&line.to_string()) else { panic!("a diagnostic") };
-        Said { diagnostics: vec![diagnostic], other: Vec::new() }
+        TerraformMessages { diagnostics: vec![diagnostic], other: Vec::new() }
     }
 
     #[test]
@@ -197,7 +197,10 @@ mod tests {
     #[test]
     fn credentials_that_terraform_repeats_are_hidden() {
         let of_json = said("Invalid index", "url=https://me:hunter2@host, db_password=hunter2 and the rest");
-        let of_text = Said { other: vec!["no such host: https://me:hunter2@host".to_owned()], ..Said::default() };
+        let of_text = TerraformMessages {
+            other: vec!["no such host: https://me:hunter2@host".to_owned()],
+            ..TerraformMessages::default()
+        };
         for said in [of_json, of_text] {
             let told = said.failure("plan it", &root()).detail_lines().join(" ");
             assert!(told.contains("https://[hidden]@host") && !told.contains("hunter2"), "{told}");

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::state::Header;
 use crate::terraform::root::{Root, StateAt};
 use crate::terraform::run::driver::Terraform;
-use crate::terraform::state::Found;
+use crate::terraform::state_object::Found;
 
 /// What claimctl remembers of a root in an environment, in its data folder.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use claimctl_core::next::{Hint, Next};
 
 use crate::terraform::root::Root;
 use crate::terraform::run::events::Diagnostic;
-use crate::terraform::unfinished::made::Made;
+use crate::terraform::unfinished::created::CreatedResource;
 
 /// Types whose import ID is the name that the provider gives with the error (Terraform Registry, AWS provider, section
 /// "Import" of each resource).
@@ -28,7 +28,7 @@ pub fn hints<'a>(errors: impl Iterator<Item = &'a Diagnostic>, root: &Root) -> V
             continue;
         };
         match id(kind(address), &text) {
-            Some(id) => known.push(Made { address: address.to_owned(), id: id.to_owned() }),
+            Some(id) => known.push(CreatedResource { address: address.to_owned(), id: id.to_owned() }),
             None => unknown.push(address),
         }
     }
@@ -48,8 +48,8 @@ pub fn hints<'a>(errors: impl Iterator<Item = &'a Diagnostic>, root: &Root) -> V
 }
 
 /// One command for all of them.
-pub fn import(root: &Root, made: &[Made]) -> Next {
-    let pairs = made.iter().flat_map(|made| [&made.address, &made.id]);
+pub fn import(root: &Root, created: &[CreatedResource]) -> Next {
+    let pairs = created.iter().flat_map(|one| [&one.address, &one.id]);
     root.next("state import").words(pairs).words(&root.variables)
 }
 

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::state::Resource;
 use crate::terraform::run::driver::Terraform;
+use crate::terraform::unfinished::created;
 use crate::terraform::unfinished::existing::{self, kind};
-use crate::terraform::unfinished::made;
 use crate::terraform::variables;
 
 /// How far the import of a resource has come.
@@ -119,14 +119,15 @@ impl Terraform {
         };
         // Where it cannot be locked, the same import forgets it the next time.
         if let (true, Ok(_lock)) = (is_over, self.lock().await) {
-            made::forget(&self.root, address)?;
+            created::forget(&self.root, address)?;
         }
         imported
     }
 
     /// The address is taken: by this, or by another one that was made in its place.
     async fn check_same(&self, address: &str, id: &str) -> Result<ImportStanding> {
-        let is_noted = made::left(&self.root).iter().any(|made| made.address == address && made.id == id);
+        let is_noted =
+            created::unsaved(&self.root).iter().any(|created| created.address == address && created.id == id);
         if !is_noted && !existing::is_by_id(kind(address)) {
             return Ok(ImportStanding::Already);
         }

@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Makes the call again while the service answers with one of these codes.
-pub async fn settled<T, E, F>(busy: &[&str], call: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
+pub async fn retry_while_busy<T, E, F>(busy: &[&str], call: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
 where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,

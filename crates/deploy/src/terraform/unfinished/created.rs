@@ -1,5 +1,7 @@
-//! What an apply has made, noted while it goes on: a run that is killed together with its Terraform leaves resources
-//! that no state knows, and what has no name of its own would be made a second time.
+//! The resources that an apply has created, logged while it goes on.
+//!
+//! A run that is killed together with its Terraform leaves resources that no state knows, and what has no name of its own
+//! would be created a second time.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -27,41 +29,41 @@ const NOT_BY_ID: [&str; 5] = [
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
+pub struct CreatedResource {
     pub address: String,
     /// What it is imported by.
     pub id: String,
 }
 
-/// The notes of one apply.
-pub struct Making<'a> {
+/// The log of one apply.
+pub struct CreationLog<'a> {
     root: &'a Root,
     /// None before Terraform begins: until then another run may be at work, with notes of its own.
     file: Option<File>,
     /// What is in the state, or not there any more, once this apply has saved it.
-    settled: BTreeSet<String>,
+    saved: BTreeSet<String>,
     failed: Option<Error>,
 }
 
-impl<'a> Making<'a> {
-    pub fn of(root: &'a Root) -> Making<'a> {
-        Making { root, file: None, settled: BTreeSet::new(), failed: None }
+impl<'a> CreationLog<'a> {
+    pub fn of(root: &'a Root) -> CreationLog<'a> {
+        CreationLog { root, file: None, saved: BTreeSet::new(), failed: None }
     }
 
     /// What cannot be noted is told at the end: it is no reason to stop.
-    pub fn hear(&mut self, event: &Event) {
-        let made = match event {
+    pub fn record(&mut self, event: &Event) {
+        let created = match event {
             Event::ApplyStart { .. } => None,
             Event::ApplyComplete { hook } => {
-                self.settled.insert(hook.address().to_owned());
+                self.saved.insert(hook.address().to_owned());
                 hook.created_id().map(|id| (hook.address(), id))
             }
             _ => return,
         };
         let root = self.root;
-        let noted = self.begun().and_then(|file| match made {
+        let noted = self.open().and_then(|file| match created {
             Some((address, id)) if !NOT_BY_ID.contains(&kind(address)) => {
-                let line = line(&Made { address: address.to_owned(), id: id.to_owned() })?;
+                let line = line(&CreatedResource { address: address.to_owned(), id: id.to_owned() })?;
                 // One write, so that a line is there whole or not at all.
                 file.write_all(line.as_bytes()).on("write", &path(root))
             }
@@ -71,7 +73,7 @@ impl<'a> Making<'a> {
     }
 
     /// What was noted before stays: this apply may be about something else.
-    fn begun(&mut self) -> Result<&mut File> {
+    fn open(&mut self) -> Result<&mut File> {
         let file = match self.file.take() {
             Some(file) => file,
             None => {
@@ -85,20 +87,20 @@ impl<'a> Making<'a> {
     /// Nothing has to be known of what an apply has saved in its state. To be called before another can begin.
     pub fn end(self, is_saved: bool) -> Result<()> {
         if self.file.is_some() && is_saved {
-            keep(self.root, |made| !self.settled.contains(&made.address))?;
+            retain(self.root, |created| !self.saved.contains(&created.address))?;
         }
         self.failed.map_or(Ok(()), Err)
     }
 }
 
-fn line(made: &Made) -> Result<String> {
-    let line = serde_json::to_string(made).map_err(|error| Error::unexpected("no JSON form").caused_by(error))?;
+fn line(created: &CreatedResource) -> Result<String> {
+    let line = serde_json::to_string(created).map_err(|error| Error::unexpected("no JSON form").caused_by(error))?;
     Ok(format!("{line}\n"))
 }
 
 /// Keeps some of the notes: the file is there with all of them, or with these.
-fn keep(root: &Root, is_kept: impl Fn(&Made) -> bool) -> Result<()> {
-    let kept: Vec<Made> = left(root).into_iter().filter(is_kept).collect();
+fn retain(root: &Root, is_kept: impl Fn(&CreatedResource) -> bool) -> Result<()> {
+    let kept: Vec<CreatedResource> = unsaved(root).into_iter().filter(is_kept).collect();
     let path = path(root);
     if kept.is_empty() {
         return match std::fs::remove_file(&path) {
@@ -114,30 +116,30 @@ fn path(root: &Root) -> PathBuf {
     root.data_dir.join("applying.jsonl")
 }
 
-/// What applies on this machine have made that did not come to their end.
-pub fn left(root: &Root) -> Vec<Made> {
+/// What applies on this machine have created that did not come to their end.
+pub fn unsaved(root: &Root) -> Vec<CreatedResource> {
     let text = std::fs::read_to_string(path(root)).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// It is in the state now, or does not exist any more. Whoever calls has the turn.
+/// It is in the state now, or does not exist any more. Whoever calls has locked the data folder.
 pub fn forget(root: &Root, address: &str) -> Result<()> {
-    keep(root, |made| made.address != address)
+    retain(root, |created| created.address != address)
 }
 
-/// Refuses to make again what a run that died has made.
+/// Refuses to make again what a run that died has created.
 pub fn check(root: &Root, summary: &Summary) -> Result<()> {
-    let again = |made: &Made| {
-        summary.changes.iter().any(|change| change.action == Action::Create && change.address == made.address)
+    let again = |created: &CreatedResource| {
+        summary.changes.iter().any(|change| change.action == Action::Create && change.address == created.address)
     };
-    let left: Vec<Made> = left(root).into_iter().filter(again).collect();
+    let left: Vec<CreatedResource> = unsaved(root).into_iter().filter(again).collect();
     if left.is_empty() {
         return Ok(());
     }
     let number = count(left.len() as u64, "resource");
     let message = format!("{number} that a killed run has made would be made a second time, so nothing was done");
     Err(Error::refused(message)
-        .details(left.iter().map(|made| format!("{} ({})", made.address, made.id)))
+        .details(left.iter().map(|created| format!("{} ({})", created.address, created.id)))
         .next("take it in", existing::import(root, &left)))
 }
 
@@ -157,15 +159,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root { data_dir: folder.path().to_owned(), ..root() };
         let heard = |events: &[Event]| {
-            let mut making = Making::of(&root);
-            events.iter().for_each(|event| making.hear(event));
-            making
+            let mut log = CreationLog::of(&root);
+            events.iter().for_each(|event| log.record(event));
+            log
         };
         let key = event("apply_complete", "module.key[0].aws_kms_key.this", "1234");
         let queue = event("apply_complete", "aws_sqs_queue.q", "https://q");
         let alias = event("apply_complete", "aws_lambda_alias.live", "arn");
         heard(&[event("apply_start", "aws_sqs_queue.q", ""), key, alias, queue]).end(false).unwrap();
-        let addresses = || left(&root).into_iter().map(|made| made.address).collect::<Vec<_>>();
+        let addresses = || unsaved(&root).into_iter().map(|created| created.address).collect::<Vec<_>>();
         assert_eq!(addresses(), ["module.key[0].aws_kms_key.this", "aws_sqs_queue.q"]);
         // Another run that has not begun, for example because it waits, takes nothing away.
         heard(&[]).end(true).unwrap();
@@ -178,7 +180,7 @@ mod tests {
         heard(&[event("apply_start", "aws_sqs_queue.q", "")]).end(false).unwrap();
         assert_eq!(addresses(), ["module.key[0].aws_kms_key.this"]);
         heard(&[event("apply_complete", "module.key[0].aws_kms_key.this", "1234")]).end(true).unwrap();
-        assert_eq!(left(&root), []);
+        assert_eq!(unsaved(&root), []);
         assert!(!path(&root).exists());
     }
 }

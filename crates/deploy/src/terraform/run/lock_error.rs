@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::state::LockHolder;
 use crate::terraform::root::Root;
 use crate::terraform::run::events::Diagnostic;
-use crate::terraform::run::failure::Said;
+use crate::terraform::run::failure::TerraformMessages;
 
 /// What Terraform says of a lock (Terraform documentation, "State Locking").
 const FIELDS: [&str; 6] = ["ID", "Path", "Operation", "Who", "Version", "Created"];
@@ -21,7 +21,7 @@ const IS_TAKEN: [&str; 2] = ["PreconditionFailed", "ConditionalCheckFailed"];
 const CREATED: &str = "%Y-%m-%d %H:%M:%S %z";
 
 /// `can_wait` where what is behind `--` comes to it.
-pub fn explain(said: &Said, root: &Root, can_wait: bool) -> Error {
+pub fn explain(said: &TerraformMessages, root: &Root, can_wait: bool) -> Error {
     let text = said.text();
     let info = info(&text);
     let Some(id) = info.get("ID") else {
@@ -100,8 +100,8 @@ mod tests {
                         Path:      state/key\n  Operation: OperationTypeApply\n  Who:       eve@elsewhere\n  Version:   \
                         1.11.4\n  Created:   2026-01-02 03:04:05.6 +0000 UTC\n  Info:      \n";
 
-    fn said(text: &str) -> Said {
-        Said { other: text.lines().map(str::to_owned).collect(), ..Said::default() }
+    fn said(text: &str) -> TerraformMessages {
+        TerraformMessages { other: text.lines().map(str::to_owned).collect(), ..TerraformMessages::default() }
     }
 
     #[test]

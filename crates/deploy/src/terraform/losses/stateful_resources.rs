@@ -1,4 +1,5 @@
-//! What would be lost with a resource: looked at now, not taken from counts that are hours old.
+//! The resources with data that a plan takes away, and what is in them: looked at now, not taken from counts that are
+//! hours old.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -34,85 +35,90 @@ const COUNTS: [Name; 3] = [
     Name::ApproximateNumberOfMessagesDelayed,
 ];
 
-/// A resource that holds something, and would be replaced or destroyed.
+/// A resource that may hold data, and would be replaced or destroyed.
 #[derive(Debug, Clone)]
-pub struct Holding {
+pub struct StatefulResource {
     pub address: String,
     kind: String,
     /// The resource's own name.
     pub name: String,
-    pub holds: Holds,
+    pub contents: Contents,
 }
 
 /// What is in a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holds {
-    Nothing,
-    /// In words.
-    Something(String),
+pub enum Contents {
+    Empty,
+    /// In words, such as "2 versions, 2.0 KiB".
+    Data(String),
     /// Why it could not be looked at.
     Unknown(String),
 }
 
-impl fmt::Display for Holds {
+impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Holds::Nothing => f.write_str("nothing"),
-            Holds::Something(what) => f.write_str(what),
-            Holds::Unknown(why) => write!(f, "unknown: {why}"),
+            Contents::Empty => f.write_str("nothing"),
+            Contents::Data(what) => f.write_str(what),
+            Contents::Unknown(why) => write!(f, "unknown: {why}"),
         }
     }
 }
 
-impl Holding {
+impl StatefulResource {
     /// S3 deletes only empty ones.
     pub fn is_full_bucket(&self) -> bool {
-        self.kind == BUCKET && matches!(self.holds, Holds::Something(_))
+        self.kind == BUCKET && matches!(self.contents, Contents::Data(_))
     }
 
     /// What was never counted cannot have been agreed to.
     fn is_uncounted_bucket(&self) -> bool {
-        self.kind == BUCKET && matches!(self.holds, Holds::Unknown(_))
+        self.kind == BUCKET && matches!(self.contents, Contents::Unknown(_))
     }
 }
 
 impl Terraform {
     /// Looks at everything stateful that the changes would take away.
-    pub async fn holdings(&self, target: &Target, changes: &[Change]) -> Result<Vec<Holding>> {
+    pub async fn stateful_resources(&self, target: &Target, changes: &[Change]) -> Result<Vec<StatefulResource>> {
         look(target, changes, &self.cancel, &*self.progress).await
     }
 }
 
-async fn look(target: &Target, changes: &[Change], cancel: &Cancel, progress: &dyn Progress) -> Result<Vec<Holding>> {
+async fn look(
+    target: &Target,
+    changes: &[Change],
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Vec<StatefulResource>> {
     let account = account(target).await;
     let mut found = Vec::new();
     for change in changes.iter().filter(|change| change.action.destroys()) {
         let (kind, before) = (change.kind.as_str(), &change.before);
-        let holds = match (kind, elsewhere(kind, before, &target.region, account.as_deref())) {
-            (BUCKET | TABLE | QUEUE | LOG_GROUP, Some(why)) => Holds::Unknown(why),
-            (BUCKET, None) => told(bucket(target, text(before, "bucket"), cancel, progress).await)?,
-            (TABLE, None) => told(table(target, text(before, "name")).await)?,
-            (QUEUE, None) => told(queue(target, text(before, "url")).await)?,
-            (LOG_GROUP, None) => told(log_group(target, text(before, "name")).await)?,
+        let contents = match (kind, elsewhere(kind, before, &target.region, account.as_deref())) {
+            (BUCKET | TABLE | QUEUE | LOG_GROUP, Some(why)) => Contents::Unknown(why),
+            (BUCKET, None) => contents(bucket(target, text(before, "bucket"), cancel, progress).await)?,
+            (TABLE, None) => contents(table(target, text(before, "name")).await)?,
+            (QUEUE, None) => contents(queue(target, text(before, "url")).await)?,
+            (LOG_GROUP, None) => contents(log_group(target, text(before, "name")).await)?,
             _ => match stateful_types::content(kind, before) {
-                Some(content) => Holds::Something(content.to_owned()),
+                Some(content) => Contents::Data(content.to_owned()),
                 None => continue,
             },
         };
         let name = NAMES.iter().map(|key| text(before, key)).find(|name| !name.is_empty()).unwrap_or_default();
         let (address, kind, name) = (change.address.clone(), kind.to_owned(), name.to_owned());
-        found.push(Holding { address, kind, name, holds });
+        found.push(StatefulResource { address, kind, name, contents });
     }
     Ok(found)
 }
 
-/// Of a look; none is empty.
-fn told(looked: Result<Option<String>>) -> Result<Holds> {
+/// From what a look has found; none is empty.
+fn contents(looked: Result<Option<String>>) -> Result<Contents> {
     match looked {
-        Ok(holds) => Ok(holds.map_or(Holds::Nothing, Holds::Something)),
-        Err(error) if error.kind() == Kind::NotFound => Ok(Holds::Nothing),
+        Ok(found) => Ok(found.map_or(Contents::Empty, Contents::Data)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(Contents::Empty),
         Err(error) if error.kind() == Kind::Interrupted => Err(error),
-        Err(error) => Ok(Holds::Unknown(error.chain().join(": "))),
+        Err(error) => Ok(Contents::Unknown(error.chain().join(": "))),
     }
 }
 
@@ -149,26 +155,28 @@ fn text<'a>(before: &'a Value, key: &str) -> &'a str {
 /// which these addresses are named.
 pub fn check(
     protected: bool,
-    holdings: &[Holding],
+    resources: &[StatefulResource],
     allowed: &[String],
     naming: impl FnOnce(&[&str]) -> Next,
 ) -> Result<()> {
-    let told = |holding: &Holding| format!("{} ({}) holds {}", holding.address, holding.name, holding.holds);
-    let is_lost = |holding: &Holding| protected || holding.holds != Holds::Nothing;
-    let is_named = |holding: &Holding| allowed.contains(&holding.address);
-    let unnamed: Vec<&Holding> = holdings.iter().filter(|holding| is_lost(holding) && !is_named(holding)).collect();
+    let described =
+        |resource: &StatefulResource| format!("{} ({}) holds {}", resource.address, resource.name, resource.contents);
+    let is_lost = |resource: &StatefulResource| protected || resource.contents != Contents::Empty;
+    let is_named = |resource: &StatefulResource| allowed.contains(&resource.address);
+    let unnamed: Vec<&StatefulResource> =
+        resources.iter().filter(|resource| is_lost(resource) && !is_named(resource)).collect();
     if !unnamed.is_empty() {
-        let addresses: Vec<&str> = unnamed.iter().map(|holding| holding.address.as_str()).collect();
+        let addresses: Vec<&str> = unnamed.iter().map(|resource| resource.address.as_str()).collect();
         let number = count(unnamed.len() as u64, "resource");
         return Err(Error::refused(format!("{number} with data would be lost, so nothing was done"))
-            .details(unnamed.into_iter().map(told))
+            .details(unnamed.into_iter().map(described))
             .next("where that is meant, name each", naming(&addresses)));
     }
-    match holdings.iter().find(|holding| holding.is_uncounted_bucket()) {
+    match resources.iter().find(|resource| resource.is_uncounted_bucket()) {
         None => Ok(()),
         Some(bucket) => {
             Err(Error::refused(format!("what is in bucket {} is not known, so nothing was done", bucket.name))
-                .details([told(bucket)])
+                .details([described(bucket)])
                 .hint(format!("allow {LIST_VERSIONS} on it, or remove the bucket yourself, and type the same again")))
         }
     }
@@ -253,10 +261,11 @@ mod tests {
 
     #[test]
     fn a_bucket_whose_content_is_unknown_is_not_lost_even_where_it_is_named() {
-        let holding = |holds| Holding { address: "b".into(), kind: BUCKET.into(), name: "bucket".into(), holds };
-        let checked = |holds| check(false, &[holding(holds)], &["b".to_owned()], |_| Next::again());
-        assert!(checked(Holds::Something("1 version".into())).is_ok());
-        let error = checked(Holds::Unknown("denied".into())).unwrap_err();
+        let resource =
+            |contents| StatefulResource { address: "b".into(), kind: BUCKET.into(), name: "bucket".into(), contents };
+        let checked = |contents| check(false, &[resource(contents)], &["b".to_owned()], |_| Next::again());
+        assert!(checked(Contents::Data("1 version".into())).is_ok());
+        let error = checked(Contents::Unknown("denied".into())).unwrap_err();
         assert!(error.to_string().contains("what is in bucket bucket is not known"), "{error}");
     }
 }

@@ -5,19 +5,19 @@ use claimctl_core::error::{Error, Result};
 use claimctl_core::private_files::{Existing, write_private};
 use claimctl_core::progress::Unit;
 
-use crate::state::Told;
+use crate::state::ShownState;
 use crate::terraform::plan::file::{private_folder, remove_abandoned};
 use crate::terraform::run::driver::Terraform;
 use crate::terraform::run::init;
 
 impl Terraform {
     /// The state as it is now.
-    pub async fn current_state(&self) -> Result<Told> {
+    pub async fn current_state(&self) -> Result<ShownState> {
         self.tell(None).await
     }
 
     /// Another one, by its content.
-    pub async fn told_state(&self, state: &[u8]) -> Result<Told> {
+    pub async fn show_state(&self, state: &[u8]) -> Result<ShownState> {
         remove_abandoned(&self.root);
         // It holds secrets, and goes with the folder, whatever comes of it.
         let folder = private_folder(&self.root)?;
@@ -26,7 +26,7 @@ impl Terraform {
         self.tell(Some(path.display().to_string())).await
     }
 
-    async fn tell(&self, file: Option<String>) -> Result<Told> {
+    async fn tell(&self, file: Option<String>) -> Result<ShownState> {
         let mut show = vec!["show".to_owned(), "-json".into(), "-no-color".into()];
         show.extend(file);
         let json = self.run(&show, &format!("read the state of {}", self.root.name())).await?;

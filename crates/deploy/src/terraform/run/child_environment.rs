@@ -49,14 +49,14 @@ const ENDPOINTS: [&str; 5] = [
 /// An apply that loses its credentials half-way can save neither its state nor give its lock back.
 const LEAST_FOR_AN_APPLY: Duration = Duration::from_secs(5 * 60);
 
-pub(in crate::terraform) struct Surroundings {
+pub(in crate::terraform) struct ChildEnvironment {
     unset: Vec<String>,
     variables: Vec<(&'static str, String)>,
     credentials: Option<SharedCredentialsProvider>,
 }
 
-impl Surroundings {
-    pub fn of(ctx: &Context, target: &Target, root: &Root) -> Surroundings {
+impl ChildEnvironment {
+    pub fn of(ctx: &Context, target: &Target, root: &Root) -> ChildEnvironment {
         let mut variables = vec![
             ("TF_DATA_DIR", root.data_dir.display().to_string()),
             ("TF_IN_AUTOMATION", "1".to_owned()),
@@ -66,7 +66,7 @@ impl Surroundings {
             ("AWS_DEFAULT_REGION", target.region.clone()),
         ];
         variables.extend(endpoints(target.endpoint.as_deref()));
-        Surroundings {
+        ChildEnvironment {
             unset: ctx.variable_names().filter(|name| is_misleading(name)).map(str::to_owned).collect(),
             variables,
             credentials: target.sdk().credentials_provider(),
@@ -74,7 +74,7 @@ impl Surroundings {
     }
 
     /// The credentials are asked for anew: between two commands lie questions, and buckets that are emptied.
-    pub async fn surround(&self, command: &mut Command) -> Result<()> {
+    pub async fn apply_to(&self, command: &mut Command) -> Result<()> {
         for name in &self.unset {
             command.env_remove(name);
         }
@@ -177,8 +177,8 @@ mod tests {
         for (ends, is_refused) in [(minutes(0), true), (minutes(4), true), (minutes(6), false), (None, false)] {
             let credentials = SharedCredentialsProvider::new(Credentials::new("id", "secret", None, ends, "test"));
             let (unset, variables) = (Vec::new(), Vec::new());
-            let surroundings = Surroundings { unset, variables, credentials: Some(credentials) };
-            let checked = surroundings.check_that_they_last().await;
+            let child_environment = ChildEnvironment { unset, variables, credentials: Some(credentials) };
+            let checked = child_environment.check_that_they_last().await;
             assert_eq!(checked.err().map(|error| error.kind()), is_refused.then_some(Kind::Denied), "{ends:?}");
         }
     }

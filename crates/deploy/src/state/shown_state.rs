@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// `terraform show -json` of a state.
 #[derive(Debug, Default, Deserialize)]
-pub struct Told {
+pub struct ShownState {
     /// None: there is no state, or nothing in it.
     values: Option<Values>,
 }
@@ -55,7 +55,7 @@ pub struct Resource {
     pub tainted: bool,
 }
 
-impl Told {
+impl ShownState {
     /// Of all modules, in the order of their addresses, and the outputs.
     pub fn parts(self) -> (Vec<Resource>, BTreeMap<String, Output>) {
         let Values { outputs, root_module } = self.values.unwrap_or_default();
@@ -103,14 +103,14 @@ mod tests {
             "resources": [resource("t.b")],
             "child_modules": [{"resources": [resource("module.m[0].t.a[\"k\"]")], "child_modules": [{"resources":
                 [resource("module.m[0].module.n.t.a")]}]}]}}});
-        let (resources, outputs) = serde_json::from_value::<Told>(told).unwrap().parts();
+        let (resources, outputs) = serde_json::from_value::<ShownState>(told).unwrap().parts();
         let within = |address: &str| resources.iter().filter(|resource| resource.is_within(address)).count();
         assert_eq!(
             ["module.m", "module.m[0].t.a", "module.m[0].module.n", "t.b", "t", "module"].map(within),
             [2, 1, 1, 1, 1, 2]
         );
         assert_eq!((outputs.len(), resources[0].id()), (1, Some("i")));
-        let (none, _) = serde_json::from_str::<Told>("{\"format_version\":\"1.0\"}").unwrap().parts();
+        let (none, _) = serde_json::from_str::<ShownState>("{\"format_version\":\"1.0\"}").unwrap().parts();
         assert!(none.is_empty());
     }
 }
