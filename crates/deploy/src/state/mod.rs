@@ -12,7 +12,6 @@ mod restore;
 mod shown_state;
 mod store;
 pub mod terraform_runs;
-mod told;
 mod unlock;
 mod versions;
 
