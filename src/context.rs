@@ -57,7 +57,7 @@ pub struct Ctx {
 #[derive(Clone)]
 struct Commands {
     change_log: Arc<ChangeLog>,
-    /// What was typed to reach the environment, once that is known: `--env`, `dev`.
+    /// The flags that lead to the environment, once they are known: `--env`, `dev`.
     target_flags: Arc<OnceLock<Vec<String>>>,
     /// Whether the verb of a command takes those flags.
     takes_target_flags: fn(&[String]) -> bool,
