@@ -11,6 +11,7 @@ pub mod lock;
 pub mod names;
 pub mod next;
 pub mod progress;
+pub mod run_report;
 pub mod spool;
 pub mod time;
 pub mod units;
