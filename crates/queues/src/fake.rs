@@ -1,17 +1,26 @@
 //! An SQS inside the test's own process, for what a real one does too seldom: deliver twice, fail single entries.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use claimctl_aws::target::{Change, Intent, Known, LOCAL, Parts, ReadSurfaces, Target};
+use claimctl_core::cancel::Cancel;
+use claimctl_core::changes::Changes;
+use claimctl_core::context::{Context, Paths, Variables};
+use claimctl_core::error::Result;
+use claimctl_core::progress::Silent;
 use serde_json::{Value, json};
 
 use super::Queue;
+use crate::depth::{self, QueueDepth};
 
 #[derive(Debug, Clone, Default)]
 pub struct Fake(Arc<Mutex<State>>);
@@ -87,8 +96,81 @@ impl Fake {
         Queue::new(aws_sdk_sqs::Client::from_conf(config), "http://sqs.test/000000000000/q")
     }
 
+    pub async fn depth(&self) -> QueueDepth {
+        let queue = self.queue();
+        depth::read(&queue.sqs, &queue.url).await.unwrap()
+    }
+
     pub fn visible(&self) -> usize {
         self.change(|state| state.visible().len())
+    }
+}
+
+/// A folder of its own, and an environment on this machine where nothing is deployed.
+pub struct Here {
+    pub folder: tempfile::TempDir,
+    pub ctx: Context,
+    pub target: Target,
+}
+
+struct Nothing;
+
+impl ReadSurfaces for Nothing {
+    fn read<'a>(&'a self, _: &'a Target) -> Pin<Box<dyn Future<Output = Result<Known>> + Send + 'a>> {
+        Box::pin(async { Ok(Known::default()) })
+    }
+}
+
+impl Here {
+    pub fn new() -> Here {
+        Here::calling(&Fake::default())
+    }
+
+    /// With clients whose calls this one answers.
+    pub fn calling(fake: &Fake) -> Here {
+        let folder = tempfile::tempdir().unwrap();
+        let progress = Arc::new(Silent);
+        let paths = Paths { cache: folder.path().join("cache"), state: folder.path().join("state") };
+        let ctx = Context {
+            changes: Arc::new(Changes::at(&paths.state, Vec::new())),
+            paths,
+            working_directory: folder.path().to_owned(),
+            cancel: Cancel::default(),
+            progress: progress.clone(),
+            variables: Variables::default(),
+        };
+        let connector = SharedHttpConnector::new(fake.clone());
+        let sdk = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "s", None, None, "test")))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        let target = Target::new(Parts {
+            environment: Some(LOCAL.to_owned()),
+            project: "shop".to_owned(),
+            region: "us-east-1".to_owned(),
+            endpoint: None,
+            flags: String::new(),
+            expected_account: None,
+            protected: false,
+            progress,
+            sdk,
+            reader: Box::new(Nothing),
+        });
+        Here { folder, ctx, target }
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// An operator who agrees to everything.
+    pub fn agree(&self) -> impl AsyncFnOnce(&Intent) -> Result<Change> + '_ {
+        async |intent: &Intent| {
+            let checked = self.target.guard().await?;
+            self.target.begin(&self.ctx, checked, intent).await
+        }
     }
 }
 
@@ -118,7 +200,10 @@ impl State {
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         for entry in request["Entries"].as_array().unwrap() {
             let handle = entry["ReceiptHandle"].as_str().unwrap();
-            let (id, receipt) = handle.split_once('/').unwrap();
+            let Some((id, receipt)) = handle.split_once('/') else {
+                failed.push(json!({"Id": entry["Id"], "Code": "ReceiptHandleIsInvalid", "SenderFault": true}));
+                continue;
+            };
             let failures = self.failed.entry(format!("delete {handle}")).or_default();
             *failures += 1;
             if *failures <= self.delete_entries_fail.0 {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use claimctl_aws::policy::Statement;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::units;
 use serde::Serialize;
@@ -113,8 +114,8 @@ pub fn allow(depth: &QueueDepth) -> Result<()> {
             depth.name,
             units::count(count.into(), "receive")
         ))
-        .hint("look all the same: --force")
-        .hint(format!("counts without a look: claimctl queue ls {}", depth.name))),
+        .next("look all the same", Next::again().word("--force"))
+        .next("counts without a look", Next::verb("queue ls").word(&depth.name))),
         _ => Ok(()),
     }
 }

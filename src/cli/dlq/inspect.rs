@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::Place;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::spool::Spool;
 use claimctl_core::units::count;
 use claimctl_queues::dlq::inspect::{self, Group, Letter, Wanted};
-use claimctl_queues::dlq::preflight::{Options, Preflight};
-use claimctl_queues::dlq::setting::{Setting, is_dead_letter_queue};
-use claimctl_queues::dlq::suggest::{self, Aim};
+use claimctl_queues::dlq::preflight::{self, Options, Preflight};
+use claimctl_queues::dlq::setting::is_dead_letter_queue;
+use claimctl_queues::dlq::suggest;
 use claimctl_queues::dlq::verdict::Verdict;
 use claimctl_queues::look::{self, Look};
 use claimctl_queues::named::NamedQueue;
 use claimctl_queues::receive::Ended;
-use claimctl_queues::{Queue, depth, resolve};
+use claimctl_queues::resolve::{self, Only};
+use claimctl_queues::{Queue, depth};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -76,23 +77,9 @@ impl PreflightArgs {
         self.max_replays
     }
 
-    /// What IAM has to allow to judge the letters of a queue.
-    pub async fn permissions(&self, target: &Session, place: &Place, queue: &str) -> Result<Vec<Statement>> {
-        if self.no_preflight {
-            return Ok(Vec::new());
-        }
-        let found = target.surfaces().await?.queue(queue)?;
-        let url = found.map_or(queue, |found| &found.item.url);
-        Ok(Setting::find(target, url, self.table.as_deref()).await?.permissions(place))
-    }
-
     /// None: nothing is to be looked at.
-    pub async fn start(&self, target: &Session, url: &str) -> Result<Option<Preflight>> {
-        if self.no_preflight {
-            return Ok(None);
-        }
-        let options = Options { table: self.table.clone(), max_replays: self.max_replays };
-        Preflight::new(target, url, &options).await.map(Some)
+    pub fn options(&self) -> Option<Options> {
+        (!self.no_preflight).then(|| Options { table: self.table.clone(), max_replays: self.max_replays })
     }
 }
 
@@ -123,16 +110,17 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         return print_policy(args, target).await;
     }
     let selection = args.select.understand(Timestamp::now())?;
-    let url = match &args.queue {
-        Some(name) => resolve::resolve(target, name).await?,
-        None => resolve::only_dead_letter_queue(target).await?,
-    };
+    let name = resolve::named_or(target, args.queue.as_deref(), Only::DeadLetterQueue).await?;
+    let url = resolve::resolve(target, &name).await?;
     let queue = Queue::new(target.sqs(), &url);
     if !args.force {
         let depth = depth::read(&queue.sqs, &url).await?;
         inspect::allow(&depth, is_dead_letter_queue(target, &url).await?)?;
     }
-    let preflight = args.preflight.start(target, &url).await?;
+    let preflight = match args.preflight.options() {
+        Some(options) => Some(Preflight::new(target, &url, &options).await?),
+        None => None,
+    };
     target.guard().await?;
     let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection, most: None };
     let format = ctx.manners.format;
@@ -153,9 +141,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let (look, groups) =
         inspect::inspect(&queue, preflight.as_ref(), &wanted, &ctx.cancel, ctx.progress.as_ref(), each).await?;
     drop(out);
-    let aim =
-        Aim { queue: args.queue.clone().unwrap_or_else(|| queue.name().to_owned()), flags: args.target.again(ctx) };
-    let commands: Vec<_> = groups.iter().map(|group| suggest::command(&aim, group, &groups)).collect();
+    let typed = args.queue.as_deref().unwrap_or_else(|| queue.name());
+    let commands: Vec<_> = groups.iter().map(|group| ctx.command(&suggest::command(typed, group, &groups))).collect();
     let inspection = Inspection {
         queue: queue.name().to_owned(),
         look,
@@ -174,11 +161,11 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 
 async fn print_policy(args: &Args, target: &Session) -> Result<Outcome> {
     let place = Place::of(target).await?;
-    let name = match &args.queue {
-        Some(name) => name.clone(),
-        None => resolve::only_dead_letter_queue(target).await?,
+    let name = resolve::named_or(target, args.queue.as_deref(), Only::DeadLetterQueue).await?;
+    let mut statements = match args.preflight.options() {
+        Some(options) => preflight::permissions(target, &place, &name, &options).await?,
+        None => Vec::new(),
     };
-    let mut statements = args.preflight.permissions(target, &place, &name).await?;
     statements.extend(look::permissions(&NamedQueue::find(target, &place, &name).await?));
     policy(statements)
 }

@@ -3,6 +3,7 @@
 use claimctl_aws::policy::{Place, Statement};
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
 use claimctl_core::progress::Unit;
 use claimctl_core::units::{count, local_time};
 use claimctl_queues::dlq::letters::{self, Closely, Letters};
@@ -59,8 +60,9 @@ struct Listing {
     unseen: Vec<String>,
     #[serde(skip)]
     now: Timestamp,
+    /// How to go on, in words.
     #[serde(skip)]
-    again: String,
+    next: Option<String>,
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
@@ -78,13 +80,14 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     };
     ctx.progress.finish();
     let listed = letters::list(target, found, closely, &ctx.cancel, ctx.progress.as_ref()).await?;
+    let next = Listing::next(&listed.queues, ctx);
     report(Listing {
         environment: target.name().to_owned(),
         queues: listed.queues,
         dangling: listed.dangling,
         unseen: listed.unseen,
         now: Timestamp::now(),
-        again: args.target.again(ctx),
+        next,
     })
 }
 
@@ -115,9 +118,9 @@ impl Listing {
     }
 
     /// What to do next with the queue that loses a letter first.
-    fn next(&self) -> Option<String> {
-        let first = self.queues.iter().find(|letters| letters.first_expires.is_some())?;
-        Some(format!("what they are: claimctl dlq inspect {}{}", name(first), self.again))
+    fn next(queues: &[Letters], ctx: &Ctx) -> Option<String> {
+        let first = queues.iter().find(|letters| letters.first_expires.is_some())?;
+        Some(format!("what they are: {}", ctx.command(&Next::verb("dlq inspect").word(name(first)))))
     }
 }
 
@@ -203,7 +206,7 @@ impl Report for Listing {
         }
         page.lines(self.dangling.iter().map(|dangling| format!("hazard: {dangling}")))
             .lines(self.unseen.iter().map(|unseen| format!("not seen: {unseen}")))
-            .lines(self.next())
+            .lines(self.next.clone())
     }
 
     fn list(&self) -> Option<&'static str> {

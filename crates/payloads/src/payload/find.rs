@@ -6,6 +6,7 @@ use claimctl_aws::policy::Statement;
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::Progress;
 use claimctl_core::units::count;
 use claimctl_queues::depth::{self, QueueDepth};
@@ -47,8 +48,8 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
         // Its own hint is of peek's flags.
         look::allow(depth).map_err(|refused| {
             Error::refused(refused.to_string())
-                .hint(format!("look all the same: claimctl queue peek {} --id {id} --force --full", depth.name))
-                .hint("and name the object that it shows: claimctl claim get s3://BUCKET/KEY")
+                .next("look all the same", peek(&depth.name, id).word("--force"))
+                .next("and name the object that it shows", Next::verb("claim get").word("s3://BUCKET/KEY"))
         })?;
         let queue = Queue::new(sqs.clone(), &depth.url);
         let mut found = None;
@@ -81,11 +82,17 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
         looked.push(among);
     }
     Err(Error::new(Kind::Partial, format!("message {id} was not seen {}", looked.join(", nor ")))
-        .hint("a consumer may hold it, it may be delayed, or it has been consumed: claimctl queue ls")
-        .hint("name another queue (--queue), or the object itself: s3://BUCKET/KEY"))
+        .next("a consumer may hold it, it may be delayed, or it has been consumed", Next::verb("queue ls"))
+        .next("name another queue", Next::again().flag("--queue", "QUEUE"))
+        .hint("or name the object itself: s3://BUCKET/KEY"))
 }
 
 /// It may belong to another account, where these credentials see nothing.
 async fn dead_letters(sqs: &aws_sdk_sqs::Client, arn: &str) -> Result<QueueDepth> {
     depth::read(sqs, &resolve::by_arn(sqs, arn).await?).await
+}
+
+/// The command that shows the whole message.
+pub fn peek(queue: &str, id: &str) -> Next {
+    Next::verb("queue peek").word(queue).flag("--id", id).word("--full")
 }

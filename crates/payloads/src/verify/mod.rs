@@ -156,10 +156,10 @@ pub async fn verify(
 fn notes(options: &Options, flow: &ResolvedFlow) -> Vec<String> {
     let mut notes = Vec::new();
     if options.since.is_some() {
-        notes.push("with --since, records without an object are not looked for".to_owned());
+        notes.push("only objects of late were asked for, so records without an object are not looked for".to_owned());
     }
     if flow.queue.is_none() {
-        notes.push("no queue is known, so what has no record stays undetermined: name it with --queue".to_owned());
+        notes.push("no queue is known, so what has no record stays undetermined: name it".to_owned());
     }
     notes
 }

@@ -249,7 +249,7 @@ impl Run<'_> {
             let there = now.visible + now.delayed;
             if there > 0 {
                 queues.doubt =
-                    Some(format!("about {there} messages wait in queue {}: look into it with --look", now.name));
+                    Some(format!("about {there} messages wait in queue {}: it was not looked into", now.name));
             }
             queues.held = now.in_flight;
             queues.looks.push(QueueLook::only_counted(&now, Role::Source));
@@ -338,7 +338,7 @@ impl Queues {
                 (Category::Missing, "no record, and no claim in the queue or its dead letters".into())
             }
             None if nowhere <= self.held => {
-                let why = format!("the consumer holds about {} messages: look again, or use --wait", self.held);
+                let why = format!("the consumer holds about {} messages: look again, or wait for them", self.held);
                 (Category::InFlight, why)
             }
             None => {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::Progress;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -64,8 +65,8 @@ pub fn allow(depth: &QueueDepth, is_dead_letter_queue: bool) -> Result<()> {
             "queue {} is a source: it gives its dead letters to {dead_letters}",
             depth.name
         ))
-        .hint(format!("its dead letters: claimctl dlq inspect {dead_letters}"))
-        .hint("look at it all the same: --force")),
+        .next("its dead letters", Next::verb("dlq inspect").word(dead_letters))
+        .next("look at it all the same", Next::again().word("--force"))),
         _ => look::allow(depth),
     }
 }

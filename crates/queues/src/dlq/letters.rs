@@ -51,7 +51,7 @@ pub struct Listed {
 pub async fn named(target: &Target, names: &[String]) -> Result<DeadLetterQueues> {
     let mut found = DeadLetterQueues::default();
     for queue in crate::depth::named(target, names).await? {
-        let sources = sources::of(target, &queue.url).await?;
+        let sources = sources::of(target, &queue).await?;
         found.queues.push(DeadLetterQueue { queue, sources: sources.sources });
         found.unseen.extend(sources.unseen);
     }

@@ -6,9 +6,17 @@ pub mod letters;
 pub mod mark;
 pub mod preflight;
 pub mod replay;
+pub mod rescue;
 pub mod setting;
 pub mod shape;
 pub mod sources;
 pub mod suggest;
 pub mod verdict;
 pub mod why;
+
+use claimctl_core::next::Next;
+
+/// The command that drains a queue into a file of the operator's choice.
+fn drain_command(queue: &str) -> Next {
+    Next::verb("queue drain").word(queue).flag("--to", "FILE")
+}

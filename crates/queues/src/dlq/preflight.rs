@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use claimctl_aws::objects;
+use claimctl_aws::policy::{Place, Statement};
 use claimctl_aws::sinks::table::{BATCH, RecordTable, Recorded};
 use claimctl_aws::target::Target;
 use claimctl_claim::Claim;
@@ -33,6 +34,13 @@ pub struct Options {
     pub table: Option<String>,
     /// A message that was replayed so often is not sent again.
     pub max_replays: u32,
+}
+
+/// What IAM has to allow to judge the dead letters of a queue, by any name.
+pub async fn permissions(target: &Target, place: &Place, queue: &str, options: &Options) -> Result<Vec<Statement>> {
+    let found = target.surfaces().await?.queue(queue)?;
+    let url = found.map_or(queue, |found| &found.item.url);
+    Ok(Setting::find(target, url, options.table.as_deref()).await?.permissions(place))
 }
 
 /// A message with its verdict.
@@ -61,7 +69,7 @@ struct Services {
 }
 
 /// Which message of those handed in, and which of its claims.
-type Place = (usize, usize);
+type Position = (usize, usize);
 
 impl Preflight {
     /// For the letters of the queue with this URL. A table that holds no records is [`Kind::Usage`].
@@ -82,7 +90,8 @@ impl Preflight {
 
     /// What the verdicts cannot tell.
     pub fn notes(&self) -> Vec<String> {
-        let note = "no table of records is known for this queue, so what is recorded already cannot be told: --table";
+        let note =
+            "no table of records is known for this queue, so what is recorded already cannot be told; it can be named";
         self.setting.table.is_none().then(|| note.to_owned()).into_iter().collect()
     }
 
@@ -90,7 +99,7 @@ impl Preflight {
     /// may not be looked at is undetermined.
     pub async fn judge(&self, messages: Vec<Message>) -> Result<Vec<Judged>> {
         // By id, because a call to the table takes each key once.
-        let mut claims: BTreeMap<String, Vec<(Place, Claim)>> = BTreeMap::new();
+        let mut claims: BTreeMap<String, Vec<(Position, Claim)>> = BTreeMap::new();
         for (of_message, message) in messages.iter().enumerate() {
             for (of_claim, claim) in message.claims.iter().enumerate() {
                 claims.entry(claim.id()).or_default().push(((of_message, of_claim), claim.clone()));
@@ -137,8 +146,8 @@ impl Preflight {
 /// Judges the claims of up to [`BATCH`] keys.
 async fn judge_batch(
     services: Arc<Services>,
-    batch: BTreeMap<String, Vec<(Place, Claim)>>,
-) -> Result<Vec<(Place, Judgement)>> {
+    batch: BTreeMap<String, Vec<(Position, Claim)>>,
+) -> Result<Vec<(Position, Judgement)>> {
     let records = match &services.table {
         Some(table) => {
             let _permit = services.gets.acquire().await;
@@ -164,10 +173,10 @@ async fn judge_batch(
 
 async fn judge_by_object(
     services: &Services,
-    place: Place,
+    place: Position,
     claim: Claim,
     record: Option<Recorded>,
-) -> Result<(Place, Judgement)> {
+) -> Result<(Position, Judgement)> {
     let looked = services.look(&claim).await?;
     Ok((place, verdict::by_object(&claim, record.as_ref(), looked)))
 }

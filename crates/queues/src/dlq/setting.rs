@@ -4,8 +4,8 @@ use claimctl_aws::objects;
 use claimctl_aws::policy::{Place, Statement};
 use claimctl_aws::sinks::table;
 use claimctl_aws::target::Target;
-use claimctl_claim::surface::{Flow, SinkKind, Surface};
-use claimctl_core::error::{Error, Result};
+use claimctl_claim::surface::{self, Flow, SinkKind, Surface};
+use claimctl_core::error::Result;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Setting {
@@ -34,19 +34,11 @@ impl Setting {
             names.sort();
             names.dedup();
         }
-        setting.table = match (table, tables.as_slice()) {
-            (Some(named), _) => {
+        setting.table = match table {
+            Some(named) => {
                 Some(surfaces.table(named)?.map_or_else(|| named.to_owned(), |found| found.item.name.clone()))
             }
-            (None, [only]) => Some(only.clone()),
-            (None, []) => None,
-            (None, several) => {
-                return Err(Error::usage(format!(
-                    "these dead letters belong to several tables: {}",
-                    several.join(", ")
-                ))
-                .hint(format!("name one: --table {}", several[0])));
-            }
+            None => surface::only("table", tables.into_iter().map(|name| (name.clone(), name)).collect())?,
         };
         Ok(setting)
     }

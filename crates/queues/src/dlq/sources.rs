@@ -89,13 +89,12 @@ pub fn permissions(place: &Place) -> Vec<Statement> {
     statements
 }
 
-/// The sources of the queue with this URL. None means that it is nobody's dead-letter queue, as far as `unseen` allows.
+/// The sources of this queue. None means that it is nobody's dead-letter queue, as far as `unseen` allows.
 ///
 /// Functions beyond those of the deployed stacks are asked only where no source queue is known.
-pub async fn of(target: &Target, url: &str) -> Result<Sources> {
-    let queue = depth::read(&target.sqs(), url).await?;
+pub async fn of(target: &Target, queue: &QueueDepth) -> Result<Sources> {
     let mut unseen = Vec::new();
-    let queues = match listed(target, url).await? {
+    let queues = match listed(target, &queue.url).await? {
         Some(queues) => queues,
         None => {
             let known = known(target, true, &mut unseen).await?;

@@ -1,48 +1,36 @@
 //! The command that does what a group of dead letters needs next.
 
+use claimctl_core::next::Next;
+
 use super::inspect::Group;
 use super::shape::Shape;
 use super::verdict::Verdict;
 
-/// Where the commands go: the queue and the flags by which the operator reached it.
-#[derive(Debug, Clone)]
-pub struct Aim {
-    pub queue: String,
-    /// Such as `--env dev`; may be empty.
-    pub flags: String,
-}
-
 /// The command for one group among all. It selects by what sets the group apart from the other groups that the command
 /// would do something with. Groups that differ in nothing but size, receives and verdict share what is selected.
-pub fn command(aim: &Aim, group: &Group, all: &[Group]) -> String {
+pub fn command(queue: &str, group: &Group, all: &[Group]) -> Next {
     let acts_on = acts_on(group.shape.verdict);
     let is_touched = |other: &&Shape| other.verdict.is_none_or(|verdict| acts_on.contains(&verdict));
     let others: Vec<&Shape> = all.iter().map(|other| &other.shape).filter(is_touched).collect();
     let conditions = conditions(&group.shape, &others);
-    let selection = |conditions: &[String]| match conditions {
-        [] => String::new(),
-        conditions => format!(" --where {}", quoted(&conditions.join(" and "))),
+    let selected = |next: Next, conditions: &[String]| match conditions {
+        [] => next,
+        conditions => next.flag("--where", conditions.join(" and ")),
     };
-    let (verb, end) = match group.shape.verdict {
-        None | Some(Verdict::Send) => ("replay", String::new()),
-        Some(Verdict::AlreadyRecorded) => ("replay", " --on-recorded delete".to_owned()),
+    let replay = selected(Next::verb("dlq replay").word(queue), &conditions);
+    match group.shape.verdict {
+        None | Some(Verdict::Send) => replay,
+        Some(Verdict::AlreadyRecorded) => replay.flag("--on-recorded", "delete"),
         Some(Verdict::PayloadGone | Verdict::PayloadChanged | Verdict::Unreadable) => {
-            ("replay", " --quarantine quarantine.jsonl".to_owned())
+            replay.flag("--quarantine", "quarantine.jsonl")
         }
-        Some(Verdict::Replayed) => ("replay", format!(" --max-replays {}", group.most_replays.saturating_add(1))),
-        Some(Verdict::Undetermined) => ("inspect", " --print-policy".to_owned()),
+        Some(Verdict::Replayed) => replay.flag("--max-replays", group.most_replays.saturating_add(1)),
+        Some(Verdict::Undetermined) => Next::verb("dlq inspect").word(queue).word("--print-policy"),
         Some(Verdict::NoClaim) => {
             let where_none = [".claims == [] and .unreadable == null".to_owned()];
-            return format!(
-                "claimctl queue drain {}{}{} --to test-events.jsonl",
-                word(&aim.queue),
-                aim.flags,
-                selection(&where_none)
-            );
+            selected(Next::verb("queue drain").word(queue), &where_none).flag("--to", "test-events.jsonl")
         }
-    };
-    let selection = if verb == "replay" { selection(&conditions) } else { String::new() };
-    format!("claimctl dlq {verb} {}{}{selection}{end}", word(&aim.queue), aim.flags)
+    }
 }
 
 /// What the command for a verdict does something with: every replay also sends what may be sent.
@@ -90,16 +78,6 @@ fn literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// One word of a shell.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { quoted(text) }
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,21 +99,21 @@ mod tests {
         Group { letters: 1, shape, most_replays: 3, example }
     }
 
-    fn aim() -> Aim {
-        Aim { queue: "dead".into(), flags: " --env dev".into() }
+    fn command(group: &Group, all: &[Group]) -> String {
+        super::command("dead", group, all).to_string()
     }
 
     #[test]
     fn each_verdict_has_what_it_needs_next() {
         for (verdict, expected) in [
-            (Verdict::Send, "claimctl dlq replay dead --env dev"),
-            (Verdict::AlreadyRecorded, "claimctl dlq replay dead --env dev --on-recorded delete"),
-            (Verdict::PayloadGone, "claimctl dlq replay dead --env dev --quarantine quarantine.jsonl"),
-            (Verdict::Replayed, "claimctl dlq replay dead --env dev --max-replays 4"),
-            (Verdict::Undetermined, "claimctl dlq inspect dead --env dev --print-policy"),
+            (Verdict::Send, "claimctl dlq replay dead"),
+            (Verdict::AlreadyRecorded, "claimctl dlq replay dead --on-recorded delete"),
+            (Verdict::PayloadGone, "claimctl dlq replay dead --quarantine quarantine.jsonl"),
+            (Verdict::Replayed, "claimctl dlq replay dead --max-replays 4"),
+            (Verdict::Undetermined, "claimctl dlq inspect dead --print-policy"),
         ] {
             let all = [group(&message("ObjectCreated:Put", "a/k"), verdict)];
-            assert_eq!(command(&aim(), &all[0], &all), expected);
+            assert_eq!(command(&all[0], &all), expected);
         }
     }
 
@@ -145,10 +123,10 @@ mod tests {
             group(&message("ObjectCreated:Put", "a/k"), Verdict::Send),
             group(&message("ObjectCreated:Put", "b/k"), Verdict::AlreadyRecorded),
         ];
-        assert_eq!(command(&aim(), &all[0], &all), "claimctl dlq replay dead --env dev");
+        assert_eq!(command(&all[0], &all), "claimctl dlq replay dead");
         assert_eq!(
-            command(&aim(), &all[1], &all),
-            "claimctl dlq replay dead --env dev --where 'all(.claims[]; (.key | startswith(\"b/\")))' \
+            command(&all[1], &all),
+            "claimctl dlq replay dead --where 'all(.claims[]; (.key | startswith(\"b/\")))' \
              --on-recorded delete"
         );
     }
@@ -169,16 +147,6 @@ mod tests {
                 (0..messages.len()).filter(|other| expression.holds(&messages[*other]).unwrap()).collect();
             assert_eq!(taken, [index], "{expression:?}");
         }
-        assert!(
-            command(&aim(), &groups[2], &groups).contains(r"startswith("),
-            "{}",
-            command(&aim(), &groups[2], &groups)
-        );
-    }
-
-    #[test]
-    fn a_shell_reads_it_as_one_word() {
-        assert_eq!(word("claim-check/dead"), "claim-check/dead");
-        assert_eq!(word("it's; rm"), r"'it'\''s; rm'");
+        assert!(command(&groups[2], &groups).contains(r"startswith("), "{}", command(&groups[2], &groups));
     }
 }

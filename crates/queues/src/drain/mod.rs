@@ -2,11 +2,13 @@
 //! the file, and nothing is deleted by a handle that may no longer hold its message.
 
 pub mod report;
-pub mod run;
+mod run;
 mod store;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::Message as Received;
@@ -14,9 +16,10 @@ use claimctl_aws::policy::Statement;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::{Progress, Unit};
+use claimctl_core::run_report::RunEnd;
 use tokio::sync::mpsc;
 
-use self::report::{Ended, Report};
+use self::report::DrainReport;
 use self::store::{Store, Stored};
 use super::deletes::{Deletes, Left};
 use super::drained::Appender;
@@ -28,6 +31,8 @@ use super::select::Selection;
 use super::{Queue, batch, depth};
 use crate::journal::Scribe;
 
+pub use self::run::{rehearse, run};
+
 /// Bodies that are received and not yet on the disk, in bytes. Beyond it nothing is received.
 const MOST_WAITING: usize = 4 << 20;
 /// What a message takes in memory besides its body.
@@ -35,12 +40,12 @@ const OVERHEAD: usize = 1 << 10;
 /// Receives at once, once a delete has been seen to work.
 const RECEIVES: usize = 8;
 
-/// What to drain.
-#[derive(Debug)]
+/// What to drain, and where to.
+#[derive(Debug, Clone)]
 pub struct Order {
     pub queue: Queue,
     pub queue_arn: String,
-    pub selection: Selection,
+    pub selection: Arc<Selection>,
     /// The most messages that this run takes. None: all there are.
     pub limit: Option<u64>,
     /// Stops receiving after so long.
@@ -51,6 +56,28 @@ pub struct Order {
     pub until_empty: bool,
     /// How long a message is hidden at a time. Whole seconds.
     pub visibility: Duration,
+    /// The file to append to.
+    pub file: PathBuf,
+    /// Bytes after which the next file of the series is begun.
+    pub rotate_size: Option<u64>,
+}
+
+impl Order {
+    /// All that is in the queue, out of it and into the file.
+    pub fn everything(queue: Queue, queue_arn: String, file: PathBuf) -> Order {
+        Order {
+            queue,
+            queue_arn,
+            selection: Arc::default(),
+            limit: None,
+            max_time: None,
+            keep: false,
+            until_empty: false,
+            visibility: receive::HIDDEN,
+            file,
+            rotate_size: None,
+        }
+    }
 }
 
 /// What IAM has to allow for a drain.
@@ -69,7 +96,7 @@ async fn drain(
     scribe: Scribe,
     cancel: &Cancel,
     progress: &dyn Progress,
-) -> Result<Report> {
+) -> Result<DrainReport> {
     let before = depth::read(&order.queue.sqs, &order.queue.url).await?;
     let began = Instant::now();
     progress.start("draining", order.limit.or((before.visible > 0).then_some(before.visible)), Unit::Items);
@@ -82,7 +109,7 @@ async fn drain(
     let finished = drain.receiver.finish().await;
     progress.finish();
     let mut report = drain.report;
-    report.elapsed_seconds = began.elapsed().as_secs_f64();
+    report.run.finish(report.done(), began.elapsed());
     report.not_deleted = drain.deletes.unsettled();
     report.before = Counts::from(&before);
     report.set_ended(finished.ended, drain.stopped);
@@ -103,9 +130,9 @@ struct Drain<'a> {
     waiting: (usize, usize),
     deletes: Deletes,
     taken: u64,
-    stopped: Option<Ended>,
+    stopped: Option<RunEnd>,
     progress: &'a dyn Progress,
-    report: Report,
+    report: DrainReport,
 }
 
 impl<'a> Drain<'a> {
@@ -122,7 +149,7 @@ impl<'a> Drain<'a> {
         let limit = order.limit.filter(|_| order.selection.is_everything());
         let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let wish = Wish { limit, expected, visibility: order.visibility, until };
-        let report = Report::of(order, &file);
+        let report = DrainReport::of(order, &file);
         let (store, stored) = Store::start(file, order.queue_arn.clone(), scribe.clone());
         Drain {
             receiver: Receiver::new(order.queue.clone(), wish, cancel),
@@ -168,7 +195,7 @@ impl<'a> Drain<'a> {
                         self.fail(error);
                     }
                 }
-                () = time => self.stop(Ended::MaxTime),
+                () = time => self.stop(RunEnd::MaxTime),
             }
         }
     }
@@ -193,7 +220,7 @@ impl<'a> Drain<'a> {
         if !self.order.selection.is_everything() {
             messages.retain(|message| self.is_selected(message));
         }
-        if messages.is_empty() || self.report.error.is_some() {
+        if messages.is_empty() || self.report.run.has_stopped() {
             return;
         }
         self.taken += messages.len() as u64;
@@ -202,9 +229,9 @@ impl<'a> Drain<'a> {
         self.store.put(messages);
         let ids = self.order.selection.ids();
         if !ids.is_empty() && self.taken >= ids.len() as u64 {
-            self.stop(Ended::Found);
+            self.stop(RunEnd::Complete);
         } else if self.order.limit.is_some_and(|limit| self.taken >= limit) && !self.order.selection.is_everything() {
-            self.stop(Ended::Limit);
+            self.stop(RunEnd::Limit);
         }
     }
 
@@ -243,12 +270,12 @@ impl<'a> Drain<'a> {
     }
 
     fn fail(&mut self, error: Error) {
-        self.report.fail(error);
+        self.report.fail(&error);
         self.deletes.give_up();
-        self.stop(Ended::Failed);
+        self.stop(RunEnd::Failed);
     }
 
-    fn stop(&mut self, why: Ended) {
+    fn stop(&mut self, why: RunEnd) {
         self.stopped.get_or_insert(why);
         self.receiver.stop();
     }

@@ -9,6 +9,7 @@ use claimctl_aws::policy::{Place, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::next::Next;
 use serde::Serialize;
 
 use crate::depth::{QueueDepth, name_of};
@@ -98,8 +99,10 @@ pub async fn of_function(target: &Target, typed: &str) -> Result<Vec<Mapping>> {
     if mappings.is_empty() {
         let known = surfaces.0.iter().flat_map(|stack| stack.functions.keys()).map(String::as_str).collect();
         return Err(match surfaces.function(typed)? {
-            Some(_) => Error::not_found(format!("function {name} has no event source mapping"))
-                .hint("it may be called by something else: see the flows of claimctl local status -o json"),
+            Some(_) => Error::not_found(format!("function {name} has no event source mapping")).next(
+                "it may be called by something else: see the flows",
+                Next::verb("local status").flag("-o", "json"),
+            ),
             None => target.unresolved(surfaces.unknown(
                 "function with an event source mapping",
                 typed,

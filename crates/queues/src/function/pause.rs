@@ -11,6 +11,7 @@ use claimctl_core::cancel::Cancel;
 use claimctl_core::changes::Who;
 use claimctl_core::context::{Context, Paths};
 use claimctl_core::error::Result;
+use claimctl_core::next::Next;
 use claimctl_core::progress::{Progress, Unit};
 
 use super::mapping::{self, DISABLED, ENABLED, Mapping};
@@ -23,12 +24,12 @@ const VERB: &str = "function pause";
 /// Who pauses, and what the journal keeps of it.
 pub struct Pauser<'a> {
     lambda: Client,
-    journal: &'a Journal,
+    journal: Journal,
     who: Who,
     /// The command line, without credentials.
     arguments: Vec<String>,
-    /// The environment's flags for the command that resumes: ` --env dev`.
-    flags: String,
+    /// How a command is written out for who finds it in the journal.
+    written: &'a dyn Fn(&Next) -> String,
 }
 
 /// Mappings that this process has disabled.
@@ -63,9 +64,10 @@ fn unfinished(journal: &Journal) -> Result<Vec<Summary>> {
 }
 
 impl<'a> Pauser<'a> {
-    pub async fn of(ctx: &Context, target: &Target, journal: &'a Journal, flags: String) -> Result<Self> {
+    pub async fn of(ctx: &Context, target: &Target, written: &'a dyn Fn(&Next) -> String) -> Result<Self> {
+        let journal = Journal::open(&ctx.paths, &target.project)?;
         let (who, arguments) = (target.who(ctx).await?, ctx.changes.arguments());
-        Ok(Pauser { lambda: target.lambda(), journal, who, arguments, flags })
+        Ok(Pauser { lambda: target.lambda(), journal, who, arguments, written })
     }
 
     /// Disables those that are enabled, and waits until they are. Where one fails, the others are enabled again.
@@ -81,7 +83,7 @@ impl<'a> Pauser<'a> {
         let mut paused = Paused { lambda: self.lambda.clone(), mappings: Vec::new() };
         for mapping in mappings.into_iter().filter(Mapping::is_enabled) {
             progress.start(&format!("pausing {}", mapping.function), None, Unit::Steps);
-            if let Err(error) = self.disable(mapping, &mut paused, cancel).await {
+            if let Err(error) = self.disable(mapping, &mut paused, cancel, progress).await {
                 paused.resume(cancel, progress).await?;
                 return Err(error);
             }
@@ -109,13 +111,16 @@ impl<'a> Pauser<'a> {
         self.pause(mappings, change, cancel, progress).await
     }
 
-    async fn disable(&self, mut mapping: Mapping, paused: &mut Paused, cancel: &Cancel) -> Result<()> {
+    async fn disable(
+        &self,
+        mut mapping: Mapping,
+        paused: &mut Paused,
+        cancel: &Cancel,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let start = self.start(&mapping);
         // One that was left behind, and enabled by somebody else meanwhile, is paused anew.
-        let run = match self.journal.resume(&start)? {
-            Some(run) => run,
-            None => self.journal.begin(&start)?,
-        };
+        let run = self.journal.begin_or_resume(&start, progress)?;
         if let Err(error) = mapping::enable(&self.lambda, &mapping.uuid, false).await {
             // It may have been accepted all the same: only what is seen to be enabled needs no resuming.
             let now = mapping::read(&self.lambda, &mapping.uuid).await;
@@ -159,7 +164,7 @@ impl<'a> Pauser<'a> {
     /// Ends the runs of this function's mappings that do not exist any more: the stack was deployed anew.
     pub async fn close_gone(&self, function: &str) -> Result<Vec<String>> {
         let mut closed = Vec::new();
-        for left in unfinished(self.journal)? {
+        for left in unfinished(&self.journal)? {
             let Some(uuid) = left.key.strip_prefix(&self.key("")) else { continue };
             let is_its =
                 left.target.split(' ').next() == Some(function) && left.who.environment == self.who.environment;
@@ -186,7 +191,7 @@ impl<'a> Pauser<'a> {
             who: self.who.clone(),
             target,
             arguments: self.arguments.clone(),
-            resume: format!("claimctl function resume {function}{}", self.flags),
+            resume: (self.written)(&resume_command(function)),
             ..Start::default()
         }
     }
@@ -213,9 +218,8 @@ impl Paused {
                 finish(&run, Outcome::Done, "resumed").await
             };
             if let Err(error) = resumed.await {
-                let function = &mapping.function;
-                let left = format!("{function} stays paused (run {}): claimctl function resume {function}", run.id());
-                failed.get_or_insert(error.hint(left));
+                let left = format!("{} stays paused (run {})", mapping.function, run.id());
+                failed.get_or_insert(error.next(left, resume_command(&mapping.function)));
                 continue;
             }
             // It is on its way, whatever comes of waiting for it.
@@ -237,6 +241,11 @@ impl Paused {
         }
         Ok(left)
     }
+}
+
+/// The command that resumes a function.
+pub fn resume_command(function: &str) -> Next {
+    Next::verb("function resume").word(function)
 }
 
 async fn finish(run: &Run, outcome: Outcome, counted: &str) -> Result<()> {

@@ -1,6 +1,8 @@
 //! One run at work: begun or resumed by one process at a time, which holds its lock.
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
+use claimctl_core::progress::Progress;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -33,6 +35,33 @@ impl Run {
 }
 
 impl Journal {
+    /// Goes on with the last run of this work, if it left something to do, or begins one. Says so where another process
+    /// is at work on the same queue.
+    pub fn begin_or_resume(&self, start: &Start, progress: &dyn Progress) -> Result<Run> {
+        let run = match self.resume(start)? {
+            Some(run) => run,
+            None => self.begin(start)?,
+        };
+        self.tell_of_others(start, &run, progress)?;
+        Ok(run)
+    }
+
+    /// Begins a run whatever became of earlier ones, and says so where another process is at work on the same queue.
+    pub fn begin_anew(&self, start: &Start, progress: &dyn Progress) -> Result<Run> {
+        let run = self.begin(start)?;
+        self.tell_of_others(start, &run, progress)?;
+        Ok(run)
+    }
+
+    fn tell_of_others(&self, start: &Start, run: &Run, progress: &dyn Progress) -> Result<()> {
+        let Some(queue_arn) = &start.queue_arn else { return Ok(()) };
+        for other in self.others_at(queue_arn, run)? {
+            let Summary { id, verb, target, .. } = other;
+            progress.note(&format!("warning: run {id} ({verb} {target}) is at work on the same queue too"));
+        }
+        Ok(())
+    }
+
     /// Begins a new run. Refused where another process is at work with the same key.
     pub fn begin(&self, start: &Start) -> Result<Run> {
         self.change(|change| {
@@ -127,8 +156,8 @@ impl Journal {
             false => Ok(()),
             true => Err(Error::refused(format!("run {} is not done, and without it nothing can go on", run.id))
                 .hint(format!("to go on: {}", run.resume))
-                .hint(format!("what is left: claimctl runs show {}", run.id))
-                .hint("to forget it all the same: --force")),
+                .next("what is left", Next::verb("runs show").word(&run.id))
+                .next("to forget it all the same", Next::again().word("--force"))),
         }
     }
 
@@ -160,6 +189,6 @@ impl Journal {
 fn busy(run: &Summary) -> Error {
     let Summary { id, process, verb, target, .. } = run;
     Error::refused(format!("process {process} is at work on this: run {id}, {verb} {target}"))
-        .hint(format!("how far it is: claimctl runs show {id}"))
+        .next("how far it is", Next::verb("runs show").word(id))
         .hint("let it finish, or stop it (Ctrl-C where it runs) and run the same command again")
 }

@@ -8,6 +8,7 @@ use claimctl_aws::target::Change;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::{Progress, Unit};
+use claimctl_core::run_report::RunEnd;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -17,7 +18,7 @@ use super::feed::Chunk;
 use super::limits::ENTRIES;
 use super::outgoing::Outgoing;
 use super::pack::Packer;
-use super::report::{Ended, Sent};
+use super::report::SendReport;
 use crate::journal::{Entry, Journal, Run, State, Summary};
 use crate::pace::Pace;
 
@@ -44,24 +45,29 @@ pub struct Task<'a> {
 
 /// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would survive;
 /// and says in the journal how the run ended.
-pub async fn send(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+pub async fn send(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<SendReport> {
     whole(task, cancel, progress).await
 }
 
 /// Sends as much, and leaves the run open: more of it follows, and who knows how it ended says so in the journal.
-pub async fn send_part(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+pub async fn send_part(
+    task: Task<'_>,
+    _change: &Change,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<SendReport> {
     let (report, error) = work(task, cancel, progress).await;
     told(report, error)
 }
 
-pub(super) async fn whole(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+pub(super) async fn whole(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<SendReport> {
     let scribe = task.run.scribe();
     let (report, error) = work(task, cancel, progress).await;
     scribe.finish(report.outcome(), report.counts()).await?;
     told(report, error)
 }
 
-async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (Sent, Option<Error>) {
+async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (SendReport, Option<Error>) {
     let started = Instant::now();
     progress.start("sending", task.total, Unit::Items);
     let mut engine = Engine {
@@ -80,28 +86,26 @@ async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (Sent
         taken: 0,
         blocked: HashSet::new(),
         error: None,
-        report: Sent::default(),
+        report: SendReport::default(),
         progress,
     };
     engine.work(cancel).await;
     progress.finish();
     let Engine { mut report, error, lane, .. } = engine;
-    report.run = task.run.id().to_owned();
+    report.run.id = Some(task.run.id().to_owned());
     report.queue = lane.queue.name().to_owned();
+    if let Some(error) = &error {
+        report.run.fail(error);
+    }
     report.finish(task.total, started.elapsed());
     (report, error)
 }
 
-fn told(mut report: Sent, error: Option<Error>) -> Result<Sent> {
+/// With nothing to report, the error says it all.
+fn told(report: SendReport, error: Option<Error>) -> Result<SendReport> {
     match error {
-        // With nothing to report, the error says it all.
         Some(error) if report.sent + report.undecided == 0 => Err(error),
-        Some(error) => {
-            report.stopped = Some(error.chain().join(": "));
-            report.hints = error.hints().iter().map(ToString::to_string).collect();
-            Ok(report)
-        }
-        None => Ok(report),
+        _ => Ok(report),
     }
 }
 
@@ -127,15 +131,15 @@ struct Engine<'a> {
     /// FIFO groups of which a message failed.
     blocked: HashSet<Box<str>>,
     error: Option<Error>,
-    report: Sent,
+    report: SendReport,
     progress: &'a dyn Progress,
 }
 
 impl Engine<'_> {
     async fn work(&mut self, cancel: &Cancel) {
         loop {
-            if cancel.is_cancelled() && self.report.ended != Ended::Interrupted {
-                self.stop(Ended::Interrupted);
+            if cancel.is_cancelled() && self.report.run.ended != RunEnd::Interrupted {
+                self.stop(RunEnd::Interrupted);
             }
             while self.begin_batch() {}
             let more = self.input.is_some() && self.packer.weight() < WINDOW;
@@ -148,14 +152,14 @@ impl Engine<'_> {
                 chunk = next(&mut self.input), if more => self.arrived(chunk).await,
                 () = until(self.patient_until), if self.patient_until.is_some() => self.patient_until = None,
                 () = until(begin_at), if begin_at.is_some() => {}
-                () = cancel.cancelled(), if self.report.ended != Ended::Interrupted => {}
+                () = cancel.cancelled(), if self.report.run.ended != RunEnd::Interrupted => {}
             }
         }
     }
 
     /// Takes no more; what is on its way is waited for.
-    fn stop(&mut self, why: Ended) {
-        self.report.ended = why;
+    fn stop(&mut self, why: RunEnd) {
+        self.report.run.ended = why;
         self.input = None;
         self.packer = Packer::new(self.ordered);
     }
@@ -163,7 +167,7 @@ impl Engine<'_> {
     fn fail(&mut self, error: Error) {
         if self.error.is_none() {
             self.error = Some(error);
-            self.stop(Ended::Stopped);
+            self.stop(RunEnd::Failed);
         }
     }
 
@@ -240,7 +244,7 @@ impl Engine<'_> {
             // The messages before the end are fit to be sent, and are.
             self.input = None;
             if let Err(error) = end {
-                self.report.ended = Ended::Stopped;
+                self.report.run.ended = RunEnd::Failed;
                 self.error.get_or_insert(error);
             }
         }
@@ -252,7 +256,7 @@ impl Engine<'_> {
         }
         if self.limit.is_some_and(|limit| self.taken >= limit) {
             self.input = None;
-            self.report.ended = Ended::Limit;
+            self.report.run.ended = RunEnd::Limit;
             return;
         }
         self.taken += 1;

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 
 use super::input::{Found, Reader};
 use super::outgoing::Outgoing;
+use super::run::without_bad_lines;
 
 /// Of a file, messages come in chunks of so many, or of so many bytes.
 const CHUNK: usize = 200;
@@ -61,8 +62,7 @@ fn read(reader: &mut Reader, habits: Habits) -> Chunk {
             Ok(Some(Found::LeftOut)) => chunk.left_out += 1,
             Ok(Some(Found::Bad(error))) if habits.skip_bad_lines => chunk.bad.push(error),
             Ok(Some(Found::Bad(error))) => {
-                let hint = "nothing behind it was sent; to send the rest and list such lines: --skip-bad-lines";
-                chunk.end = Some(Err(error.hint(hint)));
+                chunk.end = Some(Err(error.hint(without_bad_lines("nothing behind it was sent"))));
             }
             Err(error) => chunk.end = Some(Err(error)),
             Ok(None) => chunk.end = Some(Ok(())),

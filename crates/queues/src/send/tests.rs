@@ -12,7 +12,9 @@ use super::deliver::Lane;
 use super::engine::{Task, whole};
 use super::feed::Chunk;
 use super::outgoing::{Manner, Outgoing};
-use super::report::{Ended, Sent};
+use claimctl_core::run_report::RunEnd;
+
+use super::report::SendReport;
 use crate::Queue;
 use crate::fake::{Fake, LOST};
 use crate::journal::{Item, Journal, Outcome, Start, State};
@@ -29,7 +31,7 @@ fn messages(bodies: &[&str]) -> Vec<Outgoing> {
 }
 
 /// The report, and what the journal has of each message.
-async fn send(fake: &Fake, bodies: &[&str], fifo: bool) -> (Result<Sent>, Vec<Item>) {
+async fn send(fake: &Fake, bodies: &[&str], fifo: bool) -> (Result<SendReport>, Vec<Item>) {
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths { cache: folder.path().to_owned(), state: folder.path().to_owned() };
     let journal = Journal::open(&paths, "project").unwrap();
@@ -132,9 +134,9 @@ async fn without_any_answer_messages_stay_undecided() {
     fake.change(|state| state.send_calls = vec![LOST, LOST, "AccessDenied"]);
     let (sent, known) = send(&fake, &["a1"], false).await;
     let sent = sent.unwrap();
-    assert_eq!((sent.sent, sent.failed, sent.undecided, sent.ended), (0, 0, 1, Ended::Stopped));
+    assert_eq!((sent.sent, sent.failed, sent.undecided, sent.run.ended), (0, 0, 1, RunEnd::Failed));
     assert_eq!((sent.exit(), sent.outcome(), known[0].state), (Exit::Partial, Outcome::Failed, State::Intent));
-    assert!(sent.stopped.unwrap().contains("AccessDenied"));
+    assert!(sent.run.error.unwrap().contains("AccessDenied"));
 }
 
 #[tokio::test]

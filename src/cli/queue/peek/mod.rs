@@ -10,8 +10,9 @@ use claimctl_queues::expression::Expression;
 use claimctl_queues::histogram::Histogram;
 use claimctl_queues::message::Message;
 use claimctl_queues::named::NamedQueue;
+use claimctl_queues::resolve::{self, Only};
 use claimctl_queues::select::Selection;
-use claimctl_queues::{Queue, depth, look, resolve};
+use claimctl_queues::{Queue, depth, look};
 use jiff::Timestamp;
 
 use self::shown::{Counted, Peek};
@@ -61,21 +62,15 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let named = args.queue_url.as_ref().or(args.queue.as_ref());
+    let named = args.queue_url.as_deref().or(args.queue.as_deref());
+    let name = resolve::named_or(target, named, Only::Queue).await?;
     if args.policy.print_policy {
-        let name = match named {
-            Some(name) => name.clone(),
-            None => resolve::only(target).await?,
-        };
         return policy(look::permissions(&NamedQueue::find(target, &Place::of(target).await?, &name).await?));
     }
     // A mistake in an expression is to be found before anything is received.
     let selection = args.select.understand(Timestamp::now())?;
     let count_by = args.count_by.as_deref().map(Expression::parse).transpose()?;
-    let url = match named {
-        Some(name) => resolve::resolve(target, name).await?,
-        None => resolve::only(target).await?,
-    };
+    let url = resolve::resolve(target, &name).await?;
     let queue = Queue::new(target.sqs(), &url);
     if !args.force {
         look::allow(&depth::read(&queue.sqs, &url).await?)?;

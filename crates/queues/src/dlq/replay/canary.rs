@@ -9,8 +9,9 @@ use claimctl_core::error::Result;
 use claimctl_core::progress::{Progress, Silent, Unit};
 use serde::Serialize;
 
+use super::Order;
+use super::destination::Destination;
 use super::sort::Sorter;
-use super::{Destination, Order};
 use crate::dlq::preflight::Preflight;
 use crate::dlq::verdict::Verdict;
 use crate::look::{Counts, look_until};
@@ -132,14 +133,14 @@ impl<'a> Watch<'a> {
             sorter,
             records: records(order).filter(|_| tells),
             new_ids: sent.iter().map(|sent| sent.new_id.clone()).collect(),
-            letters: total(&order.letters).await?,
+            letters: total(&order.queue).await?,
             looked: Instant::now(),
             zeros: 0,
         })
     }
 
     async fn fate(&mut self, sent: Vec<Sent>, cancel: &Cancel) -> Result<Fate> {
-        let deadline = Instant::now() + self.order.canary_wait;
+        let deadline = Instant::now() + self.order.settings.canary_wait;
         let mut open: Vec<Message> =
             sent.into_iter().filter(|sent| !sent.recorded_before).map(|sent| sent.letter).collect();
         loop {
@@ -173,7 +174,7 @@ impl<'a> Watch<'a> {
 
     /// Looks only where there may be something: a look costs a receive of every letter.
     async fn is_back(&mut self, cancel: &Cancel) -> Result<bool> {
-        let now = total(&self.order.letters).await?;
+        let now = total(&self.order.queue).await?;
         let rose = now > self.letters;
         let due = now > 0 && now <= SHORT && self.looked.elapsed() >= LOOK_EVERY;
         if !rose && !due {
@@ -187,7 +188,7 @@ impl<'a> Watch<'a> {
 
     async fn look(&mut self, cancel: &Cancel) -> Result<bool> {
         let mut back = false;
-        look_until(&self.order.letters, None, cancel, &Silent, |letter| {
+        look_until(&self.order.queue, None, cancel, &Silent, |letter| {
             back = self.is_canary(&letter);
             Ok(if back { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })

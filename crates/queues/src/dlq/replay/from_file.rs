@@ -10,17 +10,20 @@ use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as Syst
 use claimctl_aws::target::Change;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::{Progress, Unit};
+use claimctl_core::run_report::RunEnd;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::canary::Sent;
+use super::destination::Destination;
 use super::guard::Guard;
 use super::plan::{Keeper, Plan};
-use super::report::{Ended, Report};
+use super::report::ReplayReport;
 use super::sort::{Fate, Left as Reason, Sorted, Sorter};
 use super::watch::Alarm;
-use super::{Destination, Order, Share};
+use super::{Order, Share};
 use crate::dlq::preflight::CHUNK;
 use crate::journal::Run;
 use crate::message::Message;
@@ -30,17 +33,18 @@ use crate::send::engine::{self, Task};
 use crate::send::feed::{self, Chunk, Habits};
 use crate::send::input::{Reader, Rules};
 use crate::send::outgoing::{Manner, Outgoing};
-use crate::send::report::{Ended as SendEnded, Sent as SendReport};
+use crate::send::report::SendReport;
 
 /// What a file is read by.
 fn reader(order: &Order, file: &Path) -> Result<Reader> {
     let Destination::Queue(to) = &order.to else {
-        return Err(Error::usage("a file is replayed into a queue, not into a function").hint("name it: --to QUEUE"));
+        return Err(Error::usage("a file is replayed into a queue, not into a function")
+            .next("name it", Next::again().flag("--to", "QUEUE")));
     };
     let rules = Rules {
-        queue_arn: to.arn.clone(),
-        fifo: to.fifo,
-        most_bytes: to.most_bytes,
+        queue_arn: to.depth.arn.clone(),
+        fifo: to.depth.fifo,
+        most_bytes: to.most_bytes(),
         group: None,
         drop_groups: false,
         other_environment: false,
@@ -70,7 +74,7 @@ pub async fn look(
         progress.advance(chunk.messages.len() as u64 + chunk.left_out);
         letters.extend(chunk.messages.iter().map(letter));
         chunk.end.unwrap_or(Ok(()))?;
-        if let Some(room) = order.limit.map(|limit| limit.saturating_sub(keeper.selected())) {
+        if let Some(room) = order.settings.limit.map(|limit| limit.saturating_sub(keeper.selected())) {
             letters.truncate(usize::try_from(room).unwrap_or(usize::MAX));
             enough = letters.len() as u64 >= room;
         }
@@ -95,7 +99,7 @@ pub struct Means<'a> {
 }
 
 /// Sends a share of the letters in the file's order, until the alarm says why not to. Returns the canaries.
-pub async fn pass(means: Means<'_>, share: Share, alarm: Alarm<'_>, report: &mut Report) -> Vec<Sent> {
+pub async fn pass(means: Means<'_>, share: Share, alarm: Alarm<'_>, report: &mut ReplayReport) -> Vec<Sent> {
     let sent = async {
         let (input, told) = start(means.order, means.file, means.sorter.clone(), share)?;
         let sent = match share {
@@ -108,14 +112,19 @@ pub async fn pass(means: Means<'_>, share: Share, alarm: Alarm<'_>, report: &mut
     match sent.await {
         Ok((sent, told)) => settle(sent, told, share, report),
         Err(error) => {
-            report.fail(&error);
+            report.run.fail(&error);
             Vec::new()
         }
     }
 }
 
 /// Counts what became of the letters.
-fn settle(sent: SendReport, mut told: mpsc::UnboundedReceiver<Told>, share: Share, report: &mut Report) -> Vec<Sent> {
+fn settle(
+    sent: SendReport,
+    mut told: mpsc::UnboundedReceiver<Told>,
+    share: Share,
+    report: &mut ReplayReport,
+) -> Vec<Sent> {
     report.sent += sent.sent;
     report.perhaps_twice += sent.perhaps_twice;
     report.doubles.extend(sent.doubles);
@@ -129,16 +138,12 @@ fn settle(sent: SendReport, mut told: mpsc::UnboundedReceiver<Told>, share: Shar
     if sent.held_back > 0 {
         *report.left.entry("behind_a_failed_one").or_default() += sent.held_back;
     }
-    if let Some(why) = sent.stopped {
-        report.hints = sent.hints;
-        report.stop(Ended::Failed, why);
-    } else if report.stopped.is_some() {
-        // By the watch, which is not the operator.
-    } else if sent.ended == SendEnded::Interrupted {
-        report.ended = Ended::Interrupted;
-    } else if matches!(share, Share::UpTo(most) if sent.sent >= most) {
-        report.ended = Ended::Limit;
+    let is_over = sent.run.ended == RunEnd::Complete && !report.run.has_stopped();
+    if is_over && matches!(share, Share::UpTo(most) if sent.sent >= most) {
+        report.run.ended = RunEnd::Limit;
     }
+    // Where it was stopped before, that was by the watch, and not by the operator.
+    report.run.take_over(sent.run);
     if sent.left_out > 0 {
         *report.left.entry(Reason::NotSelected.as_str()).or_default() += sent.left_out;
     }
@@ -248,7 +253,7 @@ async fn watched(
     means: &Means<'_>,
     input: mpsc::Receiver<Chunk>,
     alarm: Alarm<'_>,
-    report: &mut Report,
+    report: &mut ReplayReport,
 ) -> Result<SendReport> {
     let mut guard = Guard::of(means.order, &means.sorter).await?;
     let (sending, over) = (means.cancel.child(), CancellationToken::new());
@@ -260,9 +265,9 @@ async fn watched(
     let (sent, why) = tokio::join!(work, guard.watch(alarm, &over, &sending, means.cancel));
     guard.back.into_iter().for_each(|id| report.returned(id));
     match why {
-        Ok(Some(why)) => report.stop(Ended::Stopped, why),
+        Ok(Some(why)) => report.run.stop(why),
         Ok(None) => {}
-        Err(error) => report.fail(&error),
+        Err(error) => report.run.fail(&error),
     }
     sent
 }
@@ -270,13 +275,13 @@ async fn watched(
 async fn deliver(means: &Means<'_>, input: mpsc::Receiver<Chunk>, cancel: &Cancel) -> Result<SendReport> {
     let Means { order, run, .. } = *means;
     let Destination::Queue(to) = &order.to else { return Err(Error::unexpected("a file goes into a queue")) };
-    let manner = Manner { deduplicate: to.fifo.then(|| run.id().into()), delay: None };
+    let manner = Manner { deduplicate: to.depth.fifo.then(|| run.id().into()), delay: None };
     let task = Task {
         lane: Lane { queue: to.queue.clone(), manner, scribe: run.scribe(), moves: true },
         input,
         total: None,
         limit: None,
-        pace: order.rate.map(Pace::of),
+        pace: order.settings.rate.map(Pace::of),
         run,
         known: None,
     };

@@ -10,10 +10,10 @@ use claimctl_core::error::Result;
 use claimctl_core::progress::Silent;
 use tokio_util::sync::CancellationToken;
 
-use super::Order;
 use super::canary::total;
 use super::sort::Sorter;
 use super::watch::{Alarm, rung};
+use super::{Order, too_many_returned};
 use crate::look::look;
 
 /// Between two looks at the counts.
@@ -33,7 +33,7 @@ pub struct Guard<'a> {
 
 impl<'a> Guard<'a> {
     pub async fn of(order: &'a Order, sorter: &'a Sorter) -> Result<Guard<'a>> {
-        let others = total(&order.letters).await?;
+        let others = total(&order.queue).await?;
         Ok(Guard { order, sorter, others, looked: None, back: Vec::new() })
     }
 
@@ -62,13 +62,13 @@ impl<'a> Guard<'a> {
     }
 
     async fn too_many_are_back(&mut self, at_last: bool, cancel: &Cancel) -> Result<Option<String>> {
-        let now = total(&self.order.letters).await?;
+        let now = total(&self.order.queue).await?;
         let is_due = at_last || self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
-        if !is_due || now.saturating_sub(self.others) <= self.order.max_returns {
+        if !is_due || now.saturating_sub(self.others) <= self.order.settings.max_returns {
             return Ok(None);
         }
         let mut back = Vec::new();
-        look(&self.order.letters, None, cancel, &Silent, |letter| {
+        look(&self.order.queue, None, cancel, &Silent, |letter| {
             if self.sorter.has_sent(&letter) {
                 back.push(letter.message_id);
             }
@@ -78,6 +78,6 @@ impl<'a> Guard<'a> {
         self.looked = Some(Instant::now());
         self.others = now.saturating_sub(back.len() as u64);
         self.back = back;
-        Ok(self.order.too_many_returned(self.back.len() as u64))
+        Ok(too_many_returned(self.order, self.back.len() as u64))
     }
 }

@@ -10,16 +10,17 @@ use std::time::Instant;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::Progress;
+use claimctl_core::run_report::RunEnd;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::canary::Sent;
+use super::destination::Delivery;
 use super::quarantine::Quarantine;
-use super::report::{Ended, Report};
+use super::report::ReplayReport;
 use super::sort::{Fate, Left, Sorted, Sorter};
 use super::watch::{Alarm, rung};
-use super::way::Way;
-use super::{Order, Share};
+use super::{Order, Share, too_many_returned};
 use crate::deletes::Deletes;
 use crate::journal::{Entry, Scribe, State};
 use crate::message::Message;
@@ -47,7 +48,7 @@ type Call<T> = FuturesUnordered<JoinHandle<T>>;
 pub struct Means<'a> {
     pub order: &'a Arc<Order>,
     pub sorter: Arc<Sorter>,
-    pub way: Way,
+    pub delivery: Delivery,
     pub scribe: Scribe,
     pub quarantine: Option<&'a mut Quarantine>,
     /// What this command sent without a mark, by what it is known by when it comes back.
@@ -61,18 +62,18 @@ pub struct Means<'a> {
 }
 
 /// Sends a share of the letters, and gives back what it has not settled. Returns the canaries.
-pub async fn pass(means: Means<'_>, share: Share, expected: u64, report: &mut Report) -> Vec<Sent> {
+pub async fn pass(means: Means<'_>, share: Share, expected: u64, report: &mut ReplayReport) -> Vec<Sent> {
     let Means { order, cancel, .. } = means;
-    let wish = Wish { limit: None, expected, visibility: order.visibility, until: Until::Gone };
+    let wish = Wish { limit: None, expected, visibility: order.settings.visibility, until: Until::Gone };
     let mut pass = Pass {
-        receiver: Receiver::new(order.letters.clone(), wish, cancel),
+        receiver: Receiver::new(order.queue.clone(), wish, cancel),
         received_all: false,
         sorting: Call::new(),
         packer: Packer::new(false),
-        pace: order.rate.map(Pace::of),
+        pace: order.settings.rate.map(Pace::of),
         begin_at: None,
         calls: Call::new(),
-        deletes: Deletes::new(order.letters.clone(), means.scribe.clone()),
+        deletes: Deletes::new(order.queue.clone(), means.scribe.clone()),
         share,
         taken: 0,
         waiting: 0,
@@ -123,7 +124,7 @@ struct Pass<'a, 'r> {
     counted: HashMap<Box<str>, u32>,
     canaries: HashMap<Box<str>, Sent>,
     sent: Vec<Sent>,
-    report: &'r mut Report,
+    report: &'r mut ReplayReport,
 }
 
 impl Pass<'_, '_> {
@@ -131,7 +132,7 @@ impl Pass<'_, '_> {
     async fn work(&mut self) {
         loop {
             if self.means.cancel.is_cancelled() && !self.aborted {
-                self.report.ended = Ended::Interrupted;
+                self.report.run.ended = RunEnd::Interrupted;
                 self.abort();
             }
             while self.begin_batch() {}
@@ -195,12 +196,12 @@ impl Pass<'_, '_> {
     }
 
     fn stop(&mut self, why: String) {
-        self.report.stop(Ended::Stopped, why);
+        self.report.run.stop(why);
         self.abort();
     }
 
     fn fail(&mut self, error: &Error) {
-        self.report.fail(error);
+        self.report.run.fail(error);
         self.abort();
     }
 
@@ -239,7 +240,7 @@ impl Pass<'_, '_> {
 
     fn come_back(&mut self, message_id: String) {
         self.report.returned(message_id);
-        if let Some(why) = self.means.order.too_many_returned(self.report.returned).filter(|_| !self.aborted) {
+        if let Some(why) = too_many_returned(self.means.order, self.report.returned).filter(|_| !self.aborted) {
             self.stop(why);
         }
     }
@@ -268,7 +269,7 @@ impl Pass<'_, '_> {
         self.packer.push(outgoing);
         if self.is_enough() {
             if let Share::UpTo(_) = self.share {
-                self.report.ended = Ended::Limit;
+                self.report.run.ended = RunEnd::Limit;
             }
             self.enough = true;
         }
@@ -307,8 +308,8 @@ impl Pass<'_, '_> {
         self.packed -= batch.len();
         self.on_their_way += batch.len();
         let weight = batch.iter().map(Outgoing::weight).sum();
-        let way = self.means.way.clone();
-        self.calls.push(tokio::spawn(async move { (weight, way.deliver(batch).await) }));
+        let delivery = self.means.delivery.clone();
+        self.calls.push(tokio::spawn(async move { (weight, delivery.deliver(batch).await) }));
         true
     }
 

@@ -65,6 +65,26 @@ impl Plan {
         self.of(Verdict::Send) + self.of(Verdict::AlreadyRecorded) > 0
     }
 
+    /// "12 to be sent", "3 payload gone, for example 5fea…: there is no object b/k".
+    pub fn sentences(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for verdict in Verdict::ALL.into_iter().filter(|verdict| self.of(*verdict) > 0) {
+            let example = self.examples.get(verdict.as_str()).and_then(|examples| examples.first());
+            let example = example.map_or_else(String::new, |letter| {
+                let why = letter.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+                format!(", for example {}{why}", letter.message_id)
+            });
+            lines.push(format!("{} {verdict}{example}", self.of(verdict)));
+        }
+        if self.settled_before > 0 {
+            lines.push(format!("{} settled by an earlier command, only to be deleted", self.settled_before));
+        }
+        if self.undecided > 0 {
+            lines.push(format!("{} undecided: an earlier command may have sent them", self.undecided));
+        }
+        lines
+    }
+
     fn add(&mut self, letter: Letter, verdict: Verdict, state: Option<State>) {
         self.selected += 1;
         match state {
@@ -89,9 +109,9 @@ pub async fn look(
     progress: &dyn Progress,
 ) -> Result<Plan> {
     let (sender, judged) = unbounded_channel();
-    let wanted = Wanted { limit: None, selection: &order.selection, most: order.limit };
+    let wanted = Wanted { limit: None, selection: &order.selection, most: order.settings.limit };
     let each = move |letter| sender.send(letter).map_err(|_| Error::unexpected("the journal takes no more verdicts"));
-    let looking = inspect::inspect(&order.letters, order.preflight.as_deref(), &wanted, cancel, progress, each);
+    let looking = inspect::inspect(&order.queue, order.preflight.as_deref(), &wanted, cancel, progress, each);
     let (looked, plan) = tokio::join!(looking, keep(judged, Keeper { order, memory, unmarked, plan: Plan::default() }));
     let mut plan = plan?;
     let (Look { seen, complete, cost, given_back, .. }, _) = looked?;
@@ -133,8 +153,10 @@ impl Keeper<'_> {
             let verdict = letter.verdict.unwrap_or(Verdict::Send);
             if !matches!(state, Some(State::Sent | State::Deleted | State::Written)) {
                 let undecided = state.is_some_and(State::is_undecided);
-                let entry =
-                    Entry::new(letter.message_id.as_str(), state_of(verdict, undecided, self.order.on_recorded));
+                let entry = Entry::new(
+                    letter.message_id.as_str(),
+                    state_of(verdict, undecided, self.order.settings.on_recorded),
+                );
                 entries.push(Entry { detail: letter.why.clone(), ..entry });
             }
             self.plan.add(letter, verdict, state);
@@ -163,7 +185,7 @@ fn counted(letter: Letter, order: &Order, unmarked: &HashMap<String, u32>) -> Le
         replays => replays,
     };
     match letter.verdict {
-        None | Some(Verdict::Send) if replays >= order.max_replays => Letter {
+        None | Some(Verdict::Send) if replays >= order.settings.max_replays => Letter {
             verdict: Some(Verdict::Replayed),
             why: Some(format!("replayed {replays} times, and came back each time")),
             replays,

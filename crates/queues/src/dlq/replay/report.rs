@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::Order;
 use super::canary::Canary;
 pub use super::canary::Fate;
-use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
+use claimctl_core::run_report::{RunEnd, RunReport};
 
 use super::plan::Plan;
 use super::sort::Left as Reason;
@@ -25,31 +26,9 @@ const LISTED: usize = 100;
 /// Letters that were left for these reasons have nothing to be sent for.
 const SETTLED: [Reason; 2] = [Reason::Verdict(Verdict::AlreadyRecorded), Reason::Verdict(Verdict::NoClaim)];
 
-/// Why no more was sent.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// Nothing visible is left that was to be sent.
-    #[default]
-    Complete,
-    Limit,
-    /// As many are held as may be in flight.
-    Cap,
-    /// The counts promise more than the queue gives: they lag behind, or newer letters keep coming.
-    Unanswered,
-    Interrupted,
-    /// By itself, for the reason in `stopped`.
-    Stopped,
-    Failed,
-    /// Nothing was sent: a rehearsal.
-    DryRun,
-}
-
 /// The JSON form is a contract. Lists hold the first hundred; the journal has all.
 #[derive(Debug, Default, Serialize)]
-pub struct Report {
-    /// The run in the journal; empty in a dry run.
-    pub run: String,
+pub struct ReplayReport {
     /// The dead-letter queue's real name.
     pub queue: String,
     pub queue_arn: String,
@@ -93,31 +72,31 @@ pub struct Report {
     pub returns: Vec<String>,
     #[serde(flatten)]
     pub given_back: Returned,
-    pub ended: Ended,
     /// The counts of SQS, which are approximate. None: they could not be read.
     pub before: Counts,
     pub after: Option<Counts>,
-    pub elapsed_seconds: f64,
-    pub messages_per_second: f64,
-    /// Why it ended early, in words.
-    pub stopped: Option<String>,
-    pub hints: Vec<String>,
     /// The letters are those of a file.
     #[serde(skip)]
     pub from_file: bool,
-    #[serde(skip)]
-    kind: Option<Kind>,
+    #[serde(flatten)]
+    pub run: RunReport,
 }
 
-impl Report {
-    pub(super) fn of(order: &Order, before: Counts) -> Report {
-        Report {
-            queue: order.letters.name().to_owned(),
-            queue_arn: order.letters_arn.clone(),
+impl AsRef<RunReport> for ReplayReport {
+    fn as_ref(&self) -> &RunReport {
+        &self.run
+    }
+}
+
+impl ReplayReport {
+    pub(super) fn of(order: &Order, before: Counts) -> ReplayReport {
+        ReplayReport {
+            queue: order.queue.name().to_owned(),
+            queue_arn: order.depth.arn.clone(),
             destination: order.to.name().to_owned(),
             from_file: order.file.is_some(),
             before,
-            ..Report::default()
+            ..ReplayReport::default()
         }
     }
 
@@ -152,23 +131,8 @@ impl Report {
 
     /// The look took no more letters than it was to.
     pub(super) fn limit_reached(&mut self) {
-        if self.ended == Ended::Complete {
-            self.ended = Ended::Limit;
-        }
-    }
-
-    /// The first reason is the one that counts; what follows from it does not.
-    pub(super) fn stop(&mut self, ended: Ended, why: impl Into<String>) {
-        if self.stopped.is_none() {
-            (self.ended, self.stopped) = (ended, Some(why.into()));
-        }
-    }
-
-    pub(super) fn fail(&mut self, error: &Error) {
-        if self.kind.is_none() {
-            self.hints = error.hints().iter().map(ToString::to_string).collect();
-            self.kind = Some(error.kind());
-            self.stop(Ended::Failed, error.chain().join(": "));
+        if self.run.ended == RunEnd::Complete {
+            self.run.ended = RunEnd::Limit;
         }
     }
 
@@ -176,11 +140,11 @@ impl Report {
     pub(super) fn set_ended(&mut self, ended: Result<receive::Ended>) {
         use receive::Ended as E;
         match ended {
-            Err(error) => self.fail(&error),
-            Ok(_) if self.stopped.is_some() => {}
-            Ok(E::Interrupted) => self.ended = Ended::Interrupted,
-            Ok(E::Cap) => self.ended = Ended::Cap,
-            Ok(E::Unanswered) => self.ended = Ended::Unanswered,
+            Err(error) => self.run.fail(&error),
+            Ok(_) if self.run.has_stopped() => {}
+            Ok(E::Interrupted) => self.run.ended = RunEnd::Interrupted,
+            Ok(E::Cap) => self.run.ended = RunEnd::InFlightLimit,
+            Ok(E::Unanswered) => self.run.ended = RunEnd::Unanswered,
             Ok(E::Empty | E::Heads | E::Limit | E::Stopped) => {}
         }
     }
@@ -192,8 +156,7 @@ impl Report {
     }
 
     pub(super) fn finish(&mut self, elapsed: Duration) {
-        self.elapsed_seconds = elapsed.as_secs_f64();
-        self.messages_per_second = self.sent.max(self.deleted) as f64 / self.elapsed_seconds.max(f64::EPSILON);
+        self.run.finish(self.sent.max(self.deleted), elapsed);
     }
 
     /// What the journal still has to do after everything was tried.
@@ -210,25 +173,20 @@ impl Report {
 
     /// Whether the same command has something to go on with.
     pub fn goes_on(&self) -> bool {
-        self.ended != Ended::Complete || self.is_open() || self.is_elsewhere()
+        self.run.ended != RunEnd::Complete || self.is_open() || self.is_elsewhere()
     }
 
     /// How the journal names the end. Done: a later command has nothing to go on with. A file that is done is not
     /// replayed again, so that it is not done while another selection or another try may send more of it.
-    pub fn outcome(&self) -> Outcome {
-        match self.ended {
-            Ended::Interrupted => Outcome::Interrupted,
-            Ended::Failed => Outcome::Failed,
-            _ if self.goes_on() || (self.from_file && self.left_but(&SETTLED) > 0) => Outcome::Partial,
-            _ => Outcome::Done,
-        }
+    pub(super) fn outcome(&self) -> Outcome {
+        Outcome::of_run(&self.run, self.goes_on() || (self.from_file && self.left_but(&SETTLED) > 0))
     }
 
     /// Whether letters were in flight that nobody here held: of a command that was killed, or of another consumer. The
     /// counts lag behind, so that one look at them is not enough. A look that judges does not wait for them.
     pub fn is_elsewhere(&self) -> bool {
         let after = self.after.is_some_and(|after| after.in_flight > 0);
-        self.before.in_flight > 0 && self.ended != Ended::Limit && (after || self.plan.is_some())
+        self.before.in_flight > 0 && self.run.ended != RunEnd::Limit && (after || self.plan.is_some())
     }
 
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
@@ -260,18 +218,11 @@ impl Report {
     }
 
     pub fn exit(&self) -> Exit {
-        let partial = self.is_open()
+        let is_open = self.is_open()
             || self.is_elsewhere()
             || self.undone() + self.quarantined + self.returned > 0
-            || !self.given_back.not_released.is_empty()
-            || matches!(self.ended, Ended::Cap | Ended::Unanswered | Ended::Stopped);
-        match self.kind {
-            // What was done before the error is worth more than the error's own code.
-            Some(kind) if self.sent + self.deleted == 0 => Error::new(kind, "").exit(),
-            Some(_) => Exit::Partial,
-            None if partial => Exit::Partial,
-            None => Exit::Done,
-        }
+            || !self.given_back.not_released.is_empty();
+        self.run.exit(self.sent + self.deleted > 0, is_open)
     }
 }
 

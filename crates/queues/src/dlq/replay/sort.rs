@@ -161,7 +161,7 @@ impl Sorter {
             (Some(state @ (State::Sent | State::Deleted | State::Written)), None) => Ok(self.by_state(state)),
             (state, None) if self.selection.takes(letter)? => {
                 let again = state.is_some_and(State::is_undecided);
-                Ok(match replays >= self.order.max_replays && !again {
+                Ok(match replays >= self.order.settings.max_replays && !again {
                     true => Fate::Leave(Left::Verdict(Verdict::Replayed)),
                     false => Fate::Send { again },
                 })
@@ -174,7 +174,7 @@ impl Sorter {
         match state {
             State::Sent | State::Deleted => Fate::DeleteSent,
             // What is in the file is not written to it again.
-            State::Written if self.order.quarantine.is_some() => Fate::Quarantine,
+            State::Written if self.order.settings.quarantine.is_some() => Fate::Quarantine,
             State::Written => Fate::Leave(Left::Quarantined),
             State::ToSend => Fate::Send { again: false },
             State::ToSendAgain => Fate::Send { again: true },
@@ -193,17 +193,19 @@ impl Sorter {
 
     fn by_verdict(&self, verdict: Verdict) -> Fate {
         use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Unreadable};
-        match (verdict, self.order.on_recorded) {
+        match (verdict, self.order.settings.on_recorded) {
             (AlreadyRecorded, OnRecorded::Send) => Fate::Send { again: false },
             (AlreadyRecorded, OnRecorded::Delete) => Fate::DeleteRecorded,
-            (PayloadGone | PayloadChanged | Unreadable, _) if self.order.quarantine.is_some() => Fate::Quarantine,
+            (PayloadGone | PayloadChanged | Unreadable, _) if self.order.settings.quarantine.is_some() => {
+                Fate::Quarantine
+            }
             (verdict, _) => Fate::Leave(Left::Verdict(verdict)),
         }
     }
 
     /// What is about to be sent is looked at once more where its verdict is old: a payload may be gone by now.
     async fn judge_again(&self, sorted: Vec<Sorted>) -> Result<Vec<Sorted>> {
-        let is_old = self.judged_at.is_some_and(|judged_at| judged_at.elapsed() >= self.order.recheck);
+        let is_old = self.judged_at.is_some_and(|judged_at| judged_at.elapsed() >= self.order.settings.recheck);
         let Some(preflight) = self.order.preflight.as_ref().filter(|_| is_old) else { return Ok(sorted) };
         let is_sent = |sorted: &Sorted| matches!(sorted.fate, Fate::Send { .. });
         let (to_send, mut settled): (Vec<_>, Vec<_>) = sorted.into_iter().partition(is_sent);
@@ -212,7 +214,7 @@ impl Sorter {
         let mut changed = Vec::new();
         for (judged, (fate, replays)) in preflight.judge(letters).await?.into_iter().zip(before) {
             let again = fate == Fate::Send { again: true };
-            let state = state_of(judged.verdict, again, self.order.on_recorded);
+            let state = state_of(judged.verdict, again, self.order.settings.on_recorded);
             let fate = self.by_state(state);
             if !matches!(fate, Fate::Send { .. }) {
                 let entry = Entry::new(judged.message.message_id.as_str(), state);
