@@ -18,7 +18,7 @@ use claimctl_payloads::upload::plan::{Naming, Plan};
 use claimctl_payloads::upload::sources::{self, Filter};
 use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
 use claimctl_payloads::verify::{self, Options, Verification};
-use claimctl_queues::{Queue, depth, look};
+use claimctl_queues::{Queue, depth, peek};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -100,7 +100,7 @@ pub async fn play(ctx: &Ctx, folder: &Path) -> Result<Vec<Step>> {
     story.ended("upload", result)?;
     let source = Queue::new(target.sqs(), &surface.queue("claims")?.url);
     let mut claims = 0;
-    let seen = look::look(&source, Some(10), &ctx.cancel, progress, |message| {
+    let seen = peek::peek(&source, Some(10), &ctx.cancel, progress, |message| {
         claims += message.claims.len() as u64;
         Ok(())
     })
@@ -184,7 +184,7 @@ async fn poison(ctx: &Ctx, target: &Session, surface: &Surface) -> Result<String
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     let mut why = String::new();
-    look::look(&dead, None, &ctx.cancel, ctx.progress.as_ref(), |message| {
+    peek::peek(&dead, None, &ctx.cancel, ctx.progress.as_ref(), |message| {
         why = message.unreadable.unwrap_or_default();
         Ok(())
     })

@@ -1,8 +1,8 @@
 //! Values of flags that are one of a few, with what each means.
 
 use claimctl_deploy::project::{Architecture, Locking};
-use claimctl_queues::dlq::replay::OnRecorded;
-use claimctl_queues::journal::State;
+use claimctl_queues::dead_letters::replay::OnRecorded;
+use claimctl_queues::journal::ItemState;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 /// A word, what it means to the operator, and what it is.
@@ -28,9 +28,9 @@ pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
 }
 
 /// What the journal knows of an item.
-pub fn item_state() -> impl TypedValueParser<Value = State> {
-    PossibleValuesParser::new(State::ALL.map(State::name)).try_map(|typed| {
-        let state = State::ALL.into_iter().find(|state| state.name() == typed);
+pub fn item_state() -> impl TypedValueParser<Value = ItemState> {
+    PossibleValuesParser::new(ItemState::ALL.map(ItemState::name)).try_map(|typed| {
+        let state = ItemState::ALL.into_iter().find(|state| state.name() == typed);
         state.ok_or("not one of the possible values")
     })
 }

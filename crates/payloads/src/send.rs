@@ -8,7 +8,7 @@ use claimctl_aws::target::{Change, Intent, Target};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::run_report::RunReport;
-use claimctl_queues::journal::{Entry, State};
+use claimctl_queues::journal::{Entry, ItemState};
 use claimctl_queues::send::by_hand::ByHand;
 use claimctl_queues::send::outgoing::Outgoing;
 use claimctl_queues::send::queue::SendQueue;
@@ -91,7 +91,7 @@ pub async fn send(
     let single = Single::begin(ctx, target, to, &payload.place()).await?;
     let size = payload.upload(ctx, target, &change).await?;
     let item: Box<str> = payload.place().into();
-    single.run().scribe().record(vec![Entry::new(item.clone(), State::Written)]).await?;
+    single.run().writer().record(vec![Entry::new(item.clone(), ItemState::Written)]).await?;
     let Payload { bucket, key, .. } = payload;
     let object = Object { bucket: bucket.bucket, key, size };
     let message = by_hand.complete(to, pointer::message(&object.bucket, &object.key, size))?;

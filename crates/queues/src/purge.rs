@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::depth::QueueDepth;
 use super::drain::report::DrainReport;
-use super::look::Counts;
-use super::named::NamedQueue;
+use super::peek::Counts;
+use super::policy::PolicyQueue;
 use super::{Queue, drain};
 
 const PURGE: &str = "sqs:PurgeQueue";
@@ -49,7 +49,7 @@ pub struct PurgeReport {
 }
 
 /// What IAM has to allow for a purge that shows its counts first.
-pub fn permissions(queue: &NamedQueue, backup: bool) -> Vec<Statement> {
+pub fn permissions(queue: &PolicyQueue, backup: bool) -> Vec<Statement> {
     match backup {
         true => drain::permissions(queue, false),
         false => vec![queue.permissions("PurgeQueue", &[PURGE])],

@@ -9,10 +9,10 @@ use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_payloads::payload::{self, fetch, find, save};
 use claimctl_payloads::upload::destination::Destination;
 use claimctl_queues::message::Message;
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::resolve::{self, Only};
 
-use super::shown::{Got, Payload};
+use super::report::{Got, Payload};
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
 use crate::output::{Outcome, Stdout, report};
@@ -111,7 +111,7 @@ async fn permissions(args: &Args, target: &Session) -> Result<Vec<claimctl_aws::
         return Ok(payload::permissions(&place, &claim.bucket, Some(&claim.key)));
     }
     let name = resolve::named_or(target, args.queue.as_deref(), Only::Queue).await?;
-    let mut statements = find::permissions(&NamedQueue::find(target, &place, &name).await?);
+    let mut statements = find::permissions(&PolicyQueue::find(target, &place, &name).await?);
     // Which bucket the message will name is not known yet: most likely the one where the flows begin.
     let bucket = Destination::find(target, None).await.map_or_else(|_| "*".to_owned(), |found| found.bucket);
     statements.extend(payload::permissions(&place, &bucket, None));

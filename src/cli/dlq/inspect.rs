@@ -7,14 +7,14 @@ use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::spool::Spool;
 use claimctl_core::units::count;
-use claimctl_queues::dlq::inspect::{self, Group, Letter, Wanted};
-use claimctl_queues::dlq::preflight::{self, Options, Preflight};
-use claimctl_queues::dlq::setting::is_dead_letter_queue;
-use claimctl_queues::dlq::suggest;
-use claimctl_queues::dlq::verdict::Verdict;
-use claimctl_queues::look::{self, Look};
-use claimctl_queues::named::NamedQueue;
-use claimctl_queues::receive::Ended;
+use claimctl_queues::dead_letters::flows::is_dead_letter_queue;
+use claimctl_queues::dead_letters::inspect::{self, DeadLetter, Group, Wanted};
+use claimctl_queues::dead_letters::preflight::{self, Options, Preflight};
+use claimctl_queues::dead_letters::suggest;
+use claimctl_queues::dead_letters::verdict::Verdict;
+use claimctl_queues::peek::{self, PeekReport};
+use claimctl_queues::policy::PolicyQueue;
+use claimctl_queues::receive::ReceiveEnd;
 use claimctl_queues::resolve::{self, Only};
 use claimctl_queues::{Queue, depth};
 use jiff::Timestamp;
@@ -31,17 +31,17 @@ const SHOWN: usize = 20;
 
 /// Group dead letters by shape, with a verdict on each: can it be sent again?
 ///
-/// Letters are received and given back, as by queue peek. Each claim's payload and record are looked at; nothing is
-/// changed. For every group there is an example, and the command that does what the group needs next.
+/// Dead letters are received and given back, as by queue peek. Each claim's payload and record are looked at; nothing
+/// is changed. For every group there is an example, and the command that does what the group needs next.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The dead-letter queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// How many letters to look at
+    /// How many dead letters to look at
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Every letter, up to 100,000
+    /// Every dead letter, up to 100,000
     #[arg(long, conflicts_with = "limit")]
     all: bool,
     /// Look even at a queue that is no dead-letter queue, or whose redrive policy allows two receives or fewer
@@ -57,14 +57,14 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-/// How letters are judged before they are sent.
+/// How dead letters are judged before they are sent.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Preflight")]
 pub struct PreflightArgs {
     /// The table of records, where it is not the flow's
     #[arg(long, value_name = "TABLE", conflicts_with = "no_preflight")]
     table: Option<String>,
-    /// A letter that was replayed so often is not to be sent again
+    /// A dead letter that was replayed so often is not to be sent again
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     max_replays: u32,
     /// Look at neither payloads nor records
@@ -87,11 +87,11 @@ impl PreflightArgs {
 struct Inspection {
     queue: String,
     #[serde(flatten)]
-    look: Look,
-    /// Letters by verdict.
+    look: PeekReport,
+    /// Dead letters by verdict.
     verdicts: BTreeMap<&'static str, u64>,
     groups: Vec<Suggested>,
-    letters: Spool<Letter>,
+    messages: Spool<DeadLetter>,
     /// What the reader should know before trusting the verdicts too far.
     notes: Vec<String>,
     #[serde(skip)]
@@ -125,16 +125,16 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection, most: None };
     let format = ctx.manners.format;
     let mut out = (format == Format::Jsonl).then(Stdout::new);
-    let mut letters = Spool::new();
+    let mut messages = Spool::new();
     let mut verdicts = BTreeMap::new();
-    let each = |letter: Letter| {
-        *verdicts.entry(letter.verdict.map_or("unjudged", Verdict::as_str)).or_default() += 1;
+    let each = |dead_letter: DeadLetter| {
+        *verdicts.entry(dead_letter.verdict.map_or("unjudged", Verdict::as_str)).or_default() += 1;
         match (&mut out, format) {
             (Some(out), _) => {
-                out.json_line(&letter)?;
+                out.json_line(&dead_letter)?;
                 out.flush()
             }
-            (None, Format::Json) => letters.push(letter),
+            (None, Format::Json) => messages.push(dead_letter),
             (None, _) => Ok(()),
         }
     };
@@ -148,12 +148,12 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         look,
         verdicts,
         groups: groups.into_iter().zip(commands).map(|(group, command)| Suggested { group, command }).collect(),
-        letters,
+        messages,
         notes: preflight.iter().flat_map(Preflight::notes).collect(),
         all: args.all,
     };
     if format == Format::Jsonl {
-        // stdout is the letters, so what is to be said of them goes beside it.
+        // stdout is the dead letters, so what is to be said of them goes beside it.
         inspection.sentences().iter().for_each(|sentence| ctx.progress.note(sentence));
     }
     report(inspection)
@@ -166,7 +166,7 @@ async fn print_policy(args: &Args, target: &Session) -> Result<Outcome> {
         Some(options) => preflight::permissions(target, &place, &name, &options).await?,
         None => Vec::new(),
     };
-    statements.extend(look::permissions(&NamedQueue::find(target, &place, &name).await?));
+    statements.extend(peek::permissions(&PolicyQueue::find(target, &place, &name).await?));
     policy(statements)
 }
 
@@ -177,7 +177,7 @@ impl Inspection {
 
     /// What was seen, what was not, and what it cost.
     fn sentences(&self) -> Vec<String> {
-        let Look { seen, about, cost, given_back, .. } = &self.look;
+        let PeekReport { seen, about, cost, given_back, .. } = &self.look;
         let mut said = vec![format!("{}: seen {seen} of about {} visible", self.queue, about.before.visible)];
         if about.before.in_flight + about.before.delayed > 0 {
             said.push(format!(
@@ -186,23 +186,23 @@ impl Inspection {
             ));
         }
         let why = match self.look.ended {
-            Ended::Limit if *seen < about.before.visible => Some("stopped at the limit: --all sees everything"),
-            Ended::Empty | Ended::Limit | Ended::Stopped => None,
-            Ended::Cap => Some("stopped: as many letters are held as may be in flight; there may be more"),
-            Ended::Heads => Some("FIFO: only the heads of message groups can be seen; the rest waits behind them"),
-            Ended::Unanswered => Some("the counts promise more than the queue gave: not all may have been seen"),
-            Ended::Interrupted => Some("interrupted: there may be more"),
+            ReceiveEnd::Limit if *seen < about.before.visible => Some("stopped at the limit: --all sees everything"),
+            ReceiveEnd::Empty | ReceiveEnd::Limit | ReceiveEnd::Stopped => None,
+            ReceiveEnd::Cap => Some("stopped: as many dead letters are held as may be in flight; there may be more"),
+            ReceiveEnd::Heads => Some("FIFO: only the heads of message groups can be seen; the rest waits behind them"),
+            ReceiveEnd::Unanswered => Some("the counts promise more than the queue gave: not all may have been seen"),
+            ReceiveEnd::Interrupted => Some("interrupted: there may be more"),
         };
         said.extend(why.map(str::to_owned));
         said.extend(self.notes.iter().map(|note| format!("note: {note}")));
         let receives = count(cost.receives, "receive");
-        said.push(format!("{}; receive counts went up by one ({receives})", given_back.sentence("letter")));
+        said.push(format!("{}; receive counts went up by one ({receives})", given_back.sentence("dead letter")));
         said.extend(given_back.not_released.iter().map(ToString::to_string));
         said
     }
 
     fn table(&self) -> Table {
-        let mut table = Table::new([">LETTERS", "VERDICT", "ENVELOPE", "EVENT", "PREFIX", "SIZE", "RECEIVES"]);
+        let mut table = Table::new([">MESSAGES", "VERDICT", "ENVELOPE", "EVENT", "PREFIX", "SIZE", "RECEIVES"]);
         for Suggested { group, .. } in self.groups.iter().take(SHOWN) {
             let shape = &group.shape;
             let envelope: Vec<_> = shape.envelope.iter().map(|envelope| envelope.as_str()).collect();
@@ -212,7 +212,7 @@ impl Inspection {
                 (None, _) => "-".to_owned(),
             };
             table.row([
-                group.letters.to_string(),
+                group.messages.to_string(),
                 shape.verdict.map_or_else(|| "-".to_owned(), |verdict| verdict.to_string()),
                 if envelope.is_empty() { "-".to_owned() } else { envelope.join(" > ") },
                 event.cloned().unwrap_or_else(|| "-".to_owned()),
@@ -228,7 +228,7 @@ impl Inspection {
 impl Suggested {
     /// The example, and what to do.
     fn sentences(&self) -> [String; 2] {
-        let Group { letters, shape, example, .. } = &self.group;
+        let Group { messages, shape, example, .. } = &self.group;
         let what = shape.verdict.map_or_else(|| "not judged".to_owned(), |verdict| verdict.to_string());
         let key = match (&example.bucket, &example.key) {
             (Some(bucket), Some(key)) => format!(" ({bucket}/{key})"),
@@ -236,7 +236,7 @@ impl Suggested {
         };
         let why = example.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         [
-            format!("{}, {what}, for example {}{key}{why}", count(*letters, "letter"), example.message_id),
+            format!("{}, {what}, for example {}{key}{why}", count(*messages, "dead letter"), example.message_id),
             format!("  {}", self.command),
         ]
     }
@@ -255,11 +255,11 @@ impl Report for Inspection {
     }
 
     fn list(&self) -> Option<&'static str> {
-        Some("letters")
+        Some("messages")
     }
 
     fn exit(&self) -> Exit {
-        let stopped_short = self.all && matches!(self.look.ended, Ended::Cap | Ended::Unanswered);
+        let stopped_short = self.all && matches!(self.look.ended, ReceiveEnd::Cap | ReceiveEnd::Unanswered);
         let is_partial = stopped_short || self.undetermined() > 0 || !self.look.given_back.not_released.is_empty();
         if is_partial { Exit::Partial } else { Exit::Done }
     }

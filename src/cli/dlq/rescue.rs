@@ -1,4 +1,4 @@
-//! `claimctl dlq rescue`: letters that would soon be gone, into a file.
+//! `claimctl dlq rescue`: dead letters that would soon be gone, into a file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::time::parse_duration;
 use claimctl_core::units::local_time;
-use claimctl_queues::dlq::inspect;
-use claimctl_queues::dlq::rescue::{Rescue, RescueReport};
-use claimctl_queues::dlq::setting::is_dead_letter_queue;
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::dead_letters::flows::is_dead_letter_queue;
+use claimctl_queues::dead_letters::inspect;
+use claimctl_queues::dead_letters::rescue::{Rescue, RescueReport};
+use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::resolve::{self, Only};
 use claimctl_queues::{depth, drain};
 use jiff::Timestamp;
@@ -23,17 +23,17 @@ use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Written, report};
 use crate::session::{Session, TargetArgs};
 
-/// Move letters that would soon be gone into a file
+/// Move dead letters that would soon be gone into a file
 ///
-/// SQS deletes a letter when the retention of its queue is over, counted from when it was first sent. Those that have
-/// less than --before to live are drained, as by queue drain: into the file first, and only then out of the queue. The
-/// others are received and given back. Send them again with queue send or dlq replay --from.
+/// SQS deletes a dead letter when the retention of its queue is over, counted from when it was first sent. Those that
+/// have less than --before to live are drained, as by queue drain: into the file first, and only then out of the queue.
+/// The others are received and given back. Send them again with queue send or dlq replay --from.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The dead-letter queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// Letters that are gone within this: 6h, 2d
+    /// Dead letters that are gone within this: 6h, 2d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, required_unless_present = "print_policy")]
     before: Option<Duration>,
     /// The file to append to; .zst and .gz are packed
@@ -54,7 +54,7 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = resolve::named_or(target, args.queue.as_deref(), Only::DeadLetterQueue).await?;
     if args.policy.print_policy {
-        let queue = NamedQueue::find(target, &Place::of(target).await?, &name).await?;
+        let queue = PolicyQueue::find(target, &Place::of(target).await?, &name).await?;
         return policy(drain::permissions(&queue, false));
     }
     let depth = depth::find(target, &name).await?;

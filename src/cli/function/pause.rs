@@ -5,8 +5,8 @@ use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::next::Next;
 use claimctl_core::units::count;
-use claimctl_queues::function::mapping::{self, DISABLED, Mapping};
-use claimctl_queues::function::pause::{Pauser, resume_command};
+use claimctl_queues::consumers::mapping::{self, DISABLED, Mapping};
+use claimctl_queues::consumers::pause::{Pauser, resume_command};
 use serde::Serialize;
 
 use super::{FunctionArgs, table};

@@ -5,8 +5,8 @@ use claimctl_aws::target::Intent;
 use claimctl_core::error::{Kind, Result};
 use claimctl_core::next::Next;
 use claimctl_core::units::count;
-use claimctl_queues::function::mapping::{self, ENABLED, Mapping};
-use claimctl_queues::function::pause::Pauser;
+use claimctl_queues::consumers::mapping::{self, ENABLED, Mapping};
+use claimctl_queues::consumers::pause::Pauser;
 use serde::Serialize;
 
 use super::{FunctionArgs, table};

@@ -6,8 +6,8 @@ use claimctl_aws::policy::Place;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::units::count;
-use claimctl_queues::look::Counts;
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::peek::Counts;
+use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::purge::{self, Order, PurgeReport, Purged};
 use claimctl_queues::{Queue, depth};
 
@@ -44,7 +44,7 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
-        let queue = NamedQueue::find(target, &Place::of(target).await?, name).await?;
+        let queue = PolicyQueue::find(target, &Place::of(target).await?, name).await?;
         return policy(purge::permissions(&queue, args.backup.is_some()));
     }
     let depth = depth::find(target, name).await?;

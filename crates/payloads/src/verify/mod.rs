@@ -21,7 +21,7 @@ use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::spool::{Sorter, Spool};
 use claimctl_queues::depth::{self, QueueDepth};
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::{receive, resolve};
 use serde::Serialize;
 
@@ -94,7 +94,7 @@ struct Seen {
 pub fn permissions(
     place: &Place,
     flow: &ResolvedFlow,
-    queue: Option<&NamedQueue>,
+    queue: Option<&PolicyQueue>,
     options: &Options,
 ) -> Vec<Statement> {
     let mut statements = vec![table::permissions(place, &flow.table, options.since.is_none())];

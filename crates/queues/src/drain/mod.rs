@@ -23,13 +23,13 @@ use self::report::DrainReport;
 use self::store::{Store, Stored};
 use super::deletes::{Deletes, Left};
 use super::drained::Appender;
-use super::look::Counts;
 use super::message::Message;
-use super::named::NamedQueue;
-use super::receive::{self, Receiver, Until, Wish};
+use super::peek::Counts;
+use super::policy::PolicyQueue;
+use super::receive::{self, ReceiveOptions, Receiver, Until};
 use super::select::Selection;
 use super::{Queue, batch, depth};
-use crate::journal::Scribe;
+use crate::journal::JournalWriter;
 
 pub use self::run::{rehearse, run};
 
@@ -81,26 +81,26 @@ impl Order {
 }
 
 /// What IAM has to allow for a drain.
-pub fn permissions(queue: &NamedQueue, keep: bool) -> Vec<Statement> {
+pub fn permissions(queue: &PolicyQueue, keep: bool) -> Vec<Statement> {
     let delete: &[&'static str] = if keep { &[] } else { &[batch::DELETE] };
     vec![queue.permissions("DrainQueue", &[&receive::CALLS, delete].concat())]
 }
 
 /// Drains into the file. `scribe` knows every message that is whole in it already, and nothing else.
 ///
-/// Everything that was received and is not deleted is given back, whatever happens. What went wrong on the way is in the
-/// report, because so is what was done until then.
+/// Everything that was received and is not deleted is given back, whatever happens. What went wrong on the way is in
+/// the report, because so is what was done until then.
 async fn drain(
     order: &Order,
     file: Appender,
-    scribe: Scribe,
+    writer: JournalWriter,
     cancel: &Cancel,
     progress: &dyn Progress,
 ) -> Result<DrainReport> {
     let before = depth::read(&order.queue.sqs, &order.queue.url).await?;
     let began = Instant::now();
     progress.start("draining", order.limit.or((before.visible > 0).then_some(before.visible)), Unit::Items);
-    let mut drain = Drain::new(order, before.visible, file, scribe, cancel, progress);
+    let mut drain = Drain::new(order, before.visible, file, writer, cancel, progress);
     drain.work().await;
     // The file is closed, and may be written by another drain, when its task has ended.
     drop(drain.store);
@@ -110,7 +110,7 @@ async fn drain(
     progress.finish();
     let mut report = drain.report;
     report.run.finish(report.done(), began.elapsed());
-    report.not_deleted = drain.deletes.unsettled();
+    report.not_deleted = drain.deletes.not_deleted();
     report.before = Counts::from(&before);
     report.set_ended(finished.ended, drain.stopped);
     report.given_back = finished.returned;
@@ -140,7 +140,7 @@ impl<'a> Drain<'a> {
         order: &'a Order,
         expected: u64,
         file: Appender,
-        scribe: Scribe,
+        writer: JournalWriter,
         cancel: &'a Cancel,
         progress: &'a dyn Progress,
     ) -> Self {
@@ -148,16 +148,16 @@ impl<'a> Drain<'a> {
         // What is selected is known once it is received, so that only a drain of everything can ask for so many.
         let limit = order.limit.filter(|_| order.selection.is_everything());
         let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let wish = Wish { limit, expected, visibility: order.visibility, until };
+        let options = ReceiveOptions { limit, expected, visibility: order.visibility, until };
         let report = DrainReport::of(order, &file);
-        let (store, stored) = Store::start(file, order.queue_arn.clone(), scribe.clone());
+        let (store, stored) = Store::start(file, order.queue_arn.clone(), writer.clone());
         Drain {
-            receiver: Receiver::new(order.queue.clone(), wish, cancel),
+            receiver: Receiver::new(order.queue.clone(), options, cancel),
             received_all: false,
             store,
             stored,
             waiting: (0, 0),
-            deletes: Deletes::new(order.queue.clone(), scribe),
+            deletes: Deletes::new(order.queue.clone(), writer),
             taken: 0,
             stopped: None,
             progress,
@@ -170,7 +170,7 @@ impl<'a> Drain<'a> {
     async fn work(&mut self) {
         let deadline = self.order.max_time.map(|time| Instant::now() + time);
         loop {
-            self.set_the_pace();
+            self.set_limits();
             if self.received_all && self.waiting.0 == 0 && self.deletes.are_done() {
                 return;
             }
@@ -186,7 +186,7 @@ impl<'a> Drain<'a> {
                     None => self.received_all = true,
                 },
                 stored = self.stored.recv(), if self.waiting.0 > 0 => {
-                    self.settle(stored.unwrap_or_else(|| Err(Error::unexpected("writing ended early"))));
+                    self.count_stored(stored.unwrap_or_else(|| Err(Error::unexpected("writing ended early"))));
                 }
                 Some(outcome) = self.deletes.next() => {
                     let taken = self.deletes.take(outcome, &mut self.receiver).await;
@@ -201,7 +201,7 @@ impl<'a> Drain<'a> {
     }
 
     /// Deletes what is on the disk, and receives as much as memory and the proof that deleting works allow.
-    fn set_the_pace(&mut self) {
+    fn set_limits(&mut self) {
         self.receiver.expect_more(self.waiting.0 > 0 || !self.deletes.are_done());
         if self.order.keep {
             self.receiver.at_most(RECEIVES);
@@ -250,7 +250,7 @@ impl<'a> Drain<'a> {
     }
 
     /// Messages are on the disk: now they may be deleted.
-    fn settle(&mut self, stored: Result<Stored>) {
+    fn count_stored(&mut self, stored: Result<Stored>) {
         match stored {
             Ok(stored) => {
                 self.waiting.0 -= stored.ids.len();

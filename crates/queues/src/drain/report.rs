@@ -14,9 +14,9 @@ use super::store::Stored;
 use crate::deletes::Left;
 use crate::depth::QueueDepth;
 use crate::drained::{Appender, Existing};
-use crate::held::Returned;
+use crate::in_flight::Returned;
 use crate::journal::Outcome;
-use crate::look::Counts;
+use crate::peek::Counts;
 use crate::receive;
 
 /// The JSON form is a contract.
@@ -103,8 +103,8 @@ impl DrainReport {
         self.run.fail(error);
     }
 
-    pub(super) fn set_ended(&mut self, ended: Result<receive::Ended>, stopped: Option<RunEnd>) {
-        use receive::Ended as E;
+    pub(super) fn set_ended(&mut self, ended: Result<receive::ReceiveEnd>, stopped: Option<RunEnd>) {
+        use receive::ReceiveEnd as E;
         match (ended, stopped) {
             (Err(error), _) => self.fail(&error),
             (Ok(_), _) if self.run.has_stopped() => {}

@@ -12,11 +12,11 @@ use tokio::task::spawn_blocking;
 
 use super::report::DrainReport;
 use super::{Order, drain};
+use crate::consumers::pause::Pauser;
 use crate::depth::QueueDepth;
 use crate::drained::{Appender, Existing};
-use crate::function::pause::Pauser;
-use crate::journal::{Entry, Journal, Outcome, Run, Scribe, Start, State};
-use crate::look;
+use crate::journal::{Entry, ItemState, Journal, JournalWriter, Outcome, Run, Start};
+use crate::peek;
 
 /// Items that go to the journal at once.
 const GROUP: usize = 1000;
@@ -31,7 +31,7 @@ impl Order {
         if depth.fifo {
             return Err(fifo(depth));
         }
-        if force { Ok(()) } else { look::allow(depth) }
+        if force { Ok(()) } else { peek::allow(depth) }
     }
 
     /// What is to be agreed to.
@@ -130,7 +130,7 @@ async fn into_file(ctx: &Context, target: &Target, order: &Order) -> Result<Drai
         Ok(report) => (report.outcome(), report.counts()),
         Err(_) => (Outcome::Failed, Default::default()),
     };
-    let finished = run.scribe().finish(outcome, counts).await;
+    let finished = run.writer().finish(outcome, counts).await;
     let mut report = drained?;
     report.run.id = Some(run.id().to_owned());
     if let Err(error) = finished {
@@ -144,30 +144,30 @@ pub(super) async fn drain_as(run: &Run, order: &Order, journal: &Journal, ctx: &
     // What an earlier run wrote down may be of a file that is no longer there.
     journal.forget_items(run)?;
     progress.start("reading what is in the file", None, Unit::Steps);
-    let (file, existing) = open(order, &run.scribe()).await?;
+    let (file, existing) = open(order, &run.writer()).await?;
     progress.finish();
     if existing.messages > 0 || existing.torn > 0 {
         progress.note(&format!("going on behind {existing}"));
     }
-    let mut report = drain(order, file, run.scribe(), &ctx.cancel, progress).await?;
+    let mut report = drain(order, file, run.writer(), &ctx.cancel, progress).await?;
     report.set_existing(existing);
     let failed = report.not_deleted.iter();
-    let failed = failed.map(|left| Entry::new(left.message_id.as_str(), State::Failed).with_detail(&left.why));
-    if let Err(error) = run.scribe().record(failed.collect()).await {
+    let failed = failed.map(|left| Entry::new(left.message_id.as_str(), ItemState::Failed).with_detail(&left.why));
+    if let Err(error) = run.writer().record(failed.collect()).await {
         report.fail(&error);
     }
     Ok(report)
 }
 
 /// Opens the file, and puts what is whole in it into the journal's items.
-async fn open(order: &Order, scribe: &Scribe) -> Result<(Appender, Existing)> {
+async fn open(order: &Order, writer: &JournalWriter) -> Result<(Appender, Existing)> {
     let (sender, mut found) = mpsc::channel::<Vec<Entry>>(4);
     let (file, rotate_size, queue_arn) = (order.file.clone(), order.rotate_size, order.queue_arn.clone());
     let opened = spawn_blocking(move || {
         let ended = || Error::unexpected("the journal takes nothing more");
         let mut group = Vec::with_capacity(GROUP);
         let opened = Appender::open(&file, &queue_arn, rotate_size, |id| {
-            group.push(Entry::new(id, State::Written));
+            group.push(Entry::new(id, ItemState::Written));
             match group.len() {
                 GROUP => sender.blocking_send(std::mem::take(&mut group)).map_err(|_| ended()),
                 _ => Ok(()),
@@ -177,7 +177,7 @@ async fn open(order: &Order, scribe: &Scribe) -> Result<(Appender, Existing)> {
         Ok(opened)
     });
     while let Some(entries) = found.recv().await {
-        scribe.note(entries).await?;
+        writer.note(entries).await?;
     }
     opened.await.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))?
 }

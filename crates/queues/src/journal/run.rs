@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::failure::Explain;
-use super::lock::Held;
-use super::{Journal, Outcome, Scribe, Start, State, Summary, id, row};
+use super::lock::HeldLock;
+use super::{ItemState, Journal, JournalWriter, Outcome, Start, Summary, id, row};
 
 /// A run that this process works on. Other processes see it as live until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct Run {
     id: String,
     resumed: bool,
-    scribe: Scribe,
-    _held: Held,
+    writer: JournalWriter,
+    _held: HeldLock,
 }
 
 impl Run {
@@ -29,8 +29,8 @@ impl Run {
         self.resumed
     }
 
-    pub fn scribe(&self) -> Scribe {
-        self.scribe.clone()
+    pub fn writer(&self) -> JournalWriter {
+        self.writer.clone()
     }
 }
 
@@ -108,9 +108,9 @@ impl Journal {
 
     /// Forgets what a look found out, so that a later one finds it out anew. What is undecided stays so.
     pub fn forget_verdicts(&self, run: &Run) -> Result<()> {
-        let verdicts: Vec<_> = State::ALL.into_iter().filter(|state| state.is_verdict()).collect();
+        let verdicts: Vec<_> = ItemState::ALL.into_iter().filter(|state| state.is_verdict()).collect();
         let [of_run, and_state] = ["run = (SELECT number FROM runs WHERE id = ?1)", "AND state = ?2"];
-        let undecided = format!("UPDATE items SET state = {} WHERE {of_run} {and_state}", State::Intent.number());
+        let undecided = format!("UPDATE items SET state = {} WHERE {of_run} {and_state}", ItemState::Intent.number());
         let forgotten = format!("DELETE FROM items WHERE {of_run} {and_state}");
         self.change(|change| {
             for state in verdicts {
@@ -150,7 +150,7 @@ impl Journal {
     fn nothing_is_left(&self, connection: &Connection, run: &Summary) -> Result<()> {
         let left = "SELECT EXISTS (SELECT 1 FROM runs WHERE number = ?1 AND outcome IS NOT ?2)
                     OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND state IN (?3, ?4))";
-        let (intent, again) = (State::Intent.number(), State::ToSendAgain.number());
+        let (intent, again) = (ItemState::Intent.number(), ItemState::ToSendAgain.number());
         let values = params![run.number, Outcome::Done.number(), intent, again];
         match connection.query_row(left, values, |row| row.get(0)).on_journal("read", &self.file)? {
             false => Ok(()),
@@ -161,8 +161,8 @@ impl Journal {
         }
     }
 
-    fn at_work(&self, number: i64, id: String, held: Held, resumed: bool) -> Result<Run> {
-        Ok(Run { scribe: Scribe::start(self.file.clone(), number)?, id, resumed, _held: held })
+    fn at_work(&self, number: i64, id: String, held: HeldLock, resumed: bool) -> Result<Run> {
+        Ok(Run { writer: JournalWriter::start(self.file.clone(), number)?, id, resumed, _held: held })
     }
 
     fn unused_id(&self, change: &Transaction<'_>) -> Result<String> {

@@ -92,7 +92,7 @@ pub fn check(
 /// As if the batch were answered at once.
 fn take(packer: &mut Packer) -> u64 {
     for group in packer.take(ENTRIES).into_iter().filter_map(|message| message.group) {
-        packer.settle(&group);
+        packer.group_answered(&group);
     }
     1
 }

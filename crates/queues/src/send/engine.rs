@@ -19,8 +19,8 @@ use super::limits::ENTRIES;
 use super::outgoing::Outgoing;
 use super::pack::Packer;
 use super::report::SendReport;
-use crate::journal::{Entry, Journal, Run, State, Summary};
-use crate::pace::Pace;
+use crate::journal::{Entry, ItemState, Journal, Run, Summary};
+use crate::rate::RateLimit;
 
 /// Batches on their way at once: more only wait for each other at the service.
 const LANES: usize = 32;
@@ -37,14 +37,14 @@ pub struct Task<'a> {
     pub total: Option<u64>,
     /// Messages to send at most.
     pub limit: Option<u64>,
-    pub pace: Option<Pace>,
+    pub rate_limit: Option<RateLimit>,
     pub run: &'a Run,
     /// Another run, of which all that it knows is taken over.
     pub known: Option<(&'a Journal, Summary)>,
 }
 
-/// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would survive;
-/// and says in the journal how the run ended.
+/// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would
+/// survive; and says in the journal how the run ended.
 pub async fn send(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<SendReport> {
     whole(task, cancel, progress).await
 }
@@ -61,9 +61,9 @@ pub async fn send_part(
 }
 
 pub(super) async fn whole(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<SendReport> {
-    let scribe = task.run.scribe();
+    let writer = task.run.writer();
     let (report, error) = work(task, cancel, progress).await;
-    scribe.finish(report.outcome(), report.counts()).await?;
+    writer.finish(report.outcome(), report.counts()).await?;
     told(report, error)
 }
 
@@ -71,12 +71,12 @@ async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (Send
     let started = Instant::now();
     progress.start("sending", task.total, Unit::Items);
     let mut engine = Engine {
-        ordered: task.lane.manner.deduplicate.is_some(),
-        packer: Packer::new(task.lane.manner.deduplicate.is_some()),
+        ordered: task.lane.entry_options.deduplicate.is_some(),
+        packer: Packer::new(task.lane.entry_options.deduplicate.is_some()),
         lane: Arc::new(task.lane),
         input: Some(task.input),
         limit: task.limit,
-        pace: task.pace,
+        rate_limit: task.rate_limit,
         run: task.run,
         known: task.known,
         calls: JoinSet::new(),
@@ -116,7 +116,7 @@ struct Engine<'a> {
     input: Option<mpsc::Receiver<Chunk>>,
     packer: Packer,
     limit: Option<u64>,
-    pace: Option<Pace>,
+    rate_limit: Option<RateLimit>,
     run: &'a Run,
     known: Option<(&'a Journal, Summary)>,
     calls: JoinSet<(usize, Delivered)>,
@@ -176,13 +176,13 @@ impl Engine<'_> {
         if self.calls.len() >= LANES || self.on_their_way >= ON_THEIR_WAY {
             return false;
         }
-        let most = self.pace.as_ref().map_or(ENTRIES, |pace| pace.batch.get() as usize);
+        let most = self.rate_limit.as_ref().map_or(ENTRIES, |rate_limit| rate_limit.batch.get() as usize);
         let (number, full) = self.packer.next_batch(most);
         let waits = self.input.is_some() && self.packer.weight() < WINDOW && self.patient_until.is_some();
         if number == 0 || (!full && waits) {
             return false;
         }
-        if let Some(Err(wait)) = self.pace.as_ref().map(|pace| pace.go(number)) {
+        if let Some(Err(wait)) = self.rate_limit.as_ref().map(|rate_limit| rate_limit.go(number)) {
             self.begin_at = Some(Instant::now() + wait);
             return false;
         }
@@ -206,7 +206,7 @@ impl Engine<'_> {
         self.progress.advance(settled as u64);
         for (message, _) in &delivered.sent {
             self.report.sent(message);
-            message.group.iter().for_each(|group| self.packer.settle(group));
+            message.group.iter().for_each(|group| self.packer.group_answered(group));
         }
         for (message, why) in delivered.failed {
             self.report.failed(&message, why);
@@ -276,22 +276,22 @@ impl Engine<'_> {
             Some((journal, run)) => journal.states(run, &items)?,
             None => vec![None; items.len()],
         };
-        let own = self.lane.scribe.states(items).await?;
+        let own = self.lane.writer.states(items).await?;
         let before = messages.len() as u64;
         let mut taken_over = Vec::new();
         let mut states = own.into_iter().zip(earlier);
         messages.retain_mut(|message| {
             let (own, earlier) = states.next().unwrap_or_default();
-            if own != Some(State::Sent) && earlier == Some(State::Sent) {
-                taken_over.push(Entry::new(message.item.clone(), State::Sent).with_detail("by an earlier run"));
+            if own != Some(ItemState::Sent) && earlier == Some(ItemState::Sent) {
+                taken_over.push(Entry::new(message.item.clone(), ItemState::Sent).with_detail("by an earlier run"));
             }
-            message.again |= own.or(earlier).is_some_and(State::is_undecided);
-            own != Some(State::Sent) && earlier != Some(State::Sent)
+            message.again |= own.or(earlier).is_some_and(ItemState::is_undecided);
+            own != Some(ItemState::Sent) && earlier != Some(ItemState::Sent)
         });
         let already = before - messages.len() as u64;
         self.report.already_sent += already;
         self.progress.advance(already);
-        self.lane.scribe.note(taken_over).await?;
+        self.lane.writer.note(taken_over).await?;
         Ok(messages)
     }
 }

@@ -8,7 +8,8 @@ use super::limits;
 use crate::Queue;
 use crate::depth::{self, QueueDepth};
 
-/// A queue with a client that does not send again by itself where a call may have arrived: that is the journal's affair.
+/// A queue with a client that does not send again by itself where a call may have arrived: that is the journal's
+/// affair.
 #[derive(Debug, Clone)]
 pub struct SendQueue {
     pub queue: Queue,

@@ -16,14 +16,14 @@ use tokio::sync::mpsc;
 use super::check::{Checked, Rehearsal, check};
 use super::deliver::Lane;
 use super::engine::{self, Task};
-use super::feed::{self, Chunk, Habits};
+use super::feed::{self, Chunk, ReadOptions};
 use super::input::{Reader, Rules};
-use super::outgoing::{Manner, Outgoing};
+use super::outgoing::{EntryOptions, Outgoing};
 use super::queue::SendQueue;
 use super::report::SendReport;
 use super::source::Source;
 use crate::journal::{Journal, Run, Standing, Start, Summary};
-use crate::pace::{Pace, Rate};
+use crate::rate::{Rate, RateLimit};
 
 /// How messages are sent.
 #[derive(Debug, Clone, Default)]
@@ -86,11 +86,11 @@ pub async fn run(
     if run.is_resumed() {
         ctx.progress.note(&format!("going on with run {}: what it has sent is left out", run.id()));
     }
-    let habits = Habits { skip_bad_lines: options.skip_bad_lines, eager: checked.is_none() };
+    let read_options = ReadOptions { skip_bad_lines: options.skip_bad_lines, eager: checked.is_none() };
     let sending = Sending {
         known: known.filter(|known| known.id != run.id()),
         total: checked.as_ref().map(|checked| checked.messages + checked.beyond_limit),
-        input: feed::start(source.into_reader(rules), habits)?,
+        input: feed::start(source.into_reader(rules), read_options)?,
         journal: &journal,
         run: &run,
     };
@@ -151,17 +151,17 @@ struct Sending<'a> {
 
 impl Sending<'_> {
     async fn send(self, ctx: &Context, to: &SendQueue, options: &Options, change: &Change) -> Result<SendReport> {
-        let manner = Manner {
+        let entry_options = EntryOptions {
             deduplicate: to.depth.fifo.then(|| self.run.id().into()),
             delay: options.delay.and_then(|delay| i32::try_from(delay.as_secs()).ok()),
         };
-        let lane = Lane { queue: to.queue.clone(), manner, scribe: self.run.scribe(), moves: false };
+        let lane = Lane { queue: to.queue.clone(), entry_options, writer: self.run.writer(), moves: false };
         let task = Task {
             lane,
             input: self.input,
             total: self.total,
             limit: options.limit,
-            pace: options.rate.map(Pace::of),
+            rate_limit: options.rate.map(RateLimit::of),
             run: self.run,
             known: self.known.map(|known| (self.journal, known)),
         };

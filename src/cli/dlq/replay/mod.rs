@@ -8,9 +8,9 @@ use std::time::Duration;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::time::parse_duration;
-use claimctl_queues::dlq::replay::{self, OnRecorded, Order, Request, Settings};
+use claimctl_queues::dead_letters::replay::{self, OnRecorded, Order, Request, Settings};
 use claimctl_queues::journal::Summary;
-use claimctl_queues::pace::Rate;
+use claimctl_queues::rate::Rate;
 use claimctl_queues::receive::{HIDDEN_DEFAULT, parse_visibility};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
@@ -24,50 +24,51 @@ use crate::context::Ctx;
 use crate::output::{Outcome, Written, report};
 use crate::session::{Session, TargetArgs};
 
-/// Send dead letters again: judged first, one ahead of the others, and no letter lost or sent twice unawares
+/// Send dead letters again: judged first, one ahead of the others, and no dead letter lost or sent twice unawares
 ///
-/// Every letter is looked at and given back; what has its payload and no record yet is sent to the queue it came from.
-/// A canary goes first. Each send is in the journal before and after it, so that the same command goes on where
+/// Every dead letter is looked at and given back; what has its payload and no record yet is sent to the queue it came
+/// from. A canary goes first. Each send is in the journal before and after it, so that the same command goes on where
 /// anything ended it. Exits 3 when something is left to be decided.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The dead-letter queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// Where the letters go, if not to the queue or the function that they came from
+    /// Where the dead letters go, if not to the queue or the function that they came from
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
-    /// Replay a drained file instead of what is in the queue; FIFO letters go only so, in their order
+    /// Replay a drained file instead of what is in the queue; FIFO dead letters go only so, in their order
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quarantine", "resume"])]
     from: Option<PathBuf>,
     /// Replay all of the file once more, although an earlier run has
     #[arg(long, requires = "from")]
     again: bool,
-    /// Take at most so many letters
+    /// Take at most so many dead letters
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// What to do with letters whose record is there already
+    /// What to do with dead letters whose record is there already
     #[arg(long, value_name = "WHAT", default_value = "skip", value_parser = values::on_recorded())]
     on_recorded: OnRecorded,
-    /// Move letters that must not be sent (payload gone or changed, unreadable) to this file; .zst and .gz are packed
+    /// Move dead letters that must not be sent (payload gone or changed, unreadable) to this file; .zst and .gz are
+    /// packed
     #[arg(long, value_name = "FILE")]
     quarantine: Option<PathBuf>,
-    /// Send so many letters first, and the others once those are recorded; 0 for none
+    /// Send so many dead letters first, and the others once those are recorded; 0 for none
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=100))]
     canary: u64,
     /// How long to wait for them
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     canary_wait: Duration,
-    /// At most so many letters: 100 or 100/s, 30/m, 5/h
+    /// At most so many dead letters: 100 or 100/s, 30/m, 5/h
     #[arg(long, value_name = "N/s", value_parser = Rate::parse)]
     rate: Option<Rate>,
-    /// Stop when more letters than this come back while it sends
+    /// Stop when more dead letters than this come back while it sends
     #[arg(long, value_name = "N", default_value_t = 5)]
     max_returns: u64,
-    /// Look at a payload once more before its letter is sent, if its verdict is older than this
+    /// Look at a payload once more before its dead letter is sent, if its verdict is older than this
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     recheck: Duration,
-    /// How long received letters are hidden from others at a time; extended as long as it takes
+    /// How long received dead letters are hidden from others at a time; extended as long as it takes
     #[arg(long, value_name = "DURATION", default_value = HIDDEN_DEFAULT, value_parser = parse_visibility)]
     visibility_timeout: Duration,
     /// Replay even from a queue that has a redrive policy of its own and allows two receives or fewer

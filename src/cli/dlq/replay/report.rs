@@ -5,11 +5,11 @@ use std::time::Duration;
 use claimctl_core::exit::Exit;
 use claimctl_core::run_report::RunEnd;
 use claimctl_core::units::{count, duration};
+use claimctl_queues::dead_letters::replay::plan::Plan;
+use claimctl_queues::dead_letters::replay::report::{Fate, ReplayReport};
+use claimctl_queues::dead_letters::verdict::Verdict;
 use claimctl_queues::deletes::Left;
-use claimctl_queues::dlq::replay::plan::Plan;
-use claimctl_queues::dlq::replay::report::{Fate, ReplayReport};
-use claimctl_queues::dlq::verdict::Verdict;
-use claimctl_queues::look::Counts;
+use claimctl_queues::peek::Counts;
 
 use crate::output::{Page, Report, Table, Written, why_it_ended};
 
@@ -26,7 +26,7 @@ impl Report for Written<ReplayReport> {
         let page = page.lines(canary(report).into_iter().chain(why_it_ended(&report.run)).chain(left(report)));
         let page = page
             .line_if(report.returned > 0, || {
-                format!("came back: {}: {}", count(report.returned, "letter"), report.returns.join(", "))
+                format!("came back: {}: {}", count(report.returned, "dead letter"), report.returns.join(", "))
             })
             .line_if(report.perhaps_twice > 0, || format!("perhaps sent twice: {}", some(&report.doubles)))
             .line_if(!report.open.is_empty(), || format!("undecided: {}", some(&report.open)))
@@ -52,9 +52,10 @@ impl Report for Written<ReplayReport> {
     }
 }
 
-/// "claims-dlq: 1,998 letters sent to claims, 2 sent by an earlier command; 2,000 deleted; 1.2s, 1,700 letters/s"
+/// "claims-dlq: 1,998 dead letters sent to claims, 2 sent by an earlier command; 2,000 deleted; 1.2s, 1,700 dead
+/// letters/s"
 fn sum(report: &ReplayReport) -> String {
-    let mut parts = vec![format!("{} sent to {}", count(report.sent, "letter"), report.destination)];
+    let mut parts = vec![format!("{} sent to {}", count(report.sent, "dead letter"), report.destination)];
     for (number, what) in [
         (report.sent_before, "sent by an earlier command"),
         (report.recorded, "recorded already"),
@@ -69,7 +70,7 @@ fn sum(report: &ReplayReport) -> String {
     parts.push(format!("{} deleted", report.deleted));
     let took = duration(Duration::from_millis(report.run.elapsed_ms));
     format!(
-        "{}: {}; {took}, {:.0} letters/s; run {}",
+        "{}: {}; {took}, {:.0} dead letters/s; run {}",
         report.queue,
         parts.join(", "),
         report.run.per_second,
@@ -79,7 +80,7 @@ fn sum(report: &ReplayReport) -> String {
 
 fn left(report: &ReplayReport) -> Option<String> {
     let left: Vec<_> =
-        report.left.iter().map(|(why, letters)| format!("{letters} {}", why.replace('_', " "))).collect();
+        report.left.iter().map(|(why, dead_letters)| format!("{dead_letters} {}", why.replace('_', " "))).collect();
     let place = if report.from_file { "the file" } else { report.queue.as_str() };
     (!left.is_empty()).then(|| format!("left in {place}: {}", left.join(", ")))
 }
@@ -102,14 +103,14 @@ fn canary(report: &ReplayReport) -> Option<String> {
 }
 
 fn rehearsal_page(report: &ReplayReport, plan: &Plan) -> Page {
-    let mut table = Table::new([">LETTERS", "VERDICT", "EXAMPLE", "WHY"]);
+    let mut table = Table::new([">MESSAGES", "VERDICT", "EXAMPLE", "WHY"]);
     for verdict in Verdict::ALL.into_iter().filter(|verdict| plan.of(*verdict) > 0) {
         let example = plan.examples.get(verdict.as_str()).and_then(|examples| examples.first());
-        let why = example.and_then(|letter| letter.why.clone());
+        let why = example.and_then(|dead_letter| dead_letter.why.clone());
         table.row([
             plan.of(verdict).to_string(),
             verdict.to_string(),
-            example.map_or_else(String::new, |letter| letter.message_id.clone()),
+            example.map_or_else(String::new, |dead_letter| dead_letter.message_id.clone()),
             why.unwrap_or_else(|| "-".to_owned()),
         ]);
     }
@@ -118,7 +119,7 @@ fn rehearsal_page(report: &ReplayReport, plan: &Plan) -> Page {
         .line(format!(
             "{}: {} would be sent to {}; seen {} of about {} visible",
             report.queue,
-            count(plan.of(Verdict::Send), "letter"),
+            count(plan.of(Verdict::Send), "dead letter"),
             report.destination,
             plan.seen,
             report.before.visible
@@ -128,11 +129,11 @@ fn rehearsal_page(report: &ReplayReport, plan: &Plan) -> Page {
         })
         .line_if(plan.undecided > 0, || format!("{} undecided: an earlier command may have sent them", plan.undecided))
         .line_if(!plan.complete && report.run.ended == RunEnd::DryRun, || {
-            "not all letters may have been seen".to_owned()
+            "not all dead letters may have been seen".to_owned()
         });
     let page = page.lines(plan.notes.iter().map(|note| format!("note: {note}")));
     page.line_if(report.run.ended == RunEnd::Interrupted, || "interrupted: there may be more".to_owned())
-        .line("nothing was sent, and every letter was given back: --dry-run")
+        .line("nothing was sent, and every dead letter was given back: --dry-run")
 }
 
 fn some(ids: &[String]) -> String {
@@ -142,7 +143,7 @@ fn some(ids: &[String]) -> String {
 
 fn some_of(what: &str, left: &[Left]) -> String {
     let named: Vec<_> = left.iter().take(NAMED).map(|left| format!("{} ({})", left.message_id, left.why)).collect();
-    format!("{what}: {}: {}{}", count(left.len() as u64, "letter"), named.join(", "), more(left.len()))
+    format!("{what}: {}: {}{}", count(left.len() as u64, "dead letter"), named.join(", "), more(left.len()))
 }
 
 fn more(number: usize) -> String {

@@ -12,12 +12,12 @@ use claimctl_core::error::Result;
 use claimctl_core::next::Next;
 use claimctl_core::time::parse_duration;
 use claimctl_queues::Queue;
+use claimctl_queues::consumers::mapping;
+use claimctl_queues::consumers::pause::Pauser;
 use claimctl_queues::depth;
 use claimctl_queues::drain::{self, Order};
 use claimctl_queues::drained::parse_rotate_size;
-use claimctl_queues::function::mapping;
-use claimctl_queues::function::pause::Pauser;
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::receive::{HIDDEN_DEFAULT, parse_visibility};
 use jiff::Timestamp;
 
@@ -78,7 +78,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
         let place = Place::of(target).await?;
-        let mut statements = drain::permissions(&NamedQueue::find(target, &place, name).await?, args.keep);
+        let mut statements = drain::permissions(&PolicyQueue::find(target, &place, name).await?, args.keep);
         if args.pause_consumer {
             statements.extend(mapping::permissions(&place));
         }

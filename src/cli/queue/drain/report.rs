@@ -7,7 +7,7 @@ use claimctl_core::run_report::RunEnd;
 use claimctl_core::units::{bytes, count, duration};
 use claimctl_queues::deletes::Left;
 use claimctl_queues::drain::report::DrainReport;
-use claimctl_queues::look::Counts;
+use claimctl_queues::peek::Counts;
 
 use crate::output::{GoingOn, Page, Report, Written, why_it_ended};
 

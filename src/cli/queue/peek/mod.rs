@@ -1,6 +1,6 @@
 //! `claimctl queue peek`: look at messages, honestly.
 
-mod shown;
+mod report;
 
 use std::ops::ControlFlow;
 
@@ -9,13 +9,13 @@ use claimctl_core::error::Result;
 use claimctl_queues::expression::Expression;
 use claimctl_queues::histogram::Histogram;
 use claimctl_queues::message::Message;
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::resolve::{self, Only};
 use claimctl_queues::select::Selection;
-use claimctl_queues::{Queue, depth, look};
+use claimctl_queues::{Queue, depth, peek};
 use jiff::Timestamp;
 
-use self::shown::{Counted, Peek};
+use self::report::{Counted, Peek};
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
 use crate::context::{Ctx, Format};
@@ -65,7 +65,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let named = args.queue_url.as_deref().or(args.queue.as_deref());
     let name = resolve::named_or(target, named, Only::Queue).await?;
     if args.policy.print_policy {
-        return policy(look::permissions(&NamedQueue::find(target, &Place::of(target).await?, &name).await?));
+        return policy(peek::permissions(&PolicyQueue::find(target, &Place::of(target).await?, &name).await?));
     }
     // A mistake in an expression is to be found before anything is received.
     let selection = args.select.understand(Timestamp::now())?;
@@ -73,7 +73,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let url = resolve::resolve(target, &name).await?;
     let queue = Queue::new(target.sqs(), &url);
     if !args.force {
-        look::allow(&depth::read(&queue.sqs, &url).await?)?;
+        peek::allow(&depth::read(&queue.sqs, &url).await?)?;
     }
     target.guard().await?;
     let format = ctx.manners.format;
@@ -89,7 +89,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     };
     // What is not selected counts against no limit, so that only the sink knows when there is enough.
     let receive = if selection.is_everything() { limit } else { None };
-    let look = look::look_until(&queue, receive, &ctx.cancel, ctx.progress.as_ref(), |message| {
+    let look = peek::peek_until(&queue, receive, &ctx.cancel, ctx.progress.as_ref(), |message| {
         sink.missing.retain(|id| *id != message.message_id);
         if selection.takes(&message)? {
             sink.take(message)?;

@@ -13,8 +13,8 @@ use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use claimctl_core::time::parse_duration;
 use claimctl_payloads::send::Sent;
-use claimctl_queues::named::NamedQueue;
-use claimctl_queues::pace::Rate;
+use claimctl_queues::policy::PolicyQueue;
+use claimctl_queues::rate::Rate;
 use claimctl_queues::send::call::SEND;
 use claimctl_queues::send::input::Rules;
 use claimctl_queues::send::queue::SendQueue;
@@ -108,7 +108,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 
 async fn permissions(args: &Args, target: &Session) -> Result<Vec<Statement>> {
     let place = Place::of(target).await?;
-    let queue = NamedQueue::find(target, &place, &args.queue).await?;
+    let queue = PolicyQueue::find(target, &place, &args.queue).await?;
     let mut statements = vec![queue.permissions("SendToQueue", &[SEND])];
     statements.extend(by_hand::permissions(&args.by_hand, target, &place).await?);
     Ok(statements)
