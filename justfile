@@ -1,13 +1,16 @@
 # What is typed every day. `just` lists it; CONTRIBUTING.md says more.
 
-runner := `command -v cargo-nextest >/dev/null && echo 'nextest run' || echo test`
+# What `.ci/run` has installed.
+export PATH := env('PATH') + ':' + justfile_directory() / 'target/tools/bin'
+
+runner := `PATH=$PATH:target/tools/bin; command -v cargo-nextest >/dev/null && echo 'nextest run' || echo test`
 
 @_list:
     just --list --unsorted
 
-# all crates, unoptimised
+# the product, unoptimised
 build:
-    cargo build --workspace --locked
+    cargo build --locked
 
 # formatting and lints
 check:
@@ -19,11 +22,11 @@ test *arguments:
 
 # tests whose name has this in it: just one queue_peek
 one name *arguments:
-    cargo {{ runner }} --workspace --locked {{ name }} {{ arguments }}
+    cargo {{ runner }} --locked {{ name }} {{ arguments }}
 
 # the kill tests, at so many moments each
 kill seeds="200":
-    CLAIMCTL_TEST_SEEDS={{ seeds }} cargo {{ runner }} --workspace --locked killed
+    CLAIMCTL_TEST_SEEDS={{ seeds }} cargo {{ runner }} --locked killed
 
 # the whole story in a sandbox of its own
 demo:
@@ -35,8 +38,8 @@ golden:
 
 # one benchmark: just bench drain
 bench name *arguments:
-    cargo build --release --locked && python3 benches/{{ name }}.py {{ arguments }}
+    cargo build --profile dist --locked && python3 benches/{{ name }}.py {{ arguments }}
 
 # the picture of the demo in the README
 picture:
-    cargo build --release --locked && python3 docs/images/make-demo.py target/release/claimctl
+    cargo build --profile dist --locked && python3 docs/images/make-demo.py target/dist/claimctl

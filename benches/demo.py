@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long the whole story takes once everything is built, and its steps.
 
-    cargo build --release && python3 benches/demo.py
+    cargo build --profile dist && python3 benches/demo.py
 """
 
 import json

@@ -2,7 +2,7 @@
 """What claimctl adds to Terraform: the plan of an unchanged stack, beside plain terraform and, where it is installed,
 Terragrunt; and what it takes to know a queue by its logical name.
 
-    cargo build --release && cargo test --test it terraform::provider && python3 benches/deploy.py [--runs 15]
+    cargo build --profile dist && cargo test --test it terraform::provider && python3 benches/deploy.py [--runs 15]
 
 The tests prepare what stands for the AWS provider (tests/terraform-provider); the state is in a sandbox's S3. init is
 done before anything is timed. BENCH_TERRAGRUNT names the program where it is not on the PATH.

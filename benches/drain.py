@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast a queue is drained to a file, beside a boto3 script with ten threads and the server's own ceiling.
 
-    cargo build --release && python3 benches/drain.py [--messages 20000] [--runs 3] [--server loopback|elasticmq]
+    cargo build --profile dist && python3 benches/drain.py [--messages 20000] [--runs 3] [--server loopback|elasticmq]
 """
 
 import argparse

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cold start, and time per batch of ten, of claim-recorder and of an equivalent Python handler, in the same sandbox.
 
-    cargo build --release && python3 benches/handler.py [--before ZIP]
+    cargo build --profile dist && python3 benches/handler.py [--before ZIP]
 
 ZIP is claim-recorder as it was, made by `claimctl package build` at another commit: measured in turn with the others.
 """

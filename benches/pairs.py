@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CLAIMCTL = Path(os.environ.get("BENCH_CLAIMCTL", ROOT / "target" / "release" / "claimctl")).resolve()
+CLAIMCTL = Path(os.environ.get("BENCH_CLAIMCTL", ROOT / "target" / "dist" / "claimctl")).resolve()
 
 
 def claimctl():
-    """The release binary, or BENCH_CLAIMCTL; asks for it where it has not been built."""
+    """What is shipped, or BENCH_CLAIMCTL; asks for it where it has not been built."""
     if not CLAIMCTL.exists():
-        sys.exit("build it first: cargo build --release")
+        sys.exit("build it first: cargo build --profile dist")
     return str(CLAIMCTL)
 
 

@@ -28,10 +28,9 @@ def fingerprint(path):
 
 def loopback_binary():
     """benches/loopback, built."""
-    crate, target = HERE / "loopback" / "Cargo.toml", ROOT / "target" / "loopback"
-    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", str(crate), "--target-dir",
-                    str(target)], check=True)
-    return str(target / "release" / "loopback")
+    subprocess.run(["cargo", "build", "--quiet", "--profile", "dist", "--locked", "--package", "loopback"], cwd=ROOT,
+                   check=True)
+    return str(ROOT / "target" / "dist" / "loopback")
 
 
 def peer_python():

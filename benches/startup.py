@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long until claimctl has said something, beside the AWS CLI and a program that does nothing.
 
-    cargo build --release && python3 benches/startup.py
+    cargo build --profile dist && python3 benches/startup.py
 """
 
 import os
@@ -16,7 +16,7 @@ with socket.socket() as listener:
 row("COMMAND", "MEDIAN", "RANGE", "FASTER")
 compare("claimctl --version", [claimctl(), "--version"], ["aws", "--version"])
 compare("claimctl queue peek --help", [claimctl(), "queue", "peek", "--help"], ["true"])
-row("release binary", f"{os.path.getsize(claimctl()) / 1e6:.1f} MB")
+row("binary", f"{os.path.getsize(claimctl()) / 1e6:.1f} MB")
 
 refused = environment(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
 compare("a refused connection: claimctl queue ls", [claimctl(), "queue", "ls", "--endpoint-url", nobody],

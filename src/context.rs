@@ -5,10 +5,12 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use claimctl_core::cancel::Cancel;
-use claimctl_core::changes::quoted;
+use claimctl_core::change_log::ChangeLog;
 use claimctl_core::context::{Context, Paths, Variables};
 use claimctl_core::error::Result;
-use claimctl_core::next::{Hint, Next};
+use claimctl_core::next::{Hint, Next, joined};
+use claimctl_core::progress::Silent;
+use claimctl_core::shell::command_line;
 
 use crate::output::terminal_progress;
 
@@ -34,7 +36,7 @@ pub enum ColorChoice {
 
 /// What the operator asked for on the command line that every verb obeys.
 #[derive(Debug, Clone)]
-pub struct Manners {
+pub struct OutputOptions {
     pub format: Format,
     pub color: ColorChoice,
     pub quiet: bool,
@@ -45,13 +47,20 @@ pub struct Manners {
 /// The context of a verb. Engines see the [`Context`] in it, and no terminal.
 #[derive(Clone)]
 pub struct Ctx {
-    pub manners: Manners,
+    pub options: OutputOptions,
     pub terminal: Terminal,
     context: Context,
+    commands: Commands,
+}
+
+/// How commands to run next are written out.
+#[derive(Clone)]
+struct Commands {
+    change_log: Arc<ChangeLog>,
     /// What was typed to reach the environment, once that is known: `--env`, `dev`.
-    reach: Arc<OnceLock<Vec<String>>>,
+    target_flags: Arc<OnceLock<Vec<String>>>,
     /// Whether the verb of a command takes those flags.
-    takes_reach: fn(&[String]) -> bool,
+    takes_target_flags: fn(&[String]) -> bool,
 }
 
 impl Deref for Ctx {
@@ -74,14 +83,17 @@ pub struct Terminal {
 }
 
 impl Ctx {
-    /// `takes_reach` tells of the words of a command whether its verb takes the flags that lead to an environment.
-    pub fn new(manners: Manners, cancel: Cancel, takes_reach: fn(&[String]) -> bool) -> Result<Self> {
+    /// `takes_target_flags` tells of the words of a command whether its verb takes the flags that lead to an environment.
+    pub fn new(options: OutputOptions, cancel: Cancel, takes_target_flags: fn(&[String]) -> bool) -> Result<Self> {
         let variables = Variables::of_process();
-        let terminal = Terminal::detect(&manners, &variables);
-        let progress = terminal_progress(&manners, &terminal);
+        let terminal = Terminal::detect(&options, &variables);
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
-        let context = Context::new(variables, arguments, progress, cancel)?;
-        Ok(Ctx { manners, terminal, context, reach: Arc::default(), takes_reach })
+        let mut context = Context::new(variables, arguments, Arc::new(Silent), cancel)?;
+        let commands =
+            Commands { change_log: context.change_log.clone(), target_flags: Arc::default(), takes_target_flags };
+        let of_notes = commands.clone();
+        context.progress = terminal_progress(&options, &terminal, move |hint| of_notes.hint(hint));
+        Ok(Ctx { options, terminal, context, commands })
     }
 
     /// The same context with what it keeps elsewhere, for a private sandbox.
@@ -90,38 +102,19 @@ impl Ctx {
     }
 
     /// From now on commands to run next lead to the same environment, by these flags.
-    pub fn reached_by(&self, flags: Vec<String>) {
+    pub fn set_target_flags(&self, flags: Vec<String>) {
         // A verb that works in several environments names each in its commands.
-        let _ = self.reach.set(flags);
+        let _ = self.commands.target_flags.set(flags);
     }
 
     /// A command to run next, as a shell reads it.
     pub fn command(&self, next: &Next) -> String {
-        if next.is_again() {
-            let more = next.as_words().iter().map(|word| format!(" {}", quoted(word)));
-            return self.changes.command() + &more.collect::<String>();
-        }
-        let mut reach = self.reach.get().map(Vec::as_slice).unwrap_or_default();
-        let mut line = next.to_string();
-        if !(self.takes_reach)(next.as_words()) {
-            return line;
-        }
-        if next.environment().is_some() && reach.first().is_some_and(|flag| flag == "--env") {
-            reach = reach.get(2..).unwrap_or_default();
-        }
-        for word in reach {
-            line.push(' ');
-            line.push_str(&quoted(word));
-        }
-        line
+        self.commands.command(next)
     }
 
     /// A remedy as it is told.
     pub fn hint(&self, hint: &Hint) -> String {
-        match hint {
-            Hint::Say(text) => text.clone(),
-            Hint::Run { why, next } => format!("{why}: {}", self.command(next)),
-        }
+        self.commands.hint(hint)
     }
 
     /// For tidying up after an interrupt, which must not be interrupted by it.
@@ -130,12 +123,46 @@ impl Ctx {
     }
 }
 
+impl Commands {
+    fn command(&self, next: &Next) -> String {
+        let words = match next.is_again() {
+            true => joined(&self.change_log.words(), next.as_words()),
+            false => joined(next.as_words(), &self.flags_of(next)),
+        };
+        format!("claimctl {}", command_line(&words))
+    }
+
+    /// The flags that lead to the environment of a command, where its verb takes them.
+    fn flags_of(&self, next: &Next) -> Vec<String> {
+        if !(self.takes_target_flags)(next.as_words()) {
+            return Vec::new();
+        }
+        let typed = self.target_flags.get().map(Vec::as_slice).unwrap_or_default();
+        match (next.environment(), typed) {
+            (Some(name), [flag, _, others @ ..]) if flag == "--env" => [&environment(name), others].concat(),
+            (Some(name), others) => [&environment(name), others].concat(),
+            (None, all) => all.to_vec(),
+        }
+    }
+
+    fn hint(&self, hint: &Hint) -> String {
+        match hint {
+            Hint::Say(text) => text.clone(),
+            Hint::Run { why, next } => format!("{why}: {}", self.command(next)),
+        }
+    }
+}
+
+fn environment(name: &str) -> Vec<String> {
+    vec!["--env".to_owned(), name.to_owned()]
+}
+
 impl Terminal {
-    fn detect(manners: &Manners, variables: &Variables) -> Self {
+    fn detect(options: &OutputOptions, variables: &Variables) -> Self {
         let stdout = std::io::stdout().is_terminal();
         let no_color = variables.os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = variables.os("TERM").is_some_and(|term| term == "dumb");
-        let color = match manners.color {
+        let color = match options.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => stdout && !no_color && !dumb,

@@ -2,10 +2,11 @@
 
 pub mod cli;
 pub mod completion;
-pub mod config;
+mod config;
 pub mod context;
-pub mod demo;
-pub mod inspect;
+mod demo;
+mod inspect;
 pub mod output;
 pub mod sandbox;
-pub mod session;
+mod session;
+mod stacks;

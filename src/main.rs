@@ -8,16 +8,15 @@ use claimctl::{completion, output};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::exit::Exit;
-use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     if completion::answer() {
         return ExitCode::SUCCESS;
     }
-    let cli = Cli::parse();
+    let cli = cli::parse();
     let cancel = Cancel::default();
-    let ended = match Ctx::new(cli.manners(), cancel.clone(), cli::takes_target) {
+    let ended = match Ctx::new(cli.options(), cancel.clone(), cli::takes_target) {
         Ok(ctx) => run(cli, &ctx).inspect_err(|error| output::print_error(error, |hint| ctx.hint(hint))),
         Err(error) => {
             output::print_error(&error, ToString::to_string);
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
-    output::start_log(&ctx.manners);
+    output::start_log(&ctx.options);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -42,7 +41,7 @@ fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         let outcome = cli::run(cli, ctx).await;
         ctx.progress.finish();
         if let Err(error) = ctx
-            .changes
+            .change_log
             .end(outcome.as_ref().map(|outcome| (outcome.exit(), || outcome.page().sentences())), ctx.cancel.exit())
         {
             output::print_error(&error, |hint| ctx.hint(hint));
@@ -71,6 +70,6 @@ async fn listen(cancel: Cancel) {
             #[allow(clippy::exit, reason = "the operator asked twice")]
             std::process::exit(exit.code().into());
         }
-        output::say("stopping: finishing what is in flight (once more ends at once)");
+        output::write_stderr("stopping: finishing what is in flight (once more ends at once)");
     }
 }

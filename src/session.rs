@@ -11,14 +11,14 @@ use std::pin::Pin;
 
 use aws_config::SdkConfig;
 use claimctl_aws::credentials::{self, Role};
-use claimctl_aws::target::{Known, Parts, ReadSurfaces, Target};
-use claimctl_aws::{Credentials, Service, Sessions, endpoint};
+use claimctl_aws::target::{KnownSurfaces, ReadSurfaces, Target};
+use claimctl_aws::{CredentialSource, MfaSessions, SdkSettings, endpoint};
 use claimctl_core::error::{Error, Result};
 use claimctl_deploy::{Project, surfaces};
 use claimctl_queues::consumers::pause;
 use claimctl_queues::journal::{Standing, Summary};
 
-use crate::config::{Choice, Config, Environment, LOCAL};
+use crate::config::{ChosenEnvironment, Config, Environment, LOCAL};
 use crate::context::Ctx;
 use crate::output::prompt;
 use crate::sandbox::{self, Sandbox};
@@ -46,44 +46,47 @@ impl Deref for Session {
 impl Session {
     /// The target that the flags mean. Reminds of functions that are paused there.
     pub async fn resolve(ctx: &Ctx, args: &TargetArgs) -> Result<Session> {
-        let session = Session::unreminded(ctx, args).await?;
+        let session = Session::without_reminder(ctx, args).await?;
         session.remind_of_paused(ctx);
         Ok(session)
     }
 
     /// The same for verbs that are about pausing.
-    pub async fn unreminded(ctx: &Ctx, args: &TargetArgs) -> Result<Session> {
+    pub async fn without_reminder(ctx: &Ctx, args: &TargetArgs) -> Result<Session> {
         let mut config = Config::find(ctx)?;
         let choice = args.choose(ctx, &mut config)?;
-        let mut session = Session::of(ctx, config, choice, args.endpoint_url.clone()).await?;
-        session.target.flags = args::line(&args.besides(ctx));
-        ctx.reached_by(args.words(ctx));
+        let session = Session::open(ctx, config, choice, args.endpoint_url.clone()).await?;
+        ctx.set_target_flags(args.words(ctx));
         Ok(session)
     }
 
     /// The target that a choice leads to. Asks for an MFA code where the environment wants one.
-    pub async fn of(ctx: &Ctx, config: Config, choice: Choice, endpoint: Option<String>) -> Result<Session> {
+    pub async fn open(
+        ctx: &Ctx,
+        config: Config,
+        choice: ChosenEnvironment,
+        endpoint: Option<String>,
+    ) -> Result<Session> {
         if let Some(endpoint) = &endpoint {
             endpoint::check(endpoint)?;
         }
         let project = config.project();
         let target = match choice {
-            Choice::Local { region } => local(ctx, endpoint, region, &project).await?,
-            Choice::Declared { name, environment } => {
+            ChosenEnvironment::Local { region } => local(ctx, endpoint, region, &project).await?,
+            ChosenEnvironment::Declared { name, environment } => {
                 let (profile, region) = (environment.profile.clone(), Some(environment.region.clone()));
                 let sdk = sdk(ctx, profile, region, endpoint.as_deref(), Some(&environment)).await?;
                 let last = LastSurfaces::at(&ctx.paths, &project.name, &name);
-                let reader = Deployed { project: project.clone(), environment: name.clone(), last };
-                Target::new(Parts {
-                    environment: Some(name),
-                    expected_account: environment.account.clone(),
-                    protected: environment.protected,
-                    ..parts(ctx, &project, endpoint, sdk, Box::new(reader))?
-                })
+                let reader = StackSurfaces { project: project.clone(), environment: name.clone(), last };
+                Target::new(&project.name, sdk, Box::new(reader), ctx.progress.clone())?.in_environment(
+                    &name,
+                    environment.account.clone(),
+                    environment.protected,
+                )
             }
-            Choice::Undeclared { profile, region } => {
+            ChosenEnvironment::ByFlags { profile, region } => {
                 let sdk = sdk(ctx, profile, region, endpoint.as_deref(), None).await?;
-                Target::new(parts(ctx, &project, endpoint, sdk, Box::new(Nowhere))?)
+                Target::new(&project.name, sdk, Box::new(NoSurfaces), ctx.progress.clone())?
             }
         };
         Ok(Session { target, config, project })
@@ -108,33 +111,6 @@ impl Session {
     }
 }
 
-/// Of a target without an environment; the region is the SDK's.
-fn parts(
-    ctx: &Ctx,
-    project: &Project,
-    endpoint: Option<String>,
-    sdk: SdkConfig,
-    reader: Box<dyn ReadSurfaces>,
-) -> Result<Parts> {
-    let region = sdk.region().map(ToString::to_string).ok_or_else(no_region)?;
-    Ok(Parts {
-        environment: None,
-        project: project.name.clone(),
-        region,
-        endpoint,
-        flags: String::new(),
-        expected_account: None,
-        protected: false,
-        progress: ctx.progress.clone(),
-        sdk,
-        reader,
-    })
-}
-
-fn no_region() -> Error {
-    Error::usage("no region is known").hint("name one: --region us-east-1, or set it in the profile")
-}
-
 /// How AWS is called: as whom the profile says, in an MFA session and as a role where one is declared.
 async fn sdk(
     ctx: &Ctx,
@@ -150,11 +126,8 @@ async fn sdk(
         ));
     }
     let endpoint = endpoint.map(str::to_owned);
-    let service = Service { region, endpoint: endpoint.clone(), credentials: Credentials::Chain { profile } };
-    let mut sdk = claimctl_aws::service(&service).await;
-    if sdk.region().is_none() {
-        return Err(no_region());
-    }
+    let settings = SdkSettings { region, endpoint: endpoint.clone(), credentials: CredentialSource::Chain { profile } };
+    let mut sdk = claimctl_aws::sdk_config(&settings).await;
     if let Some(serial) = declared.and_then(|declared| declared.mfa_serial.as_deref()) {
         let session = mfa_session(ctx, &sdk, serial, endpoint.as_deref()).await?;
         sdk = credentials::with_session(&sdk, session);
@@ -178,52 +151,52 @@ async fn local(ctx: &Ctx, endpoint: Option<String>, region: Option<String>, proj
     };
     // A server that is not ours may want credentials of its own; a loopback address keeps them on this machine.
     let credentials = match (explicit, ctx.variable("AWS_ACCESS_KEY_ID")) {
-        (true, Some(_)) => Credentials::Chain { profile: None },
-        _ => Credentials::Made { access_key: sandbox::ACCOUNT.to_owned() },
+        (true, Some(_)) => CredentialSource::Chain { profile: None },
+        _ => CredentialSource::Dummy { access_key: sandbox::ACCOUNT.to_owned() },
     };
     let region = Some(region.unwrap_or_else(|| sandbox::REGION.to_owned()));
-    let service = Service { region, endpoint: Some(endpoint.clone()), credentials };
-    let sdk = claimctl_aws::service(&service).await;
-    let reader = InSandbox { last: LastSurfaces::at(&ctx.paths, &project.name, LOCAL) };
-    let parts = parts(ctx, project, Some(endpoint), sdk, Box::new(reader))?;
-    Ok(Target::new(Parts { environment: Some(LOCAL.to_owned()), ..parts }))
+    let settings = SdkSettings { region, endpoint: Some(endpoint.clone()), credentials };
+    let sdk = claimctl_aws::sdk_config(&settings).await;
+    let reader = SandboxSurfaces { last: LastSurfaces::at(&ctx.paths, &project.name, LOCAL) };
+    let target = Target::new(&project.name, sdk, Box::new(reader), ctx.progress.clone())?;
+    Ok(target.in_environment(LOCAL, None, false))
 }
 
 /// What the sandbox exposes.
-struct InSandbox {
+struct SandboxSurfaces {
     last: LastSurfaces,
 }
 
 /// What the stacks of an environment expose.
-struct Deployed {
+struct StackSurfaces {
     project: Project,
     environment: String,
     last: LastSurfaces,
 }
 
 /// AWS without an environment, where flags name everything.
-struct Nowhere;
+struct NoSurfaces;
 
-type Reading<'a> = Pin<Box<dyn Future<Output = Result<Known>> + Send + 'a>>;
+type SurfacesRead<'a> = Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Send + 'a>>;
 
-impl ReadSurfaces for InSandbox {
-    fn read<'a>(&'a self, target: &'a Target) -> Reading<'a> {
+impl ReadSurfaces for SandboxSurfaces {
+    fn read<'a>(&'a self, target: &'a Target) -> SurfacesRead<'a> {
         Box::pin(async {
-            let known = Known::whole(sandbox::surfaces(target.sdk()).await?);
+            let known = KnownSurfaces::complete(sandbox::surfaces(target.sdk()).await?);
             self.last.keep(&known.surfaces);
             Ok(known)
         })
     }
 }
 
-impl ReadSurfaces for Deployed {
-    fn read<'a>(&'a self, target: &'a Target) -> Reading<'a> {
+impl ReadSurfaces for StackSurfaces {
+    fn read<'a>(&'a self, target: &'a Target) -> SurfacesRead<'a> {
         Box::pin(async {
             // Flags name everything too, so that what cannot be read stops nothing.
             let read = surfaces::read(target, &self.project, &self.environment).await;
-            let known = read.unwrap_or_else(Known::nothing);
+            let known = read.unwrap_or_else(KnownSurfaces::unknown);
             // Where nothing could be read, what was known before stays known.
-            if !known.is_blind() {
+            if !known.is_unknown() {
                 self.last.keep(&known.surfaces);
             }
             Ok(known)
@@ -231,9 +204,9 @@ impl ReadSurfaces for Deployed {
     }
 }
 
-impl ReadSurfaces for Nowhere {
-    fn read<'a>(&'a self, _: &'a Target) -> Reading<'a> {
-        Box::pin(async { Ok(Known::default()) })
+impl ReadSurfaces for NoSurfaces {
+    fn read<'a>(&'a self, _: &'a Target) -> SurfacesRead<'a> {
+        Box::pin(async { Ok(KnownSurfaces::default()) })
     }
 }
 
@@ -244,7 +217,7 @@ async fn mfa_session(
     serial: &str,
     endpoint: Option<&str>,
 ) -> Result<aws_credential_types::Credentials> {
-    let sessions = Sessions::at(&ctx.paths);
+    let sessions = MfaSessions::at(&ctx.paths);
     if let Some(open) = sessions.open(serial, endpoint) {
         return Ok(open);
     }

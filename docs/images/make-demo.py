@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The picture of the demo in the README, from a real run: docs/images/demo.svg.
 
-    cargo build --release && python3 docs/images/make-demo.py target/release/claimctl
+    cargo build --profile dist && python3 docs/images/make-demo.py target/dist/claimctl
 
 `claimctl demo` is played in a terminal of 100 columns, and what stands there at its end is drawn. It is played twice,
 because the first run builds the handler and the sandbox's Python: the times are those of a machine that has both.

@@ -4,20 +4,27 @@ use claimctl_aws::target::Intent;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
 use claimctl_core::units::count;
-use claimctl_deploy::bootstrap::{self, Applied, Plan, Progress, Remains, Request, Spec, Step};
+use claimctl_deploy::bootstrap::{self, Applied, Plan, RemainingResource, Request, Spec, Step, StepState};
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
+use crate::output::{Failure, Outcome, Page, Report, Table, report, write_stderr};
 use crate::session::{Session, TargetArgs};
 
-/// Make or converge an environment's Terraform state bucket, lock table and artifact bucket
+/// Make an environment's state bucket, lock table, artifact bucket
 ///
-/// Looks first, shows what differs, asks, and does it step by step; a run that was killed is continued by the next.
+/// Terraform keeps its state and its lock there, and Lambda finds its code. Looks first, shows what differs, asks, and does it step by step; a run that was killed is continued by the next.
 /// What is there is adopted: what is missing is added, nothing is loosened, and foreign policy statements, lifecycle
 /// rules and tags stay. Terraform's backend configuration is written to terraform/backends/ENV.s3.tfbackend.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What differs, without a change:
+  claimctl bootstrap --env dev --check
+Make what is missing:
+  claimctl bootstrap --env dev
+The permissions that this takes:
+  claimctl bootstrap --env dev --print-policy")]
 pub struct Args {
     /// Only look: exit 8 with what differs
     #[arg(long, conflicts_with_all = ["dry_run", "destroy"])]
@@ -25,20 +32,24 @@ pub struct Args {
     /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
-    /// The state bucket, made or adopted [default: PROJECT-tfstate-ACCOUNT-REGION]
-    #[arg(long, value_name = "NAME")]
+    /// The state bucket [default: PROJECT-tfstate-ACCOUNT-REGION]
+    #[arg(long, value_name = "BUCKET")]
     state_bucket: Option<String>,
-    /// The lock table, made or adopted [default: PROJECT-tflock]
-    #[arg(long, value_name = "NAME")]
+    /// The lock table [default: PROJECT-tflock]
+    #[arg(long, value_name = "TABLE")]
     lock_table: Option<String>,
-    /// Encrypt the state bucket and the lock table with this KMS key: an ARN, an id or alias/NAME
+    /// Encrypt state bucket and lock table with this KMS key
+    ///
+    /// An ARN, an id or alias/NAME.
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
-    /// Take all of it down again, for test accounts; refused while a state lists resources
+    /// Take all of it down again, for test accounts
+    ///
+    /// Refused while a state lists resources.
     #[arg(long)]
     destroy: bool,
-    /// The state bucket's name, typed here where there is no terminal to type it on
-    #[arg(long, value_name = "NAME", requires = "destroy")]
+    /// The state bucket's name, if no terminal asks for it
+    #[arg(long, value_name = "BUCKET", requires = "destroy")]
     confirm: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,
@@ -74,10 +85,10 @@ async fn converge(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Resul
         return report(Bootstrap::planned(&plan, mode));
     }
     // In the sandbox nobody is asked.
-    if !ctx.manners.yes && !target.is_local() {
-        say(Bootstrap::planned(&plan, Mode::DryRun).page().render(&ctx.terminal).trim_end());
+    if !ctx.options.yes && !target.is_local() {
+        write_stderr(Bootstrap::planned(&plan, Mode::DryRun).page().render(&ctx.terminal).trim_end());
     }
-    let what = format!("make {} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.place.account);
+    let what = format!("make {} in account {}", count(plan.steps.len() as u64, "change"), plan.spec.arns.account);
     let agreed = target.authorize(ctx, &Intent { what, destroys: false }).await?;
     let applied = bootstrap::apply(target, &plan, &agreed, &ctx.cancel, &*ctx.progress).await;
     report(Bootstrap::applied(ctx, &plan, applied))
@@ -88,20 +99,20 @@ async fn destroy(args: &Args, ctx: &Ctx, target: &Session, spec: Spec) -> Result
         return Err(Error::refused(format!("environment {} is protected: it is never destroyed", spec.environment))
             .hint("bootstrap --destroy is for test accounts"));
     }
-    let demolition = bootstrap::demolition(target, spec.clone()).await?;
+    let destroy_plan = bootstrap::destroy_plan(target, spec.clone()).await?;
     let destroyed = |remains, failed| Destroyed { environment: spec.environment.clone(), remains, failed };
-    if args.dry_run || demolition.remains.is_empty() {
-        return report(destroyed(demolition.remains, None));
+    if args.dry_run || destroy_plan.remains.is_empty() {
+        return report(destroyed(destroy_plan.remains, None));
     }
     if args.confirm.is_none() {
-        say(destroyed(demolition.remains, None).page().render(&ctx.terminal).trim_end());
+        write_stderr(destroyed(destroy_plan.remains, None).page().render(&ctx.terminal).trim_end());
     }
-    let what = format!("destroy the bootstrap of account {}", spec.place.account);
+    let what = format!("destroy the bootstrap of account {}", spec.arns.account);
     let intent = Intent { what, destroys: true };
     let agreed = target.authorize_by_name(ctx, &intent, &spec.state.name, args.confirm.as_deref()).await?;
     // The answer may have taken a while, and somebody may have deployed meanwhile.
-    let demolition = bootstrap::demolition(target, spec.clone()).await?;
-    let (remains, failed) = bootstrap::destroy(target, demolition, &agreed, &ctx.cancel, &*ctx.progress).await;
+    let destroy_plan = bootstrap::destroy_plan(target, spec.clone()).await?;
+    let (remains, failed) = bootstrap::destroy(target, destroy_plan, &agreed, &ctx.cancel, &*ctx.progress).await;
     report(destroyed(remains, failed.map(|error| Failure::of(ctx, &error))))
 }
 
@@ -135,8 +146,8 @@ impl Bootstrap {
         let spec = &plan.spec;
         Bootstrap {
             environment: spec.environment.clone(),
-            account: spec.place.account.clone(),
-            region: spec.place.region.clone(),
+            account: spec.arns.account.clone(),
+            region: spec.arns.region.clone(),
             state_bucket: spec.state.name.clone(),
             artifact_bucket: spec.artifacts.name.clone(),
             lock_table: spec.table.as_ref().map(|table| table.name.clone()),
@@ -154,7 +165,7 @@ impl Bootstrap {
         notes.extend(applied.left.iter().map(|left| {
             format!("{} {}: {} was set and is not seen yet ({})", left.resource, left.name, left.setting, left.now)
         }));
-        let all_done = applied.steps.iter().all(|step| step.state == Progress::Done);
+        let all_done = applied.steps.iter().all(|step| step.state == StepState::Done);
         Bootstrap {
             mode: Mode::Apply,
             converged: all_done && applied.left.is_empty() && applied.failed.is_none(),
@@ -183,7 +194,7 @@ impl Bootstrap {
             Mode::Check | Mode::DryRun => format!("{where_}: {number} to make"),
             Mode::Apply if self.converged => format!("{where_}: {number} made"),
             Mode::Apply => {
-                let done = self.steps.iter().filter(|step| step.state == Progress::Done).count();
+                let done = self.steps.iter().filter(|step| step.state == StepState::Done).count();
                 format!("{where_}: {done} of {number} made; run the same command again to go on")
             }
         }
@@ -216,7 +227,7 @@ impl Report for Bootstrap {
             page = page.line(format!("note: {note}"));
         }
         if let Some(failed) = &self.failed {
-            page = page.line(failed.says());
+            page = page.line(failed.text());
         }
         page.line(self.summary())
     }
@@ -238,13 +249,13 @@ impl Report for Bootstrap {
 #[derive(Debug, Serialize)]
 struct Destroyed {
     environment: String,
-    remains: Vec<Remains>,
+    remains: Vec<RemainingResource>,
     failed: Option<Failure>,
 }
 
 impl Destroyed {
     fn is_all_gone(&self) -> bool {
-        self.remains.iter().all(|remains| remains.state == Progress::Done)
+        self.remains.iter().all(|remains| remains.state == StepState::Done)
     }
 }
 
@@ -252,12 +263,12 @@ impl Report for Destroyed {
     fn page(&self) -> Page {
         let mut table = Table::new(["RESOURCE", "NAME", "HOLDS", "STATE"]);
         for remains in &self.remains {
-            let state = if remains.state == Progress::Done { "gone" } else { remains.state.name() };
+            let state = if remains.state == StepState::Done { "gone" } else { remains.state.name() };
             table.row([remains.resource.to_owned(), remains.name.clone(), remains.holds.clone(), state.to_owned()]);
         }
         let mut page = Page::new().table(table);
         if let Some(failed) = &self.failed {
-            page = page.line(failed.says());
+            page = page.line(failed.text());
         }
         page.line_if(self.is_all_gone(), || format!("environment {}: nothing of bootstrap is left", self.environment))
     }

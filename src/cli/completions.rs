@@ -12,7 +12,13 @@ use crate::output::{Outcome, Page, Report, report};
 /// `claimctl completions fish | source` in ~/.config/fish/config.fish. Environments come from claimctl.toml, queues,
 /// buckets and tables from the stacks that claimctl saw last.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Loaded in ~/.bashrc by source <(claimctl completions bash):
+  claimctl completions bash
+Loaded in ~/.config/fish/config.fish by claimctl completions fish | source:
+  claimctl completions fish")]
 pub struct Args {
+    /// The shell that will load it
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }

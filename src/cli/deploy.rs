@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use claimctl_core::error::{Error, Result};
-use claimctl_deploy::terraform::{ArtifactFrom, Mode, Terraform, Wish};
+use claimctl_deploy::deployment::{self, Operation, StackRun};
+use claimctl_deploy::terraform::{ArtifactFrom, Mode, PlanRequest};
 
-use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Typed, Way, Work, each, flag};
+use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, flag};
 use crate::context::Ctx;
 use crate::output::{Outcome, report};
 use crate::session::{Session, TargetArgs};
@@ -17,10 +18,19 @@ use crate::session::{Session, TargetArgs};
 /// each resource is named. The first Ctrl-C lets Terraform finish what is in flight and save its state. What IAM has to
 /// allow is the deploy role that terraform/global makes.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+See the plan, say yes, and it is there:
+  claimctl deploy claim-check --env dev
+Settings only, with the code that is deployed already:
+  claimctl deploy claim-check --env prod --artifact deployed
+Exactly the plan that was reviewed:
+  claimctl deploy claim-check --env prod --plan-file prod.tfplan")]
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,
-    /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
+    /// The functions' code: sha256:HEX, a zip, or deployed
+    ///
+    /// Without it, the code is built from the repository.
     #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]
     artifact: Option<ArtifactFrom>,
     /// Apply this plan of claimctl plan, and remove it
@@ -46,37 +56,36 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(Error::usage("--plan-file is the plan of one stack").hint("name the stack that it was made for"));
     }
-    let refresh_only = args.refresh_only.then(|| "--refresh-only".to_owned());
-    let plan_file = args.plan_file.as_ref().map(|file| file.display());
-    let flags = [flag("--artifact", args.artifact.as_ref()), flag("--plan-file", plan_file)].concat();
-    let flags = flags.into_iter().chain(refresh_only).collect();
-    let typed = Typed { verb: "deploy", flags, plan: &args.plan, target: &args.target };
-    let work = async |stack: &str| deploy(args, ctx, target, stack, &typed).await;
-    let deployment: Deployment = each(ctx, target, Way::Deploy, &stacks, work).await?;
-    report(deployment)
+    let run = async |stack: &str| deploy(args, ctx, target, stack).await;
+    let runs = deployment::each(&target.project, Operation::Deploy, &stacks, &ctx.cancel, run).await?;
+    report(Deployment::of(ctx, target, Operation::Deploy, runs))
 }
 
-async fn deploy(args: &Args, ctx: &Ctx, target: &Session, stack: &str, typed: &Typed<'_>) -> Result<StackRun> {
-    let terraform = Terraform::open(ctx, target, &target.project, stack).await?;
-    let (planned, artifacts) = match &args.plan_file {
+async fn deploy(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<StackRun> {
+    let (project, artifact) = (&target.project, args.artifact.as_ref());
+    let planned = match &args.plan_file {
         Some(file) => {
-            let planned = terraform.planned(target, &ctx.working_directory.join(file)).await?;
-            let deployed = &planned.file.sidecar.artifacts;
-            let artifacts = terraform.artifacts_of_plan(ctx, target, deployed, args.artifact.as_ref()).await?;
-            (planned, artifacts)
+            let file = ctx.working_directory.join(file);
+            deployment::plan_of_file(ctx, target, project, stack, &file, artifact).await?
         }
         None => {
-            let mut wish = args.plan.wish()?;
             let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
-            let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));
-            let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
-            wish = Wish { mode, digests: artifacts.digests.clone(), artifacts: artifacts.deployed.clone(), ..wish };
-            (terraform.plan(target, &wish).await?, artifacts)
+            let request = PlanRequest { mode, ..args.plan.request()? };
+            deployment::plan_deployment(ctx, target, project, stack, artifact, request).await?
         }
     };
-    if planned.mode() == Mode::Deploy {
-        terraform.check_artifacts(target, &artifacts).await?;
+    let request = args.consent.request(ctx, "deploy", stack, &args.flags(), &args.plan, args.dry_run);
+    deployment::apply(target, &planned, &request, async |intent, summary, losses| {
+        args.consent.ask(ctx, target, stack, (intent, summary, losses)).await
+    })
+    .await
+}
+
+impl Args {
+    /// The flags of this verb alone, as they were typed.
+    fn flags(&self) -> Vec<String> {
+        let plan_file = self.plan_file.as_ref().map(|file| file.display());
+        let refresh_only = self.refresh_only.then(|| "--refresh-only".to_owned()).into_iter().collect();
+        [flag("--artifact", self.artifact.as_ref()), flag("--plan-file", plan_file), refresh_only].concat()
     }
-    let Args { consent, plan, dry_run, .. } = args;
-    Work { terraform, planned, artifacts, consent, plan, typed, dry_run: *dry_run }.carry_out(ctx, target).await
 }

@@ -1,9 +1,9 @@
 //! `claimctl destroy`: everything of a stack, gone.
 
 use claimctl_core::error::Result;
-use claimctl_deploy::terraform::{Artifacts, Mode, Terraform, Wish};
+use claimctl_deploy::deployment::{self, Operation, StackRun};
 
-use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, StackRun, Typed, Way, Work, each};
+use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs};
 use crate::context::Ctx;
 use crate::output::{Outcome, report};
 use crate::session::{Session, TargetArgs};
@@ -15,6 +15,11 @@ use crate::session::{Session, TargetArgs};
 /// were shown and agreed to; a run that was stopped is gone on with by the same command. A stack with deletion
 /// protection has to be deployed without it first.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be lost:
+  claimctl destroy claim-check --env dev --dry-run
+Although the table holds data:
+  claimctl destroy claim-check --env dev --allow-destroy module.table")]
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,
@@ -33,19 +38,16 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let mut stacks = args.stacks.ordered(&target.project)?;
     stacks.reverse();
     args.consent.check(target, &stacks)?;
-    let typed = Typed { verb: "destroy", flags: Vec::new(), plan: &args.plan, target: &args.target };
-    let work = async |stack: &str| destroy(args, ctx, target, stack, &typed).await;
-    let deployment: Deployment = each(ctx, target, Way::Destroy, &stacks, work).await?;
-    report(deployment)
+    let run = async |stack: &str| destroy(args, ctx, target, stack).await;
+    let runs = deployment::each(&target.project, Operation::Destroy, &stacks, &ctx.cancel, run).await?;
+    report(Deployment::of(ctx, target, Operation::Destroy, runs))
 }
 
-async fn destroy(args: &Args, ctx: &Ctx, target: &Session, stack: &str, typed: &Typed<'_>) -> Result<StackRun> {
-    let terraform = Terraform::open(ctx, target, &target.project, stack).await?;
-    let wish = args.plan.wish()?;
-    let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
-    let wish = Wish { mode: Mode::Destroy, digests: artifacts.digests, ..wish };
-    let planned = terraform.plan(target, &wish).await?;
-    let Args { consent, plan, dry_run, .. } = args;
-    let artifacts = Artifacts::default();
-    Work { terraform, planned, artifacts, consent, plan, typed, dry_run: *dry_run }.carry_out(ctx, target).await
+async fn destroy(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<StackRun> {
+    let planned = deployment::plan_destruction(ctx, target, &target.project, stack, args.plan.request()?).await?;
+    let request = args.consent.request(ctx, "destroy", stack, &[], &args.plan, args.dry_run);
+    deployment::apply(target, &planned, &request, async |intent, summary, losses| {
+        args.consent.ask(ctx, target, stack, (intent, summary, losses)).await
+    })
+    .await
 }

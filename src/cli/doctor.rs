@@ -10,11 +10,16 @@ use crate::inspect::doctor::{Finding, Status, examine};
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::session::TargetArgs;
 
-/// Check what claimctl needs on this machine, and say how to repair it
+/// Check what claimctl needs on this machine, and how to repair it
 ///
 /// Looks at the configuration, programs, credentials, clock, disk and folders, and changes nothing. Exits 8 when there
 /// is a problem. What could not be checked is said, and never counted as fine.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+This machine, and the sandbox:
+  claimctl doctor
+This machine, and credentials for an environment:
+  claimctl doctor --env prod")]
 pub struct Args {
     #[command(flatten)]
     target: TargetArgs,

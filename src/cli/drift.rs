@@ -2,8 +2,10 @@
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
 use claimctl_core::units::count;
-use claimctl_deploy::terraform::{Action, Mode, Root, Summary, Terraform, Wish};
+use claimctl_deploy::deployment;
+use claimctl_deploy::terraform::{Action, Root, Summary};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
@@ -16,13 +18,18 @@ use crate::session::{Session, TargetArgs};
 /// Over all environments. Each is a Terraform with a provider of some hundred MiB.
 const CONCURRENCY: usize = 3;
 
-/// Find what was changed behind Terraform's back: exit 8 with what differs
+/// Find what was changed behind Terraform's back
 ///
-/// Reads every resource and compares it with the state; nothing is changed, the state neither. --all without --env looks
+/// Exits 8 with what differs. Reads every resource and compares it with the state; nothing is changed, the state neither. --all without --env looks
 /// at every stack in every environment of claimctl.toml. What could not be looked at is listed, and the exit code is 3
 /// then: it may have drifted too. To bring the state up to what is there: claimctl deploy --refresh-only; to bring what
 /// is there back: claimctl deploy.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+One stack:
+  claimctl drift claim-check --env prod
+Every stack in every environment:
+  claimctl drift --all")]
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,
@@ -69,7 +76,7 @@ async fn reachable(args: &Args, ctx: &Ctx, failed: &mut Vec<Failed>) -> Result<V
     let stacks = args.stacks.ordered(&config.project())?;
     if config.environments.is_empty() || stacks.is_empty() {
         return Err(Error::usage("there is no stack in any environment to look at")
-            .hint("declare environments in claimctl.toml, or name one: claimctl drift --all --env ENV"));
+            .next("declare environments in claimctl.toml, or name one", Next::again().flag("--env", "ENV")));
     }
     let mut targets = Vec::new();
     for environment in config.environments.keys() {
@@ -94,17 +101,7 @@ async fn reach(args: &Args, ctx: &Ctx, environment: &str, stack: &str) -> Result
 /// None where nothing is deployed.
 async fn look(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<Option<Summary>> {
     go_on(ctx)?;
-    let Some(terraform) = Terraform::open_deployed(ctx, target, &target.project, stack).await? else { return Ok(None) };
-    let wish = args.plan.wish()?;
-    let artifacts = terraform.any_artifacts(ctx, target, &wish.variables).await?;
-    let is_made_up = artifacts.are_made_up();
-    let wish = Wish { mode: Mode::RefreshOnly, digests: artifacts.digests, ..wish };
-    let mut summary = terraform.plan(target, &wish).await?.summary;
-    if is_made_up {
-        // Outputs tell of the artifact, and this one is nobody's.
-        summary.outputs.clear();
-    }
-    Ok(Some(summary))
+    deployment::drift(ctx, target, &target.project, stack, args.plan.request()?).await
 }
 
 /// Nothing new is begun once the operator has asked to stop.
@@ -218,7 +215,7 @@ impl Report for Drift {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, looked| looked.add_to(page));
         self.failed.iter().fold(page, |page, failed| {
-            page.line(format!("{}: could not be looked at", failed.name())).line(failed.failure.says())
+            page.line(format!("{}: could not be looked at", failed.name())).line(failed.failure.text())
         })
     }
 

@@ -1,11 +1,12 @@
 //! `claimctl log`: which changes were made from this machine, by whom, and how each ended.
 
-use claimctl_core::changes::{History, Recorded};
+use claimctl_core::change_log::{History, LoggedChange};
 use claimctl_core::error::Result;
 use claimctl_core::time;
 use claimctl_core::units::{count, local_time};
 use serde::Serialize;
 
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 
@@ -14,30 +15,37 @@ use crate::output::{Outcome, Page, Report, Table, report};
 /// Every change that was authorized is logged when it begins and when it ends, newest last. One without an end is
 /// still at work, or was killed. Credentials in command lines are not logged.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+This week:
+  claimctl log --since 7d
+In one environment:
+  claimctl log --env prod --limit 10")]
 pub struct Args {
     /// Only changes in this environment
     #[arg(short, long, value_name = "ENV")]
     env: Option<String>,
-    /// Only changes since: a time (2026-01-31T12:00Z) or an age (2h, 7d)
-    #[arg(long, value_name = "TIME|AGE", value_parser = time::parse_moment)]
+    /// Only changes since: 2026-01-31T12:00Z, 2h, 7d
+    ///
+    /// A time or an age.
+    #[arg(long, value_name = "TIME", value_parser = time::parse_moment)]
     since: Option<jiff::Timestamp>,
     /// At most so many, the newest
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = values::number::<usize>(1..))]
     limit: usize,
 }
 
 #[derive(Debug, Serialize)]
 struct Log {
-    changes: Vec<Recorded>,
+    changes: Vec<LoggedChange>,
     /// Older ones that --limit left out.
     left_out: usize,
     unreadable_lines: usize,
 }
 
 pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
-    let History { mut changes, unreadable } = ctx.changes.history()?;
+    let History { mut changes, unreadable } = ctx.change_log.history()?;
     changes.retain(|change| {
-        args.env.as_deref().is_none_or(|env| change.begun.who.environment.as_deref() == Some(env))
+        args.env.as_deref().is_none_or(|env| change.start.origin.environment.as_deref() == Some(env))
             && args.since.is_none_or(|since| change.began_at >= since)
     });
     let left_out = changes.len().saturating_sub(args.limit);
@@ -48,12 +56,12 @@ impl Report for Log {
     fn page(&self) -> Page {
         let mut table = Table::new(["BEGAN", "ENVIRONMENT", "WHO", "WHAT", "RESULT"]);
         for change in &self.changes {
-            let who = &change.begun.who;
+            let origin = &change.start.origin;
             table.row([
                 local_time(change.began_at),
-                who.environment.clone().unwrap_or_else(|| "-".to_owned()),
-                who.caller.as_ref().or(who.user.as_ref()).cloned().unwrap_or_else(|| "-".to_owned()),
-                change.begun.what.clone(),
+                origin.environment.clone().unwrap_or_else(|| "-".to_owned()),
+                origin.caller.as_ref().or(origin.user.as_ref()).cloned().unwrap_or_else(|| "-".to_owned()),
+                change.start.what.clone(),
                 result(change),
             ]);
         }
@@ -77,10 +85,10 @@ impl Report for Log {
     }
 }
 
-fn result(change: &Recorded) -> String {
+fn result(change: &LoggedChange) -> String {
     match &change.ended {
         None => "no end: still at work, or killed".to_owned(),
-        Some(ended) if ended.said.is_empty() => ended.result.clone(),
-        Some(ended) => format!("{}: {}", ended.result, ended.said),
+        Some(ended) if ended.summary.is_empty() => ended.result.clone(),
+        Some(ended) => format!("{}: {}", ended.result, ended.summary),
     }
 }

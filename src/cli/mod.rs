@@ -1,138 +1,176 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
-pub mod bootstrap;
-pub mod claim;
-pub mod completions;
-pub mod config;
-pub mod demo;
-pub mod deploy;
-pub mod destroy;
-pub mod dlq;
-pub mod doctor;
-pub mod drift;
-pub mod env;
-pub mod function;
-pub mod init;
-pub mod local;
-pub mod log;
-pub mod man;
-pub mod output;
-pub mod package;
-pub mod plan;
-pub mod policy;
-pub mod queue;
-pub mod runs;
-pub mod select;
-pub mod stack;
-pub mod state;
-pub mod upload;
-pub mod values;
-pub mod verify;
+mod bootstrap;
+mod claim;
+mod completions;
+mod config;
+mod demo;
+mod deploy;
+mod destroy;
+mod dlq;
+mod doctor;
+mod drift;
+mod env;
+mod function;
+pub mod help;
+mod init;
+mod local;
+mod log;
+mod man;
+mod output;
+mod package;
+mod plan;
+mod policy;
+mod queue;
+mod runs;
+mod select;
+mod stack;
+mod state;
+mod upload;
+mod values;
+mod verify;
 
 use claimctl_core::error::Result;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::context::{ColorChoice, Ctx, Format, Manners};
+use self::help::Group;
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
 use crate::output::Outcome;
 use crate::session::Session;
 
 /// Operate claim-check pipelines on AWS: payloads in S3, claims in SQS, records in a table
 #[derive(Debug, Parser)]
 #[command(name = "claimctl", version, max_term_width = 100, subcommand_required = true)]
-#[command(arg_required_else_help = true)]
+#[command(arg_required_else_help = true, disable_help_flag = true, disable_version_flag = true)]
+#[command(after_long_help = "\
+All of it at work, on this machine:
+  claimctl demo
+A sandbox to try things in:
+  claimctl local up
+Payloads into the pipeline, and the proof that each has left its record:
+  claimctl upload payloads
+  claimctl verify --wait 30s")]
 pub struct Cli {
     #[command(flatten)]
-    output: OutputArgs,
+    global: GlobalArgs,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, hide_short_help = true)]
+    version: Option<bool>,
     #[command(subcommand)]
     verb: Verb,
 }
 
+/// What every verb takes. `-h` only names these.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-struct OutputArgs {
+#[command(next_help_heading = "Global options")]
+struct GlobalArgs {
     /// How to print the result
-    #[arg(
-        short,
-        long,
-        env = "CLAIMCTL_OUTPUT",
-        hide_env_values = true,
-        value_name = "FORMAT",
-        default_value = "table",
-        global = true
-    )]
+    #[arg(short, long, global = true, hide_short_help = true, value_name = "FORMAT", default_value = "table")]
+    #[arg(env = "CLAIMCTL_OUTPUT", hide_env_values = true)]
     output: Format,
     /// Colour on a terminal; NO_COLOR is respected
-    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
     /// No progress, no notes: only the result and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, hide_short_help = true, conflicts_with = "verbose")]
     quiet: bool,
     /// Say what is done; twice: every call
-    #[arg(short, long, action = ArgAction::Count, global = true)]
+    #[arg(short, long, global = true, hide_short_help = true, action = ArgAction::Count)]
     verbose: u8,
     /// Answer yes where a change asks for confirmation
-    #[arg(short, long, env = "CLAIMCTL_YES", hide_env_values = true, global = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(short, long, global = true, hide_short_help = true, value_parser = FalseyValueParser::new())]
+    #[arg(env = "CLAIMCTL_YES", hide_env_values = true)]
     yes: bool,
+    /// Print help: everything, or with -h what fits a screen
+    #[arg(short, long, global = true, hide_short_help = true, action = ArgAction::Help)]
+    help: Option<bool>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    #[command(display_order = Group::Begin as usize)]
     Demo(demo::Args),
+    #[command(display_order = Group::Begin as usize)]
     Init(init::Args),
-    /// Look into claimctl.toml
-    #[command(subcommand)]
-    Config(config::Verb),
-    /// The environments, and whose account each leads to
-    #[command(subcommand)]
-    Env(env::Verb),
-    /// Build the Lambda handlers
-    #[command(subcommand)]
-    Package(package::Verb),
-    /// The sandbox: a real AWS-compatible server on this machine
-    #[command(subcommand)]
-    Local(local::Verb),
-    /// Look into queues
-    #[command(subcommand)]
+    #[command(display_order = Group::Begin as usize)]
+    Doctor(Box<doctor::Args>),
+    #[command(display_order = Group::Payloads as usize)]
+    Upload(Box<upload::Args>),
+    /// From a claim to its payload
+    #[command(subcommand, display_order = Group::Payloads as usize)]
+    Claim(claim::Verb),
+    #[command(display_order = Group::Payloads as usize)]
+    Verify(Box<verify::Args>),
+    /// Look into queues, drain them, send to them
+    #[command(subcommand, display_order = Group::Queues as usize)]
     Queue(queue::Verb),
     /// Dead letters: what they are, and what can be done with them
-    #[command(subcommand)]
+    #[command(subcommand, display_order = Group::Queues as usize)]
     Dlq(dlq::Verb),
     /// Pause and resume the functions that work on queues
-    #[command(subcommand)]
+    #[command(subcommand, display_order = Group::Queues as usize)]
     Function(function::Verb),
-    /// From a claim to its payload
-    #[command(subcommand)]
-    Claim(claim::Verb),
+    /// The environments, and whose account each leads to
+    #[command(subcommand, display_order = Group::Infrastructure as usize)]
+    Env(env::Verb),
+    /// Look into claimctl.toml
+    #[command(subcommand, display_order = Group::Infrastructure as usize)]
+    Config(config::Verb),
+    #[command(display_order = Group::Infrastructure as usize)]
     Bootstrap(bootstrap::Args),
+    /// Build the Lambda handlers
+    #[command(subcommand, display_order = Group::Infrastructure as usize)]
+    Package(package::Verb),
+    #[command(display_order = Group::Infrastructure as usize)]
     Plan(Box<plan::Args>),
+    #[command(display_order = Group::Infrastructure as usize)]
     Deploy(Box<deploy::Args>),
+    #[command(display_order = Group::Infrastructure as usize)]
     Destroy(Box<destroy::Args>),
+    #[command(display_order = Group::Infrastructure as usize)]
     Drift(drift::Args),
+    #[command(display_order = Group::Infrastructure as usize)]
     Output(output::Args),
     /// The states that Terraform keeps of what it deployed
-    #[command(subcommand)]
+    #[command(subcommand, display_order = Group::Infrastructure as usize)]
     State(state::Verb),
-    Upload(Box<upload::Args>),
-    Verify(Box<verify::Args>),
-    Doctor(Box<doctor::Args>),
+    /// The sandbox: a real AWS-compatible server on this machine
+    #[command(subcommand, display_order = Group::Machine as usize)]
+    Local(local::Verb),
     /// The journal: runs on this machine that can be gone on with
-    #[command(subcommand)]
+    #[command(subcommand, display_order = Group::Machine as usize)]
     Runs(runs::Verb),
+    #[command(display_order = Group::Machine as usize)]
     Log(log::Args),
+    #[command(display_order = Group::Machine as usize)]
     Completions(completions::Args),
+    #[command(display_order = Group::Machine as usize)]
     Man(man::Args),
 }
 
 impl Cli {
-    pub fn manners(&self) -> Manners {
-        Manners {
-            format: self.output.output,
-            color: self.output.color,
-            quiet: self.output.quiet,
-            verbose: self.output.verbose,
-            yes: self.output.yes,
+    pub fn options(&self) -> OutputOptions {
+        OutputOptions {
+            format: self.global.output,
+            color: self.global.color,
+            quiet: self.global.quiet,
+            verbose: self.global.verbose,
+            yes: self.global.yes,
         }
     }
+}
+
+/// The command tree, with the help that operators read.
+pub fn command() -> Command {
+    help::dress(Cli::command())
+}
+
+/// Reads the command line; ends the process where that is help or an error.
+pub fn parse() -> Cli {
+    let mut command = command();
+    let matches = command.get_matches_mut();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
 /// Whether the verb of a command, given by its words, takes the flags that lead to an environment.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
-use claimctl_deploy::terraform::Terraform;
-use serde::{Deserialize, Serialize};
+use claimctl_core::nearest;
+use claimctl_core::next::Next;
+use claimctl_deploy::terraform::{self, Terraform};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::context::Ctx;
@@ -17,6 +18,11 @@ use crate::session::{Session, TargetArgs};
 /// Reads the state, which wants the right to read it; the surface alone, by which verbs know their logical names, is
 /// in an object beside it. Sensitive values are masked.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+All outputs:
+  claimctl output claim-check --env dev
+One of them, for a script:
+  claimctl output claim-check claimctl --env dev --output json")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]
@@ -31,21 +37,12 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-#[derive(Debug, Deserialize)]
-struct Read {
-    #[serde(default)]
-    sensitive: bool,
-    value: Value,
-}
-
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let Some(terraform) = Terraform::open_deployed(ctx, target, &target.project, &args.stack).await? else {
         return Err(nothing(&format!("{} in {}", args.stack, target.name()), args, target));
     };
     let name = terraform.root.name();
-    let json = terraform.run(&["output", "-json"].map(str::to_owned), &format!("read the outputs of {name}")).await?;
-    let mut read: BTreeMap<String, Read> = serde_json::from_str(&json)
-        .map_err(|error| Error::unexpected("Terraform's outputs are not what claimctl reads").caused_by(error))?;
+    let mut read = terraform.outputs().await?;
     if read.is_empty() {
         return Err(nothing(&name, args, target));
     }
@@ -53,7 +50,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         let Some(one) = read.remove(name) else { return Err(unknown(name, &read)) };
         read = BTreeMap::from([(name.clone(), one)]);
     }
-    let masked = |output: &Read| output.sensitive && !args.show_sensitive;
+    let masked = |output: &terraform::Output| output.sensitive && !args.show_sensitive;
     let outputs = read.into_iter().map(|(name, output)| Output {
         sensitive: output.sensitive,
         value: if masked(&output) { Value::Null } else { output.value },
@@ -64,14 +61,14 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 fn nothing(name: &str, args: &Args, target: &Session) -> Error {
-    let deploy = format!("deploy it: claimctl deploy {} --env {}", args.stack, target.name());
-    Error::not_found(format!("{name} has no outputs: nothing is deployed")).hint(deploy)
+    let deploy = Next::verb("deploy").word(&args.stack).in_environment(target.name());
+    Error::not_found(format!("{name} has no outputs: nothing is deployed")).next("deploy it", deploy)
 }
 
-fn unknown(name: &str, known: &BTreeMap<String, Read>) -> Error {
+fn unknown(name: &str, known: &BTreeMap<String, terraform::Output>) -> Error {
     let error = Error::not_found(format!("there is no output {name:?}"));
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
-    match names::nearest(name, names.iter().copied()) {
+    match nearest::name(name, names.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint(format!("known: {}", names.join(", "))),
     }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
-use claimctl_deploy::terraform::{ArtifactFrom, Mode, Summary, Terraform, Wish};
+use claimctl_core::next::Next;
+use claimctl_deploy::deployment::{self, PlannedStack};
+use claimctl_deploy::terraform::{ArtifactFrom, Mode, PlanRequest, Summary};
 use serde::Serialize;
 
-use super::stack::{PlanArgs, StackArgs, StackPlan, Typed, flag, markdown};
+use super::stack::{PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown};
 use crate::context::Ctx;
 use crate::output::{Failure, Outcome, Page, Report, report};
 use crate::session::{Session, TargetArgs};
@@ -17,16 +19,25 @@ use crate::session::{Session, TargetArgs};
 /// Checks account, region and workspace, initialises Terraform where something changed, and reads Terraform's own plan:
 /// for each change the attributes, old and new, secrets masked, and what forces a replacement. Nothing is changed.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would change:
+  claimctl plan claim-check --env dev
+For a pull request; to be applied as it is later:
+  claimctl plan claim-check --env prod --plan-file prod.tfplan --markdown plan.md")]
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,
-    /// Keep the plan, to be applied by claimctl deploy --plan-file; holds secrets
+    /// Keep the plan, for deploy --plan-file; it holds secrets
     #[arg(long, value_name = "FILE")]
     plan_file: Option<PathBuf>,
-    /// Write the plan, or why there is none, as Markdown as well: for a comment on a pull request
+    /// Write the plan as Markdown as well, for a pull request
+    ///
+    /// Or why there is none.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// The functions' code: sha256:HEX, a zip, or deployed [default: built from the repository]
+    /// The functions' code: sha256:HEX, a zip, or deployed
+    ///
+    /// Without it, the code is built from the repository.
     #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]
     artifact: Option<ArtifactFrom>,
     /// Only bring the state up to what is there
@@ -75,7 +86,7 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
         match plan_one(args, ctx, target, &stack).await {
             Ok((summary, apply)) => {
                 plans.stacks.push(StackPlan { stack, summary });
-                plans.apply = apply;
+                plans.apply = apply.map(|apply| ctx.command(&apply));
             }
             Err(error) if alone => return Err(error),
             Err(error) => plans.failed.push(Failed { stack, failure: Failure::of(ctx, &error) }),
@@ -85,27 +96,21 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
 }
 
 /// And the command that applies the plan, where it was kept.
-async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<(Summary, Option<String>)> {
+async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<(Summary, Option<Next>)> {
     if ctx.cancel.is_cancelled() {
         return Err(Error::interrupted("stopped before it was planned").hint("run the same command again"));
     }
-    let terraform = Terraform::open(ctx, target, &target.project, stack).await?;
-    let mut wish = args.plan.wish()?;
     let mode = if args.refresh_only { Mode::RefreshOnly } else { Mode::Deploy };
-    let from = args.artifact.clone().unwrap_or(ArtifactFrom::usual(mode));
-    let artifacts = terraform.artifacts(ctx, target, &from, &wish.variables).await?;
-    if mode == Mode::Deploy {
-        terraform.check_artifacts(target, &artifacts).await?;
-    }
-    let zip = artifacts.zip().map(|zip| zip.strip_prefix(&ctx.working_directory).unwrap_or(zip).display().to_string());
-    wish = Wish { mode, digests: artifacts.digests, artifacts: artifacts.deployed, ..wish };
-    let planned = terraform.plan(target, &wish).await?;
+    let request = PlanRequest { mode, ..args.plan.request()? };
+    let artifact = args.artifact.as_ref();
+    let planned = deployment::plan_deployment(ctx, target, &target.project, stack, artifact, request).await?;
+    let PlannedStack { planned, artifacts, .. } = planned;
     let Some(file) = &args.plan_file else { return Ok((planned.summary, None)) };
     planned.file.keep(&ctx.working_directory.join(file))?;
+    let zip = artifacts.zip().map(|zip| zip.strip_prefix(&ctx.working_directory).unwrap_or(zip).display().to_string());
     let plan = PlanArgs { parallelism: args.plan.parallelism, ..PlanArgs::default() };
     let flags = [flag("--artifact", zip), flag("--plan-file", Some(file.display()))].concat();
-    let deploy = Typed { verb: "deploy", flags, plan: &plan, target: &args.target };
-    Ok((planned.summary, Some(deploy.command(ctx, stack, &[]))))
+    Ok((planned.summary, Some(for_stack(ctx, "deploy", stack, &flags, &plan))))
 }
 
 #[derive(Debug, Serialize)]
@@ -141,7 +146,7 @@ impl Report for Plans {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
         let page = self.failed.iter().fold(page, |page, failed| {
-            page.line(format!("{}: could not be planned", failed.stack)).line(failed.failure.says())
+            page.line(format!("{}: could not be planned", failed.stack)).line(failed.failure.text())
         });
         page.line_if(self.apply.is_some(), || format!("to apply it: {}", self.apply.as_deref().unwrap_or_default()))
     }

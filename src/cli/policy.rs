@@ -11,7 +11,7 @@ use crate::output::{Outcome, Page, Report, report};
 #[command(next_help_heading = "Permissions")]
 pub struct PolicyArgs {
     /// Print the least IAM policy to run this, and do nothing
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub print_policy: bool,
 }
 

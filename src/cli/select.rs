@@ -11,13 +11,15 @@ use jiff::Timestamp;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Selection")]
 pub struct SelectArgs {
-    /// Only messages for which this jq expression holds; it sees what --output jsonl prints
+    /// Only messages for which this jq expression holds
+    ///
+    /// It sees a message as --output jsonl prints it.
     #[arg(long = "where", value_name = "EXPR")]
     pub expression: Option<String>,
     /// Only the message with this id; may be given several times
     #[arg(long = "id", value_name = "ID", value_parser = parse_id)]
     pub ids: Vec<String>,
-    /// Only messages sent longer ago than this: 30s, 5m, 2h, 7d
+    /// Only messages sent longer ago than this: 30s, 2h, 7d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub older_than: Option<Duration>,
 }

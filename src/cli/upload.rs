@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
+use claimctl_claim::s3_url::S3Url;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
-use claimctl_core::units::{bytes, count, duration, parse_bytes};
+use claimctl_core::next::Next;
+use claimctl_core::units::{bytes, count, duration, parse_bytes_in};
 use claimctl_payloads::upload::destination::Destination;
 use claimctl_payloads::upload::engine::{self, Settings};
 use claimctl_payloads::upload::limits;
@@ -16,8 +18,11 @@ use claimctl_payloads::upload::plan::{Naming, Plan};
 use claimctl_payloads::upload::report::{Status, UploadReport};
 use claimctl_payloads::upload::sources::{self, Filter};
 use clap::builder::NonEmptyStringValueParser;
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::values;
+use crate::completion::paths_and_buckets;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, Written, report};
 use crate::session::{Session, TargetArgs};
@@ -27,17 +32,30 @@ const NAMED: usize = 5;
 
 /// Upload payloads: files, directories, or stdin
 ///
-/// The key of a file is its name; below a directory, the path below it. Every request carries a checksum. Exits 3 when
-/// some files failed.
+/// The key of a file is its name; below a directory, the path below it. They go into the bucket where the flows begin,
+/// into --bucket, or where a last argument s3://BUCKET/PREFIX/ says. s3://BUCKET/KEY without a slash at its end is the
+/// whole key of one file, as with aws s3 cp, and a prefix for a directory or several files. Every request carries a
+/// checksum. Exits 3 when some files failed.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+A folder, into the bucket where the flows begin:
+  claimctl upload payloads --prefix orders/
+The same bucket by its real name; without the slash at the end it is the object's whole key:
+  claimctl upload order.json s3://claim-check-local-000000000000-us-east-1-payload/orders/
+Only look what would go, and where:
+  claimctl upload payloads --exclude '*.tmp' --dry-run")]
+#[command(override_usage = "claimctl upload [OPTIONS] <FILE>... [s3://BUCKET/PREFIX]")]
 pub struct Args {
-    /// Files and directories, or - for stdin
-    #[arg(value_name = "PATH", required_unless_present = "print_policy")]
+    /// Files and directories, or - for stdin; the last may be s3://BUCKET/PREFIX/ to upload to
+    #[arg(value_name = "FILE", required_unless_present = "print_policy")]
+    #[arg(add = ArgValueCompleter::new(paths_and_buckets))]
     paths: Vec<PathBuf>,
-    /// The bucket: logical or real name; without it, the one where the flows begin
-    #[arg(short, long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    /// The bucket, if not the one where the flows begin
+    ///
+    /// A logical name, a real name or an ARN.
+    #[arg(short, long, value_name = "BUCKET", value_parser = NonEmptyStringValueParser::new())]
     bucket: Option<String>,
-    /// Put this before every key, as it stands ("in/" for a folder)
+    /// Put this before every key, as it stands: in/ for a folder
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     prefix: String,
     /// The whole key of the only file, or of stdin
@@ -56,7 +74,7 @@ pub struct Args {
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
     /// Requests at once; so many parts are held in memory
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::number::<u16>(1..=256))]
     concurrency: u16,
     /// Files longer than this go in parts of this size
     #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = parse_part_size)]
@@ -72,15 +90,12 @@ pub struct Args {
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let metadata = collect_metadata(&args.metadata)?;
-    let to = Destination::find(target, args.bucket.as_deref()).await?;
-    let naming = match &args.key {
-        Some(key) => Naming::Key(key.clone()),
-        None => Naming::Prefix(format!("{}{}", to.prefix, args.prefix)),
-    };
+    let (sources, url) = args.sources()?;
+    let (to, naming) = args.destination(target, sources, url).await?;
     if args.policy.print_policy {
-        return policy(engine::permissions(&Place::of(target).await?, &to, &naming));
+        return policy(engine::permissions(&ArnBuilder::of(target).await?, &to, &naming));
     }
-    let plan = plan(args, ctx, &naming).await?;
+    let plan = plan(args, sources, &naming, ctx).await?;
     to.probe(target).await?;
     if args.dry_run || plan.uploads.is_empty() {
         return report(Written::out(ctx, engine::rehearse(&to, &plan, args.dry_run)));
@@ -97,24 +112,89 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     report(Written::out(ctx, uploads))
 }
 
-async fn plan(args: &Args, ctx: &Ctx, naming: &Naming) -> Result<Plan> {
-    let stdin = args.paths.iter().any(|path| path == Path::new("-"));
-    match (&args.key, args.paths.as_slice()) {
-        (Some(key), [_]) if stdin => return Plan::of_stdin(key.clone()),
+impl Args {
+    /// What to upload; and where to, if the last argument says so.
+    fn sources(&self) -> Result<(&[PathBuf], Option<S3Url<'_>>)> {
+        let get = |url: S3Url<'_>| Next::verb("claim get").word(url.to_string());
+        let (sources, to) = match self.paths.split_last() {
+            Some((last, before)) if url_of(last).is_some() => (before, url_of(last)),
+            _ => (self.paths.as_slice(), None),
+        };
+        if let Some(object) = sources.iter().find_map(|path| url_of(path)) {
+            return Err(Error::usage(format!("{object} is where to upload to, so it comes last, and once"))
+                .next("to get an object instead", get(object)));
+        }
+        let Some(url) = to else { return Ok((sources, None)) };
+        if url.bucket.is_empty() {
+            return Err(Error::usage(format!("{url} names no bucket"))
+                .hint("one looks like s3://BUCKET/PREFIX/, or s3://BUCKET/KEY for one file"));
+        }
+        if sources.is_empty() && !self.policy.print_policy {
+            return Err(Error::usage("there is where to upload to, and nothing to upload")
+                .next("name the file", Next::verb("upload").words(["FILE".to_owned(), url.to_string()]))
+                .next("to get an object instead", get(url)));
+        }
+        let flags =
+            [("--bucket", self.bucket.is_some()), ("--prefix", !self.prefix.is_empty()), ("--key", self.key.is_some())];
+        let given: Vec<_> = flags.iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| *flag).collect();
+        if !given.is_empty() {
+            let given = given.join(" and ");
+            return Err(Error::usage(format!("{url} says where to upload to, and so does {given}"))
+                .hint(format!("leave out {given}, or {url}")));
+        }
+        Ok((sources, to))
+    }
+
+    /// The bucket, and how keys are made in it.
+    async fn destination(
+        &self,
+        target: &Session,
+        sources: &[PathBuf],
+        url: Option<S3Url<'_>>,
+    ) -> Result<(Destination, Naming)> {
+        if let Some(S3Url { bucket, key }) = url {
+            return Ok((Destination::real(target, bucket).await?, naming_of(key, sources)));
+        }
+        let to = Destination::find(target, self.bucket.as_deref()).await?;
+        let naming = match &self.key {
+            Some(key) => Naming::Key(key.clone()),
+            None => Naming::Prefix(format!("{}{}", to.prefix, self.prefix)),
+        };
+        Ok((to, naming))
+    }
+}
+
+fn url_of(path: &Path) -> Option<S3Url<'_>> {
+    path.to_str().and_then(S3Url::parse)
+}
+
+/// What stands behind `s3://BUCKET/`: the key of the only file, else a prefix, which ends in a slash.
+fn naming_of(key: &str, sources: &[PathBuf]) -> Naming {
+    match sources {
+        _ if key.is_empty() || key.ends_with('/') => Naming::Prefix(key.to_owned()),
+        [only] if !only.is_dir() => Naming::Key(key.to_owned()),
+        _ => Naming::Prefix(format!("{key}/")),
+    }
+}
+
+async fn plan(args: &Args, sources: &[PathBuf], naming: &Naming, ctx: &Ctx) -> Result<Plan> {
+    let stdin = sources.iter().any(|path| path == Path::new("-"));
+    match (naming, sources) {
+        (Naming::Key(key), [_]) if stdin => return Plan::of_stdin(key.clone()),
         _ if stdin => {
             return Err(Error::usage("stdin is one payload, and needs a key of its own")
-                .hint("claimctl upload - --key KEY")
+                .hint("claimctl upload - --key KEY, or claimctl upload - s3://BUCKET/KEY")
                 .hint("a file with that name is ./-"));
         }
-        (Some(_), [path]) if !path.is_dir() => {}
-        (Some(_), _) => {
+        (Naming::Key(_), [path]) if !path.is_dir() => {}
+        (Naming::Key(_), _) => {
             return Err(Error::usage("--key names one object, so it goes with one file")
                 .hint("for several files use --prefix PREFIX"));
         }
-        (None, _) => {}
+        (Naming::Prefix(_), _) => {}
     }
     let filter = Filter::new(&args.include, &args.exclude)?;
-    let (paths, cancel) = (args.paths.clone(), ctx.cancel.clone());
+    let (paths, cancel) = (sources.to_vec(), ctx.cancel.clone());
     let found = tokio::task::spawn_blocking(move || sources::find(&paths, &filter, &cancel)).await;
     let found = found.map_err(|error| Error::unexpected("looking for files ended early").caused_by(error))??;
     let mut plan = Plan::of(found, naming)?;
@@ -129,12 +209,7 @@ async fn plan(args: &Args, ctx: &Ctx, naming: &Naming) -> Result<Plan> {
 }
 
 fn parse_part_size(text: &str) -> Result<u64, String> {
-    let size = parse_bytes(text)?;
-    if (limits::SMALLEST_PART..=limits::LARGEST_PART).contains(&size) {
-        Ok(size)
-    } else {
-        Err("S3 takes parts from 5MiB to 5GiB".to_owned())
-    }
+    parse_bytes_in(text, limits::SMALLEST_PART..=limits::LARGEST_PART)
 }
 
 fn parse_metadata(text: &str) -> Result<(String, String), String> {
@@ -248,6 +323,22 @@ fn warning(uploads: &UploadReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_whole_for_one_file_and_a_prefix_for_more() {
+        let name = |key: &str, sources: &[&str]| {
+            let sources: Vec<PathBuf> = sources.iter().map(PathBuf::from).collect();
+            match naming_of(key, &sources) {
+                Naming::Key(key) => format!("key {key}"),
+                Naming::Prefix(prefix) => format!("prefix {prefix}"),
+            }
+        };
+        assert_eq!(name("a/b", &["f"]), "key a/b");
+        assert_eq!(name("a/b/", &["f"]), "prefix a/b/");
+        assert_eq!(name("", &["f"]), "prefix ");
+        assert_eq!(name("a/b", &["f", "g"]), "prefix a/b/");
+        assert_eq!(name("a/b", &["/"]), "prefix a/b/");
+    }
 
     #[test]
     fn metadata_fits_into_headers() {

@@ -1,9 +1,14 @@
 //! Values of flags that are one of a few, with what each means.
 
+use std::ops::RangeBounds;
+
+use claimctl_core::units::parse_number_in;
 use claimctl_deploy::project::{Architecture, Locking};
 use claimctl_queues::dead_letters::replay::OnRecorded;
 use claimctl_queues::journal::ItemState;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::stacks::{self, Stack};
 
 /// A word, what it means to the operator, and what it is.
 type Choice<T> = (&'static str, &'static str, T);
@@ -23,6 +28,17 @@ const ON_RECORDED: &[Choice<OnRecorded>] = &[
     ("send", "Send it all the same; a handler that works as promised changes nothing", OnRecorded::Send),
 ];
 
+/// A number of items, in the words of every range.
+pub fn number<T>(range: impl RangeBounds<u64> + Clone + Send + Sync + 'static) -> impl TypedValueParser<Value = T>
+where
+    T: TryFrom<u64> + Clone + Send + Sync + 'static,
+{
+    move |text: &str| {
+        let number = parse_number_in(text, range.clone())?;
+        T::try_from(number).map_err(|_| format!("{number} is too large"))
+    }
+}
+
 pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
     one_of(ARCHITECTURES)
 }
@@ -41,6 +57,15 @@ pub fn locking() -> impl TypedValueParser<Value = Locking> {
 
 pub fn on_recorded() -> impl TypedValueParser<Value = OnRecorded> {
     one_of(ON_RECORDED)
+}
+
+/// A system that the sandbox has.
+pub fn stack() -> impl TypedValueParser<Value = &'static dyn Stack> {
+    let possible = stacks::ALL.iter().map(|stack| PossibleValue::new(stack.name()).help(stack.summary()));
+    PossibleValuesParser::new(possible).try_map(|typed| {
+        let stack = stacks::ALL.iter().find(|stack| stack.name() == typed);
+        stack.copied().ok_or("not one of the possible values")
+    })
 }
 
 fn one_of<T: Copy + Send + Sync + 'static>(choices: &'static [Choice<T>]) -> impl TypedValueParser<Value = T> {

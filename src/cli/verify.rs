@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::time;
@@ -10,6 +10,7 @@ use claimctl_core::units::{count, duration};
 use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
 use claimctl_payloads::verify::{self, Options, QueueLook, Role, Verification};
 use claimctl_queues::policy::PolicyQueue;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
@@ -25,23 +26,32 @@ const SHOWN: usize = 50;
 /// Exits 0 when all is accounted for, 8 when something is missing, dead, stale or orphaned, and 3 when something
 /// could not be told.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Is everything recorded? Wait for what is on its way:
+  claimctl verify --wait 2m
+What was uploaded today, and what waits in the queue:
+  claimctl verify claims --since 12h --look
+A pipeline that claimctl did not deploy:
+  claimctl verify --bucket orders --table order-claims --queue orders --region eu-west-1")]
 pub struct Args {
-    /// The flow, where there are several
+    /// The flow; may be left out where there is only one
     #[arg(value_name = "FLOW")]
     flow: Option<String>,
     /// Only objects whose key begins so
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     prefix: String,
-    /// Only objects modified since: a time (2026-01-31T12:00Z) or an age (2h, 7d)
-    #[arg(long, value_name = "TIME|AGE", value_parser = time::parse_moment)]
+    /// Only objects modified since: 2026-01-31T12:00Z, 2h, 7d
+    ///
+    /// A time or an age.
+    #[arg(long, value_name = "TIME", value_parser = time::parse_moment)]
     since: Option<jiff::Timestamp>,
     /// Wait so long for everything to be recorded
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     wait: Option<Duration>,
-    /// Look into the source queue too; its messages are received and given back
+    /// Look into the source queue too, by receiving and giving back
     #[arg(long)]
     look: bool,
-    /// How long a claim may take to arrive before it counts as missing
+    /// How long a claim may be on its way before it is missing
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     settle: Option<Duration>,
     #[command(flatten)]
@@ -56,13 +66,19 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Flow")]
 struct PlaceArgs {
-    /// Bucket of the payloads
-    #[arg(long, value_name = "NAME")]
+    /// The bucket of the payloads
+    ///
+    /// A logical name, a real name or an ARN.
+    #[arg(long, value_name = "BUCKET", value_parser = NonEmptyStringValueParser::new())]
     bucket: Option<String>,
-    /// Table of the records
-    #[arg(long, value_name = "NAME")]
+    /// The table of the records
+    ///
+    /// A logical name, a real name or an ARN.
+    #[arg(long, value_name = "TABLE", value_parser = NonEmptyStringValueParser::new())]
     table: Option<String>,
-    /// Queue of the claims: name, URL or ARN
+    /// The queue of the claims
+    ///
+    /// A logical name, a real name, a URL or an ARN.
     #[arg(long, visible_alias = "queue-url", value_name = "QUEUE")]
     queue: Option<String>,
 }
@@ -92,13 +108,13 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 
 /// The queue is named and not resolved: that may take credentials.
 async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> Result<Outcome> {
-    let place = Place::of(target).await?;
+    let arns = ArnBuilder::of(target).await?;
     let flow = ResolvedFlow::find(target, &Named { queue: None, ..named }).await?;
     let queue = match named.queue.or(flow.queue.as_deref()) {
-        Some(queue) => Some(PolicyQueue::find(target, &place, queue).await?),
+        Some(queue) => Some(PolicyQueue::find(target, &arns, queue).await?),
         None => None,
     };
-    policy(verify::permissions(&place, &flow, queue.as_ref(), options))
+    policy(verify::permissions(&arns, &flow, queue.as_ref(), options))
 }
 
 impl Report for Verification {

@@ -11,6 +11,7 @@ use clap_complete::engine::ArgValueCompleter;
 use clap_complete::env::{CompleteEnv, Shells};
 use serde::Serialize;
 
+pub use self::values::paths_and_buckets;
 use crate::cli::Cli;
 
 /// Names the shell that asks; the loaded script sets it.

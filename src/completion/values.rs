@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use claimctl_claim::s3_url::S3Url;
 use claimctl_claim::surface::{Surface, Surfaces};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::context::Paths;
 use claimctl_deploy::terraform;
 use claimctl_queues::journal::Journal;
 use clap_complete::CompletionCandidate;
+use clap_complete::engine::{PathCompleter, ValueCompleter};
 
 use crate::config::{self, Config, LOCAL};
-use crate::context::{ColorChoice, Ctx, Format, Manners};
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
 use crate::session::LastSurfaces;
+use crate::stacks;
 
 /// What a value names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub enum Kind {
     Stack,
     Flow,
     Bucket,
+    /// A bucket by its real name, as `s3://BUCKET/`.
+    S3Url,
     Topic,
     Queue,
     Table,
@@ -57,20 +62,40 @@ impl Kind {
     }
 }
 
+/// Paths, and `s3://` with the buckets that were seen last: what `upload` takes.
+pub fn paths_and_buckets(typed: &OsStr) -> Vec<CompletionCandidate> {
+    // bash breaks words at colons, and wants what stands behind the last one.
+    let words: Vec<_> = std::env::args_os().collect();
+    let is_broken = words.len() > 3 && words[words.len() - 3] == "s3" && words[words.len() - 2] == ":";
+    let broken_off = if is_broken { "s3:" } else { "" };
+    let mut found = if is_broken { Vec::new() } else { PathCompleter::any().stdio().complete(typed) };
+    found.extend(Kind::S3Url.like(&OsString::from_iter([OsStr::new(broken_off), typed])).into_iter().filter_map(
+        |url| {
+            let rest = url.get_value().to_str()?.strip_prefix(broken_off)?;
+            Some(CompletionCandidate::new(rest.to_owned()).help(url.get_help().cloned()))
+        },
+    ));
+    found
+}
+
 /// What is known on this machine about the environment that the typed line names.
 struct Known {
     config: Config,
     surfaces: Surfaces,
     paths: Paths,
+    /// Whether the line is about the sandbox's own stacks.
+    is_of_sandbox: bool,
 }
 
 impl Known {
     fn here() -> Option<Known> {
-        let manners = Manners { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
-        let ctx = Ctx::new(manners, Cancel::default(), |_| false).ok()?;
+        let options =
+            OutputOptions { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
+        let ctx = Ctx::new(options, Cancel::default(), |_| false).ok()?;
         // A file that cannot be read now may be read tomorrow; what was seen is known without it.
         let config = Config::find(&ctx).unwrap_or_default();
-        let typed = environment_in(std::env::args_os().skip_while(|word| word != "--").skip(1));
+        let words: Vec<_> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+        let typed = environment_in(words.iter().cloned());
         let environment = typed.or_else(|| ctx.variable(config::ENV).map(str::to_owned));
         let environment = environment.unwrap_or_else(|| LOCAL.to_owned());
         let exists = environment == LOCAL || config.environments.contains_key(&environment);
@@ -78,7 +103,7 @@ impl Known {
             true => LastSurfaces::at(&ctx.paths, &config.project.name, &environment).surfaces(),
             false => Surfaces::default(),
         };
-        Some(Known { config, surfaces, paths: ctx.paths.clone() })
+        Some(Known { config, surfaces, paths: ctx.paths.clone(), is_of_sandbox: is_of_sandbox(&words) })
     }
 
     /// Names, each with a few words on what it is.
@@ -86,14 +111,21 @@ impl Known {
         match kind {
             Kind::Environment => self.environments(),
             Kind::Stack => {
-                let there = terraform::stacks_of(&self.config.project()).unwrap_or_default();
-                let mut stacks: BTreeMap<_, _> =
-                    there.into_iter().map(|name| (name, "in the project".to_owned())).collect();
+                let mut stacks: BTreeMap<_, _> = match self.is_of_sandbox {
+                    true => {
+                        stacks::ALL.iter().map(|stack| (stack.name().to_owned(), stack.summary().to_owned())).collect()
+                    }
+                    false => {
+                        let there = terraform::stacks_of(&self.config.project()).unwrap_or_default();
+                        there.into_iter().map(|name| (name, "in the project".to_owned())).collect()
+                    }
+                };
                 stacks.extend(self.surfaces.0.iter().map(|surface| (surface.stack.clone(), "deployed".to_owned())));
                 stacks
             }
             Kind::Flow => self.of_stacks(|surface| surface.flows.iter().map(|flow| flow.name.as_str()).collect()),
             Kind::Bucket => self.of_stacks(|surface| surface.buckets.keys().map(String::as_str).collect()),
+            Kind::S3Url => self.s3_urls(),
             Kind::Topic => self.of_stacks(|surface| surface.topics.keys().map(String::as_str).collect()),
             Kind::Queue => self.of_stacks(|surface| surface.queues.keys().map(String::as_str).collect()),
             Kind::Table => self.of_stacks(|surface| surface.tables.keys().map(String::as_str).collect()),
@@ -105,6 +137,16 @@ impl Known {
             }
             Kind::Run => self.runs().unwrap_or_default(),
         }
+    }
+
+    fn s3_urls(&self) -> BTreeMap<String, String> {
+        let buckets = self.surfaces.0.iter().flat_map(|surface| {
+            surface.buckets.iter().map(move |(logical, bucket)| {
+                let url = S3Url { bucket: &bucket.name, key: "" };
+                (url.to_string(), format!("{logical} of stack {}", surface.stack))
+            })
+        });
+        buckets.collect()
     }
 
     fn runs(&self) -> Option<BTreeMap<String, String>> {
@@ -156,6 +198,12 @@ fn environment_in(words: impl Iterator<Item = OsString>) -> Option<String> {
     found
 }
 
+/// Whether the verb of the typed line works on the stacks of the sandbox.
+fn is_of_sandbox(words: &[OsString]) -> bool {
+    let verb = words.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    verb.is_some_and(|verb| verb == "local" || verb == "demo")
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -175,10 +223,20 @@ mod tests {
     fn a_name_of_two_stacks_is_offered_as_it_must_be_typed() {
         let surfaces = Surfaces(vec![surface("one", &["claims", "rows"]), surface("two", &["claims"])]);
         let paths = Paths { cache: PathBuf::new(), state: PathBuf::new() };
-        let known = Known { config: Config::default(), surfaces, paths };
+        let known = Known { config: Config::default(), surfaces, paths, is_of_sandbox: false };
         let names: Vec<_> = known.values(Kind::Queue).into_keys().collect();
         assert_eq!(names, ["one/claims", "rows", "two/claims"]);
         assert_eq!(known.values(Kind::Stack).into_keys().collect::<Vec<_>>(), ["one", "two"]);
+    }
+
+    #[test]
+    fn the_stacks_of_the_sandbox_are_the_ones_that_are_built_in() {
+        let of = |line: &str| is_of_sandbox(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(of("claimctl local up ") && of("claimctl -q demo ") && !of("claimctl deploy local"));
+        let paths = Paths { cache: PathBuf::new(), state: PathBuf::new() };
+        let known = Known { config: Config::default(), surfaces: Surfaces::default(), paths, is_of_sandbox: true };
+        let names: Vec<_> = known.values(Kind::Stack).into_keys().collect();
+        assert_eq!(names, stacks::ALL.iter().map(|stack| stack.name()).collect::<Vec<_>>());
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 
-use claimctl_aws::shape;
+use claimctl_aws::naming;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use serde::Serialize;
 
-use super::origin::place;
-use super::{Config, Environment, LOCAL, Origin};
+use super::value_origin::place;
+use super::{Config, Environment, LOCAL, ValueOrigin};
 
 pub(super) const NAME_HINT: &str =
     "use lower-case letters, digits and hyphens, at most 24 characters, beginning with a letter";
@@ -82,7 +82,7 @@ fn syntax_hint(message: &str) -> String {
     if message.starts_with("unknown ")
         && let Some(unknown) = quoted.next()
     {
-        return match names::nearest(unknown, quoted) {
+        return match nearest::name(unknown, quoted) {
             Some(near) => format!("did you mean {near}?"),
             None => "remove it, or look it up in docs/configuration.md".to_owned(),
         };
@@ -100,7 +100,7 @@ impl Config {
     pub(super) fn check(&self) -> Findings {
         let mut checker = Checker { config: self, findings: Findings::default() };
         let name = &self.project.name;
-        checker.want(shape::is_name(name), "project.name", format!("{name:?} cannot start resource names"), NAME_HINT);
+        checker.want(naming::is_name(name), "project.name", format!("{name:?} cannot start resource names"), NAME_HINT);
         for (name, environment) in &self.environments {
             checker.environment(name, environment);
         }
@@ -129,7 +129,7 @@ impl Checker<'_> {
             return;
         }
         let place = match self.config.origins.get(key) {
-            Origin::File { line, column } => Some((line, column)),
+            ValueOrigin::File { line, column } => Some((line, column)),
             _ => None,
         };
         let (line, column) = place.unzip();
@@ -151,7 +151,7 @@ impl Checker<'_> {
             "is built in".to_owned(),
             "remove the table, or give the environment another name",
         );
-        self.want(shape::is_name(name), &table, "cannot be part of resource names".to_owned(), NAME_HINT);
+        self.want(naming::is_name(name), &table, "cannot be part of resource names".to_owned(), NAME_HINT);
         for Rule { key, value, is, what, hint } in rules(environment) {
             let right = value.is_none_or(is);
             let message = || format!("{:?} is not {what}", value.unwrap_or_default());
@@ -166,7 +166,7 @@ impl Checker<'_> {
                 "add role_arn, or remove the key",
             );
         }
-        let role_account = environment.role_arn.as_deref().and_then(shape::role_account);
+        let role_account = environment.role_arn.as_deref().and_then(naming::role_account);
         if let (Some(account), Some(of_role)) = (environment.account.as_deref(), role_account) {
             self.want(
                 account == of_role,
@@ -226,14 +226,14 @@ fn rules(environment: &Environment) -> [Rule<'_>; 10] {
         rule(
             "region",
             Some(environment.region.as_str()),
-            shape::is_region,
+            naming::is_region,
             "a region",
             "a region looks like us-east-1 or eu-central-1",
         ),
         rule(
             "account",
             account.as_deref(),
-            shape::is_account,
+            naming::is_account,
             "an AWS account id",
             "an account id is 12 digits, in quotes: account = \"111111111111\"",
         ),
@@ -241,46 +241,46 @@ fn rules(environment: &Environment) -> [Rule<'_>; 10] {
         rule(
             "role_arn",
             role_arn.as_deref(),
-            |arn| shape::role_account(arn).is_some(),
+            |arn| naming::role_account(arn).is_some(),
             "a role's ARN",
             "a role's ARN looks like arn:aws:iam::111111111111:role/NAME",
         ),
         rule(
             "external_id",
             external_id.as_deref(),
-            shape::is_external_id,
+            naming::is_external_id,
             "an external id",
             "use two or more letters, digits and _+=,.@:/-",
         ),
         rule(
             "session_name",
             session_name.as_deref(),
-            shape::is_session_name,
+            naming::is_session_name,
             "a session's name",
             "use 2 to 64 letters, digits and _+=,.@-",
         ),
         rule(
             "mfa_serial",
             mfa_serial.as_deref(),
-            shape::is_mfa_serial,
+            naming::is_mfa_serial,
             "an MFA device",
             "a device looks like arn:aws:iam::111111111111:mfa/NAME, or is the number of a hardware token",
         ),
         rule(
             "state_bucket",
             state_bucket.as_deref(),
-            shape::is_bucket,
+            naming::is_bucket,
             "a bucket's name",
             "use 3 to 63 lower-case letters, digits and hyphens",
         ),
         rule(
             "lock_table",
             lock_table.as_deref(),
-            shape::is_table,
+            naming::is_table,
             "a table's name",
             "use 3 to 255 letters, digits and _.-",
         ),
-        rule("kms_key", kms_key.as_deref(), shape::is_key, "a KMS key", "use an ARN, an id, or alias/NAME"),
+        rule("kms_key", kms_key.as_deref(), naming::is_kms_key, "a KMS key", "use an ARN, an id, or alias/NAME"),
     ]
 }
 

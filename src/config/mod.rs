@@ -2,9 +2,9 @@
 
 mod backend;
 mod check;
-mod choice;
-mod draft;
-mod origin;
+mod chosen_environment;
+mod new_config;
+mod value_origin;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use backend::{Backend, find as backends};
-pub use check::{Findings, Problem};
-pub use choice::Choice;
-pub use draft::{Draft, DraftEnvironment, already_there};
-pub use origin::{Origin, Origins};
+pub use check::Findings;
+pub use chosen_environment::ChosenEnvironment;
+pub use new_config::{NewConfig, NewEnvironment, already_there};
+pub use value_origin::{ValueOrigin, ValueOrigins};
 pub use variables::{CONFIG, ENV, PROFILE, REGION};
 
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_deploy::project::Declared;
 
 use crate::context::Ctx;
@@ -28,7 +28,7 @@ use crate::context::Ctx;
 pub const FILE_NAME: &str = "claimctl.toml";
 
 pub use claimctl_aws::target::LOCAL;
-pub use claimctl_deploy::project::{Architecture, Function, Locking, Stack, Terraform};
+pub use claimctl_deploy::project::{Function, Locking, Stack, Terraform};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +48,7 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// Where each value came from.
     #[serde(skip)]
-    pub origins: Origins,
+    pub origins: ValueOrigins,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -148,7 +148,7 @@ impl Config {
         match toml::from_str::<Config>(text) {
             Ok(mut config) => {
                 config.path = Some(path.to_owned());
-                config.origins = Origins::of(text);
+                config.origins = ValueOrigins::of(text);
                 let findings = config.check();
                 (config, findings)
             }
@@ -160,7 +160,7 @@ impl Config {
         self.environments.get(name).ok_or_else(|| {
             let known: Vec<&str> = std::iter::once(LOCAL).chain(self.environments.keys().map(String::as_str)).collect();
             let error = Error::not_found(format!("there is no environment {name:?}"));
-            let error = match names::nearest(name, known.iter().copied()) {
+            let error = match nearest::name(name, known.iter().copied()) {
                 Some(near) => error.hint(format!("did you mean {near}? Known: {}", known.join(", "))),
                 None => error.hint(format!("known: {}", known.join(", "))),
             };
@@ -174,6 +174,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use claimctl_deploy::project::Architecture;
+
     use super::*;
 
     fn read(text: &str) -> Result<Config> {

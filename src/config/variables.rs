@@ -1,12 +1,12 @@
 //! The `CLAIMCTL_*` variables that stand before the file.
 
-use claimctl_aws::shape::is_name;
+use claimctl_aws::naming::is_name;
 use claimctl_core::error::{Error, Result};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
 
-use super::{Config, Locking, Origin};
+use super::{Config, Locking, ValueOrigin};
 use crate::context::Ctx;
 
 /// The configuration file to read instead of searching for one.
@@ -30,18 +30,18 @@ impl Config {
                     .hint(super::check::NAME_HINT));
             }
             self.project.name = name.to_owned();
-            self.origins.set("project.name", Origin::Variable { name: PROJECT_NAME });
+            self.origins.set("project.name", ValueOrigin::Variable { name: PROJECT_NAME });
         }
         if let Some(binary) = ctx.variable(TERRAFORM_BINARY) {
             self.terraform.binary = binary.to_owned();
-            self.origins.set("terraform.binary", Origin::Variable { name: TERRAFORM_BINARY });
+            self.origins.set("terraform.binary", ValueOrigin::Variable { name: TERRAFORM_BINARY });
         }
         if let Some(locking) = ctx.variable(TERRAFORM_LOCKING) {
             self.terraform.locking =
                 Locking::deserialize(locking.into_deserializer()).map_err(|error: ValueError| {
                     Error::usage(format!("{TERRAFORM_LOCKING}: {error}")).hint("use lockfile, table or both")
                 })?;
-            self.origins.set("terraform.locking", Origin::Variable { name: TERRAFORM_LOCKING });
+            self.origins.set("terraform.locking", ValueOrigin::Variable { name: TERRAFORM_LOCKING });
         }
         Ok(())
     }

@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use crate::context::Ctx;
 
+/// What went wrong, what it was caused by, and what to do.
 #[derive(Debug, Serialize)]
 pub struct Failure {
     /// The message and its causes.
     pub error: Vec<String>,
     /// Another program's own words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub said: Vec<String>,
+    pub details: Vec<String>,
     pub hints: Vec<String>,
     #[serde(skip)]
     pub exit: Exit,
@@ -21,14 +22,20 @@ pub struct Failure {
 impl Failure {
     pub fn of(ctx: &Ctx, error: &Error) -> Failure {
         let hints = error.hints().iter().map(|hint| ctx.hint(hint)).collect();
-        let said = error.said().to_vec();
-        Failure { error: error.chain(), said, hints, exit: error.exit() }
+        let details = error.detail_lines().to_vec();
+        Failure { error: error.chain(), details, hints, exit: error.exit() }
     }
 
-    pub fn says(&self) -> String {
+    /// Without the causes.
+    pub fn message(&self) -> &str {
+        self.error.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// As a run that ends with it prints it.
+    pub fn text(&self) -> String {
         let causes = self.error.join("\n  because: ");
-        let said: Vec<String> = self.said.iter().map(|line| format!("\n  | {line}")).collect();
+        let details: Vec<String> = self.details.iter().map(|line| format!("\n  | {line}")).collect();
         let hints: Vec<String> = self.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
-        format!("error: {causes}{}{}", said.concat(), hints.concat())
+        format!("error: {causes}{}{}", details.concat(), hints.concat())
     }
 }

@@ -5,11 +5,11 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::context::Manners;
+use crate::context::OutputOptions;
 
 /// The SDK's own lines can hold headers, so that only claimctl's are shown before `-vv`, and never below debug.
-pub fn start_log(manners: &Manners) {
-    let filter = match manners.verbose {
+pub fn start_log(options: &OutputOptions) {
+    let filter = match options.verbose {
         0 => return,
         1 => Targets::new().with_target("claimctl", LevelFilter::DEBUG),
         _ => Targets::new()

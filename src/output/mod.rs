@@ -1,23 +1,23 @@
 //! The edge: the only place that writes to the terminal. stdout is data, stderr is progress and talk.
 
 mod failure;
+mod live_page;
 mod log;
 mod page;
 mod progress;
 pub mod prompt;
-mod redraw;
 mod report;
 mod run_report;
 mod stdout;
 
 pub use failure::Failure;
+pub use live_page::LivePage;
 pub use log::start_log;
 pub use page::{Page, Table};
 pub use progress::terminal_progress;
-pub use redraw::Redraw;
 pub use report::{Outcome, Report, report};
 pub use run_report::{GoingOn, Written, why_it_ended};
-pub use stdout::{Stdout, say};
+pub use stdout::{Stdout, write_stderr};
 
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::exit::Exit;
@@ -33,7 +33,7 @@ pub fn print(outcome: &Outcome, ctx: &Ctx) -> Result<Exit> {
         return Ok(outcome.exit());
     }
     let mut out = Stdout::new();
-    match ctx.manners.format {
+    match ctx.options.format {
         Format::Table => out.text(&outcome.page().render(&ctx.terminal))?,
         Format::Text => out.text(&outcome.page().fields())?,
         Format::Json => outcome.write_json(&mut out)?,
@@ -55,7 +55,7 @@ pub fn print_error(error: &Error, hint: impl Fn(&Hint) -> String) {
         let message = message.join("\n    ");
         lines.push(if depth == 0 { format!("error: {message}") } else { format!("  because: {message}") });
     }
-    lines.extend(error.said().iter().map(|line| format!("  | {}", units::printable(line))));
+    lines.extend(error.detail_lines().iter().map(|line| format!("  | {}", units::printable(line))));
     lines.extend(error.hints().iter().map(|each| format!("hint: {}", hint(each))));
-    say(&lines.join("\n"));
+    write_stderr(&lines.join("\n"));
 }

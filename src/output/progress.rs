@@ -3,21 +3,59 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use claimctl_core::next::Hint;
 use claimctl_core::progress::{Progress, Silent, Unit};
 use claimctl_core::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::say;
-use crate::context::{Manners, Terminal};
+use super::write_stderr;
+use crate::context::{OutputOptions, Terminal};
 
-/// Where there is no terminal, a stretch of work that lasts longer than this gets a line, and again after as long.
+/// Where there is no terminal, work that lasts longer than this gets a line, and again after as long.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-pub fn terminal_progress(manners: &Manners, terminal: &Terminal) -> Arc<dyn Progress> {
-    match (manners.quiet, terminal.stderr) {
+/// `write_out` writes out the commands of hints.
+pub fn terminal_progress(
+    options: &OutputOptions,
+    terminal: &Terminal,
+    write_out: impl Fn(&Hint) -> String + Send + Sync + 'static,
+) -> Arc<dyn Progress> {
+    match (options.quiet, terminal.stderr) {
         (true, _) => Arc::new(Silent),
-        (false, true) => Arc::new(Bar(Mutex::new(None))),
-        (false, false) => Arc::new(Lines(Mutex::new(None))),
+        (false, true) => Arc::new(Hinting { progress: Bar(Mutex::new(None)), write_out }),
+        (false, false) => Arc::new(Hinting { progress: Lines(Mutex::new(None)), write_out }),
+    }
+}
+
+/// Progress that knows how commands are written out.
+struct Hinting<P, W> {
+    progress: P,
+    write_out: W,
+}
+
+impl<P: Progress, W: Fn(&Hint) -> String + Send + Sync> Progress for Hinting<P, W> {
+    fn start(&self, what: &str, total: Option<u64>, unit: Unit) {
+        self.progress.start(what, total, unit);
+    }
+
+    fn advance(&self, by: u64) {
+        self.progress.advance(by);
+    }
+
+    fn now(&self, what: &str) {
+        self.progress.now(what);
+    }
+
+    fn note(&self, text: &str) {
+        self.progress.note(text);
+    }
+
+    fn hint(&self, hint: &Hint) {
+        self.progress.note(&format!("note: {}", (self.write_out)(hint)));
+    }
+
+    fn finish(&self) {
+        self.progress.finish();
     }
 }
 
@@ -54,6 +92,10 @@ impl Progress for Bar {
         self.with(|bar| bar.inc(by));
     }
 
+    fn now(&self, what: &str) {
+        self.with(|bar| bar.set_message(what.to_owned()));
+    }
+
     fn note(&self, text: &str) {
         let mut drawn = false;
         self.with(|bar| {
@@ -61,7 +103,7 @@ impl Progress for Bar {
             drawn = true;
         });
         if !drawn {
-            say(&units::printable(text));
+            write_stderr(&units::printable(text));
         }
     }
 
@@ -72,34 +114,45 @@ impl Progress for Bar {
     }
 }
 
-struct Lines(Mutex<Option<Stretch>>);
+/// A count now and then; what has none, once, when it is known that it takes its time.
+struct Lines(Mutex<Option<Work>>);
 
-struct Stretch {
+struct Work {
     what: String,
     unit: Unit,
     total: Option<u64>,
     done: u64,
-    said: Instant,
+    last_line: Instant,
+    /// What has no count is told once.
+    told: bool,
 }
 
 impl Progress for Lines {
     fn start(&self, what: &str, total: Option<u64>, unit: Unit) {
-        let stretch = Stretch { what: what.to_owned(), unit, total, done: 0, said: Instant::now() };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stretch);
+        let work = Work { what: what.to_owned(), unit, total, done: 0, last_line: Instant::now(), told: false };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
     }
 
     fn advance(&self, by: u64) {
-        let mut stretch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(stretch) = stretch.as_mut() else { return };
-        stretch.done += by;
-        if stretch.said.elapsed() >= LINE_EVERY {
-            stretch.said = Instant::now();
-            say(&stretch.sentence());
+        let mut work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(work) = work.as_mut() else { return };
+        work.done += by;
+        if work.last_line.elapsed() >= LINE_EVERY {
+            work.last_line = Instant::now();
+            write_stderr(&work.sentence());
+        }
+    }
+
+    fn now(&self, _: &str) {
+        let mut work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(work) = work.as_mut().filter(|work| !work.told) {
+            work.told = true;
+            write_stderr(&work.sentence());
         }
     }
 
     fn note(&self, text: &str) {
-        say(&units::printable(text));
+        write_stderr(&units::printable(text));
     }
 
     fn finish(&self) {
@@ -107,7 +160,7 @@ impl Progress for Lines {
     }
 }
 
-impl Stretch {
+impl Work {
     fn sentence(&self) -> String {
         let number = |number| if self.unit == Unit::Bytes { units::bytes(number) } else { number.to_string() };
         match self.total {

@@ -12,7 +12,7 @@ use crate::context::Ctx;
 
 /// Asks yes or no; `--yes` answers.
 pub fn confirm(ctx: &Ctx, question: &str) -> Result<()> {
-    if ctx.manners.yes {
+    if ctx.options.yes {
         return Ok(());
     }
     on_a_terminal(ctx, question, "answer with --yes")?;

@@ -48,6 +48,6 @@ fn describe(error: std::io::Error) -> Error {
 }
 
 /// A sentence on stderr. Nobody listening is no reason to stop.
-pub fn say(text: &str) {
+pub fn write_stderr(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

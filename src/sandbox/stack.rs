@@ -1,72 +1,41 @@
-//! Stacks in the sandbox: embedded CloudFormation templates, brought up to what was asked for.
+//! Stacks in the sandbox: brought up to what was asked for, looked at, and taken away.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
-use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackStatus as S};
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use claimctl_aws::{Explain, RefusedIsFinal};
+use claimctl_aws::Explain;
 use claimctl_claim::surface::{Surface, Surfaces};
 use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::nearest;
 use claimctl_core::progress::Unit;
 use claimctl_deploy::artifact::{self, Package};
+use claimctl_deploy::versions::Bucket;
 use serde::Serialize;
 
-use super::Sandbox;
+use super::cloudformation::{Client, Parameters, Stack};
+use super::{Artifacts, Sandbox};
 use crate::config::LOCAL;
 use crate::context::Ctx;
 use crate::session::Session;
+use crate::stacks::{self, Values};
 
-const TEMPLATE: &str = include_str!("templates/claim-check.yaml");
-const STACK: &str = "claim-check";
-const FUNCTION: &str = "claim-recorder";
 /// The output of a template that holds its surface.
 const SURFACE_OUTPUT: &str = "claimctl";
 /// A stack takes 0.2 s; a busy machine may take its time.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What makes the function run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Trigger {
-    /// The queue, as messages arrive
-    Queue,
-    /// The clock, every five minutes
-    Schedule,
-}
-
-/// What the function does with a payload once its record is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum AfterProcessing {
-    /// Leave it
-    Keep,
-    /// Tag it
-    Tag,
-    /// Delete it
-    Delete,
-}
-
-/// What the claim-check stack should be.
-#[derive(Debug, Clone)]
-pub struct StackRequest<'a> {
+/// What a stack should be.
+#[derive(Debug)]
+pub struct Request<'a> {
+    pub stack: &'a dyn stacks::Stack,
     /// The first part of every name.
     pub project: &'a str,
-    pub trigger: Trigger,
-    pub after_processing: AfterProcessing,
-    /// The function's deployment package: a zip with `bootstrap` for this machine.
-    pub artifact: &'a Path,
-    /// Of the queue: so long after a failure is a claim tried again.
-    pub visibility_timeout: Duration,
+    pub values: &'a Values,
+    /// Handler → its deployment package: a zip with `bootstrap` for this machine.
+    pub artifacts: &'a Artifacts,
 }
-
-/// Six times the function's timeout (AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source
-/// mapping").
-pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(180);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {
@@ -75,63 +44,118 @@ pub struct Deployed {
     pub changed: bool,
 }
 
+/// A stack that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    pub stack: String,
+    /// Bucket → objects that went with it.
+    pub objects: BTreeMap<String, u64>,
+}
+
 impl Sandbox {
-    /// Creates the claim-check stack, or changes it to what is asked for. The same request twice changes nothing.
-    pub async fn deploy(&self, ctx: &Ctx, target: &Session, request: &StackRequest<'_>) -> Result<Deployed> {
-        if !target.is_local() {
-            return Err(Error::refused("a sandbox stack belongs into the environment local"));
-        }
-        let package = Package::read(request.artifact)?;
+    /// Creates a stack, or changes it to what is asked for. The same request twice changes nothing.
+    pub async fn deploy(&self, ctx: &Ctx, target: &Session, request: &Request<'_>) -> Result<Deployed> {
+        let client = client(target).await?;
+        let packages = packages(request)?;
         let _turn = self.turn(ctx).await?;
-        ctx.progress.start("deploying the stack", None, Unit::Steps);
-        let deployed = deploy(target, request, package).await;
+        ctx.progress.start(&format!("deploying {}", request.stack.name()), None, Unit::Steps);
+        let deployed = deploy(&client, target, request, packages).await;
         ctx.progress.finish();
         deployed
     }
+
+    /// Takes stacks away with all that is in them. None is touched unless all are there.
+    pub async fn remove(&self, ctx: &Ctx, target: &Session, names: &[String]) -> Result<Vec<Removed>> {
+        let client = client(target).await?;
+        let _turn = self.turn(ctx).await?;
+        let there = client.stacks().await.map_err(|failure| failure.explain(LIST))?;
+        for name in names {
+            check_there(name, &there)?;
+        }
+        let mut removed = Vec::new();
+        for name in names {
+            ctx.progress.start(&format!("taking {name} away"), None, Unit::Steps);
+            removed.push(remove(ctx, &client, target, name).await?);
+            ctx.progress.finish();
+        }
+        Ok(removed)
+    }
 }
+
+const LIST: &str = "list the stacks of the sandbox";
 
 /// The surfaces of the stacks that are deployed in the sandbox. Another server on this machine may have no stacks.
 pub async fn surfaces(sdk: &SdkConfig) -> Result<Surfaces> {
-    let client = client(sdk);
-    let mut pages = client.describe_stacks().into_paginator().send();
-    let mut surfaces = Vec::new();
-    while let Some(page) = pages.next().await {
-        if page.as_ref().err().is_some_and(claimctl_aws::is_unknown_call) {
-            return Ok(Surfaces::default());
-        }
-        for stack in page.or_explain("list the stacks of the sandbox")?.stacks() {
-            surfaces.extend(surface(stack)?);
-        }
-    }
+    let Some(client) = Client::of(sdk).await? else { return Ok(Surfaces::default()) };
+    let stacks = match client.stacks().await {
+        Err(failure) if failure.is_unknown_call() => return Ok(Surfaces::default()),
+        stacks => stacks.map_err(|failure| failure.explain(LIST))?,
+    };
+    let surfaces = stacks.iter().filter_map(|stack| surface(stack).transpose()).collect::<Result<Vec<_>>>();
+    let mut surfaces = surfaces?;
     surfaces.sort_by(|a, b| a.stack.cmp(&b.stack));
     Ok(Surfaces(surfaces))
 }
 
-async fn deploy(target: &Session, request: &StackRequest<'_>, package: Package) -> Result<Deployed> {
-    let client = client(target.sdk());
+async fn client(target: &Session) -> Result<Client> {
+    let refused = || Error::refused("a sandbox stack belongs into the environment local");
+    if !target.is_local() {
+        return Err(refused());
+    }
+    Client::of(target.sdk()).await?.ok_or_else(refused)
+}
+
+/// The deployment packages of the stack's handlers, read before anything is changed.
+fn packages(request: &Request<'_>) -> Result<Vec<(stacks::Handler, Package)>> {
+    let package = |handler: &stacks::Handler| {
+        let missing = || Error::unexpected(format!("no zip of {} was given", handler.name));
+        let zip = request.artifacts.get(handler.name).ok_or_else(missing)?;
+        Ok((*handler, Package::read(zip)?))
+    };
+    request.stack.handlers().iter().map(package).collect()
+}
+
+async fn deploy(
+    client: &Client,
+    target: &Session,
+    request: &Request<'_>,
+    packages: Vec<(stacks::Handler, Package)>,
+) -> Result<Deployed> {
+    let (name, template) = (request.stack.name(), request.stack.template());
     let account = &target.caller().await?.account;
     let bucket = format!("{}-{LOCAL}-{account}-{}-artifacts", request.project, target.region);
-    let key = format!("{FUNCTION}/{}.zip", package.digest);
-    let parameters = parameters(request, &bucket, &key, &package.digest);
-    publish(target, &bucket, &key, package).await?;
-
-    let changed = match settle(&client).await? {
-        None => create(&client, parameters).await?,
-        // A stack whose creation failed can only be deleted (AWS CloudFormation User Guide, "Stack status codes").
-        Some(stack) if matches!(stack.stack_status(), Some(S::RollbackComplete | S::CreateFailed)) => {
-            client.delete_stack().stack_name(STACK).send().await.or_explain("remove the stack that failed before")?;
-            settle(&client).await?;
-            create(&client, parameters).await?
-        }
-        Some(_) => update(&client, parameters).await?,
-    };
-    let stack = settle(&client).await?.ok_or_else(|| Error::unexpected("the stack vanished while it was deployed"))?;
-    match stack.stack_status() {
-        Some(S::CreateComplete | S::UpdateComplete) => {}
-        _ if !changed => {}
-        status => return Err(failure(&client, status).await),
+    let mut parameters = parameters(request, &bucket);
+    for (handler, package) in packages {
+        let key = format!("{}/{}.zip", handler.name, package.digest);
+        parameters.insert(handler.digest, package.digest.clone());
+        publish(target, &bucket, &key, package).await?;
+        parameters.insert(handler.key, key);
     }
-    let surface = surface(&stack)?.ok_or_else(|| Error::unexpected(format!("stack {STACK} has no surface")))?;
+
+    let create = || async {
+        let created = client.create(name, template, &parameters).await;
+        created.map(|()| true).map_err(|failure| failure.explain("create the stack"))
+    };
+    let changed = match settle(client, name).await? {
+        None => create().await?,
+        // A stack whose creation failed can only be deleted (AWS CloudFormation User Guide, "Stack status codes").
+        Some(stack) if matches!(&*stack.status, "ROLLBACK_COMPLETE" | "CREATE_FAILED") => {
+            let deleted = client.delete(name).await;
+            deleted.map_err(|failure| failure.explain("remove the stack that failed before"))?;
+            settle(client, name).await?;
+            create().await?
+        }
+        Some(_) => {
+            let updated = client.update(name, template, &parameters).await;
+            updated.map_err(|failure| failure.explain("update the stack"))?
+        }
+    };
+    let vanished = || Error::unexpected("the stack vanished while it was deployed");
+    let stack = settle(client, name).await?.ok_or_else(vanished)?;
+    if changed && !matches!(&*stack.status, "CREATE_COMPLETE" | "UPDATE_COMPLETE") {
+        return Err(failure(client, &stack, "deployed").await);
+    }
+    let surface = surface(&stack)?.ok_or_else(|| Error::unexpected(format!("stack {name} has no surface")))?;
     Ok(Deployed { surface, changed })
 }
 
@@ -148,132 +172,94 @@ async fn publish(target: &Session, bucket: &str, key: &str, package: Package) ->
     artifact::publish(&s3, bucket, key, package).await
 }
 
-async fn create(client: &Client, parameters: Vec<Parameter>) -> Result<bool> {
-    let create = client.create_stack().stack_name(STACK).template_body(TEMPLATE).set_parameters(Some(parameters));
-    create.capabilities(Capability::CapabilityNamedIam).send().await.or_explain("create the stack")?;
-    Ok(true)
+fn check_there(name: &str, there: &[Stack]) -> Result<()> {
+    if there.iter().any(|stack| stack.name == name) {
+        return Ok(());
+    }
+    let error = Error::not_found(format!("there is no stack {name:?} in the sandbox, so nothing was taken away"));
+    let known: Vec<_> = there.iter().map(|stack| stack.name.as_str()).collect();
+    Err(match (nearest::name(name, known.iter().copied()), known.is_empty()) {
+        (Some(near), _) => error.hint(format!("did you mean {near}?")),
+        (None, false) => error.hint(format!("deployed: {}", known.join(", "))),
+        (None, true) => error.hint("no stack is deployed; what there is: claimctl local status"),
+    })
 }
 
-/// False when there was nothing to change.
-async fn update(client: &Client, parameters: Vec<Parameter>) -> Result<bool> {
-    let update = client.update_stack().stack_name(STACK).template_body(TEMPLATE).set_parameters(Some(parameters));
-    match update.capabilities(Capability::CapabilityNamedIam).send().await {
-        // CloudFormation has no other sign for it (AWS CloudFormation API Reference, UpdateStack).
-        Err(error) if error.message().is_some_and(|message| message.contains("No updates")) => Ok(false),
-        updated => updated.map(|_| true).or_explain("update the stack"),
+/// A bucket goes only when it is empty.
+async fn remove(ctx: &Ctx, client: &Client, target: &Session, name: &str) -> Result<Removed> {
+    let resources = client.resources(name).await.map_err(|failure| failure.explain("look into the stack"))?;
+    let s3 = target.s3();
+    let mut objects = BTreeMap::new();
+    for bucket in resources.into_iter().filter(|resource| resource.kind == "AWS::S3::Bucket") {
+        let name = bucket.physical_id;
+        let bucket = Bucket { s3: &s3, name: &name, owner: None, arn: format!("arn:aws:s3:::{name}") };
+        let mut emptied = 0;
+        match bucket.empty(&ctx.cancel, |held| emptied += held.versions).await {
+            // Somebody was faster.
+            Err(error) if error.kind() == Kind::NotFound => {}
+            done => done?,
+        }
+        objects.insert(name, emptied);
+    }
+    client.delete(name).await.map_err(|failure| failure.explain("delete the stack"))?;
+    match settle(client, name).await? {
+        None => Ok(Removed { stack: name.to_owned(), objects }),
+        Some(stack) => Err(failure(client, &stack, "taken away").await),
     }
 }
 
 /// Waits until nothing is in progress; None when there is no such stack.
-async fn settle(client: &Client) -> Result<Option<Stack>> {
+async fn settle(client: &Client, name: &str) -> Result<Option<Stack>> {
     let deadline = Instant::now() + SETTLE_WITHIN;
     loop {
-        let stack = match client.describe_stacks().stack_name(STACK).send().await {
-            Ok(found) => found.stacks.unwrap_or_default().pop(),
-            // CloudFormation calls a missing stack a validation error.
-            Err(error) if claimctl_aws::code(&error) == Some("ValidationError") => None,
-            Err(error) => return Err(error).or_explain("look at the stack"),
-        };
-        let status = stack.as_ref().and_then(Stack::stack_status);
-        match status {
-            None | Some(S::DeleteComplete) => return Ok(None),
-            Some(status) if !status.as_str().ends_with("_IN_PROGRESS") => return Ok(stack),
-            Some(status) if Instant::now() > deadline => {
-                return Err(Error::new(Kind::Unreachable, format!("stack {STACK} stays {}", status.as_str()))
-                    .hint("start the sandbox anew: claimctl local down, then claimctl local up"));
-            }
-            Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
+        let stack = client.stack(name).await.map_err(|failure| failure.explain("look at the stack"))?;
+        let Some(stack) = stack.filter(|stack| stack.status != "DELETE_COMPLETE") else { return Ok(None) };
+        if !stack.status.ends_with("_IN_PROGRESS") {
+            return Ok(Some(stack));
         }
+        if Instant::now() > deadline {
+            return Err(Error::unreachable(format!("stack {name} stays {}", stack.status))
+                .hint("start the sandbox anew: claimctl local down, then claimctl local up"));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-/// What CloudFormation says of the first resource that failed.
-async fn failure(client: &Client, status: Option<&S>) -> Error {
-    let status = status.map_or("in an unknown state", S::as_str);
-    let error = Error::unexpected(format!("the stack {STACK} could not be deployed: it is {status}"))
+/// What CloudFormation says of the first resource that failed. `done` is what the stack could not be.
+async fn failure(client: &Client, stack: &Stack, done: &str) -> Error {
+    let name = &stack.name;
+    let error = Error::unexpected(format!("the stack {name} could not be {done}: it is {}", stack.status))
         .hint("what the sandbox said: claimctl local logs");
-    let Ok(events) = client.describe_stack_events().stack_name(STACK).send().await else { return error };
+    let Ok(events) = client.events(name).await else { return error };
     // The newest event comes first; the operation's own beginning is the stack's first event from the end.
-    let of_this_run = events.stack_events().iter().take_while(|event| {
-        !(event.logical_resource_id() == Some(STACK)
-            && event
-                .resource_status()
-                .is_some_and(|status| matches!(status.as_str(), "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS")))
+    let of_this_run = events.iter().take_while(|event| {
+        let begins = matches!(&*event.status, "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS");
+        !(begins && event.logical_id == *name)
     });
-    let failed = of_this_run
-        .filter(|event| event.resource_status().is_some_and(|status| status.as_str().ends_with("_FAILED")))
-        .last();
-    match failed {
-        Some(event) => error.caused_by(format!(
-            "{}: {}",
-            event.logical_resource_id().unwrap_or_default(),
-            event.resource_status_reason().unwrap_or("no reason was given")
-        )),
+    match of_this_run.filter(|event| event.status.ends_with("_FAILED")).last() {
+        Some(event) if event.reason.is_empty() => error.caused_by(format!("{}: no reason was given", event.logical_id)),
+        Some(event) => error.caused_by(format!("{}: {}", event.logical_id, event.reason)),
         None => error,
     }
 }
 
 fn surface(stack: &Stack) -> Result<Option<Surface>> {
-    let output = stack.outputs().iter().find(|output| output.output_key() == Some(SURFACE_OUTPUT));
-    output.and_then(|output| output.output_value()).map(Surface::parse).transpose()
+    stack.outputs.get(SURFACE_OUTPUT).map(|output| Surface::parse(output)).transpose()
 }
 
-fn parameters(request: &StackRequest<'_>, bucket: &str, key: &str, digest: &str) -> Vec<Parameter> {
-    let parameters = BTreeMap::from([
+/// Without those of the handlers.
+fn parameters<'a>(request: &Request<'_>, bucket: &str) -> Parameters<'a> {
+    let mut parameters = BTreeMap::from([
         ("Project", request.project.to_owned()),
         ("Environment", LOCAL.to_owned()),
-        ("Trigger", value_name(request.trigger)),
-        ("AfterProcessing", value_name(request.after_processing)),
-        ("VisibilityTimeout", request.visibility_timeout.as_secs().to_string()),
         ("Architecture", architecture().to_owned()),
         ("ArtifactBucket", bucket.to_owned()),
-        ("ArtifactKey", key.to_owned()),
-        ("ArtifactDigest", digest.to_owned()),
     ]);
-    let parameter =
-        |(key, value): (&str, String)| Parameter::builder().parameter_key(key).parameter_value(value).build();
-    parameters.into_iter().map(parameter).collect()
-}
-
-/// The name of a choice as the command line and the template spell it.
-fn value_name(choice: impl clap::ValueEnum) -> String {
-    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    parameters.extend(request.values.iter().map(|(name, value)| (*name, value.clone())));
+    parameters
 }
 
 /// This machine's architecture as Lambda names it.
 fn architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
-}
-
-fn client(sdk: &SdkConfig) -> Client {
-    Client::from_conf(aws_sdk_cloudformation::config::Builder::from(sdk).retry_classifier(RefusedIsFinal).build())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_parameter_of_the_template_is_given_and_no_other() {
-        let request = StackRequest {
-            project: "p",
-            trigger: Trigger::Schedule,
-            after_processing: AfterProcessing::Delete,
-            artifact: Path::new("a.zip"),
-            visibility_timeout: VISIBILITY_TIMEOUT,
-        };
-        let given = parameters(&request, "b", "k", "d");
-        let declared = TEMPLATE.split("\nParameters:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-        let declared: Vec<_> = declared.lines().map(|line| line.trim().split(':').next().unwrap()).collect();
-        let mut names: Vec<_> = given.iter().filter_map(Parameter::parameter_key).collect();
-        names.sort_by_key(|name| declared.iter().position(|other| other == name));
-        assert_eq!(names, declared);
-        let value = |name| {
-            given.iter().find(|parameter| parameter.parameter_key() == Some(name)).unwrap().parameter_value().unwrap()
-        };
-        assert_eq!(
-            (value("Trigger"), value("AfterProcessing"), value("VisibilityTimeout")),
-            ("schedule", "delete", "180")
-        );
-    }
 }

@@ -1,10 +1,10 @@
 //! The flags that choose an environment, shared by every verb that calls AWS.
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::Result;
+use claimctl_core::shell::quoted;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::config::{self, Choice, Config};
+use crate::config::{self, ChosenEnvironment, Config};
 use crate::context::Ctx;
 
 /// What names the endpoint where no flag does.
@@ -18,19 +18,19 @@ pub struct TargetArgs {
     #[arg(short, long, env = config::ENV, hide_env_values = true, value_name = "ENV")]
     pub env: Option<String>,
     /// A profile of the AWS configuration; without --env: AWS without an environment
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub profile: Option<String>,
     /// An AWS region; without --env: AWS without an environment
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", hide_short_help = true)]
     pub region: Option<String>,
     /// Send every call to this endpoint, for emulators and S3-compatible stores
-    #[arg(long, env = ENDPOINT, hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = ENDPOINT, hide_env_values = true, value_name = "URL", hide_short_help = true)]
     pub endpoint_url: Option<String>,
 }
 
 impl TargetArgs {
     /// Which environment these flags mean, with the variables and the file.
-    pub fn choose(&self, ctx: &Ctx, config: &mut Config) -> Result<Choice> {
+    pub fn choose(&self, ctx: &Ctx, config: &mut Config) -> Result<ChosenEnvironment> {
         config.choose(ctx, self.env.as_deref(), self.profile.as_deref(), self.region.as_deref())
     }
 
@@ -42,7 +42,7 @@ impl TargetArgs {
     }
 
     /// Without the environment.
-    pub(super) fn besides(&self, ctx: &Ctx) -> Vec<String> {
+    fn besides(&self, ctx: &Ctx) -> Vec<String> {
         let typed = |endpoint: &&String| ctx.variable(ENDPOINT) != Some(endpoint.as_str());
         let endpoint = self.endpoint_url.as_ref().filter(typed);
         [("--profile", self.profile.as_ref()), ("--region", self.region.as_ref()), ("--endpoint-url", endpoint)]
@@ -59,6 +59,6 @@ impl TargetArgs {
 }
 
 /// Words at the end of a command line.
-pub(super) fn line(words: &[String]) -> String {
+fn line(words: &[String]) -> String {
     words.iter().map(|word| format!(" {}", quoted(word))).collect()
 }

@@ -16,7 +16,7 @@ impl Session {
             let remedy = format!("environment {name} is protected: its name must be typed on a terminal");
             return prompt::on_a_terminal(ctx, &intent.what, &remedy);
         }
-        match ctx.manners.yes || (!intent.destroys && self.is_local()) {
+        match ctx.options.yes || (!intent.destroys && self.is_local()) {
             true => Ok(()),
             false => prompt::on_a_terminal(ctx, &format!("{}?", intent.what), "answer with --yes"),
         }
@@ -33,7 +33,7 @@ impl Session {
         } else if intent.destroys || !self.is_local() {
             prompt::confirm(ctx, &format!("{} in environment {}?", intent.what, self.name()))?;
         }
-        self.begin(ctx, checked, intent).await
+        checked.begin(ctx, intent).await
     }
 
     /// The same for what cannot be undone: the operator types the name of what is lost, and `--yes` is no answer.
@@ -58,6 +58,6 @@ impl Session {
                     .hint(format!("to go on: --confirm {name}")));
             }
         }
-        self.begin(ctx, checked, intent).await
+        checked.begin(ctx, intent).await
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use claimctl_claim::surface::{Surface, Surfaces};
 use claimctl_core::context::Paths;
-use claimctl_core::folder::create_private;
+use claimctl_core::private_files::create_private;
 
 /// The last look at one environment of one project.
 pub struct LastSurfaces {

@@ -63,10 +63,10 @@ fn keys(world: &World, account: &str, bucket: &str) -> Vec<String> {
 }
 
 fn s3(world: &World, account: &str) -> aws_sdk_s3::Client {
-    let sdk = wait_for(claimctl_aws::service(&claimctl_aws::Service {
+    let sdk = wait_for(claimctl_aws::sdk_config(&claimctl_aws::SdkSettings {
         region: Some("us-east-1".to_owned()),
         endpoint: Some(world.endpoint.clone()),
-        credentials: claimctl_aws::Credentials::Made { access_key: account.to_owned() },
+        credentials: claimctl_aws::CredentialSource::Dummy { access_key: account.to_owned() },
     }));
     aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true).build())
 }
@@ -75,8 +75,8 @@ fn make_bucket(world: &World, account: &str, bucket: &str) {
     wait_for(s3(world, account).create_bucket().bucket(bucket).send()).unwrap();
 }
 
-/// A server that gives STS's calls this answer, and to every other call says yes.
-fn answering(status: &'static str, body: &'static str) -> String {
+/// A server that gives calls of the Query protocol, such as STS's, this answer, and to every other call says yes.
+pub fn answering(status: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -225,7 +225,7 @@ fn an_sts_that_refuses_is_no_reason_to_go_on() {
 fn a_role_is_assumed_with_its_session_name() {
     let (home, world) = (folder(), World::up());
     let shown = as_account(&home, &world.endpoint, "111111111111", "env show across -o json").run().exits(0).json();
-    assert_eq!(shown["account"]["verdict"], "agrees");
+    assert_eq!(shown["account"]["comparison"], "agrees");
     assert_eq!(shown["caller_arn"], "arn:aws:sts::222222222222:assumed-role/operator/night-shift");
     assert_eq!(shown["credentials"]["source"][0], "assumed role");
     assert!(shown["credentials"]["expires_at"].as_str().unwrap().ends_with('Z'));
@@ -270,7 +270,7 @@ fn environments_are_listed_without_a_call_and_checked_with_one() {
     let run = as_account(&home, &world.endpoint, "111111111111", "env ls --check -o json").run().exits(4);
     let checked = run.json();
     let verdicts: Vec<_> =
-        checked["environments"].as_array().unwrap().iter().map(|row| row["account"]["verdict"].clone()).collect();
+        checked["environments"].as_array().unwrap().iter().map(|row| row["account"]["comparison"].clone()).collect();
     assert_eq!(verdicts, ["unknown", "agrees", "unknown", "agrees", "undeclared", "mismatch", "undeclared"]);
 }
 

@@ -41,6 +41,28 @@ fn an_unknown_flag_or_verb_is_usage() {
 }
 
 #[test]
+fn a_value_out_of_its_range_is_told_the_range() {
+    let home = home();
+    for (line, said) in [
+        ("queue drain q --to f --visibility-timeout 13h", "it must be from 1s to 12h"),
+        ("dlq replay q --visibility-timeout 0", "it must be from 1s to 12h"),
+        ("queue drain q --to f --rotate-size 1KiB", "it must be at least 64KiB"),
+        ("queue send q f --delay 16m", "it must be at most 15m"),
+        ("queue send q f --delay 1.5s", "a number of whole seconds"),
+        ("queue stats --interval 100ms", "it must be at least 1s"),
+        ("upload f --part-size 1MiB", "it must be from 5MiB to 5GiB"),
+        ("upload f --concurrency 0", "it must be from 1 to 256"),
+        ("queue peek q --limit 0", "it must be at least 1"),
+        ("log --limit 0", "it must be at least 1"),
+        ("dlq replay q --canary 101", "it must be at most 100"),
+        ("verify --wait soon", "a duration looks like 30s, 5m, 2h or 7d"),
+        ("log --since soon", "an age like 2h or 7d"),
+    ] {
+        run(&home, line).exits(2).says(said);
+    }
+}
+
+#[test]
 fn a_malformed_configuration_is_located() {
     let home = home();
     let file = home.path().join("claimctl.toml");

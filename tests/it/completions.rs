@@ -27,7 +27,7 @@ fn script(shell: &str) -> std::path::PathBuf {
 /// A home where an environment of the configuration and the sandbox were seen.
 fn home() -> TempDir {
     let home = tempfile::tempdir().unwrap();
-    let seen = home.path().join("state/claimctl/seen/claim-check");
+    let seen = home.path().join("state/claimctl/surfaces/claim-check");
     std::fs::create_dir_all(&seen).unwrap();
     std::fs::write(seen.join("local.json"), SEEN).unwrap();
     std::fs::write(seen.join("staging.json"), SEEN.replace("claims", "orders")).unwrap();
@@ -81,6 +81,16 @@ fn names_come_from_the_configuration_and_the_surface_seen_last() {
 }
 
 #[test]
+fn upload_is_offered_paths_and_the_buckets_by_their_real_names() {
+    let home = home();
+    std::fs::write(home.path().join("s.csv"), "").unwrap();
+    let urls = offered(home.path(), "claimctl upload s.csv s");
+    assert!(urls.contains(&"s.csv".to_owned()), "{urls:?}");
+    assert!(urls.contains(&"s3://claim-check-local-payload/".to_owned()), "{urls:?}");
+    assert_eq!(offered(home.path(), "claimctl upload s.csv s3://cl"), ["s3://claim-check-local-payload/"]);
+}
+
+#[test]
 fn what_was_just_deployed_is_offered() {
     let world = World::up();
     assert_eq!(offered(world.home(), "claimctl queue peek claims-"), ["claims-dlq"]);
@@ -97,7 +107,7 @@ fn verbs_and_flags_are_offered() {
 #[test]
 fn nothing_on_this_machine_can_make_completion_fail() {
     let home = home();
-    let state = home.path().join("state/claimctl/seen/claim-check");
+    let state = home.path().join("state/claimctl/surfaces/claim-check");
     std::fs::write(state.join("local.json"), "[{\"version\":").unwrap();
     std::fs::write(home.path().join("claimctl.toml"), "[project\n").unwrap();
     assert_eq!(offered(home.path(), "claimctl queue peek cl"), Vec::<String>::new());
@@ -165,6 +175,17 @@ fn bash_completes_with_the_committed_script() {
     );
     let said = in_shell("bash", &["--noprofile", "--norc", "-c"], &line).unwrap();
     assert!(said.starts_with("claims\nclaims-dlq\ncomplete "), "{said}");
+}
+
+#[test]
+fn bash_completes_a_bucket_although_it_breaks_words_at_colons() {
+    let line = format!(
+        "source {}; COMP_WORDS=(claimctl upload x s3 : //cl); COMP_CWORD=5; COMP_TYPE=9; \
+         _clap_complete_claimctl claimctl //cl :; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        script("bash").display()
+    );
+    let said = in_shell("bash", &["--noprofile", "--norc", "-c"], &line).unwrap();
+    assert_eq!(said, "//claim-check-local-payload/\n");
 }
 
 #[test]

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use crate::run::{Running, eventually, finish, signal};
 
 /// The demo with its temporary folder where the test can look into it.
-fn demo(home: &TempDir) -> Command {
+fn demo(home: &TempDir, format: &str) -> Command {
     let mut command = crate::world::in_the_repository(home.path());
-    command.env("TMPDIR", home.path().join("tmp")).args(["demo", "--output", "json"]);
+    command.env("TMPDIR", home.path().join("tmp")).args(["demo", "--output", format]);
     std::fs::create_dir_all(home.path().join("tmp")).unwrap();
     command
 }
@@ -35,7 +35,7 @@ fn server_of(home: &TempDir) -> Option<String> {
 #[test]
 fn the_story_ends_well_and_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
-    let told = demo(&home).run().exits(0).json();
+    let told = demo(&home, "json").run().exits(0).json();
     let steps: Vec<_> = told["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["package", "up", "generate", "upload", "peek", "connect", "verify", "poison"]);
     let result = |name: &str| {
@@ -51,9 +51,29 @@ fn the_story_ends_well_and_leaves_nothing() {
 }
 
 #[test]
+fn the_stacks_that_have_a_story_are_listed() {
+    let home = tempfile::tempdir().unwrap();
+    let listed = crate::run::claimctl(home.path()).args(["demo", "--list", "-o", "jsonl"]).run().exits(0).json_lines();
+    assert_eq!(listed[0]["stack"], "claim-check");
+    crate::run::claimctl(home.path()).args(["demo", "claim"]).run().exits(2).says("possible values: claim-check");
+}
+
+#[test]
+fn every_step_is_shown_once_where_all_goes_to_one_place() {
+    let home = tempfile::tempdir().unwrap();
+    let run = demo(&home, "table").run().exits(0);
+    let both = format!("{}{}", run.stdout, run.stderr);
+    assert_eq!(both.matches("200 recorded, 0 missing").count(), 1, "{both}");
+    assert!(both.matches("building claim-recorder").count() <= 1, "{both}");
+    let quiet = demo(&home, "table").arg("--quiet").run().exits(0);
+    assert_eq!(quiet.stdout.matches("200 recorded, 0 missing").count(), 1, "{}", quiet.stdout);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
 fn an_interrupt_in_the_middle_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
-    let child = demo(&home).start();
+    let child = demo(&home, "json").start();
     eventually("the server of the story", || server_of(&home));
     signal(&child, Signal::INT);
     finish(child, "claimctl demo".to_owned()).exits(130);
@@ -63,7 +83,7 @@ fn an_interrupt_in_the_middle_leaves_nothing() {
 #[test]
 fn what_is_kept_can_be_used_and_put_away() {
     let home = tempfile::tempdir().unwrap();
-    let told = demo(&home).arg("--keep").run().exits(0).json();
+    let told = demo(&home, "json").arg("--keep").run().exits(0).json();
     let kept = told["home"].as_str().unwrap();
     let go_on = |verb: &[&str]| {
         let mut command = crate::run::claimctl(home.path());

@@ -6,76 +6,23 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
-use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as Name, SendMessageBatchRequestEntry};
-use claimctl_queues::drained::{Drained, Lines};
-use futures_util::{StreamExt, stream};
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as Name};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::queues::{ACCOUNT, Queue, messages};
 use crate::run::{Run, Running, eventually, finish, signal};
-use crate::seeded::{Seeded, each_seed, killed_after, seeds};
+use crate::seeded::{Seeded, each_seed, killed_after, seeds, soon};
 use crate::server::{Project, Server};
 use crate::world::wait_for;
 
-const ACCOUNT: &str = "111111111111";
 const TOML: &str = "[environments.dev]\nregion = \"us-east-1\"\naccount = \"111111111111\"\n";
 
-pub struct Queue {
-    pub sqs: Client,
-    pub name: String,
-    pub url: String,
-}
-
 impl Queue {
-    pub fn new(server: &Server, name: &str) -> Queue {
-        Queue::with(server, name, &[])
-    }
-
-    pub fn with(server: &Server, name: &str, attributes: &[(Name, &str)]) -> Queue {
-        let sqs = Client::new(&server.sdk(ACCOUNT, "us-east-1"));
-        let attributes = attributes.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
-        let create = sqs.create_queue().queue_name(name).set_attributes(Some(attributes));
-        let url = wait_for(create.send()).unwrap().queue_url.unwrap();
-        Queue { sqs, name: name.to_owned(), url }
-    }
-
-    /// Sends messages whose bodies are numbers, several batches at once. In a FIFO queue each tenth has one group.
-    pub fn fill(&self, number: usize) {
-        let fifo = self.url.ends_with(".fifo");
-        let batches = (0..number).step_by(10).map(|first| {
-            let entries = (first..number.min(first + 10)).map(|n| {
-                SendMessageBatchRequestEntry::builder()
-                    .id(n.to_string())
-                    .message_body(n.to_string())
-                    .set_message_group_id(fifo.then(|| (n % 10).to_string()))
-                    .set_message_deduplication_id(fifo.then(|| n.to_string()))
-                    .build()
-                    .unwrap()
-            });
-            self.sqs.send_message_batch().queue_url(&self.url).set_entries(Some(entries.collect()))
-        });
-        let at_once = if fifo { 1 } else { 8 };
-        let sent = stream::iter(batches).map(|batch| batch.send()).buffered(at_once).collect::<Vec<_>>();
-        assert!(wait_for(sent).into_iter().all(|answer| answer.unwrap().failed.is_empty()));
-    }
-
-    /// Visible and in flight.
-    pub fn depth(&self) -> (usize, usize) {
-        let read = self.sqs.get_queue_attributes().queue_url(&self.url).attribute_names(Name::All);
-        let attributes = wait_for(read.send()).unwrap().attributes.unwrap();
-        let number = |name| attributes[&name].parse().unwrap();
-        (number(Name::ApproximateNumberOfMessages), number(Name::ApproximateNumberOfMessagesNotVisible))
-    }
-
     fn drain(&self, project: &Project<'_>, file: &str, more: &str) -> Command {
         project.claimctl(ACCOUNT, &format!("queue drain {} --to {file} --env dev --yes {more}", self.name))
     }
-}
-
-pub fn messages(file: &Path) -> Vec<Drained> {
-    Lines::open(file).unwrap().map(Result::unwrap).collect()
 }
 
 /// The numbers in the file, in its order.
@@ -118,7 +65,7 @@ fn until_done(mut drain: impl FnMut() -> Run) -> Value {
 
 #[test]
 fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
-    const MESSAGES: usize = 2000;
+    const MESSAGES: usize = 1000;
     let server = Server::up();
     let project = server.project(TOML);
     let killed = AtomicU64::new(0);
@@ -128,7 +75,8 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
         let queue = Queue::new(&server, &format!("killed-{seed}"));
         queue.fill(MESSAGES);
         let file = format!("killed-{seed}.jsonl{}", ["", ".zst", ".gz"][seed as usize % 3]);
-        let drain = || queue.drain(&project, &file, "--visibility-timeout 2s --until-empty --rotate-size 300KiB");
+        let more = format!("--visibility-timeout {} --until-empty --rotate-size 150KiB", soon(&usual));
+        let drain = || queue.drain(&project, &file, &more);
         let mut random = Seeded::of(seed);
         for _ in 0..=seed % 3 {
             let moment = Duration::from_millis(random.below(usual.load(Ordering::Relaxed)));
@@ -346,7 +294,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_received() {
     queue.drain(&project, "o", "--until-empty --keep").run().exits(2);
     queue.drain(&project, "o", "--visibility-timeout 13h").run().exits(2);
     queue.drain(&project, "o", "--limit 0").run().exits(2);
-    queue.drain(&project, "o", "--rotate-size 0").run().exits(2).says("a file of a series has at least 64 KiB");
+    queue.drain(&project, "o", "--rotate-size 0").run().exits(2).says("it must be at least 64KiB");
     queue.drain(&project, "o", "--rotate-size 63KiB").run().exits(2);
     project.run(ACCOUNT, "queue drain asked --env dev --yes").exits(2);
     assert!(!project.path().join("o").exists());

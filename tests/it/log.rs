@@ -69,7 +69,7 @@ fn a_change_is_logged_with_its_result() {
     assert_eq!(change["user"], "operator");
     assert_eq!(change["arguments"], serde_json::json!(["upload", "payload.txt", "--metadata", "owner=ops"]));
     assert_eq!((&change["ended"]["exit"], &change["ended"]["result"]), (&0.into(), &"done".into()));
-    assert!(change["ended"]["said"].as_str().unwrap().contains('1'), "{change}");
+    assert!(change["ended"]["summary"].as_str().unwrap().contains('1'), "{change}");
     assert!(change["ended_at"].as_str().unwrap() >= change["began_at"].as_str().unwrap());
     world.claimctl(["log"]).run().exits(0).says("upload").says("done");
 }

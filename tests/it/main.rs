@@ -5,12 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "a test that leaves something out says so")]
 
-mod proxy;
-mod run;
-mod seeded;
-mod server;
-mod terminal;
-mod world;
+mod support;
+
+use support::{dead_letters, proxy, queues, roles, run, seeded, server, site, terminal, world};
 
 mod accounts;
 mod bad_input;
@@ -29,19 +26,17 @@ mod function;
 mod help;
 mod init;
 mod journal;
-mod letters;
+mod local;
 mod log;
 mod man;
 mod package;
 mod peek;
 mod policy;
-mod python;
-mod queue;
 mod replay;
-mod sandbox;
 mod send;
 mod stats;
 mod terraform;
 mod upload;
 mod verify;
 mod workflows;
+mod workspace;

@@ -23,6 +23,9 @@ fn every_verb_has_a_page_that_does_not_change_from_run_to_run() {
         assert!(page.contains(".SH SYNOPSIS") && page.contains(env!("CARGO_PKG_VERSION")), "{verb}: {page}");
     }
     assert!(one["claimctl-man.1"].contains("\\-\\-dir"));
+    let (_, examples) = one["claimctl-queue-peek.1"].split_once(".SH EXAMPLES\n").unwrap();
+    assert!(examples.contains("\n.EX\nclaimctl queue peek claims\n.EE\n"), "{examples}");
+    assert!(one.values().all(|page| page.matches(".SH EXAMPLES\n").count() == 1 && !page.contains("SH EXTRA")));
     assert!(!one.keys().any(|name| name.contains("help")), "help is no verb");
 }
 

@@ -93,6 +93,23 @@ fn two_folders_give_the_same_zip_with_one_program_in_it() {
 }
 
 #[test]
+fn for_the_sandbox_cargo_builds_as_it_always_does_here() {
+    let repository = Repository::new();
+    let built = || repository.build(["--sandbox", "-o", "jsonl"]).run().exits(0).json_lines().remove(0);
+    let artifact = built();
+    let path = PathBuf::from(artifact["path"].as_str().unwrap());
+    assert!(path.starts_with(repository.0.path().join("target/sandbox")), "{path:?}");
+    assert!(path.ends_with(format!("sink-{}.zip", artifact["sha256"].as_str().unwrap())), "{path:?}");
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let mut program = Vec::new();
+    archive.by_name("bootstrap").unwrap().read_to_end(&mut program).unwrap();
+    assert_eq!(program, std::fs::read(repository.0.path().join("target/release/sink")).unwrap());
+    assert!(!repository.0.path().join("target/handlers").exists(), "built for Lambda too");
+    assert_eq!(built()["sha256"], artifact["sha256"]);
+    repository.build(["--sandbox", "--arch", "arm64"]).run().exits(2).says("cannot be used with");
+}
+
+#[test]
 fn a_function_of_the_configuration_and_a_folder_of_choice() {
     let repository = Repository::new();
     repository.write("claimctl.toml", "[functions.loader]\nbinary = \"sink\"\n[functions.lost]\nbinary = \"snk\"\n");

@@ -176,6 +176,69 @@ fn what_cannot_go_well_is_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn a_last_argument_s3_says_where_to_as_with_aws_s3_cp() {
+    let world = World::up();
+    let s3 = world.s3();
+    // No stack knows of it, and its name is not that of any.
+    wait_for(s3.create_bucket().bucket("archive").send()).unwrap();
+    world.file("one", "1");
+    world.file("two", "2");
+    world.file("in/three", "3");
+    let payload = format!("s3://{}", world.bucket());
+    for (sources, to, keys) in [
+        (vec!["one"], format!("{payload}/a/b"), vec!["a/b"]),
+        (vec!["one"], format!("{payload}/a b+/"), vec!["a b+/one"]),
+        (vec!["one"], payload.clone(), vec!["one"]),
+        (vec!["one", "two"], format!("{payload}/c"), vec!["c/one", "c/two"]),
+        (vec!["in"], format!("{payload}/d"), vec!["d/three"]),
+        (vec!["one"], "s3://archive/e".to_owned(), vec!["e"]),
+    ] {
+        let mut args = sources.clone();
+        args.push(&to);
+        let report = world.upload(&args).exits(0).json();
+        let files = report["files"].as_array().unwrap();
+        let uploaded: Vec<_> = files.iter().map(|file| file["key"].as_str().unwrap()).collect();
+        assert_eq!(uploaded, keys, "{sources:?} to {to}");
+    }
+    let mut upload = world.claimctl(["upload", "-", &format!("{payload}/of/stdin"), "-o", "json"]);
+    upload.run_with(b"piped").exits(0);
+    assert_eq!(world.content("of/stdin"), b"piped");
+    assert_eq!(world.content("a/b"), b"1");
+}
+
+#[test]
+fn an_s3_destination_that_is_not_clear_is_usage() {
+    let world = World::up();
+    world.file("one", "1");
+    let cases: [(&[&str], &str, &str); 10] = [
+        (&["s3://archive/a"], "nothing to upload", "claimctl upload FILE s3://archive/a"),
+        (&["s3://archive/a", "one"], "so it comes last", "claimctl claim get s3://archive/a"),
+        (&["one", "s3://archive/a", "s3://archive/b"], "so it comes last", "claimctl claim get"),
+        (&["one", "s3://"], "names no bucket", "s3://BUCKET/KEY for one file"),
+        (&["one", "s3:///a"], "names no bucket", "s3://BUCKET/PREFIX/"),
+        (
+            &["one", "s3://archive/a", "--bucket", "payload"],
+            "so does --bucket",
+            "leave out --bucket, or s3://archive/a",
+        ),
+        (&["one", "s3://archive/a", "--prefix", "p/"], "so does --prefix", "leave out --prefix, or s3://archive/a"),
+        (&["one", "s3://archive/a", "--key", "k"], "so does --key", "leave out --key, or s3://archive/a"),
+        (
+            &["one", "s3://archive/a", "-b", "payload", "--prefix", "p/"],
+            "so does --bucket and --prefix",
+            "leave out --bucket and --prefix, or s3://archive/a",
+        ),
+        (&["-", "s3://archive/a/"], "needs a key of its own", "s3://BUCKET/KEY"),
+    ];
+    for (args, said, hint) in cases {
+        world.upload(args).fails_with(2, said).says(hint);
+    }
+    world.upload(&["one", "s3://nowhere/a"]).fails_with(5, "there is no bucket \"nowhere\"");
+    world.upload(&["one", "s3://payload/a"]).fails_with(5, "no bucket \"payload\"").says("--bucket payload");
+    assert!(world.objects().is_empty());
+}
+
+#[test]
 fn a_file_that_shrinks_leaves_no_object_and_no_parts() {
     let world = World::up();
     let file = world.home().join("shrinks");

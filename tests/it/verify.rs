@@ -114,7 +114,7 @@ fn each_kind_of_loss_has_its_name() {
 
 #[test]
 fn what_may_be_waiting_is_not_called_missing() {
-    let world = World::up_with(&["--trigger", "schedule"]);
+    let world = World::up_with(&["--var", "trigger=schedule"]);
     let visible = |number: u64| {
         eventually(&format!("{number} messages are visible"), || {
             let queues = world.claimctl(["queue", "ls", "-o", "json"]).run().exits(0).json();
@@ -188,7 +188,7 @@ fn key(name: &str) -> aws_sdk_dynamodb::types::KeySchemaElement {
 
 #[test]
 fn an_interrupt_ends_the_wait_and_proves_nothing() {
-    let world = World::up_with(&["--trigger", "schedule"]);
+    let world = World::up_with(&["--var", "trigger=schedule"]);
     world.put("a", "a");
     let mut command = world.claimctl(["verify", "--wait", "10m", "-v"]);
     let child = command.start();

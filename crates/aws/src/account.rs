@@ -11,23 +11,32 @@ use crate::{Explain, credentials, is_unknown_call};
 
 /// Who the credentials belong to (AWS Security Token Service API Reference, GetCallerIdentity).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Caller {
+pub struct CallerIdentity {
     pub account: String,
     pub arn: String,
 }
 
 /// What came of asking STS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    Caller(Caller),
+pub(crate) enum StsAnswer {
+    Caller(CallerIdentity),
     /// Nothing behind this endpoint is an STS; why that is known.
     NoSts(String),
+}
+
+impl StsAnswer {
+    pub(crate) fn caller(&self) -> Option<&CallerIdentity> {
+        match self {
+            StsAnswer::Caller(caller) => Some(caller),
+            StsAnswer::NoSts(_) => None,
+        }
+    }
 }
 
 /// How the account that was meant and the one that STS names compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum AccountComparison {
     Agrees,
     Mismatch,
     /// No account is declared, so there is nothing to compare.
@@ -36,27 +45,27 @@ pub enum Verdict {
     Unknown,
 }
 
-impl Verdict {
-    pub fn of(expected: Option<&str>, actual: Option<&str>) -> Verdict {
+impl AccountComparison {
+    pub fn of(expected: Option<&str>, actual: Option<&str>) -> AccountComparison {
         match (expected, actual) {
-            (_, None) => Verdict::Unknown,
-            (None, Some(_)) => Verdict::Undeclared,
-            (Some(expected), Some(actual)) if expected == actual => Verdict::Agrees,
-            _ => Verdict::Mismatch,
+            (_, None) => AccountComparison::Unknown,
+            (None, Some(_)) => AccountComparison::Undeclared,
+            (Some(expected), Some(actual)) if expected == actual => AccountComparison::Agrees,
+            _ => AccountComparison::Mismatch,
         }
     }
 }
 
 /// Asks STS. Only an endpoint that the operator chose can be without one: AWS itself not answering is an error.
-pub async fn ask(sdk: &SdkConfig, explicit_endpoint: bool) -> Result<Answer> {
+pub(crate) async fn ask(sdk: &SdkConfig, explicit_endpoint: bool) -> Result<StsAnswer> {
     let answer = credentials::sts(sdk).get_caller_identity().send().await;
     let no_sts = explicit_endpoint && answer.as_ref().err().is_some_and(is_no_sts);
     match answer.or_explain("ask STS for the account") {
-        Ok(answer) => Ok(Answer::Caller(Caller {
+        Ok(answer) => Ok(StsAnswer::Caller(CallerIdentity {
             account: answer.account().unwrap_or_default().to_owned(),
             arn: answer.arn().unwrap_or_default().to_owned(),
         })),
-        Err(error) if no_sts => Ok(Answer::NoSts(error.chain().join(": "))),
+        Err(error) if no_sts => Ok(StsAnswer::NoSts(error.chain().join(": "))),
         Err(error) => Err(error),
     }
 }

@@ -26,61 +26,61 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// Where the calls go, and as whom.
-pub struct Service {
+pub struct SdkSettings {
     pub region: Option<String>,
     /// Of all services. None: AWS itself, whatever the variables of single services and the profile say.
     pub endpoint: Option<String>,
-    pub credentials: Credentials,
+    pub credentials: CredentialSource,
 }
 
-pub enum Credentials {
+pub enum CredentialSource {
     /// Made up, for a server on this machine. Nothing is read from the environment or the user's files.
-    Made { access_key: String },
+    Dummy { access_key: String },
     /// A profile, or the SDK's chain: environment, default profile, web identity, container, instance.
     Chain { profile: Option<String> },
 }
 
-pub async fn service(service: &Service) -> SdkConfig {
+pub async fn sdk_config(settings: &SdkSettings) -> SdkConfig {
     let retry = RetryConfig::standard()
         .with_max_attempts(MAX_ATTEMPTS)
         .with_initial_backoff(FIRST_BACKOFF)
         .with_max_backoff(LONGEST_BACKOFF);
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
-    let http = http_client(service.endpoint.as_deref());
-    match &service.credentials {
+    let http = http_client(settings.endpoint.as_deref());
+    match &settings.credentials {
         // Not by aws_config: a local run must not pick up AWS_ENDPOINT_URL_S3 or a profile from anywhere.
-        Credentials::Made { access_key } => {
+        CredentialSource::Dummy { access_key } => {
             let made = aws_credential_types::Credentials::new(access_key, "local", None, None, "sandbox");
             let mut builder = SdkConfig::builder();
             builder
                 .set_behavior_version(Some(BehaviorVersion::latest()))
-                .set_region(service.region.clone().map(Region::new))
+                .set_region(settings.region.clone().map(Region::new))
                 .set_credentials_provider(Some(SharedCredentialsProvider::new(made)))
                 .set_sleep_impl(Some(SharedAsyncSleep::new(TokioSleep::new())))
                 .set_time_source(Some(SharedTimeSource::new(SystemTimeSource::new())))
-                .set_endpoint_url(service.endpoint.clone())
+                .set_endpoint_url(settings.endpoint.clone())
                 .set_retry_config(Some(retry))
                 .set_timeout_config(Some(timeouts))
                 .set_http_client(Some(http));
             builder.build()
         }
-        Credentials::Chain { profile } => {
+        CredentialSource::Chain { profile } => {
             let mut loader = aws_config::defaults(BehaviorVersion::latest())
                 .retry_config(retry)
                 .timeout_config(timeouts)
                 .identity_cache(super::credentials::cache())
                 .http_client(http);
             if let Some(profile) = profile {
-                loader = loader.profile_name(profile).credentials_provider(by_profile(profile, service));
+                loader = loader.profile_name(profile).credentials_provider(by_profile(profile, settings));
             }
-            if let Some(region) = &service.region {
+            if let Some(region) = &settings.region {
                 loader = loader.region(Region::new(region.clone()));
             }
             // An endpoint that is set here stands before those of single services (AWS_ENDPOINT_URL_S3) and of the
             // profile. Taking it off again leaves AWS itself: all calls go where STS was asked for the account.
-            let loaded = loader.endpoint_url(service.endpoint.as_deref().unwrap_or_default()).load().await;
+            let loaded = loader.endpoint_url(settings.endpoint.as_deref().unwrap_or_default()).load().await;
             let mut builder = loaded.into_builder();
-            builder.set_endpoint_url(service.endpoint.clone());
+            builder.set_endpoint_url(settings.endpoint.clone());
             builder.build()
         }
     }
@@ -88,9 +88,9 @@ pub async fn service(service: &Service) -> SdkConfig {
 
 /// A profile that was asked for by name is the only source. In the SDK's chain, `AWS_ACCESS_KEY_ID` would stand before
 /// it, and a mistyped name would end at the instance's role.
-fn by_profile(name: &str, service: &Service) -> CredentialsProviderChain {
+fn by_profile(name: &str, settings: &SdkSettings) -> CredentialsProviderChain {
     let config = ProviderConfig::without_region()
-        .with_region(service.region.clone().map(Region::new))
+        .with_region(settings.region.clone().map(Region::new))
         // An SSO sign-in or a role of the profile is at AWS, wherever the calls themselves go.
         .with_http_client(http_client(None));
     let provider = ProfileFileCredentialsProvider::builder().profile_name(name).configure(&config).build();

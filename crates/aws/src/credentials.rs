@@ -75,7 +75,7 @@ fn with(sdk: &SdkConfig, provider: SharedCredentialsProvider) -> SdkConfig {
     sdk.clone().into_builder().credentials_provider(provider).identity_cache(cache()).build()
 }
 
-pub fn sts(sdk: &SdkConfig) -> aws_sdk_sts::Client {
+pub(crate) fn sts(sdk: &SdkConfig) -> aws_sdk_sts::Client {
     let config = aws_sdk_sts::config::Builder::from(sdk).retry_classifier(RefusedIsFinal).build();
     aws_sdk_sts::Client::from_conf(config)
 }

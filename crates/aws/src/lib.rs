@@ -5,13 +5,14 @@ mod client;
 pub mod credentials;
 pub mod endpoint;
 mod failure;
+mod mfa_sessions;
+pub mod naming;
 pub mod objects;
 pub mod policy;
-mod session;
-pub mod shape;
 pub mod sinks;
 pub mod target;
 
-pub use client::{Credentials, DoubtIsFinal, RefusedIsFinal, Service, service};
+pub(crate) use client::RefusedIsFinal;
+pub use client::{CredentialSource, DoubtIsFinal, SdkSettings, sdk_config};
 pub use failure::{Explain, code, is_denied_a_key, is_unknown_call, may_have_arrived};
-pub use session::Sessions;
+pub use mfa_sessions::MfaSessions;

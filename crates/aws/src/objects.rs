@@ -7,7 +7,7 @@ use claimctl_core::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Explain;
-use crate::policy::{Place, Statement};
+use crate::policy::{ArnBuilder, Statement};
 use crate::sinks::table::RecordEntry;
 
 /// Also what makes S3 tell an object that is not there from one that may not be seen.
@@ -18,10 +18,10 @@ pub const HEAD: &str = "s3:GetObject";
 pub const HEAD_VERSION: &str = "s3:GetObjectVersion";
 
 /// What IAM has to allow to list a bucket, and to look again at objects whose key begins with `prefix`.
-pub fn permissions(place: &Place, bucket: &str, prefix: &str) -> Vec<Statement> {
+pub fn permissions(arns: &ArnBuilder, bucket: &str, prefix: &str) -> Vec<Statement> {
     vec![
-        Statement::allow("ListObjects", &[LIST], [place.bucket(bucket)]),
-        Statement::allow("LookAtObjects", &[HEAD], [place.objects(bucket, prefix)]),
+        Statement::allow("ListObjects", &[LIST], [arns.bucket(bucket)]),
+        Statement::allow("LookAtObjects", &[HEAD], [arns.objects(bucket, prefix)]),
     ]
 }
 

@@ -28,21 +28,21 @@ impl Statement {
 
 /// Where names become ARNs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ArnBuilder {
     /// `aws`, `aws-cn` or `aws-us-gov`.
     pub partition: &'static str,
     pub region: String,
     pub account: String,
 }
 
-impl Place {
+impl ArnBuilder {
     /// The account is the declared one: a policy is asked for by those who cannot sign in yet.
-    pub async fn of(target: &Target) -> Result<Place> {
+    pub async fn of(target: &Target) -> Result<ArnBuilder> {
         let account = match target.expected_account() {
             Some(account) => account.to_owned(),
             None => target.caller().await?.account.clone(),
         };
-        Ok(Place { partition: partition(&target.region), region: target.region.clone(), account })
+        Ok(ArnBuilder { partition: partition(&target.region), region: target.region.clone(), account })
     }
 
     pub fn bucket(&self, name: &str) -> String {
@@ -82,17 +82,18 @@ mod tests {
             ("cn-north-1", "arn:aws-cn:sqs:cn-north-1:111111111111:q"),
             ("us-gov-west-1", "arn:aws-us-gov:sqs:us-gov-west-1:111111111111:q"),
         ] {
-            let place = Place { partition: partition(region), region: region.into(), account: "111111111111".into() };
-            assert_eq!(place.arn("sqs", "q"), arn);
-            assert_eq!(bucket_arn(region, "b"), place.bucket("b"));
+            let arns =
+                ArnBuilder { partition: partition(region), region: region.into(), account: "111111111111".into() };
+            assert_eq!(arns.arn("sqs", "q"), arn);
+            assert_eq!(bucket_arn(region, "b"), arns.bucket("b"));
         }
     }
 
     #[test]
     fn a_key_is_no_pattern() {
-        let place = Place { partition: "aws", region: "eu-west-1".into(), account: "111111111111".into() };
-        assert_eq!(place.objects("b", "in/"), "arn:aws:s3:::b/in/*");
-        assert_eq!(place.object("b", "a*b?$c"), "arn:aws:s3:::b/a${*}b${?}${$}c");
+        let arns = ArnBuilder { partition: "aws", region: "eu-west-1".into(), account: "111111111111".into() };
+        assert_eq!(arns.objects("b", "in/"), "arn:aws:s3:::b/in/*");
+        assert_eq!(arns.object("b", "a*b?$c"), "arn:aws:s3:::b/a${*}b${?}${$}c");
     }
 
     #[test]

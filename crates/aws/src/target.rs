@@ -4,79 +4,73 @@
 
 mod clients;
 mod guard;
-mod known;
+mod known_surfaces;
 
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use claimctl_claim::surface::Surfaces;
-use claimctl_core::changes::Who;
+use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::Progress;
 use tokio::sync::OnceCell;
 
-use crate::account::{self, Answer, Caller};
+use crate::account::{self, CallerIdentity, StsAnswer};
 
 pub use guard::{AccountChecked, Change, Intent};
-pub use known::{Known, ReadSurfaces};
+pub use known_surfaces::{KnownSurfaces, ReadSurfaces};
 
 /// The environment that needs no entry: the sandbox on this machine.
 pub const LOCAL: &str = "local";
 
+/// Made by [`Target::new`] and what follows it; nothing changes it afterwards.
 pub struct Target {
     /// None: AWS without an environment, where flags name everything.
     pub environment: Option<String>,
     /// The first part of every resource name.
     pub project: String,
     pub region: String,
+    /// The one that all calls go to, where the operator named one.
     pub endpoint: Option<String>,
-    /// What was typed to reach it, besides the environment: ` --endpoint-url URL`, or nothing.
-    pub flags: String,
     expected_account: Option<String>,
     protected: bool,
     progress: Arc<dyn Progress>,
     sdk: SdkConfig,
-    reader: Box<dyn ReadSurfaces>,
-    known: OnceCell<Known>,
-    identity: OnceCell<Answer>,
-}
-
-/// What a target is made of.
-pub struct Parts {
-    pub environment: Option<String>,
-    pub project: String,
-    pub region: String,
-    pub endpoint: Option<String>,
-    pub flags: String,
-    /// The account that the environment declares.
-    pub expected_account: Option<String>,
-    /// Whether changes want the environment's name typed.
-    pub protected: bool,
-    pub progress: Arc<dyn Progress>,
-    pub sdk: SdkConfig,
-    pub reader: Box<dyn ReadSurfaces>,
+    surfaces_reader: Box<dyn ReadSurfaces>,
+    known_surfaces: OnceCell<KnownSurfaces>,
+    identity: OnceCell<StsAnswer>,
 }
 
 impl Target {
-    pub fn new(parts: Parts) -> Target {
-        let Parts { environment, project, region, endpoint, flags, expected_account, protected, .. } = parts;
-        let Parts { progress, sdk, reader, .. } = parts;
-        let (known, identity) = (OnceCell::new(), OnceCell::new());
-        Target {
-            environment,
-            project,
+    /// AWS without an environment: there is no account to check. An error where the SDK knows no region.
+    pub fn new(
+        project: &str,
+        sdk: SdkConfig,
+        surfaces_reader: Box<dyn ReadSurfaces>,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Target> {
+        let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
+            Error::usage("no region is known").hint("name one: --region us-east-1, or set it in the profile")
+        })?;
+        Ok(Target {
+            environment: None,
+            project: project.to_owned(),
             region,
-            endpoint,
-            flags,
-            expected_account,
-            protected,
+            endpoint: sdk.endpoint_url().map(str::to_owned),
+            expected_account: None,
+            protected: false,
             progress,
             sdk,
-            reader,
-            known,
-            identity,
-        }
+            surfaces_reader,
+            known_surfaces: OnceCell::new(),
+            identity: OnceCell::new(),
+        })
+    }
+
+    /// In this environment, which declares an account or none. Where it is protected, changes want its name typed.
+    pub fn in_environment(self, name: &str, expected_account: Option<String>, protected: bool) -> Target {
+        Target { environment: Some(name.to_owned()), expected_account, protected, ..self }
     }
 
     pub fn is_local(&self) -> bool {
@@ -94,12 +88,12 @@ impl Target {
 
     /// What is deployed in this environment; empty where no stack is known.
     pub async fn surfaces(&self) -> Result<&Surfaces> {
-        Ok(&self.known.get_or_try_init(|| self.read_surfaces()).await?.surfaces)
+        Ok(&self.known_surfaces.get_or_try_init(|| self.read_surfaces()).await?.surfaces)
     }
 
     /// Reads anew what is deployed, and notes what could not be read.
-    pub async fn read_surfaces(&self) -> Result<Known> {
-        let known = self.reader.read(self).await?;
+    pub async fn read_surfaces(&self) -> Result<KnownSurfaces> {
+        let known = self.surfaces_reader.read(self).await?;
         for note in known.notes() {
             self.progress.note(&format!("note: {note}"));
         }
@@ -108,26 +102,26 @@ impl Target {
 
     /// The same error about a name, with what else it might mean: a stack's that could not be looked at.
     pub fn unresolved(&self, error: Error) -> Error {
-        let hints = self.known.get().map(Known::hints).unwrap_or_default();
+        let hints = self.known_surfaces.get().map(KnownSurfaces::hints).unwrap_or_default();
         hints.into_iter().fold(error, Error::hint)
     }
 
     /// Whether a deployed stack has names that are not known, so that the only one known need not be the only one.
     pub fn has_unknown_names(&self) -> bool {
-        self.known.get().is_some_and(Known::is_broken)
+        self.known_surfaces.get().is_some_and(KnownSurfaces::has_failures)
     }
 
     /// Who the credentials belong to, asked once.
-    pub async fn caller(&self) -> Result<&Caller> {
+    pub async fn caller(&self) -> Result<&CallerIdentity> {
         match self.identity().await? {
-            Answer::Caller(caller) => Ok(caller),
-            Answer::NoSts(why) => Err(Error::unreachable("no STS answers at this endpoint")
+            StsAnswer::Caller(caller) => Ok(caller),
+            StsAnswer::NoSts(why) => Err(Error::unreachable("no STS answers at this endpoint")
                 .caused_by(why.as_str())
                 .hint("nothing tells whose account this is: check --endpoint-url and AWS_ENDPOINT_URL")),
         }
     }
 
-    async fn identity(&self) -> Result<&Answer> {
+    async fn identity(&self) -> Result<&StsAnswer> {
         self.identity.get_or_try_init(|| account::ask(&self.sdk, self.endpoint.is_some())).await
     }
 
@@ -142,13 +136,12 @@ impl Target {
 
     /// Where this leads and who is calling, as logs and journals name it. The sandbox is not asked: its answer is
     /// made up.
-    pub async fn who(&self, ctx: &Context) -> Result<Who> {
-        let answer = if self.is_local() { None } else { Some(self.identity().await?) };
-        let caller = match answer {
-            Some(Answer::Caller(caller)) => Some(caller),
-            Some(Answer::NoSts(_)) | None => None,
+    pub async fn change_origin(&self, ctx: &Context) -> Result<ChangeOrigin> {
+        let caller = match self.is_local() {
+            true => None,
+            false => self.identity().await?.caller(),
         };
-        Ok(Who {
+        Ok(ChangeOrigin {
             environment: self.environment.clone(),
             region: self.region.clone(),
             account: caller.map(|caller| caller.account.clone()),
@@ -157,3 +150,6 @@ impl Target {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

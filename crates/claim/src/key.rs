@@ -1,4 +1,4 @@
-//! The one codec for S3 object keys: as they stand in notifications, in request paths and in record ids.
+//! The one codec for S3 object keys: as they stand in notifications and in record ids. Request paths are encoded by the AWS SDK.
 
 use std::fmt;
 
@@ -6,9 +6,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 /// What `application/x-www-form-urlencoded` leaves alone, and the slash, which S3 notifications leave alone too.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
-
-/// RFC 3986's unreserved characters and the slash: what a signed S3 request path leaves alone.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// Why a key of a notification could not be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +42,6 @@ pub fn encode_form(key: &str) -> String {
     utf8_percent_encode(key, FORM).to_string().replace(' ', "+")
 }
 
-/// Encodes a key for the path of a request, once, and without touching dots or repeated slashes: S3 signs it so.
-pub fn encode_path(key: &str) -> String {
-    utf8_percent_encode(key, PATH).to_string()
-}
-
 /// The partition key of a record: `BUCKET/KEY`. A bucket name has no slash, so the first one divides the two.
 pub fn claim_id(bucket: &str, key: &str) -> String {
     format!("{bucket}/{key}")
@@ -82,11 +74,6 @@ mod tests {
         assert_eq!(decode_form("%ff"), Err(BadKey::Utf8));
     }
 
-    #[test]
-    fn paths_keep_dots_and_slashes() {
-        assert_eq!(encode_path("../a//b c+d/ü~"), "../a//b%20c%2Bd/%C3%BC~");
-    }
-
     proptest! {
         #[test]
         fn form_round_trips(key in any::<String>()) {
@@ -97,13 +84,6 @@ mod tests {
         fn form_is_plain_ascii(key in any::<String>()) {
             let encoded = encode_form(&key);
             prop_assert!(encoded.bytes().all(|b| b.is_ascii_graphic()), "{}", encoded);
-        }
-
-        #[test]
-        fn path_round_trips_and_has_no_reserved_character(key in any::<String>()) {
-            let path = encode_path(&key);
-            prop_assert!(!path.contains(['?', '#', '+', ' ', '"']));
-            prop_assert_eq!(percent_decode_str(&path).decode_utf8().unwrap(), key);
         }
 
         #[test]

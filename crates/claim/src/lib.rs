@@ -4,13 +4,14 @@ pub mod envelope;
 pub mod key;
 pub mod partition;
 pub mod record;
+pub mod s3_url;
 pub mod sequencer;
 pub mod surface;
 pub mod synthetic;
 
 use serde::Serialize;
 
-pub use envelope::{Envelope, Opened, Unreadable, open, open_json};
+pub use envelope::{Envelope, OpenedBody, Unreadable, open, open_json};
 pub use key::claim_id;
 pub use record::{Record, Status};
 

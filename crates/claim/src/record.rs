@@ -1,9 +1,8 @@
-//! The record that a handler leaves for a claim: its attributes, and its form on DynamoDB's wire.
+//! The record that a handler leaves for a claim: what it says, and the attributes by which the table holds it.
 
 use std::fmt;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use super::Claim;
 
@@ -78,55 +77,41 @@ pub struct Record {
     pub expires_at: Option<i64>,
 }
 
+/// The value of an attribute, as DynamoDB tells its types apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeValue {
+    String(String),
+    /// A whole number, in digits.
+    Number(String),
+}
+
 impl Record {
-    /// The attributes as DynamoDB's JSON protocol has them, such as `{"bucket": {"S": "…"}, "size": {"N": "1"}}`.
-    /// What is not known is left out.
-    pub fn to_wire(&self) -> Map<String, Value> {
+    /// The attributes by name, for a whole item. What is not known is left out.
+    pub fn attributes(&self) -> Vec<(&'static str, AttributeValue)> {
         let claim = &self.claim;
-        let claim_id = claim.id();
-        let recorded_at = format!("{:.3}", self.recorded_at);
-        let texts = [
-            (attribute::CLAIM_ID, Some(claim_id.as_str())),
-            (attribute::BUCKET, Some(claim.bucket.as_str())),
-            (attribute::OBJECT_KEY, Some(claim.key.as_str())),
-            (attribute::ETAG, claim.etag.as_deref()),
-            (attribute::VERSION_ID, claim.version_id.as_deref()),
-            (attribute::SEQUENCER, claim.sequencer.as_deref()),
-            (attribute::EVENT_NAME, claim.event_name.as_deref()),
-            (attribute::EVENT_TIME, claim.event_time.as_deref()),
-            (attribute::RECORDED_AT, Some(recorded_at.as_str())),
-            (attribute::MESSAGE_ID, self.message_id.as_deref()),
-            (attribute::REQUEST_ID, self.request_id.as_deref()),
-            (attribute::STATUS, Some(self.status.as_str())),
+        let strings = [
+            (attribute::CLAIM_ID, Some(claim.id())),
+            (attribute::BUCKET, Some(claim.bucket.clone())),
+            (attribute::OBJECT_KEY, Some(claim.key.clone())),
+            (attribute::ETAG, claim.etag.clone()),
+            (attribute::VERSION_ID, claim.version_id.clone()),
+            (attribute::SEQUENCER, claim.sequencer.clone()),
+            (attribute::EVENT_NAME, claim.event_name.clone()),
+            (attribute::EVENT_TIME, claim.event_time.clone()),
+            (attribute::RECORDED_AT, Some(format!("{:.3}", self.recorded_at))),
+            (attribute::MESSAGE_ID, self.message_id.clone()),
+            (attribute::REQUEST_ID, self.request_id.clone()),
+            (attribute::STATUS, Some(self.status.as_str().to_owned())),
         ];
         let numbers = [
             (attribute::SIZE, claim.size.map(|size| size.to_string())),
             (attribute::RECEIVE_COUNT, self.receive_count.map(|count| count.to_string())),
             (attribute::EXPIRES_AT, self.expires_at.map(|at| at.to_string())),
         ];
-        let mut item = Map::new();
-        for (name, text) in texts {
-            if let Some(text) = text {
-                item.insert(name.into(), wire_text(text));
-            }
-        }
-        for (name, number) in numbers {
-            if let Some(digits) = number {
-                item.insert(name.into(), json!({ "N": digits }));
-            }
-        }
-        item
+        let strings = strings.into_iter().filter_map(|(name, text)| Some((name, AttributeValue::String(text?))));
+        let numbers = numbers.into_iter().filter_map(|(name, digits)| Some((name, AttributeValue::Number(digits?))));
+        strings.chain(numbers).collect()
     }
-}
-
-/// A text attribute's value as DynamoDB's JSON protocol has it.
-pub fn wire_text(text: &str) -> Value {
-    json!({ "S": text })
-}
-
-/// Reads a text attribute of an item in DynamoDB's JSON protocol.
-pub fn read_text<'a>(item: &'a Value, name: &str) -> Option<&'a str> {
-    item[name]["S"].as_str()
 }
 
 #[cfg(test)]
@@ -146,30 +131,26 @@ mod tests {
     }
 
     #[test]
-    fn the_wire_has_what_is_known_and_nothing_else() {
+    fn the_attributes_are_what_is_known_and_nothing_else() {
+        let mut attributes = record().attributes();
+        attributes.sort_unstable_by_key(|(name, _)| *name);
+        let string = |text: &str| AttributeValue::String(text.to_owned());
+        let number = |digits: &str| AttributeValue::Number(digits.to_owned());
         assert_eq!(
-            Value::from(record().to_wire()),
-            json!({
-                "claim_id": { "S": "b/dir/k" },
-                "bucket": { "S": "b" },
-                "object_key": { "S": "dir/k" },
-                "size": { "N": "7" },
-                "sequencer": { "S": "00AB" },
-                "recorded_at": { "S": "2026-01-02T03:04:05.250Z" },
-                "request_id": { "S": "r" },
-                "receive_count": { "N": "2" },
-                "status": { "S": "recorded" },
-                "expires_at": { "N": "1800000000" },
-            })
+            attributes,
+            [
+                ("bucket", string("b")),
+                ("claim_id", string("b/dir/k")),
+                ("expires_at", number("1800000000")),
+                ("object_key", string("dir/k")),
+                ("receive_count", number("2")),
+                ("recorded_at", string("2026-01-02T03:04:05.250Z")),
+                ("request_id", string("r")),
+                ("sequencer", string("00AB")),
+                ("size", number("7")),
+                ("status", string("recorded")),
+            ]
         );
-    }
-
-    #[test]
-    fn a_text_attribute_is_read_back() {
-        let item = Value::from(record().to_wire());
-        assert_eq!(read_text(&item, attribute::SEQUENCER), Some("00AB"));
-        assert_eq!(read_text(&item, attribute::ETAG), None);
-        assert_eq!(read_text(&item, attribute::SIZE), None, "a number is no text");
     }
 
     #[test]

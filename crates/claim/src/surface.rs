@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -111,7 +111,7 @@ pub enum SinkKind {
 
 /// Whether a notification's filters take a key (Amazon S3 User Guide, "Configuring event notifications using object key
 /// name filtering").
-pub fn takes(prefix: &str, suffix: &str, key: &str) -> bool {
+pub fn matches_filters(prefix: &str, suffix: &str, key: &str) -> bool {
     key.starts_with(prefix) && key.ends_with(suffix)
 }
 
@@ -188,6 +188,18 @@ impl Surfaces {
         })
     }
 
+    /// The real name of a bucket by logical name, real name or ARN; it may be one that no stack knows.
+    pub fn bucket_name(&self, name: &str) -> Result<String> {
+        let name = in_arn(name, ":::");
+        Ok(self.bucket(name)?.map_or_else(|| name.to_owned(), |found| found.item.name.clone()))
+    }
+
+    /// The real name of a table by logical name, real name or ARN; it may be one that no stack knows.
+    pub fn table_name(&self, name: &str) -> Result<String> {
+        let name = in_arn(name, ":table/");
+        Ok(self.table(name)?.map_or_else(|| name.to_owned(), |found| found.item.name.clone()))
+    }
+
     pub fn function(&self, name: &str) -> Result<Option<Found<'_, Function>>> {
         self.find("function", name, |surface| {
             let functions = surface.functions.iter();
@@ -229,7 +241,7 @@ impl Surfaces {
     /// "No such …", with the nearest name that would have worked.
     pub fn unknown(&self, what: &str, name: &str, known: Vec<&str>, environment: &str) -> Error {
         let error = Error::not_found(format!("there is no {what} {name:?} in environment {environment}"));
-        match names::nearest(name, known.iter().copied()) {
+        match nearest::name(name, known.iter().copied()) {
             Some(near) => error.hint(format!("did you mean {near}?")),
             None if known.is_empty() => error.hint(format!("no stack is deployed there: name the {what} by flags")),
             None => error.hint(format!("known: {}", known.join(", "))),
@@ -246,6 +258,11 @@ pub fn only<T>(what: &str, mut candidates: Vec<(String, T)>) -> Result<Option<T>
             .hint(format!("one of: {}", names.join(", "))));
     }
     Ok(candidates.pop().map(|(_, one)| one))
+}
+
+/// The name behind `mark` where it is an ARN: `:::` of a bucket, `:table/` of a table. Else the name itself.
+pub fn in_arn<'a>(name: &'a str, mark: &str) -> &'a str {
+    name.strip_prefix("arn:").and_then(|arn| arn.split_once(mark)).map_or(name, |arn| arn.1)
 }
 
 /// The real name inside an ARN or a queue URL.
@@ -298,6 +315,24 @@ mod tests {
             (error.to_string().as_str(), error.advice().as_str()),
             ("there are several queues, so one must be named", "one of: a, b")
         );
+    }
+
+    #[test]
+    fn buckets_and_tables_are_named_by_arn_too() {
+        let surfaces = Surfaces(vec![
+            Surface::parse(
+                r#"{"version":1,"stack":"s","environment":"dev","region":"r","account":"a",
+                "buckets":{"payload":{"name":"b"}},"tables":{"claims":{"name":"t","partition_key":"claim_id"}}}"#,
+            )
+            .unwrap(),
+        ]);
+        for name in ["payload", "s/payload", "b", "arn:aws:s3:::b"] {
+            assert_eq!(surfaces.bucket_name(name).unwrap(), "b", "{name}");
+        }
+        for name in ["claims", "t", "arn:aws:dynamodb:us-east-1:111111111111:table/t"] {
+            assert_eq!(surfaces.table_name(name).unwrap(), "t", "{name}");
+        }
+        assert_eq!(surfaces.table_name("other").unwrap(), "other", "no stack has to know it");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Child processes that take long: each in a process group of its own, so that it gets exactly one interrupt, ours,
-//! and not the terminal's as well.
+//! Runs child processes, such as Terraform and cargo: each in a process group of its own, so that it gets exactly one
+//! interrupt, ours, and not the terminal's as well.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -14,8 +14,8 @@ use tokio::process::{Child, Command};
 use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
 
-/// So often is looked for new lines of a child that writes into files.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often a look is taken for new lines of a child that writes into files.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Which of a child's streams a line is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,33 +26,33 @@ pub enum Stream {
 
 /// How a child ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ChildEnd {
     pub status: ExitStatus,
     /// Whether the operator asked to stop before that.
     pub interrupted: bool,
 }
 
-/// Runs a command that must not be lost half-way, and hands over each line of both streams. Its stdin is what the
+/// Runs a command that must not end half-way, and hands over each line of both streams. Its stdin is what the
 /// caller made it.
 ///
 /// It writes into files without a name in the folder, not into pipes: a pipe whose reader is gone would end it at its
 /// next word, in the middle of its work. Once the operator asks to stop, it is interrupted, once, and waited for. It is
 /// never killed.
-pub async fn hear(
+pub async fn run_into_files(
     command: &mut Command,
     folder: &Path,
     cancel: &Cancel,
     mut line: impl FnMut(Stream, &str),
-) -> Result<Ended> {
-    let mut stdout = Written::into(folder)?;
-    let mut stderr = Written::into(folder)?;
+) -> Result<ChildEnd> {
+    let mut stdout = OutputFile::in_folder(folder)?;
+    let mut stderr = OutputFile::in_folder(folder)?;
     let mut child =
         spawn(command.stdout(stdout.end().on("write in", folder)?).stderr(stderr.end().on("write in", folder)?))?;
     let mut interrupted = false;
     loop {
         let ended = tokio::select! {
             ended = child.wait() => Some(ended),
-            () = tokio::time::sleep(LOOK) => None,
+            () = tokio::time::sleep(LOOK_EVERY) => None,
             () = cancel.cancelled(), if !interrupted => {
                 interrupted = true;
                 interrupt(&child);
@@ -63,23 +63,23 @@ pub async fn hear(
         stderr.read(ended.is_some(), |text| line(Stream::Stderr, text));
         if let Some(ended) = ended {
             let status = ended.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))?;
-            return Ok(Ended { status, interrupted: interrupted || cancel.is_cancelled() });
+            return Ok(ChildEnd { status, interrupted: interrupted || cancel.is_cancelled() });
         }
     }
 }
 
 /// What a child writes into a file, read while it grows.
-struct Written {
+struct OutputFile {
     file: File,
     read: u64,
     /// The beginning of a line whose end is not written yet.
     begun: Vec<u8>,
 }
 
-impl Written {
-    fn into(folder: &Path) -> Result<Self> {
+impl OutputFile {
+    fn in_folder(folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).on("write in", folder)?;
-        Ok(Written { file, read: 0, begun: Vec::new() })
+        Ok(OutputFile { file, read: 0, begun: Vec::new() })
     }
 
     /// The child's end.
@@ -143,8 +143,8 @@ pub async fn run(command: &mut Command, cancel: &Cancel, mut line: impl FnMut(&s
     Ok(status)
 }
 
-/// Runs a short command and keeps what it says.
-pub async fn ask(command: &mut Command) -> Result<Output> {
+/// Runs a short command and keeps its output, of both streams.
+pub async fn output(command: &mut Command) -> Result<Output> {
     let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true))?;
     child.wait_with_output().await.map_err(|error| Error::unexpected("cannot wait for a child").caused_by(error))
 }
@@ -212,7 +212,7 @@ mod tests {
         let mut lines = Vec::new();
         let script = "trap 'echo stopped; exit 3' INT; echo err >&2; echo ready; while :; do sleep 0.05; done";
         let mut command = shell(script);
-        let ended = hear(command.stdin(Stdio::null()), folder.path(), &cancel, |stream, line| {
+        let ended = run_into_files(command.stdin(Stdio::null()), folder.path(), &cancel, |stream, line| {
             if line == "ready" {
                 cancel.request(Exit::Interrupted);
             }
@@ -228,14 +228,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_command_is_heard_on_both_streams() {
-        let answer = ask(&mut shell("echo out; echo err >&2; exit 4")).await.unwrap();
+        let answer = output(&mut shell("echo out; echo err >&2; exit 4")).await.unwrap();
         assert_eq!((answer.stdout.as_slice(), answer.stderr.as_slice()), (b"out\n".as_slice(), b"err\n".as_slice()));
         assert_eq!(answer.status.code(), Some(4));
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
-        let error = ask(&mut Command::new("no-such-program")).await.unwrap_err();
+        let error = output(&mut Command::new("no-such-program")).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (Kind::NotFound, "no-such-program was not found"));
     }
 }

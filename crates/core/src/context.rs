@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cancel::Cancel;
-use crate::changes::Changes;
+use crate::change_log::ChangeLog;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -17,7 +17,7 @@ pub struct Context {
     pub working_directory: PathBuf,
     pub cancel: Cancel,
     pub progress: Arc<dyn Progress>,
-    pub changes: Arc<Changes>,
+    pub change_log: Arc<ChangeLog>,
     pub variables: Variables,
 }
 
@@ -37,11 +37,18 @@ pub struct Paths {
 impl Variables {
     /// Those of this process.
     pub fn of_process() -> Variables {
-        Variables(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect())
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
     }
 
     pub fn os(&self, name: &str) -> Option<&OsString> {
         self.0.get(name)
+    }
+}
+
+/// Variables of a test's own.
+impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Variables {
+        Variables(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 
@@ -57,8 +64,8 @@ impl Context {
             Error::usage("the working directory cannot be read").caused_by(error).hint("change to a folder that exists")
         })?;
         let paths = Paths::from(&variables)?;
-        let changes = Arc::new(Changes::at(&paths.state, arguments));
-        Ok(Context { paths, working_directory, cancel, progress, changes, variables })
+        let change_log = Arc::new(ChangeLog::at(&paths.state, arguments));
+        Ok(Context { paths, working_directory, cancel, progress, change_log, variables })
     }
 
     /// An environment variable, if it is set, not empty, and Unicode.
@@ -73,8 +80,8 @@ impl Context {
 
     /// The same context with what it keeps elsewhere, for a private sandbox.
     pub fn with_paths(&self, paths: Paths) -> Context {
-        let changes = Arc::new(self.changes.moved_to(&paths.state));
-        Context { paths, changes, ..self.clone() }
+        let change_log = Arc::new(self.change_log.moved_to(&paths.state));
+        Context { paths, change_log, ..self.clone() }
     }
 
     /// For tidying up after an interrupt, which must not be interrupted by it.

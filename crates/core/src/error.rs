@@ -99,7 +99,7 @@ impl Error {
         self.0.kind
     }
 
-    pub fn said(&self) -> &[String] {
+    pub fn detail_lines(&self) -> &[String] {
         &self.0.details
     }
 

@@ -1,4 +1,4 @@
-//! One at a time: a lock on a file that other runs of claimctl respect, and that ends with the process that holds it.
+//! A lock on a file, for what only one run of claimctl may do at a time. It ends with the process that holds it.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::create_private;
+use crate::private_files::create_private;
 use crate::progress::Progress;
 
 /// Held until dropped.
@@ -21,8 +21,8 @@ impl Lock {
     }
 }
 
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-const SAY_AFTER: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const NOTE_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits for the lock; says so when that takes long. `busy` reads like "the sandbox".
 pub async fn take(path: &Path, busy: &str, progress: &dyn Progress, cancel: &Cancel) -> Result<Lock> {
@@ -31,7 +31,7 @@ pub async fn take(path: &Path, busy: &str, progress: &dyn Progress, cancel: &Can
     }
     let file = File::options().create(true).truncate(false).write(true).open(path).on("open", path)?;
     let began = Instant::now();
-    let mut said = false;
+    let mut noted = false;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Lock { file }),
@@ -41,11 +41,11 @@ pub async fn take(path: &Path, busy: &str, progress: &dyn Progress, cancel: &Can
         if cancel.is_cancelled() {
             return Err(Error::interrupted(format!("stopped while another claimctl was busy with {busy}")));
         }
-        if !said && began.elapsed() > SAY_AFTER {
+        if !noted && began.elapsed() > NOTE_AFTER {
             progress.note(&format!("another claimctl is busy with {busy}: waiting for it"));
-            said = true;
+            noted = true;
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::changes::command_line;
+use crate::shell::command_line;
 
 /// A remedy: what to do, in words or by a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +47,10 @@ impl Next {
         self.words([word])
     }
 
-    pub fn words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Next {
-        self.words.extend(words.into_iter().map(Into::into));
-        self
+    /// What is behind `--` stays behind all that is added.
+    pub fn words<W: Into<String>>(self, words: impl IntoIterator<Item = W>) -> Next {
+        let words: Vec<String> = words.into_iter().map(Into::into).collect();
+        Next { words: joined(&self.words, &words), ..self }
     }
 
     /// A flag with a value: `--to`, `FILE`.
@@ -84,13 +85,26 @@ impl fmt::Display for Next {
             Base::Verb => "claimctl",
             Base::Typed => "the same command",
         })?;
-        let environment = self.environment.iter().flat_map(|name| ["--env", name.as_str()]);
-        let words: Vec<&str> = self.words.iter().map(String::as_str).chain(environment).collect();
-        match words[..] {
-            [] => Ok(()),
-            _ => write!(f, " {}", command_line(&words)),
+        let environment: Vec<String> =
+            self.environment.iter().flat_map(|name| ["--env".to_owned(), name.clone()]).collect();
+        let words = joined(&self.words, &environment);
+        match words.is_empty() {
+            true => Ok(()),
+            false => write!(f, " {}", command_line(&words)),
         }
     }
+}
+
+/// Words with more words among them. What is behind `--` is another program's, and stays behind everything else.
+pub fn joined(words: &[String], more: &[String]) -> Vec<String> {
+    let split = |words: &[String]| {
+        let (own, passed_on) = words.split_at(words.iter().position(|word| word == "--").unwrap_or(words.len()));
+        (own.to_vec(), passed_on.iter().skip(1).cloned().collect::<Vec<_>>())
+    };
+    let ((own, passed_on), (more_own, more_passed_on)) = (split(words), split(more));
+    let passed_on = [passed_on, more_passed_on].concat();
+    let separator = (!passed_on.is_empty()).then(|| "--".to_owned());
+    [own, more_own, separator.into_iter().collect(), passed_on].concat()
 }
 
 impl fmt::Display for Hint {
@@ -131,5 +145,14 @@ mod tests {
         let elsewhere = Next::verb("plan").word("claim-check").in_environment("dev");
         assert_eq!(elsewhere.to_string(), "claimctl plan claim-check --env dev");
         assert_eq!(Next::again().word("--force").to_string(), "the same command --force");
+    }
+
+    #[test]
+    fn what_is_passed_on_to_another_program_stays_behind_the_flags() {
+        let plan = Next::verb("plan").words(["claim-check", "--", "-lock=false"]).word("--all").in_environment("dev");
+        assert_eq!(plan.to_string(), "claimctl plan claim-check --all --env dev -- -lock=false");
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let more = joined(&words("plan -- -a"), &words("--force -- -b"));
+        assert_eq!(more, words("plan --force -- -a -b"));
     }
 }

@@ -1,5 +1,7 @@
 //! What an engine tells of its progress while it works. Engines know nothing of terminals: the edge decides what to draw.
 
+use crate::next::Hint;
+
 /// What is counted, so that the edge can choose between "12 of 200" and "1.2 of 20 MiB".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -13,8 +15,14 @@ pub trait Progress: Send + Sync {
     /// A new stretch of work begins. `total` is in `unit`s, where it is known.
     fn start(&self, what: &str, total: Option<u64>, unit: Unit);
     fn advance(&self, by: u64);
+    /// The same stretch goes on, and these words say where it is.
+    fn now(&self, _what: &str) {}
     /// A sentence worth reading now: a repair, a wait, something left undone.
     fn note(&self, text: &str);
+    /// The same with a command to run: the edge writes it out as it does those of errors.
+    fn hint(&self, hint: &Hint) {
+        self.note(&format!("note: {hint}"));
+    }
     fn finish(&self);
 }
 

@@ -1,4 +1,5 @@
-//! Lists that do not grow in memory: beyond a threshold they go on in a temporary file, sorted or as they came.
+//! Lists that do not grow in memory: beyond a threshold they go on in temporary files, as they came ([`Spool`]) or
+//! sorted ([`Sorter`]). So `verify` compares buckets of any size.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,14 +21,14 @@ fn on_disk(error: impl std::error::Error + Send + Sync + 'static) -> Error {
         .hint("temporary files go to TMPDIR: is there room, and may it be written?")
 }
 
-/// One stretch of items in a temporary file, a JSON document per line. The file has no name and goes with the process.
-struct Stretch<T> {
+/// A chunk of the items in a temporary file, a JSON document per line. The file has no name and goes with the process.
+struct Chunk<T> {
     file: File,
     item: PhantomData<T>,
 }
 
-impl<T: Serialize + DeserializeOwned> Stretch<T> {
-    fn write(items: &[T]) -> Result<Stretch<T>> {
+impl<T: Serialize + DeserializeOwned> Chunk<T> {
+    fn write(items: &[T]) -> Result<Chunk<T>> {
         let mut out = BufWriter::new(tempfile::tempfile().map_err(on_disk)?);
         for item in items {
             serde_json::to_writer(&mut out, item).map_err(on_disk)?;
@@ -35,27 +36,27 @@ impl<T: Serialize + DeserializeOwned> Stretch<T> {
         }
         let mut file = out.into_inner().map_err(|error| on_disk(error.into_error()))?;
         file.rewind().map_err(on_disk)?;
-        Ok(Stretch { file, item: PhantomData })
+        Ok(Chunk { file, item: PhantomData })
     }
 
-    fn read(self) -> Stored<T> {
-        Stored { lines: BufReader::new(self.file).lines(), item: PhantomData }
+    fn read(self) -> ChunkReader<T> {
+        ChunkReader { lines: BufReader::new(self.file).lines(), item: PhantomData }
     }
 
-    /// Reads from the beginning. Two readers of one stretch at once would share a place in the file.
-    fn reread(&self) -> Result<Stored<T>> {
+    /// Reads from the beginning. Two readers of one chunk at once would share a place in the file.
+    fn reread(&self) -> Result<ChunkReader<T>> {
         let mut file = self.file.try_clone().map_err(on_disk)?;
         file.rewind().map_err(on_disk)?;
-        Ok(Stretch { file, item: PhantomData }.read())
+        Ok(Chunk { file, item: PhantomData }.read())
     }
 }
 
-struct Stored<T> {
+struct ChunkReader<T> {
     lines: Lines<BufReader<File>>,
     item: PhantomData<T>,
 }
 
-impl<T: DeserializeOwned> Iterator for Stored<T> {
+impl<T: DeserializeOwned> Iterator for ChunkReader<T> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
@@ -66,21 +67,21 @@ impl<T: DeserializeOwned> Iterator for Stored<T> {
 
 /// Items in the order in which they came.
 pub struct Spool<T> {
-    stretches: Vec<Stretch<T>>,
+    chunks: Vec<Chunk<T>>,
     recent: Vec<T>,
     len: u64,
 }
 
 impl<T: Serialize + DeserializeOwned> Spool<T> {
     pub fn new() -> Self {
-        Spool { stretches: Vec::new(), recent: Vec::new(), len: 0 }
+        Spool { chunks: Vec::new(), recent: Vec::new(), len: 0 }
     }
 
     pub fn push(&mut self, item: T) -> Result<()> {
         self.recent.push(item);
         self.len += 1;
         if self.recent.len() >= IN_MEMORY {
-            self.stretches.push(Stretch::write(&self.recent)?);
+            self.chunks.push(Chunk::write(&self.recent)?);
             self.recent.clear();
         }
         Ok(())
@@ -99,12 +100,12 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
     where
         T: Clone,
     {
-        let stored = self.stretches.first().map(Stretch::reread).transpose()?;
-        stored.into_iter().flatten().chain(self.recent.iter().cloned().map(Ok)).take(count).collect()
+        let first = self.chunks.first().map(Chunk::reread).transpose()?;
+        first.into_iter().flatten().chain(self.recent.iter().cloned().map(Ok)).take(count).collect()
     }
 
     pub fn drain(self) -> impl Iterator<Item = Result<T>> {
-        self.stretches.into_iter().flat_map(Stretch::read).chain(self.recent.into_iter().map(Ok))
+        self.chunks.into_iter().flat_map(Chunk::read).chain(self.recent.into_iter().map(Ok))
     }
 }
 
@@ -112,8 +113,8 @@ impl<T: Serialize + DeserializeOwned> Serialize for Spool<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::{Error as _, SerializeSeq};
         let mut list = serializer.serialize_seq(usize::try_from(self.len).ok())?;
-        for stretch in &self.stretches {
-            for item in stretch.reread().map_err(S::Error::custom)? {
+        for chunk in &self.chunks {
+            for item in chunk.reread().map_err(S::Error::custom)? {
                 list.serialize_element(&item.map_err(S::Error::custom)?)?;
             }
         }
@@ -125,20 +126,20 @@ impl<T: Serialize + DeserializeOwned> Serialize for Spool<T> {
 /// Items in the order of their sort key, whatever the order in which they came: an external merge sort.
 pub struct Sorter<T> {
     key: fn(&T) -> &str,
-    stretches: Vec<Stretch<T>>,
+    chunks: Vec<Chunk<T>>,
     recent: Vec<T>,
 }
 
 impl<T: Serialize + DeserializeOwned + 'static> Sorter<T> {
     pub fn by(key: fn(&T) -> &str) -> Self {
-        Sorter { key, stretches: Vec::new(), recent: Vec::new() }
+        Sorter { key, chunks: Vec::new(), recent: Vec::new() }
     }
 
     pub fn push(&mut self, item: T) -> Result<()> {
         self.recent.push(item);
         if self.recent.len() >= IN_MEMORY {
             self.sort_recent();
-            self.stretches.push(Stretch::write(&self.recent)?);
+            self.chunks.push(Chunk::write(&self.recent)?);
             self.recent.clear();
         }
         Ok(())
@@ -148,8 +149,8 @@ impl<T: Serialize + DeserializeOwned + 'static> Sorter<T> {
         self.sort_recent();
         let key = self.key;
         let mut sources: Vec<Box<dyn Iterator<Item = Result<T>>>> = Vec::new();
-        for stretch in self.stretches {
-            sources.push(Box::new(stretch.read()));
+        for chunk in self.chunks {
+            sources.push(Box::new(chunk.read()));
         }
         sources.push(Box::new(self.recent.into_iter().map(Ok)));
         let heads = sources.iter().map(|_| None).collect();

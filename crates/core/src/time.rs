@@ -1,8 +1,11 @@
 //! Durations and moments as operators type them.
 
+use std::ops::RangeBounds;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use crate::range::within;
 
 /// `30s`, `5m`, `2h`, `7d`, `1h30m`; a bare number is seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -14,6 +17,25 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|span: SignedDuration| span.try_into().ok())
         .ok_or_else(|| "a duration looks like 30s, 5m, 2h or 7d".to_owned())
+}
+
+/// A duration within a range, such as `1s..=12h`.
+pub fn parse_duration_in(text: &str, range: impl RangeBounds<Duration>) -> Result<Duration, String> {
+    within(parse_duration(text)?, &range, |limit| typed(*limit))
+}
+
+/// A duration of whole seconds within a range: what services count in seconds.
+pub fn parse_seconds_in(text: &str, range: impl RangeBounds<Duration>) -> Result<Duration, String> {
+    let duration = parse_duration_in(text, range)?;
+    match duration.subsec_nanos() {
+        0 => Ok(duration),
+        _ => Err("it must be a number of whole seconds".to_owned()),
+    }
+}
+
+/// As [`parse_duration`] reads it: 12 hours are `12h`, 90 seconds `1m 30s`.
+pub fn typed(duration: Duration) -> String {
+    SignedDuration::try_from(duration).map_or_else(|_| format!("{}s", duration.as_secs()), |it| format!("{it:#}"))
 }
 
 /// A moment in the past: a time in RFC 3339 or a date, or an age before now.
@@ -44,6 +66,16 @@ mod tests {
         for text in ["", "soon", "-5s", "5 parsecs"] {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_duration_out_of_its_range_is_told_the_range() {
+        let range = Duration::from_secs(1)..=Duration::from_secs(12 * 3600);
+        assert_eq!(parse_duration_in("12h", range.clone()), Ok(Duration::from_secs(43_200)));
+        for text in ["0", "43201s"] {
+            assert_eq!(parse_duration_in(text, range.clone()), Err("it must be from 1s to 12h".to_owned()), "{text}");
+        }
+        assert_eq!(parse_seconds_in("1.5s", range), Err("it must be a number of whole seconds".to_owned()));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Sizes, durations, counts and foreign text as people read them.
 
 use std::borrow::Cow;
+use std::ops::RangeBounds;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use crate::range::within;
 
 /// Bytes in binary units: `0 B`, `1.5 KiB`, `12 MiB`.
 pub fn bytes(bytes: u64) -> String {
@@ -37,6 +40,27 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     };
     let number: f64 = number.parse().map_err(|_| bad())?;
     Ok((number * (1_u64 << shift) as f64).round() as u64)
+}
+
+/// A size within a range, such as `5MiB..=5GiB`.
+pub fn parse_bytes_in(text: &str, range: impl RangeBounds<u64>) -> Result<u64, String> {
+    within(parse_bytes(text)?, &range, |limit| typed(*limit))
+}
+
+/// A number within a range, such as `1..=256`.
+pub fn parse_number_in(text: &str, range: impl RangeBounds<u64>) -> Result<u64, String> {
+    let number = text.parse().map_err(|_| format!("{text:?} is not a whole number"))?;
+    within(number, &range, u64::to_string)
+}
+
+/// Exactly, as [`parse_bytes`] reads it: `5MiB`.
+fn typed(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let whole = |unit: &usize| bytes != 0 && bytes % (1 << (10 * (unit + 1))) == 0;
+    match (0..UNITS.len()).rev().find(whole) {
+        Some(unit) => format!("{}{}", bytes >> (10 * (unit + 1)), UNITS[unit]),
+        None => bytes.to_string(),
+    }
 }
 
 /// `3ms`, `4.2s`, `5m 12s`, `3h 7m`, `2d 4h`.
@@ -109,6 +133,15 @@ mod tests {
         for text in ["", "MiB", "8MB", "-1", "1.2.3M", "8 MiB MiB"] {
             assert!(parse_bytes(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_size_or_number_out_of_its_range_is_told_the_range() {
+        assert_eq!(parse_bytes_in("5MiB", 5 << 20..=5 << 30), Ok(5 << 20));
+        assert_eq!(parse_bytes_in("4MiB", 5 << 20..=5 << 30), Err("it must be from 5MiB to 5GiB".to_owned()));
+        assert_eq!(parse_bytes_in("1", 64 << 10..), Err("it must be at least 64KiB".to_owned()));
+        assert_eq!(parse_number_in("0", 1..), Err("it must be at least 1".to_owned()));
+        assert_eq!(parse_number_in("1.5", 1..), Err("\"1.5\" is not a whole number".to_owned()));
     }
 
     #[test]

@@ -4,11 +4,15 @@
 pub mod artifact;
 pub mod backend;
 pub mod bootstrap;
+pub mod deployment;
+pub mod next;
 pub mod project;
 pub mod state;
 pub mod surfaces;
 pub mod terraform;
-mod versions;
+#[cfg(test)]
+mod testing;
+pub mod versions;
 
 pub use project::Project;
 

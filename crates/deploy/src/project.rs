@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use serde::{Deserialize, Serialize};
 
 /// A project, as far as deploying it goes.
@@ -37,7 +38,7 @@ impl Project {
     pub fn folder(&self) -> Result<&Path> {
         self.folder.as_deref().ok_or_else(|| {
             Error::usage("there is no claimctl.toml here or above, so no stacks are known")
-                .hint("change into the project, or make one: claimctl init")
+                .next("change into the project, or make one", Next::verb("init"))
         })
     }
 }

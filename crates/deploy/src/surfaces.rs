@@ -3,7 +3,7 @@
 //! One request for each stack of the project, all at once; a stack without a surface costs one more. Nothing is listed
 //! where the project says which stacks there are, so that an operator needs no right to list the bucket.
 
-use claimctl_aws::target::{Known, Target};
+use claimctl_aws::target::{KnownSurfaces, Target};
 use claimctl_aws::{Explain, code, is_denied_a_key};
 use claimctl_claim::surface::Surface;
 use claimctl_core::error::{Error, Kind, Result};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::state::Store;
 use super::terraform::stacks;
+use crate::next::of_stack;
 use crate::project::Project;
 
 const LIST: &str = "s3:ListBucket";
@@ -29,7 +30,7 @@ enum Answer<T> {
 }
 
 /// Reads what every stack exposes. Where there is no state bucket, nothing is deployed.
-pub async fn read(target: &Target, project: &Project, environment: &str) -> Result<Known> {
+pub async fn read(target: &Target, project: &Project, environment: &str) -> Result<KnownSurfaces> {
     let at = At { store: Store::of(target, project).await?, target, environment };
     let stacks = match project.folder.as_deref().map(stacks).unwrap_or_default() {
         none if none.is_empty() => at.listed().await?,
@@ -38,13 +39,13 @@ pub async fn read(target: &Target, project: &Project, environment: &str) -> Resu
     // Each stack goes by value: a future that is handed out must not depend on how long it is borrowed.
     let looks = stream::iter(stacks.clone()).map(|stack| at.look(stack)).buffered(CONCURRENCY);
     let answers: Vec<Result<Answer<Surface>>> = looks.collect().await;
-    let mut known = Known::below(format!("{}/surface/*", at.store.arn()));
+    let mut known = KnownSurfaces::incomplete(format!("{}/surface/*", at.store.arn()));
     for (stack, answer) in stacks.into_iter().zip(answers) {
         match answer {
             Ok(Answer::Found(surface)) => known.surfaces.0.push(surface),
-            Ok(Answer::None) => known.nameless.push(stack),
-            Ok(Answer::Hidden) => known.hidden.push(stack),
-            Err(error) => known.broken.push(error),
+            Ok(Answer::None) => known.without_surface.push(stack),
+            Ok(Answer::Hidden) => known.unreadable.push(stack),
+            Err(error) => known.failures.push(error),
         }
     }
     Ok(known)
@@ -133,10 +134,10 @@ impl At<'_> {
     }
 
     fn broken(&self, stack: &str, key: &str, is: &str) -> Error {
-        let environment = self.environment;
-        Error::unexpected(format!("what s3://{}/{key} holds for {stack} is {is}", self.store.bucket)).hint(format!(
-            "use the claimctl that belongs to the stack, or write it anew: claimctl deploy {stack} --env {environment}"
-        ))
+        Error::unexpected(format!("what s3://{}/{key} holds for {stack} is {is}", self.store.bucket)).next(
+            "use the claimctl that belongs to the stack, or write it anew",
+            of_stack("deploy", stack, self.environment),
+        )
     }
 }
 

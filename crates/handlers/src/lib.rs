@@ -2,11 +2,11 @@
 //!
 //! They are built small, because a cold start loads every byte: the AWS SDK comes without what a function does not need.
 
-pub mod aws;
+mod aws;
 pub mod claim_recorder;
 #[cfg(test)]
 mod fake_http;
-pub mod log;
+mod log;
 
 /// Reads one environment variable; tests pass a closure over values of their own.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -28,7 +28,7 @@ const REQUESTS: u16 = 4;
 
 /// Where a payload is to lie, as far as that was said.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Place<'a> {
+pub struct PayloadPlace<'a> {
     /// Logical or real name. None: the bucket where the flows begin.
     pub bucket: Option<&'a str>,
     /// None: a new UUID.
@@ -68,13 +68,13 @@ impl AsRef<RunReport> for Sent {
 }
 
 /// What IAM has to allow to put the payload there.
-pub async fn permissions(target: &Target, place: &policy::Place, to: Place<'_>) -> Result<Vec<Statement>> {
+pub async fn permissions(target: &Target, arns: &policy::ArnBuilder, to: PayloadPlace<'_>) -> Result<Vec<Statement>> {
     let bucket = Destination::find(target, to.bucket).await?;
     let naming = match to.key {
         Some(key) => Naming::Key(key.to_owned()),
         None => Naming::Prefix(prefix(to, &bucket)),
     };
-    Ok(engine::permissions(place, &bucket, &naming))
+    Ok(engine::permissions(arns, &bucket, &naming))
 }
 
 /// Asks, uploads the payload, and sends the message that points to it.
@@ -106,7 +106,7 @@ pub async fn send(
 
 impl Payload {
     /// What can be known to fail is known here, before anything is sent.
-    pub async fn plan(target: &Target, payload: &Path, to: Place<'_>) -> Result<Payload> {
+    pub async fn plan(target: &Target, payload: &Path, to: PayloadPlace<'_>) -> Result<Payload> {
         let bucket = Destination::find(target, to.bucket).await?;
         let key = match to.key {
             Some(key) => key.to_owned(),
@@ -161,7 +161,7 @@ fn plan(payload: &Path, key: &str) -> Result<Plan> {
     }
 }
 
-fn prefix(to: Place<'_>, bucket: &Destination) -> String {
+fn prefix(to: PayloadPlace<'_>, bucket: &Destination) -> String {
     to.prefix.unwrap_or(&bucket.prefix).to_owned()
 }
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Kind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -56,10 +56,10 @@ const LIST_QUEUES: &str = "sqs:ListQueues";
 pub const GET_ATTRIBUTES: &str = "sqs:GetQueueAttributes";
 
 /// What IAM has to allow to see how much is in the queues of an account.
-pub fn permissions(place: &Place) -> Vec<Statement> {
+pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {
     vec![
         Statement::allow("ListQueues", &[LIST_QUEUES], ["*".to_owned()]),
-        Statement::allow("SeeDepth", &[GET_ATTRIBUTES], [place.arn("sqs", "*")]),
+        Statement::allow("SeeDepth", &[GET_ATTRIBUTES], [arns.arn("sqs", "*")]),
     ]
 }
 

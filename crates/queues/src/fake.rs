@@ -11,9 +11,9 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use claimctl_aws::target::{Change, Intent, Known, LOCAL, Parts, ReadSurfaces, Target};
+use claimctl_aws::target::{Change, Intent, KnownSurfaces, LOCAL, ReadSurfaces, Target};
 use claimctl_core::cancel::Cancel;
-use claimctl_core::changes::Changes;
+use claimctl_core::change_log::ChangeLog;
 use claimctl_core::context::{Context, Paths, Variables};
 use claimctl_core::error::Result;
 use claimctl_core::progress::Silent;
@@ -116,8 +116,8 @@ pub struct Here {
 struct Nothing;
 
 impl ReadSurfaces for Nothing {
-    fn read<'a>(&'a self, _: &'a Target) -> Pin<Box<dyn Future<Output = Result<Known>> + Send + 'a>> {
-        Box::pin(async { Ok(Known::default()) })
+    fn read<'a>(&'a self, _: &'a Target) -> Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Send + 'a>> {
+        Box::pin(async { Ok(KnownSurfaces::default()) })
     }
 }
 
@@ -132,7 +132,7 @@ impl Here {
         let progress = Arc::new(Silent);
         let paths = Paths { cache: folder.path().join("cache"), state: folder.path().join("state") };
         let ctx = Context {
-            changes: Arc::new(Changes::at(&paths.state, Vec::new())),
+            change_log: Arc::new(ChangeLog::at(&paths.state, Vec::new())),
             paths,
             working_directory: folder.path().to_owned(),
             cancel: Cancel::default(),
@@ -146,18 +146,7 @@ impl Here {
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "s", None, None, "test")))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
-        let target = Target::new(Parts {
-            environment: Some(LOCAL.to_owned()),
-            project: "shop".to_owned(),
-            region: "us-east-1".to_owned(),
-            endpoint: None,
-            flags: String::new(),
-            expected_account: None,
-            protected: false,
-            progress,
-            sdk,
-            reader: Box::new(Nothing),
-        });
+        let target = Target::new("shop", sdk, Box::new(Nothing), progress).unwrap().in_environment(LOCAL, None, false);
         Here { folder, ctx, target }
     }
 
@@ -169,7 +158,7 @@ impl Here {
     pub fn agree(&self) -> impl AsyncFnOnce(&Intent) -> Result<Change> + '_ {
         async |intent: &Intent| {
             let checked = self.target.guard().await?;
-            self.target.begin(&self.ctx, checked, intent).await
+            checked.begin(&self.ctx, intent).await
         }
     }
 }

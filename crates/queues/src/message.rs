@@ -68,7 +68,7 @@ impl From<Received> for Message {
         let body = received.body.unwrap_or_default();
         let (opened, unreadable) = match claimctl_claim::open(&body) {
             Ok(opened) => (opened, None),
-            Err(unreadable) => (claimctl_claim::Opened::default(), Some(unreadable.to_string())),
+            Err(unreadable) => (claimctl_claim::OpenedBody::default(), Some(unreadable.to_string())),
         };
         let mut claims = opened.claims;
         if let ([pointer], Some(size)) = (claims.as_mut_slice(), payload_size(&attributes))
@@ -167,7 +167,7 @@ mod tests {
                 r#""first_received_at":"2023-11-14T22:13:21Z","receive_count":3,"attributes":{"ExtendedPayloadSize":"#,
                 r#"{"type":"Number","value":"300000"},"raw":{"type":"Binary","value":"AP8="}},"system":"#,
                 r#"{"ApproximateFirstReceiveTimestamp":"1700000001000","ApproximateReceiveCount":"3","#,
-                r#""SentTimestamp":"1700000000123"},"envelope":["extended-client"],"claims":[{"bucket":"b","key":"k","#,
+                r#""SentTimestamp":"1700000000123"},"envelope":["extended_client"],"claims":[{"bucket":"b","key":"k","#,
                 r#""version_id":null,"etag":null,"size":300000,"sequencer":null,"event_name":null,"event_time":null}]}"#
             )
         );

@@ -1,6 +1,6 @@
 //! A queue as a policy names it: its ARN and its dead-letter queue's, as far as they can be told beforehand.
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::error::Result;
 
@@ -19,7 +19,7 @@ pub struct PolicyQueue {
 impl PolicyQueue {
     /// The queue by any name that [`resolve`] takes. Works without credentials; with some, SQS is asked which
     /// dead-letter queue it has, and without an answer every queue of the account may be it.
-    pub async fn find(target: &Target, place: &Place, name: &str) -> Result<PolicyQueue> {
+    pub async fn find(target: &Target, arns: &ArnBuilder, name: &str) -> Result<PolicyQueue> {
         if let Some(found) = target.surfaces().await?.queue(name)? {
             let dead_letter =
                 found.item.dead_letter.as_deref().map(|logical| found.stack.queue(logical)).transpose()?;
@@ -28,12 +28,12 @@ impl PolicyQueue {
         }
         let is_url = name.starts_with("http://") || name.starts_with("https://");
         let arn = match name {
-            url if is_url => arn_of_url(place, url),
+            url if is_url => arn_of_url(arns, url),
             arn if arn.starts_with("arn:") => {
                 check_arn(target, arn)?;
                 arn.to_owned()
             }
-            name => place.arn("sqs", name),
+            name => arns.arn("sqs", name),
         };
         let dead_letter = match ask(target, name).await {
             // These credentials may be of another account, where a queue of the same name is another queue.
@@ -62,10 +62,10 @@ async fn ask(target: &Target, name: &str) -> Option<QueueDepth> {
 }
 
 /// A queue's URL ends in `/ACCOUNT/NAME` (Amazon SQS Developer Guide, "Queue and message identifiers").
-fn arn_of_url(place: &Place, url: &str) -> String {
+fn arn_of_url(arns: &ArnBuilder, url: &str) -> String {
     let owner = url.rsplit('/').nth(1).filter(|owner| owner.len() == 12 && owner.bytes().all(|c| c.is_ascii_digit()));
-    let owner = owner.unwrap_or(&place.account).to_owned();
-    Place { account: owner, ..place.clone() }.arn("sqs", name_of(url))
+    let owner = owner.unwrap_or(&arns.account).to_owned();
+    ArnBuilder { account: owner, ..arns.clone() }.arn("sqs", name_of(url))
 }
 
 #[cfg(test)]
@@ -74,12 +74,12 @@ mod tests {
 
     #[test]
     fn a_url_tells_whose_queue_it_is() {
-        let place = Place { partition: "aws", region: "eu-west-1".into(), account: "111111111111".into() };
+        let arns = ArnBuilder { partition: "aws", region: "eu-west-1".into(), account: "111111111111".into() };
         for (url, arn) in [
             ("https://sqs.eu-west-1.amazonaws.com/222222222222/q", "arn:aws:sqs:eu-west-1:222222222222:q"),
             ("http://127.0.0.1:4566/queue/q", "arn:aws:sqs:eu-west-1:111111111111:q"),
         ] {
-            assert_eq!(arn_of_url(&place, url), arn);
+            assert_eq!(arn_of_url(&arns, url), arn);
         }
     }
 }

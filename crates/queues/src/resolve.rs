@@ -5,7 +5,7 @@ use claimctl_aws::Explain;
 use claimctl_aws::target::Target;
 use claimctl_claim::surface::{self, Surfaces};
 use claimctl_core::error::{Error, Kind, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_core::next::Next;
 
 use super::depth::name_of;
@@ -120,13 +120,13 @@ pub fn check_arn(target: &Target, arn: &str) -> Result<()> {
 /// Names the nearest queue: of the deployed stacks, else of the account, where that may be listed.
 async fn unknown(target: &Target, sqs: &Client, surfaces: &Surfaces, name: &str) -> Error {
     let mut known: Vec<String> = surfaces.0.iter().flat_map(|stack| stack.queues.keys().cloned()).collect();
-    if names::nearest(name, known.iter().map(String::as_str)).is_none() {
+    if nearest::name(name, known.iter().map(String::as_str)).is_none() {
         let listed = sqs.list_queues().max_results(1000).send().await;
         let urls = listed.ok().and_then(|listed| listed.queue_urls).unwrap_or_default();
         known.extend(urls.iter().map(|url| name_of(url).to_owned()));
     }
     let error = Error::not_found(format!("there is no queue {name:?} in environment {}", target.name()));
-    target.unresolved(match names::nearest(name, known.iter().map(String::as_str)) {
+    target.unresolved(match nearest::name(name, known.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.next("list them", Next::verb("queue ls").word("--all")),
     })

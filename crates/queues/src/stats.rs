@@ -5,7 +5,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::error::Result;
 use claimctl_core::progress::Progress;
@@ -79,15 +79,15 @@ struct Watched {
 struct Samples(VecDeque<(Instant, u64)>);
 
 /// What IAM has to allow to watch these queues; without names, those of the account.
-pub async fn permissions(target: &Target, place: &Place, names: &[String]) -> Result<Vec<Statement>> {
+pub async fn permissions(target: &Target, arns: &ArnBuilder, names: &[String]) -> Result<Vec<Statement>> {
     if names.is_empty() {
-        let mut all = depth::permissions(place);
-        all.push(Statement::allow("FindDeadLetters", &[GET_URL], [place.arn("sqs", "*")]));
+        let mut all = depth::permissions(arns);
+        all.push(Statement::allow("FindDeadLetters", &[GET_URL], [arns.arn("sqs", "*")]));
         return Ok(all);
     }
     let mut all = Vec::new();
     for (number, name) in names.iter().enumerate() {
-        let queue = PolicyQueue::find(target, place, name).await?;
+        let queue = PolicyQueue::find(target, arns, name).await?;
         all.push(queue.permissions(&format!("SeeDepth{number}"), &[]));
         all.extend(queue.dead_letter_permissions(&format!("SeeDeadLetters{number}"), &[]));
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_claim::Claim;
+use claimctl_claim::s3_url::S3Url;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_payloads::payload::{self, fetch, find, save};
 use claimctl_payloads::upload::destination::Destination;
@@ -14,6 +15,7 @@ use claimctl_queues::resolve::{self, Only};
 
 use super::report::{Got, Payload};
 use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Stdout, report};
 use crate::session::{Session, TargetArgs};
@@ -27,21 +29,32 @@ const LONGEST_NAME: usize = 255;
 /// compared with the claim before it is read; one that has changed since is refused. A file is there whole or not at
 /// all.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The payload of a message, from whichever of the two queues has it:
+  claimctl claim get 6f1d0c6e-9d55-4b0e-8f3a-2c5a1b7e9d10 --queue claims
+The object of a key, onto stdout:
+  claimctl claim get orders/order.json --to -
+Only compare:
+  claimctl claim get orders/order.json --show")]
 pub struct Args {
     /// A message id, an object key, or s3://BUCKET/KEY
     #[arg(value_name = "MESSAGE-ID|KEY", required_unless_present = "print_policy")]
     what: Option<String>,
-    /// The queue to look into, and its dead-letter queue; may be left out where there is only one
+    /// The queue that the message is in; may be left out where there is only one
+    ///
+    /// Its dead-letter queue is looked into first.
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
-    /// The bucket of a key: logical or real name; without it, the one where the flows begin
+    /// The bucket of a key, where it is not the one where the flows begin
+    ///
+    /// A logical name, a real name or an ARN.
     #[arg(short, long, value_name = "BUCKET", conflicts_with = "queue")]
     bucket: Option<String>,
-    /// A file, a folder (FOLDER/), or - for stdout; without it, a file named like the key's last part
+    /// A file, a folder (FOLDER/), or - for stdout [default: the key's last part]
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     /// Which claim, where a message has several: 1 is the first
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::number::<u32>(1..))]
     index: Option<u32>,
     /// The object as it is now, even where it is not what the claim says
     #[arg(long)]
@@ -102,31 +115,29 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn permissions(args: &Args, target: &Session) -> Result<Vec<claimctl_aws::policy::Statement>> {
-    let place = Place::of(target).await?;
+    let arns = ArnBuilder::of(target).await?;
     let what = match &args.what {
         Some(_) => Some(args.what(target).await?),
         None => None,
     };
     if let Some(What::Object(claim)) = what {
-        return Ok(payload::permissions(&place, &claim.bucket, Some(&claim.key)));
+        return Ok(payload::permissions(&arns, &claim.bucket, Some(&claim.key)));
     }
     let name = resolve::named_or(target, args.queue.as_deref(), Only::Queue).await?;
-    let mut statements = find::permissions(&PolicyQueue::find(target, &place, &name).await?);
+    let mut statements = find::permissions(&PolicyQueue::find(target, &arns, &name).await?);
     // Which bucket the message will name is not known yet: most likely the one where the flows begin.
     let bucket = Destination::find(target, None).await.map_or_else(|_| "*".to_owned(), |found| found.bucket);
-    statements.extend(payload::permissions(&place, &bucket, None));
+    statements.extend(payload::permissions(&arns, &bucket, None));
     Ok(statements)
 }
 
 impl Args {
     async fn what(&self, target: &Session) -> Result<What<'_>> {
         let what = self.what.as_deref().unwrap_or_default();
-        if let Some(rest) = what.strip_prefix("s3://") {
-            return match rest.split_once('/') {
-                Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
-                    Ok(What::Object(Claim::pointer(bucket, key)))
-                }
-                _ => Err(Error::usage(format!("{what} names no object")).hint("one looks like s3://BUCKET/KEY")),
+        if let Some(S3Url { bucket, key }) = S3Url::parse(what) {
+            return match bucket.is_empty() || key.is_empty() {
+                false => Ok(What::Object(Claim::pointer(bucket, key))),
+                true => Err(Error::usage(format!("{what} names no object")).hint("one looks like s3://BUCKET/KEY")),
             };
         }
         if what.is_empty() {

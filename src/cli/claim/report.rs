@@ -33,7 +33,7 @@ pub struct Payload {
 impl Payload {
     pub fn failed(ctx: &Ctx, claim: Claim, error: &Error) -> Self {
         let hints = error.hints().iter().map(|hint| ctx.hint(hint));
-        let why = error.chain().into_iter().chain(error.said().iter().cloned()).collect::<Vec<_>>().join(": ");
+        let why = error.chain().into_iter().chain(error.detail_lines().iter().cloned()).collect::<Vec<_>>().join(": ");
         let why = std::iter::once(why).chain(hints).collect::<Vec<_>>().join("; ");
         Payload { claim, object: None, file: None, why: Some(why) }
     }

@@ -19,6 +19,15 @@ struct Checked {
     findings: Findings,
 }
 
+/// Look for problems in claimctl.toml
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Look for problems:
+  claimctl config check
+For a workflow:
+  claimctl config check --output json")]
+pub struct Args {}
+
 pub async fn run(ctx: &Ctx) -> Result<Outcome> {
     let path = Config::locate(ctx).ok_or_else(|| {
         Error::not_found(format!("there is no {FILE_NAME} here or above")).hint("write one: claimctl init")

@@ -12,13 +12,12 @@ use crate::output::Outcome;
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Show(show::Args),
-    /// Look for problems in claimctl.toml
-    Check,
+    Check(check::Args),
 }
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Show(args) => show::run(&args, ctx),
-        Verb::Check => check::run(ctx).await,
+        Verb::Check(_) => check::run(ctx).await,
     }
 }

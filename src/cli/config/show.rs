@@ -6,13 +6,18 @@ use claimctl_core::error::{Error, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::{self, Choice, Config, LOCAL, Origin};
+use crate::config::{self, ChosenEnvironment, Config, LOCAL, ValueOrigin};
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::session::TargetArgs;
 
 /// Show every value that holds, and where it came from
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What holds, and why:
+  claimctl config show
+What would hold for an environment:
+  claimctl config show --env prod")]
 pub struct Args {
     #[command(flatten)]
     target: TargetArgs,
@@ -31,14 +36,14 @@ struct Setting {
     key: String,
     value: Value,
     #[serde(flatten)]
-    origin: Origin,
+    origin: ValueOrigin,
 }
 
 pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let mut config = Config::find(ctx)?;
     let choice = args.target.choose(ctx, &mut config)?;
     let chosen = chosen(ctx, args, &choice);
-    if let Choice::Declared { name, environment } = choice {
+    if let ChosenEnvironment::Declared { name, environment } = choice {
         config.environments.insert(name, *environment);
     }
     let tree = serde_json::to_value(&config)
@@ -47,8 +52,8 @@ pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     flatten(&config, String::new(), tree, &mut values);
     for (key, path) in [("folders.cache", &ctx.paths.cache), ("folders.state", &ctx.paths.state)] {
         let origin = match ctx.variable("CLAIMCTL_HOME") {
-            Some(_) => Origin::Variable { name: "CLAIMCTL_HOME" },
-            None => Origin::Default,
+            Some(_) => ValueOrigin::Variable { name: "CLAIMCTL_HOME" },
+            None => ValueOrigin::Default,
         };
         values.push(Setting { key: key.to_owned(), value: path.display().to_string().into(), origin });
     }
@@ -56,21 +61,21 @@ pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
 }
 
 /// The environment that a verb would use with the same flags.
-fn chosen(ctx: &Ctx, args: &Args, choice: &Choice) -> Setting {
+fn chosen(ctx: &Ctx, args: &Args, choice: &ChosenEnvironment) -> Setting {
     let (value, origin) = match choice {
-        Choice::Undeclared { .. } => (Value::Null, Origin::Flag { name: "--profile or --region" }),
-        Choice::Local { .. } if args.target.env.is_none() => (LOCAL.into(), Origin::Default),
-        Choice::Local { .. } => (LOCAL.into(), env_origin(ctx, args)),
-        Choice::Declared { name, .. } => (name.as_str().into(), env_origin(ctx, args)),
+        ChosenEnvironment::ByFlags { .. } => (Value::Null, ValueOrigin::Flag { name: "--profile or --region" }),
+        ChosenEnvironment::Local { .. } if args.target.env.is_none() => (LOCAL.into(), ValueOrigin::Default),
+        ChosenEnvironment::Local { .. } => (LOCAL.into(), env_origin(ctx, args)),
+        ChosenEnvironment::Declared { name, .. } => (name.as_str().into(), env_origin(ctx, args)),
     };
     Setting { key: "environment".to_owned(), value, origin }
 }
 
 /// The command line's parser has merged the two; a flag that repeats the variable changes nothing.
-fn env_origin(ctx: &Ctx, args: &Args) -> Origin {
+fn env_origin(ctx: &Ctx, args: &Args) -> ValueOrigin {
     match ctx.variable(config::ENV) == args.target.env.as_deref() {
-        true => Origin::Variable { name: config::ENV },
-        false => Origin::Flag { name: "--env" },
+        true => ValueOrigin::Variable { name: config::ENV },
+        false => ValueOrigin::Flag { name: "--env" },
     }
 }
 
@@ -89,15 +94,15 @@ fn flatten(config: &Config, key: String, value: Value, into: &mut Vec<Setting>) 
 }
 
 impl Shown {
-    fn words(&self, origin: Origin) -> String {
+    fn words(&self, origin: ValueOrigin) -> String {
         match origin {
-            Origin::Flag { name } => format!("flag {name}"),
-            Origin::Variable { name } => format!("variable {name}"),
-            Origin::File { line, column } => {
+            ValueOrigin::Flag { name } => format!("flag {name}"),
+            ValueOrigin::Variable { name } => format!("variable {name}"),
+            ValueOrigin::File { line, column } => {
                 let file = self.path.as_ref().and_then(|path| path.file_name()).unwrap_or_default();
                 format!("{}:{line}:{column}", file.display())
             }
-            Origin::Default => "default".to_owned(),
+            ValueOrigin::Default => "default".to_owned(),
         }
     }
 }

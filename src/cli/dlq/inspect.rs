@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::spool::Spool;
@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
+use crate::cli::values;
 use crate::context::{Ctx, Format};
 use crate::output::{Outcome, Page, Report, Stdout, Table, report};
 use crate::session::{Session, TargetArgs};
@@ -29,22 +30,31 @@ use crate::session::{Session, TargetArgs};
 /// Groups that a table shows; the JSON form has all of them.
 const SHOWN: usize = 20;
 
-/// Group dead letters by shape, with a verdict on each: can it be sent again?
+/// Group dead letters by shape, and judge: can they be sent again?
 ///
-/// Dead letters are received and given back, as by queue peek. Each claim's payload and record are looked at; nothing
-/// is changed. For every group there is an example, and the command that does what the group needs next.
+/// Messages are received and given back, as by queue peek. Each claim's payload and record are looked at; nothing is
+/// changed. For every group there is an example, and the command that does what the group needs next.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What is in there, and what can be done with it:
+  claimctl dlq inspect claims-dlq
+All of one kind:
+  claimctl dlq inspect claims-dlq --all --where '.claims[].key | endswith(\".csv\")'")]
 pub struct Args {
-    /// The dead-letter queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
+    /// The dead-letter queue; may be left out where there is only one
+    ///
+    /// A logical name (claims-dlq, or STACK/claims-dlq where two stacks have one), a real name, a URL or an ARN.
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// How many dead letters to look at
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many messages to look at
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = values::number::<u32>(1..))]
     limit: u32,
-    /// Every dead letter, up to 100,000
+    /// Every message, up to 100,000
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Look even at a queue that is no dead-letter queue, or whose redrive policy allows two receives or fewer
+    /// Look even where maxReceiveCount is 2 or less, or it is no dead-letter queue
+    ///
+    /// A look is a receive: where the redrive policy allows so few, it may move messages to a dead-letter queue.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -62,10 +72,12 @@ pub struct Args {
 #[command(next_help_heading = "Preflight")]
 pub struct PreflightArgs {
     /// The table of records, where it is not the flow's
+    ///
+    /// A logical name, a real name or an ARN.
     #[arg(long, value_name = "TABLE", conflicts_with = "no_preflight")]
     table: Option<String>,
-    /// A dead letter that was replayed so often is not to be sent again
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    /// What was replayed so often is not to be sent again
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = values::number::<u32>(1..))]
     max_replays: u32,
     /// Look at neither payloads nor records
     #[arg(long)]
@@ -123,7 +135,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     };
     target.guard().await?;
     let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection, most: None };
-    let format = ctx.manners.format;
+    let format = ctx.options.format;
     let mut out = (format == Format::Jsonl).then(Stdout::new);
     let mut messages = Spool::new();
     let mut verdicts = BTreeMap::new();
@@ -160,13 +172,13 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn print_policy(args: &Args, target: &Session) -> Result<Outcome> {
-    let place = Place::of(target).await?;
+    let arns = ArnBuilder::of(target).await?;
     let name = resolve::named_or(target, args.queue.as_deref(), Only::DeadLetterQueue).await?;
     let mut statements = match args.preflight.options() {
-        Some(options) => preflight::permissions(target, &place, &name, &options).await?,
+        Some(options) => preflight::permissions(target, &arns, &name, &options).await?,
         None => Vec::new(),
     };
-    statements.extend(peek::permissions(&PolicyQueue::find(target, &place, &name).await?));
+    statements.extend(peek::permissions(&PolicyQueue::find(target, &arns, &name).await?));
     policy(statements)
 }
 

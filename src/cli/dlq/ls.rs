@@ -1,6 +1,6 @@
 //! `claimctl dlq ls`: every dead-letter queue, whose dead letters it takes, and when the first of them is gone.
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::next::Next;
@@ -22,12 +22,19 @@ use crate::session::{Session, TargetArgs};
 /// Reasons that a table shows; the JSON form has all of them.
 const SHOWN: usize = 10;
 
-/// List dead-letter queues: sources, depth, and when the first dead letter is gone
+/// List dead-letter queues: sources, depth, first loss
 ///
-/// SQS deletes a dead letter when its queue's retention is over, counted from when the message was first sent. Without
-/// a look that moment is an interval; --look receives every dead letter and gives it back, as queue peek does, and
-/// makes it exact. Who loses a dead letter first comes first.
+/// SQS deletes a message when its queue's retention is over, counted from when it was first sent. Without a look that
+/// moment is an interval; --look receives every dead letter and gives it back, as queue peek does, and makes it exact.
+/// The queue that loses a message first comes first.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Whose dead letters there are, and when the first are gone:
+  claimctl dlq ls
+What the handlers said of them:
+  claimctl dlq ls claims-dlq --why
+Every dead-letter queue of the account:
+  claimctl dlq ls --all --env prod")]
 pub struct Args {
     /// Only these: logical names, real names, URLs or ARNs
     #[arg(value_name = "QUEUE", conflicts_with = "all")]
@@ -35,13 +42,15 @@ pub struct Args {
     /// Every dead-letter queue of the account, not only those of the deployed stacks
     #[arg(long)]
     all: bool,
-    /// Look at the dead letters: the countdown becomes exact for what was seen
+    /// Look at the messages: the countdown becomes exact for what was seen
     #[arg(long)]
     look: bool,
-    /// Group the dead letters by the handler's error, read from its logs; looks at the dead letters
+    /// Look, and group the messages by the handler's error, read from its logs
     #[arg(long)]
     why: bool,
-    /// Look even at a queue that is no dead-letter queue, or whose redrive policy allows two receives or fewer
+    /// Look even where maxReceiveCount is 2 or less, or it is no dead-letter queue
+    ///
+    /// A look is a receive: where the redrive policy allows so few, it may move messages to a dead-letter queue.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -68,7 +77,7 @@ struct Listing {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let options = ListOptions { look: args.look || args.why, why: args.why, force: args.force };
     if args.policy.print_policy {
-        return policy(permissions(&Place::of(target).await?, options));
+        return policy(permissions(&ArnBuilder::of(target).await?, options));
     }
     if options.look {
         target.guard().await?;
@@ -91,13 +100,13 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     })
 }
 
-fn permissions(place: &Place, options: ListOptions) -> Vec<Statement> {
-    let mut statements = sources::permissions(place);
+fn permissions(arns: &ArnBuilder, options: ListOptions) -> Vec<Statement> {
+    let mut statements = sources::permissions(arns);
     if options.why {
-        statements.extend(why::permissions(place));
+        statements.extend(why::permissions(arns));
     }
     if options.look {
-        statements.push(Statement::allow("ReceiveDeadLetters", &receive::CALLS, [place.arn("sqs", "*")]));
+        statements.push(Statement::allow("ReceiveDeadLetters", &receive::CALLS, [arns.arn("sqs", "*")]));
     }
     statements
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
@@ -25,21 +25,28 @@ use crate::session::{Session, TargetArgs};
 
 /// Move dead letters that would soon be gone into a file
 ///
-/// SQS deletes a dead letter when the retention of its queue is over, counted from when it was first sent. Those that
-/// have less than --before to live are drained, as by queue drain: into the file first, and only then out of the queue.
-/// The others are received and given back. Send them again with queue send or dlq replay --from.
+/// SQS deletes a message when the retention of its queue is over, counted from when it was first sent. Those that have
+/// less than --before to live are drained, as by queue drain: into the file first, and only then out of the queue. The
+/// others are received and given back. Send them again with queue send or dlq replay --from.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be gone within two days:
+  claimctl dlq rescue claims-dlq --before 2d --to rescued.jsonl --dry-run
+Into a file:
+  claimctl dlq rescue claims-dlq --before 2d --to rescued.jsonl")]
 pub struct Args {
-    /// The dead-letter queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
+    /// The dead-letter queue; may be left out where there is only one
+    ///
+    /// A logical name (claims-dlq, or STACK/claims-dlq where two stacks have one), a real name, a URL or an ARN.
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// Dead letters that are gone within this: 6h, 2d
+    /// Those that are gone within this: 6h, 2d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, required_unless_present = "print_policy")]
     before: Option<Duration>,
     /// The file to append to; .zst and .gz are packed
     #[arg(long, value_name = "FILE", required_unless_present = "print_policy")]
     to: Option<PathBuf>,
-    /// Rescue even from a queue that is no dead-letter queue, or whose redrive policy allows two receives or fewer
+    /// Rescue even where maxReceiveCount is 2 or less, or it is no dead-letter queue
     #[arg(long)]
     force: bool,
     /// Only show what would be done
@@ -54,7 +61,7 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = resolve::named_or(target, args.queue.as_deref(), Only::DeadLetterQueue).await?;
     if args.policy.print_policy {
-        let queue = PolicyQueue::find(target, &Place::of(target).await?, &name).await?;
+        let queue = PolicyQueue::find(target, &ArnBuilder::of(target).await?, &name).await?;
         return policy(drain::permissions(&queue, false));
     }
     let depth = depth::find(target, &name).await?;

@@ -1,16 +1,16 @@
 //! `claimctl env ls`: every environment; with `--check`, whose account each leads to.
 
-use claimctl_aws::Sessions;
-use claimctl_aws::account::Verdict;
+use claimctl_aws::MfaSessions;
+use claimctl_aws::account::AccountComparison;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{Account, Failure, dash};
-use crate::config::{Choice, Config, LOCAL};
+use super::{Account, dash};
+use crate::config::{ChosenEnvironment, Config, LOCAL};
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, Table, report};
+use crate::output::{Failure, Outcome, Page, Report, Table, report};
 use crate::sandbox;
 use crate::session::Session;
 
@@ -19,11 +19,16 @@ const CONCURRENCY: usize = 8;
 
 /// List the environments
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What is declared:
+  claimctl env ls
+Whose account each one leads to:
+  claimctl env ls --check")]
 pub struct Args {
-    /// Ask STS whose account each environment leads to; without it, nothing is called
+    /// Ask STS whose account each one leads to; nothing is called otherwise
     #[arg(long)]
     check: bool,
-    /// Send every call to this endpoint, for emulators
+    /// Send every call to this endpoint, for emulators and S3-compatible stores
     #[arg(long, env = "AWS_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
     endpoint_url: Option<String>,
 }
@@ -44,6 +49,7 @@ struct Row {
     profile: Option<String>,
     role_arn: Option<String>,
     state_bucket: Option<String>,
+    /// Why STS did not say whose account it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }
@@ -100,13 +106,13 @@ async fn actual_account(ctx: &Ctx, config: &Config, endpoint: Option<&str>, name
     // The sandbox has an address of its own.
     let endpoint = endpoint.filter(|_| name != LOCAL);
     // Several questions at once could not be told apart.
-    if let Choice::Declared { environment, .. } = &choice
+    if let ChosenEnvironment::Declared { environment, .. } = &choice
         && let Some(serial) = &environment.mfa_serial
-        && Sessions::at(&ctx.paths).open(serial, endpoint).is_none()
+        && MfaSessions::at(&ctx.paths).open(serial, endpoint).is_none()
     {
         return Err(Error::denied("a code of the MFA device is wanted").hint(format!("claimctl env show {name}")));
     }
-    Ok(Session::of(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
+    Ok(Session::open(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
 }
 
 impl Environments {
@@ -115,12 +121,12 @@ impl Environments {
             Table::new(["ENVIRONMENT", "REGION", "ACCOUNT", "PROTECTED", "PROFILE", "ROLE", "STATE BUCKET"]);
         for row in &self.environments {
             let role = row.role_arn.as_deref().and_then(|arn| arn.split_once(":role/")).map(|(_, role)| role);
-            let account = match row.account.verdict {
-                Verdict::Mismatch => {
+            let account = match row.account.comparison {
+                AccountComparison::Mismatch => {
                     format!("{}, but is {}", dash(row.account.expected.as_deref()), dash(row.account.actual.as_deref()))
                 }
-                Verdict::Undeclared => format!("- ({})", dash(row.account.actual.as_deref())),
-                Verdict::Unknown if self.checked => format!("{} ?", dash(row.account.expected.as_deref())),
+                AccountComparison::Undeclared => format!("- ({})", dash(row.account.actual.as_deref())),
+                AccountComparison::Unknown if self.checked => format!("{} ?", dash(row.account.expected.as_deref())),
                 _ => dash(row.account.expected.as_deref()).to_owned(),
             };
             table.row([
@@ -141,11 +147,11 @@ impl Report for Environments {
     fn page(&self) -> Page {
         let mut page = Page::new().table(self.table());
         for row in &self.environments {
-            if row.account.verdict == Verdict::Mismatch {
+            if row.account.comparison == AccountComparison::Mismatch {
                 page = page.line(format!("{}: {}", row.name, row.account.words()));
             }
             if let Some(failure) = &row.failure {
-                page = page.line(format!("{}: {}", row.name, failure.message));
+                page = page.line(format!("{}: {}", row.name, failure.message()));
             }
         }
         page
@@ -157,7 +163,7 @@ impl Report for Environments {
 
     /// A wrong account before an unknown one; a sandbox that is not running is no failure.
     fn exit(&self) -> Exit {
-        let mismatch = self.environments.iter().any(|row| row.account.verdict == Verdict::Mismatch);
+        let mismatch = self.environments.iter().any(|row| row.account.comparison == AccountComparison::Mismatch);
         let failed = self.environments.iter().any(|row| row.name != LOCAL && row.failure.is_some());
         match (mismatch, failed) {
             (true, _) => Exit::Refused,

@@ -3,9 +3,8 @@
 pub mod ls;
 pub mod show;
 
-use claimctl_aws::account::Verdict;
-use claimctl_core::error::{Error, Result};
-use claimctl_core::exit::Exit;
+use claimctl_aws::account::AccountComparison;
+use claimctl_core::error::Result;
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -30,42 +29,24 @@ pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
 struct Account {
     expected: Option<String>,
     actual: Option<String>,
-    verdict: Verdict,
+    comparison: AccountComparison,
 }
 
 impl Account {
     fn new(expected: Option<String>, actual: Option<String>) -> Self {
-        Account { verdict: Verdict::of(expected.as_deref(), actual.as_deref()), expected, actual }
+        Account { comparison: AccountComparison::of(expected.as_deref(), actual.as_deref()), expected, actual }
     }
 
     fn words(&self) -> String {
         let actual = self.actual.as_deref().unwrap_or("?");
-        match self.verdict {
-            Verdict::Agrees => format!("{actual}, as declared"),
-            Verdict::Mismatch => {
+        match self.comparison {
+            AccountComparison::Agrees => format!("{actual}, as declared"),
+            AccountComparison::Mismatch => {
                 format!("MISMATCH: {} is declared, and the credentials are of {actual}", dash(self.expected.as_deref()))
             }
-            Verdict::Undeclared => format!("{actual}; none is declared, so changes are not guarded"),
-            Verdict::Unknown => "unknown".to_owned(),
+            AccountComparison::Undeclared => format!("{actual}; none is declared, so changes are not guarded"),
+            AccountComparison::Unknown => "unknown".to_owned(),
         }
-    }
-}
-
-/// Why STS did not say. A look reports it instead of ending there.
-#[derive(Debug, Serialize)]
-struct Failure {
-    message: String,
-    causes: Vec<String>,
-    hints: Vec<String>,
-    #[serde(skip)]
-    exit: Exit,
-}
-
-impl Failure {
-    fn of(ctx: &Ctx, error: &Error) -> Self {
-        let causes = error.chain().split_off(1);
-        let hints = error.hints().iter().map(|hint| ctx.hint(hint)).collect();
-        Failure { message: error.to_string(), causes, hints, exit: error.exit() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use claimctl_aws::account::Verdict;
+use claimctl_aws::account::AccountComparison;
 use claimctl_aws::credentials;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
@@ -10,17 +10,22 @@ use claimctl_core::units;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Account, Failure};
-use crate::config::{Choice, Config, Environment, LOCAL};
+use super::Account;
+use crate::config::{ChosenEnvironment, Config, Environment, LOCAL};
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, Table, report};
+use crate::output::{Failure, Outcome, Page, Report, Table, report};
 use crate::sandbox;
 use crate::session::{Session, TargetArgs};
 
-/// Show one environment: its account, who the credentials belong to, and where they come from
+/// Show one environment: its account, and whose the credentials are
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The one that is chosen:
+  claimctl env show
+Who am I there?:
+  claimctl env show prod")]
 pub struct Args {
-    /// The environment; the one that is chosen otherwise when left out
+    /// The environment; without it, the one that a verb would use
     #[arg(value_name = "ENV", conflicts_with = "env")]
     environment: Option<String>,
     #[command(flatten)]
@@ -41,6 +46,7 @@ struct Shown {
     kms_key: Option<String>,
     /// Of the stacks that are known to be deployed.
     stacks: Vec<String>,
+    /// Why STS did not say whose account it is. A look reports it instead of ending there.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }
@@ -65,11 +71,13 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let mut config = Config::find(ctx)?;
     let choice = target.choose(ctx, &mut config)?;
     let (declared, profile) = match &choice {
-        Choice::Declared { environment, .. } => (Some(environment.as_ref().clone()), environment.profile.clone()),
-        Choice::Undeclared { profile, .. } => (None, profile.clone()),
-        Choice::Local { .. } => (None, None),
+        ChosenEnvironment::Declared { environment, .. } => {
+            (Some(environment.as_ref().clone()), environment.profile.clone())
+        }
+        ChosenEnvironment::ByFlags { profile, .. } => (None, profile.clone()),
+        ChosenEnvironment::Local { .. } => (None, None),
     };
-    let target = Session::of(ctx, config, choice, target.endpoint_url).await?;
+    let target = Session::open(ctx, config, choice, target.endpoint_url).await?;
     report(look(ctx, &target, declared, profile).await)
 }
 
@@ -150,24 +158,18 @@ impl Report for Shown {
         row("lock table", self.lock_table.as_deref());
         row("KMS key", self.kms_key.as_deref());
         row("stacks", Some(stacks.as_str()).filter(|stacks| !stacks.is_empty()));
-        let mut page = Page::new().table(table);
-        if let Some(failure) = &self.failure {
-            page = page.line(format!("error: {}", failure.message));
-            for cause in &failure.causes {
-                page = page.line(format!("  because: {}", cause.replace('\n', "; ")));
-            }
-            for hint in &failure.hints {
-                page = page.line(format!("hint: {hint}"));
-            }
+        let page = Page::new().table(table);
+        match &self.failure {
+            Some(failure) => page.line(failure.text()),
+            None => page,
         }
-        page
     }
 
     /// What a change would end with before it began: scripts ask here first.
     fn exit(&self) -> Exit {
-        match (&self.failure, self.account.verdict) {
+        match (&self.failure, self.account.comparison) {
             (Some(failure), _) => failure.exit,
-            (None, Verdict::Mismatch) if self.environment.as_deref() != Some(LOCAL) => Exit::Refused,
+            (None, AccountComparison::Mismatch) if self.environment.as_deref() != Some(LOCAL) => Exit::Refused,
             _ => Exit::Done,
         }
     }

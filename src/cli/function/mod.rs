@@ -35,8 +35,8 @@ pub struct FunctionArgs {
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
-        Verb::Pause(args) => pause::run(&args, ctx, &Session::unreminded(ctx, &args.on.target).await?).await,
-        Verb::Resume(args) => resume::run(&args, ctx, &Session::unreminded(ctx, &args.on.target).await?).await,
+        Verb::Pause(args) => pause::run(&args, ctx, &Session::without_reminder(ctx, &args.on.target).await?).await,
+        Verb::Resume(args) => resume::run(&args, ctx, &Session::without_reminder(ctx, &args.on.target).await?).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `claimctl function pause`: a function is no longer fed from its queue, until it is resumed.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::next::Next;
@@ -20,6 +20,11 @@ use crate::session::Session;
 /// Its event source mappings are disabled: messages wait in the queue, and are lost if they wait longer than its
 /// retention. The journal keeps it in mind, and every command says so until function resume.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be changed:
+  claimctl function pause claim-recorder --dry-run
+Let messages wait in the queue:
+  claimctl function pause claim-recorder")]
 pub struct Args {
     #[command(flatten)]
     pub on: FunctionArgs,
@@ -46,7 +51,7 @@ struct Pause {
 
 pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(mapping::permissions(&Place::of(target).await?));
+        return policy(mapping::permissions(&ArnBuilder::of(target).await?));
     }
     let mappings = mapping::of_function(target, &args.function).await?;
     let resume = ctx.command(&resume_command(&args.function));

@@ -1,6 +1,6 @@
 //! `claimctl function resume`: a paused function is fed from its queue again.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::{Kind, Result};
 use claimctl_core::next::Next;
@@ -19,6 +19,11 @@ use crate::session::Session;
 ///
 /// Its disabled event source mappings are enabled, whoever disabled them.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be changed:
+  claimctl function resume claim-recorder --dry-run
+Go on:
+  claimctl function resume claim-recorder")]
 pub struct Args {
     #[command(flatten)]
     pub on: FunctionArgs,
@@ -37,7 +42,7 @@ struct Resuming {
 
 pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(mapping::permissions(&Place::of(target).await?));
+        return policy(mapping::permissions(&ArnBuilder::of(target).await?));
     }
     let found = mapping::of_function(target, &args.function).await;
     let written = |next: &Next| ctx.command(next);

@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
 use crate::cli::values;
-use crate::config::{self, Backend, Config, Draft, DraftEnvironment, already_there};
+use crate::config::{self, Backend, Config, NewConfig, NewEnvironment, already_there};
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, prompt, report};
 
@@ -18,23 +18,30 @@ use crate::output::{Outcome, Page, Report, prompt, report};
 ///
 /// On a terminal and without flags, asks. A Terraform backend that is found here can be adopted.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Be asked:
+  claimctl init
+Without questions:
+  claimctl init --project claim-check --environment dev=eu-west-1:111111111111")]
 pub struct Args {
-    /// The first part of every resource name; the folder's name by default
+    /// The first part of resource names; the folder's by default
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
-    /// An environment: its region and, for the account guard, its account; may be repeated
+    /// An environment; may be repeated
+    ///
+    /// Its name and region and, for the account guard, its account.
     #[arg(long, value_name = "NAME=REGION[:ACCOUNT]", value_parser = environment)]
-    environment: Vec<DraftEnvironment>,
+    environment: Vec<NewEnvironment>,
     /// The AWS profile of an environment; may be repeated
     #[arg(long, value_name = "ENV=PROFILE", value_parser = pair)]
     profile: Vec<(String, String)>,
-    /// An environment in which changes want its name typed; may be repeated
+    /// An environment whose name changes want typed; may be repeated
     #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
     protected: Vec<String>,
     /// How Terraform's state is locked
     #[arg(long, value_name = "HOW", value_parser = values::locking())]
     locking: Option<Locking>,
-    /// Adopt the Terraform backend that is found here, for this environment
+    /// Adopt the Terraform backend found here, for this environment
     #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
     adopt: Option<String>,
 }
@@ -58,22 +65,22 @@ pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
         ctx.progress.note(&format!("note: until now {} holds here; the new file stands before it", above.display()));
     }
     let backends = config::backends(&ctx.working_directory);
-    let draft = match (args.say_anything() || ctx.manners.yes, prompt::has_terminal(ctx)) {
-        (true, _) => args.draft(ctx, backends)?,
-        (false, true) => questions::draft(ctx, backends)?,
+    let new_config = match (args.say_anything() || ctx.options.yes, prompt::has_terminal(ctx)) {
+        (true, _) => args.new_config(ctx, backends)?,
+        (false, true) => questions::ask(ctx, backends)?,
         (false, false) => {
             return Err(Error::usage("there is no terminal to ask on")
                 .hint("say it with flags: claimctl init --project NAME --environment dev=us-east-1:111111111111")
                 .hint("or take the defaults: claimctl init --yes"));
         }
     };
-    draft.save(&path)?;
-    let adopted = draft.environments.iter().filter_map(|environment| environment.adopted.as_ref());
+    new_config.save(&path)?;
+    let adopted = new_config.environments.iter().filter_map(|environment| environment.adopted.as_ref());
     report(Written {
         path,
-        project: draft.project,
+        project: new_config.project,
         adopted: adopted.map(|backend| backend.bucket.clone()).collect(),
-        environments: draft.environments.iter().map(|environment| environment.name.clone()).collect(),
+        environments: new_config.environments.iter().map(|environment| environment.name.clone()).collect(),
     })
 }
 
@@ -83,22 +90,22 @@ impl Args {
         self.project.is_some() || self.locking.is_some() || self.adopt.is_some() || lists.contains(&false)
     }
 
-    fn draft(&self, ctx: &Ctx, backends: Vec<Backend>) -> Result<Draft> {
-        let mut draft = Draft {
+    fn new_config(&self, ctx: &Ctx, backends: Vec<Backend>) -> Result<NewConfig> {
+        let mut new_config = NewConfig {
             project: self.project.clone().unwrap_or_else(|| default_project(ctx)),
             locking: self.locking.unwrap_or(Locking::Lockfile),
             environments: self.environment.clone(),
         };
         for (name, profile) in &self.profile {
-            draft.environment(name, "--profile")?.profile = Some(profile.clone());
+            new_config.environment(name, "--profile")?.profile = Some(profile.clone());
         }
         for name in &self.protected {
-            draft.environment(name, "--protected")?.protected = true;
+            new_config.environment(name, "--protected")?.protected = true;
         }
         match (&self.adopt, backends.as_slice()) {
             (Some(name), [backend]) => {
-                draft.locking = self.locking.unwrap_or(backend.locking);
-                draft.environment(name, "--adopt")?.adopted = Some(backend.clone());
+                new_config.locking = self.locking.unwrap_or(backend.locking);
+                new_config.environment(name, "--adopt")?.adopted = Some(backend.clone());
             }
             (Some(_), []) => {
                 return Err(Error::not_found("there is no Terraform backend of type s3 here or below")
@@ -113,12 +120,12 @@ impl Args {
                 ctx.progress.note(&format!("note: found and not adopted: {}; adopt it: --adopt ENV", list(found)));
             }
         }
-        Ok(draft)
+        Ok(new_config)
     }
 }
 
-impl Draft {
-    fn environment(&mut self, name: &str, flag: &str) -> Result<&mut DraftEnvironment> {
+impl NewConfig {
+    fn environment(&mut self, name: &str, flag: &str) -> Result<&mut NewEnvironment> {
         self.environments.iter_mut().find(|environment| environment.name == name).ok_or_else(|| {
             Error::usage(format!("{flag} names environment {name:?}, which is not one of the new ones"))
                 .hint(format!("add it: --environment {name}=REGION:ACCOUNT"))
@@ -142,13 +149,13 @@ fn default_project(ctx: &Ctx) -> String {
     }
 }
 
-fn environment(text: &str) -> Result<DraftEnvironment, String> {
+fn environment(text: &str) -> Result<NewEnvironment, String> {
     let (name, place) = pair(text)?;
     let (region, account) = match place.split_once(':') {
         Some((region, account)) => (region.to_owned(), Some(account.to_owned())),
         None => (place, None),
     };
-    Ok(DraftEnvironment { name, region, account, ..DraftEnvironment::default() })
+    Ok(NewEnvironment { name, region, account, ..NewEnvironment::default() })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -1,17 +1,17 @@
 //! The questions of `claimctl init`, for someone at a terminal.
 
-use claimctl_aws::shape::{is_account, is_name, is_region};
+use claimctl_aws::naming::{is_account, is_name, is_region};
 use claimctl_core::error::Result;
 use claimctl_deploy::project::Locking;
 
 use super::default_project;
-use crate::config::{Backend, Draft, DraftEnvironment, LOCAL};
+use crate::config::{Backend, LOCAL, NewConfig, NewEnvironment};
 use crate::context::Ctx;
 use crate::output::prompt;
 
-pub fn draft(ctx: &Ctx, mut backends: Vec<Backend>) -> Result<Draft> {
+pub fn ask(ctx: &Ctx, mut backends: Vec<Backend>) -> Result<NewConfig> {
     let project = prompt::text(ctx, "Project, the first part of resource names", Some(default_project(ctx)), name)?;
-    let mut environments: Vec<DraftEnvironment> = Vec::new();
+    let mut environments: Vec<NewEnvironment> = Vec::new();
     loop {
         let known: Vec<String> = environments.iter().map(|environment| environment.name.clone()).collect();
         let question = if known.is_empty() { "Environment (empty: only local)" } else { "Environment (empty: done)" };
@@ -23,10 +23,10 @@ pub fn draft(ctx: &Ctx, mut backends: Vec<Backend>) -> Result<Draft> {
     }
     let found = environments.iter().find_map(|environment| Some(environment.adopted.as_ref()?.locking));
     let locking = locking(ctx, found.unwrap_or(Locking::Lockfile))?;
-    Ok(Draft { project, locking, environments })
+    Ok(NewConfig { project, locking, environments })
 }
 
-fn environment(ctx: &Ctx, name: String, backends: &mut Vec<Backend>) -> Result<DraftEnvironment> {
+fn environment(ctx: &Ctx, name: String, backends: &mut Vec<Backend>) -> Result<NewEnvironment> {
     let usual = backends.first().and_then(|backend| backend.region.clone());
     let usual = usual.or_else(|| ctx.variable("AWS_REGION").map(ToOwned::to_owned));
     let region =
@@ -44,7 +44,7 @@ fn environment(ctx: &Ctx, name: String, backends: &mut Vec<Backend>) -> Result<D
         None => None,
     };
     let filled = |text: String| Some(text).filter(|text| !text.is_empty());
-    Ok(DraftEnvironment { name, region, account: filled(account), profile: filled(profile), protected, adopted })
+    Ok(NewEnvironment { name, region, account: filled(account), profile: filled(profile), protected, adopted })
 }
 
 fn locking(ctx: &Ctx, first: Locking) -> Result<Locking> {

@@ -6,6 +6,7 @@ use claimctl_core::error::Result;
 use claimctl_core::units;
 use serde::Serialize;
 
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Stdout, report};
 use crate::sandbox::Sandbox;
@@ -14,9 +15,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Show what the server and its functions say
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What was said last:
+  claimctl local logs
+What is being said:
+  claimctl local logs --lines 5 --follow")]
 pub struct Args {
     /// So many of the last lines
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = values::number::<usize>(1..))]
     lines: usize,
     /// Go on as lines come, until Ctrl-C; always text
     #[arg(short, long)]

@@ -6,7 +6,7 @@ pub mod reset;
 pub mod status;
 pub mod up;
 
-use claimctl_core::changes::{Begun, Who};
+use claimctl_core::change_log::{ChangeOrigin, ChangeStart};
 use claimctl_core::error::Result;
 use clap::Subcommand;
 
@@ -36,11 +36,11 @@ pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
 
 /// What is in the sandbox is about to be lost: the change log knows of it.
 fn log_loss(ctx: &Ctx, what: &str) -> Result<()> {
-    let who = Who {
+    let origin = ChangeOrigin {
         environment: Some(LOCAL.to_owned()),
         region: REGION.to_owned(),
         user: ctx.variable("USER").map(str::to_owned),
-        ..Who::default()
+        ..ChangeOrigin::default()
     };
-    ctx.changes.begin(Begun { who, what: what.to_owned() })
+    ctx.change_log.begin(ChangeStart { origin, what: what.to_owned() })
 }

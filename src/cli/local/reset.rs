@@ -9,6 +9,11 @@ use crate::sandbox::Sandbox;
 
 /// Empty the sandbox and leave it running
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Empty it, after a question:
+  claimctl local reset
+Without one:
+  claimctl local reset --yes")]
 pub struct Args {}
 
 #[derive(Debug, Serialize)]

@@ -15,6 +15,11 @@ use crate::session::{Session, TargetArgs};
 ///
 /// That it does not run is an answer and no failure: the exit code is 0.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Does it run, and what is in it?:
+  claimctl local status
+Its endpoint, for other programs:
+  claimctl local status --output json")]
 pub struct Args {}
 
 #[derive(Debug, Serialize)]

@@ -13,17 +13,26 @@ use crate::cli::values;
 use crate::config::Config;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
+use crate::sandbox;
 
-/// Build handlers for Lambda and pack each into a zip that is named by its digest
+/// Build handlers for Lambda, each into a zip named by its digest
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Every handler, for this machine:
+  claimctl package build
+One, for the processor that Lambda runs it on:
+  claimctl package build claim-recorder --arch arm64")]
 pub struct Args {
-    /// Handlers, by binary or by function of claimctl.toml; all of them by default
+    /// Binaries, or functions of claimctl.toml; all of them by default
     #[arg(value_name = "HANDLER")]
     handlers: Vec<String>,
     /// The processor to build for; this machine's by default
     #[arg(long, value_name = "ARCH", value_parser = values::architecture())]
     arch: Option<Architecture>,
-    /// Where to put the zips; target/artifacts of the repository by default
+    /// For the sandbox and not for Lambda: for this machine, at once, and just what local up deploys
+    #[arg(long, conflicts_with = "arch")]
+    sandbox: bool,
+    /// Where to put the zips; target/artifacts of the repository by default, target/sandbox with --sandbox
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -42,7 +51,12 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let named = args.handlers.iter().map(|name| repository.handler(name)).collect::<Result<Vec<_>>>()?;
     let chosen = if named.is_empty() { repository.handlers().iter().collect() } else { named };
     let handlers: BTreeSet<&str> = chosen.into_iter().map(|handler| handler.name.as_str()).collect();
-    let out = args.out.as_ref().map_or_else(|| repository.artifacts(), |out| ctx.working_directory.join(out));
+    let usual = if args.sandbox { repository.sandbox_artifacts() } else { repository.artifacts() };
+    let out = args.out.as_ref().map_or(usual, |out| ctx.working_directory.join(out));
+    if args.sandbox {
+        let handlers: Vec<_> = handlers.into_iter().collect();
+        return report(Built { artifacts: sandbox::build(ctx, &repository, &handlers, &out).await? });
+    }
     let mut artifacts = Vec::new();
     for handler in handlers {
         let artifact = artifact::build(&repository, handler, architecture, &out, &ctx.cancel, ctx.progress.as_ref());

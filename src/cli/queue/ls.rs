@@ -1,6 +1,6 @@
 //! `claimctl queue ls`: every queue of the surface, or of the account, with its depth.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_queues::depth::{self, QueueDepth};
 use serde::Serialize;
@@ -11,20 +11,25 @@ use crate::session::{Session, TargetArgs};
 
 /// List queues with their depth
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The queues of the deployed stacks:
+  claimctl queue ls
+Every queue of the account whose name begins so:
+  claimctl queue ls --prefix orders-")]
 pub struct Args {
     /// Only these: logical names, real names, URLs or ARNs
     #[arg(value_name = "QUEUE", conflicts_with_all = ["all", "prefix"])]
     queues: Vec<String>,
+    /// Every queue of the account, not only those of the deployed stacks
+    #[arg(long)]
+    all: bool,
+    /// Every queue of the account whose name begins so
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Every queue of the account, not only those of the deployed stacks
-    #[arg(long)]
-    all: bool,
-    /// Only queues whose name begins so
-    #[arg(long, value_name = "PREFIX")]
-    prefix: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,7 +40,7 @@ struct Queues {
 
 pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(depth::permissions(&Place::of(target).await?));
+        return policy(depth::permissions(&ArnBuilder::of(target).await?));
     }
     let mut queues = match args.queues.as_slice() {
         [] => depth::list(target, args.all).await?,

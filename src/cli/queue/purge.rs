@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::units::count;
@@ -23,11 +23,16 @@ use crate::session::{Session, TargetArgs};
 /// minute, and messages that arrive in the meantime may be deleted too. Nothing brings them back: --backup FILE drains
 /// the queue into a file instead.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be lost:
+  claimctl queue purge claims-dlq --dry-run
+Into a file instead of for good:
+  claimctl queue purge claims-dlq --backup claims-dlq.jsonl")]
 pub struct Args {
     #[command(flatten)]
     queue: QueueArgs,
-    /// The queue's real name: confirms where there is no terminal to type it on
-    #[arg(long, value_name = "NAME")]
+    /// The queue's real name, if no terminal asks for it
+    #[arg(long, value_name = "QUEUE")]
     confirm: Option<String>,
     /// Drain into this file instead: what is deleted is in it
     #[arg(long, value_name = "FILE")]
@@ -44,7 +49,7 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
-        let queue = PolicyQueue::find(target, &Place::of(target).await?, name).await?;
+        let queue = PolicyQueue::find(target, &ArnBuilder::of(target).await?, name).await?;
         return policy(purge::permissions(&queue, args.backup.is_some()));
     }
     let depth = depth::find(target, name).await?;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::time::parse_duration;
+use claimctl_core::time::parse_duration_in;
 use claimctl_core::units::{duration, local_time};
 use claimctl_queues::stats::{self, Motion, QueueStats, Watch};
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::{Ctx, Format};
-use crate::output::{Outcome, Page, Redraw, Report, Stdout, Table, report};
+use crate::output::{LivePage, Outcome, Page, Report, Stdout, Table, report};
 use crate::session::{Session, TargetArgs};
 
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -21,6 +21,11 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Each queue is followed by its dead-letter queue. SQS counts what is there, not what came and went: the rate is the
 /// net change, what came in less what went out. One sample has no rate; --interval takes two, --watch goes on.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Ten seconds of every queue:
+  claimctl queue stats --interval 10s
+One queue, refreshed until Ctrl-C:
+  claimctl queue stats claims --watch")]
 pub struct Args {
     /// Only these: logical names, real names, URLs or ARNs
     #[arg(value_name = "QUEUE", conflicts_with = "all")]
@@ -28,7 +33,9 @@ pub struct Args {
     /// Every queue of the account, not only those of the deployed stacks
     #[arg(long)]
     all: bool,
-    /// Go on until Ctrl-C: a table that refreshes on a terminal, a JSON line per queue and sample elsewhere
+    /// Go on until Ctrl-C
+    ///
+    /// On a terminal a table that refreshes, elsewhere a JSON line per queue and sample.
     #[arg(short, long)]
     watch: bool,
     /// The time between two samples; 2s with --watch
@@ -42,10 +49,7 @@ pub struct Args {
 
 /// Every sample is a call for each queue, and is paid for.
 fn parse_interval(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        interval if interval >= Duration::from_secs(1) => Ok(interval),
-        _ => Err("a second is the shortest".to_owned()),
-    }
+    parse_duration_in(text, Duration::from_secs(1)..)
 }
 
 #[derive(Debug, Serialize)]
@@ -58,9 +62,9 @@ struct Stats {
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(stats::permissions(target, &Place::of(target).await?, &args.queues).await?);
+        return policy(stats::permissions(target, &ArnBuilder::of(target).await?, &args.queues).await?);
     }
-    if args.watch && ctx.manners.format == Format::Json {
+    if args.watch && ctx.options.format == Format::Json {
         return Err(Error::usage("what goes on until Ctrl-C is not one JSON document")
             .hint("a line per queue and sample: --watch --output jsonl"));
     }
@@ -81,13 +85,13 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 /// Shows sample after sample. What is left for the end is nothing: everything was shown already.
 async fn go_on(mut watch: Watch, environment: String, every: Duration, ctx: &Ctx) -> Result<Outcome> {
     let in_place = ctx.variable("TERM").is_some_and(|term| term != "dumb");
-    let mut screen = Redraw::new(ctx.terminal, in_place);
+    let mut screen = LivePage::new(ctx.terminal, in_place);
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
     while !ctx.cancel.is_cancelled() {
         let sample = Stats { environment: environment.clone(), queues: watch.stats(), every: Some(every) };
-        match (ctx.manners.format, ctx.terminal.stdout) {
+        match (ctx.options.format, ctx.terminal.stdout) {
             (Format::Table, true) => screen.draw(&sample.page())?,
             (Format::Text, _) => write(|out| out.text(&sample.page().fields()))?,
             _ => write(|out| sample.queues.iter().try_for_each(|queue| out.json_line(queue)))?,

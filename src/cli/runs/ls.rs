@@ -6,17 +6,23 @@ use claimctl_queues::journal::{Standing, Summary};
 use serde::Serialize;
 
 use super::{journal, who, words};
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 
 /// List the runs: who, when, what, and where each stands
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The last ones:
+  claimctl runs ls
+What can be gone on with:
+  claimctl runs ls --unfinished")]
 pub struct Args {
     /// Only runs that left something to do
     #[arg(long)]
     unfinished: bool,
     /// At most so many, the newest
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = values::number::<usize>(1..))]
     limit: usize,
 }
 

@@ -6,7 +6,7 @@ pub mod show;
 
 use std::collections::BTreeMap;
 
-use claimctl_core::changes::Who;
+use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::error::{Error, Result};
 use claimctl_queues::journal::Journal;
 use clap::Subcommand;
@@ -46,7 +46,7 @@ fn journal_with(ctx: &Ctx, typed: &str) -> Result<Journal> {
 }
 
 /// The ARN that STS gave, or the user's name on this machine.
-fn who(who: &Who) -> &str {
+fn who(who: &ChangeOrigin) -> &str {
     who.caller.as_deref().or(who.user.as_deref()).unwrap_or("-")
 }
 

@@ -13,6 +13,11 @@ use crate::output::{Outcome, Page, Report, Table, prompt, report};
 /// Only the journal is changed: no queue, no file. A live run is not forgotten, and one that can be gone on with only
 /// with --force: without its journal, the same command begins anew.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be forgotten:
+  claimctl runs rm 3f2a --dry-run
+Although it is not done:
+  claimctl runs rm 3f2a --force")]
 pub struct Args {
     /// The runs: an id, the beginning of one, or its last four digits
     #[arg(value_name = "RUN", required = true)]

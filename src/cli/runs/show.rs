@@ -12,17 +12,24 @@ use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 
-/// Show one run: its counts, the items that failed or are undecided, and how to go on
+/// Show one run: its counts, what failed, and how to go on
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+By its last four digits:
+  claimctl runs show 3f2a
+What failed, and why:
+  claimctl runs show 3f2a --state failed")]
 pub struct Args {
     /// The run: its id, the beginning of it, or its last four digits
     #[arg(value_name = "RUN")]
     run: String,
-    /// List the items in this state; without it, those that failed, are undecided or could not be sent
+    /// List the items in this state
+    ///
+    /// Without it, those that failed, are undecided or could not be sent.
     #[arg(long, value_name = "STATE", value_parser = values::item_state())]
     state: Option<ItemState>,
     /// At most so many items
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = values::number::<u32>(1..))]
     limit: u32,
 }
 

@@ -1,12 +1,13 @@
-//! What has to be agreed to before a plan is applied: what would be lost, named; the plan, seen; the environment, typed.
+//! What is asked before a plan is applied: the plan and what would be lost with it are shown, the environment is typed.
 
 use claimctl_aws::target::{Change, Intent};
 use claimctl_core::error::{Error, Result};
-use claimctl_deploy::terraform::{self, Holding, Mode, Planned, Terraform};
+use claimctl_deploy::deployment::ApplyRequest;
+use claimctl_deploy::terraform::{StatefulResource, Summary};
 
-use super::{StackPlan, Typed, flag};
+use super::{PlanArgs, StackPlan, flag, for_stack};
 use crate::context::Ctx;
-use crate::output::{Page, Table, say};
+use crate::output::{Page, Table};
 use crate::session::{ConfirmArgs, Session};
 
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -16,12 +17,6 @@ pub struct ConsentArgs {
     pub allow_destroy: Vec<String>,
     #[command(flatten)]
     confirm: ConfirmArgs,
-}
-
-/// What the operator agreed to lose.
-pub struct Losses {
-    pub agreed: Change,
-    pub holdings: Vec<Holding>,
 }
 
 impl ConsentArgs {
@@ -41,48 +36,42 @@ impl ConsentArgs {
             .hint(format!("nothing was done; name one stack at a time: {}", stacks.join(", "))))
     }
 
-    /// Looks at what would be lost, shows the plan, and asks.
+    /// How the plan of a stack is to be carried out. `flags` are those of the verb alone.
+    pub fn request(
+        &self,
+        ctx: &Ctx,
+        verb: &str,
+        stack: &str,
+        flags: &[String],
+        plan: &PlanArgs,
+        dry_run: bool,
+    ) -> ApplyRequest {
+        let flags = [flags, &flag("--confirm", self.confirm.name.as_ref())].concat();
+        ApplyRequest {
+            allow_destroy: self.allow_destroy.clone(),
+            arguments: plan.of_apply(),
+            dry_run,
+            command: for_stack(ctx, verb, stack, &flags, plan),
+        }
+    }
+
+    /// Shows the plan and what would be lost with it, and asks.
     pub async fn ask(
         &self,
         ctx: &Ctx,
         target: &Session,
-        terraform: &Terraform,
-        planned: &Planned,
-        typed: &Typed<'_>,
-    ) -> Result<Losses> {
-        let summary = &planned.summary;
-        let holdings = match planned.mode() {
-            // Only the state changes.
-            Mode::RefreshOnly => Vec::new(),
-            Mode::Deploy | Mode::Destroy => {
-                terraform::holdings(target, &summary.changes, &ctx.cancel, &*ctx.progress).await?
-            }
-        };
-        let root = &terraform.root;
-        terraform::check_made(root, summary)?;
-        let naming = |addresses: &[&str]| {
-            let addresses = self.allow_destroy.iter().map(String::as_str).chain(addresses.iter().copied());
-            let named = addresses.flat_map(|address| ["--allow-destroy".to_owned(), address.to_owned()]);
-            typed.command(ctx, &root.stack, &[named.collect(), flag("--confirm", self.confirm.name.as_ref())].concat())
-        };
-        terraform.check_protection(planned)?;
-        terraform::check_holdings(target.is_protected(), &holdings, &self.allow_destroy, naming)?;
-        if !self.confirm.is_answered(ctx, target) {
-            let plan = StackPlan { stack: root.stack.clone(), summary: summary.clone() };
-            say(plan.add_to(lost(&holdings)).render(&ctx.terminal).trim_end());
-        }
-        let verb = if planned.mode() == Mode::Destroy { "destroy" } else { "deploy" };
-        let destroys = summary.counts.replace + summary.counts.destroy > 0;
-        let intent = Intent { what: format!("{verb} {} ({})", root.stack, summary.sentence()), destroys };
-        let agreed = self.confirm.authorize(ctx, target, &intent).await?;
-        Ok(Losses { agreed, holdings })
+        stack: &str,
+        (intent, summary, losses): (&Intent, &Summary, &[StatefulResource]),
+    ) -> Result<Change> {
+        let page = || StackPlan { stack: stack.to_owned(), summary: summary.clone() }.add_to(lost(losses));
+        self.confirm.show_and_authorize(ctx, target, intent, page).await
     }
 }
 
-fn lost(holdings: &[Holding]) -> Page {
+fn lost(losses: &[StatefulResource]) -> Page {
     let mut table = Table::new(["WILL BE LOST", "NAME", "HOLDS"]);
-    for holding in holdings {
-        table.row([holding.address.clone(), holding.name.clone(), holding.holds.to_string()]);
+    for loss in losses {
+        table.row([loss.address.clone(), loss.name.clone(), loss.contents.to_string()]);
     }
     Page::new().table(table)
 }

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use claimctl_core::changes::redact;
 use claimctl_core::error::{IoContext, Result};
+use claimctl_core::redact::redact;
 use claimctl_core::units::{count, printable};
 
 use super::StackPlan;
@@ -54,7 +54,7 @@ pub fn of_failure(environment: &str, failure: &Failure) -> String {
 }
 
 fn said(failure: &Failure, most: usize) -> String {
-    let said: Vec<String> = failure.says().lines().map(|line| redact(&printable(line))).collect();
+    let said: Vec<String> = failure.text().lines().map(|line| redact(&printable(line))).collect();
     fenced(&said.join("\n"), most)
 }
 
@@ -159,7 +159,7 @@ mod tests {
     fn why_there_is_no_plan_is_told() {
         let failure = Failure {
             error: vec!["no ``` today\u{1b}[31m".to_owned()],
-            said: Vec::new(),
+            details: Vec::new(),
             hints: vec!["try https://me:hunter2@host later".to_owned()],
             exit: Exit::Refused,
         };

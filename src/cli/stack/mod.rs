@@ -1,23 +1,22 @@
 //! What the verbs that drive Terraform share: their arguments, and how a plan is shown.
 
-mod carry;
 mod consent;
 pub mod markdown;
 mod run;
-mod typed;
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use claimctl_deploy::Project;
-use claimctl_deploy::terraform::{self, Attribute, Change, Summary, Wish};
+use claimctl_deploy::terraform::{self, Attribute, Change, PlanRequest, Summary};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::values;
+use crate::context::Ctx;
 use crate::output::{Page, Table};
 
-pub use carry::Work;
-pub use consent::{ConsentArgs, Losses};
-pub use run::{Deployment, StackRun, Standing, Way, each};
-pub use typed::{Typed, flag};
+pub use consent::ConsentArgs;
+pub use run::Deployment;
 
 /// Longer values are shown with their beginning only; JSON has all of them.
 const LONGEST: usize = 60;
@@ -28,7 +27,7 @@ pub struct StackArgs {
     /// Stacks of terraform/stacks, or global
     #[arg(value_name = "STACK", required_unless_present = "all")]
     pub stacks: Vec<String>,
-    /// Every stack of terraform/stacks, in the order of their dependencies
+    /// Every stack, in the order of their dependencies
     #[arg(long, conflicts_with = "stacks")]
     pub all: bool,
 }
@@ -58,7 +57,7 @@ pub struct PlanArgs {
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub variables: Vec<String>,
     /// Resources at a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = values::number::<u16>(1..=256))]
     pub parallelism: Option<u16>,
     /// More arguments of terraform plan
     #[arg(last = true, value_name = "EXTRA")]
@@ -89,19 +88,19 @@ const OURS: [&str; 16] = [
 ];
 
 impl PlanArgs {
-    pub fn wish(&self) -> Result<Wish> {
+    pub fn request(&self) -> Result<PlanRequest> {
         let name = |argument: &str| argument.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();
         if let Some(ours) = self.extra.iter().find(|argument| OURS.contains(&name(argument).as_str())) {
             return Err(Error::usage(format!("{ours} is claimctl's to decide"))
                 .hint("see --plan-file, --refresh-only, --target, --var and claimctl destroy"));
         }
-        Ok(Wish {
+        Ok(PlanRequest {
             targets: self.targets.clone(),
             variables: self.variables.clone(),
             parallelism: self.parallelism,
             extra: self.extra.clone(),
             arguments: self.arguments(),
-            ..Wish::default()
+            ..PlanRequest::default()
         })
     }
 
@@ -137,6 +136,19 @@ impl PlanArgs {
         let variables = each("--var", &self.variables);
         [targets, variables, flag("--parallelism", self.parallelism), extra.collect()].concat()
     }
+}
+
+/// A flag with a value, where it was given.
+pub fn flag(name: &str, value: Option<impl std::fmt::Display>) -> Vec<String> {
+    value.map(|value| vec![name.to_owned(), value.to_string()]).unwrap_or_default()
+}
+
+/// A command as it was typed, but for one of its stacks. `flags` are those of the verb alone. Values of secrets are left
+/// out.
+pub fn for_stack(ctx: &Ctx, verb: &str, stack: &str, flags: &[String], plan: &PlanArgs) -> Next {
+    let yes = ctx.options.yes.then(|| "--yes".to_owned()).into_iter().collect();
+    let words = [yes, flags.to_vec(), plan.arguments()].concat();
+    Next::verb(verb).word(stack).words(ctx.change_log.redacted(&words))
 }
 
 /// A plan of one stack, as JSON has it.

@@ -17,6 +17,11 @@ use crate::session::{Session, TargetArgs};
 /// Terraform reads both, because only it knows with the providers' schemas what is a secret: secrets are masked. Data
 /// sources are left out, which every plan reads anew. Exit code 0, whether they differ or not.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Against the current one:
+  claimctl state diff claim-check serial:41 --env dev
+One older one against another:
+  claimctl state diff claim-check serial:40 serial:41 --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]
@@ -60,8 +65,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     };
     let terraform = Terraform::open_for_repair(ctx, target, &target.project, stack).await?;
     let difference = Difference::between(
-        terraform.told_state(old_content.bytes()).await?,
-        terraform.told_state(new_content.bytes()).await?,
+        terraform.show_state(old_content.bytes()).await?,
+        terraform.show_state(new_content.bytes()).await?,
     );
     report(Diff { stack: stack.clone(), environment: store.environment, old, new, difference })
 }

@@ -1,14 +1,12 @@
 //! `claimctl state import`: what exists without being in the state is taken in.
 
-use claimctl_aws::target::{Change, Intent};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
-use claimctl_core::units::count;
-use claimctl_deploy::terraform::{Imported, Terraform};
+use claimctl_deploy::terraform::{self, ImportStanding, ImportedResource, Terraform};
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::output::{Failure, Outcome, Page, Report, Table, report, say};
+use crate::output::{Failure, Outcome, Page, Report, Table, report};
 use crate::session::{ConfirmArgs, Session, TargetArgs};
 
 /// Take what exists into the state of a stack
@@ -17,11 +15,17 @@ use crate::session::{ConfirmArgs, Session, TargetArgs};
 /// this command. Only the state changes. An address that is in the state already stays as it is, so that the same
 /// command can be typed again. What IAM has to allow is the deploy role that terraform/global makes.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What a run that was killed has made:
+  claimctl state import claim-check aws_sqs_queue.claims https://sqs.eu-west-1.amazonaws.com/111111111111/claims --env dev
+  claimctl state import global aws_iam_role.deploy deploy --env dev --dry-run")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]
     stack: String,
-    /// Where it belongs in the configuration, and the ID that its provider imports it by; more pairs may follow
+    /// Where it belongs, and what its provider imports it by
+    ///
+    /// More pairs may follow.
     #[arg(value_names = ["ADDRESS", "ID"], required = true, num_args = 2..)]
     resources: Vec<String>,
     /// Only check and show what would be imported
@@ -36,80 +40,19 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Standing {
-    Imported,
-    /// The address was in the state before.
-    Already,
-    /// Only looked at.
-    Planned,
-    Failed,
-    NotBegun,
-}
-
-#[derive(Debug, Serialize)]
-struct Resource {
-    address: String,
-    id: String,
-    standing: Standing,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failed: Option<Failure>,
-}
-
-#[derive(Debug, Serialize)]
-struct Import {
-    stack: String,
-    environment: String,
-    resources: Vec<Resource>,
-    next: String,
-}
-
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let pairs = pairs(&args.resources)?;
-    let terraform = Terraform::open(ctx, target, &target.project, &args.stack).await?;
-    let resource = |&(address, id): &(&str, &str)| Resource {
-        address: address.to_owned(),
-        id: id.to_owned(),
-        standing: if args.dry_run { Standing::Planned } else { Standing::NotBegun },
-        failed: None,
-    };
-    let mut import = Import {
+    let terraform = Terraform::open(ctx, target, &target.project, &args.stack).await?.with_variables(&args.variables);
+    let import = terraform.import(ctx, target, &pairs, args.dry_run, async |intent, import| {
+        args.confirm.show_and_authorize(ctx, target, intent, || page(&rows(ctx, import))).await
+    });
+    let import = import.await?;
+    report(Import {
         stack: args.stack.clone(),
         environment: target.name().to_owned(),
-        resources: pairs.iter().map(resource).collect(),
-        next: format!("claimctl deploy {}", terraform.root.typed()),
-    };
-    if args.dry_run {
-        return report(import);
-    }
-    if !args.confirm.is_answered(ctx, target) {
-        say(import.table().render(&ctx.terminal).trim_end());
-    }
-    let agreed = ask(args, ctx, target, &import.resources).await?;
-    let digests = terraform.any_artifacts(ctx, target, &args.variables).await?.digests;
-    let alone = import.resources.len() == 1;
-    for resource in &mut import.resources {
-        let what = (resource.address.as_str(), resource.id.as_str());
-        let imported = terraform.import(target, &digests, &args.variables, what, &agreed).await;
-        resource.standing = match imported {
-            Ok(Imported::New) => Standing::Imported,
-            Ok(Imported::Already) => Standing::Already,
-            Err(error) if alone => return Err(error),
-            Err(error) => {
-                resource.failed = Some(Failure::of(ctx, &error));
-                Standing::Failed
-            }
-        };
-        if ctx.cancel.is_cancelled() {
-            break;
-        }
-    }
-    let is_left = |resource: &Resource| matches!(resource.standing, Standing::Failed | Standing::NotBegun);
-    if import.resources.iter().any(is_left) {
-        import.next = ctx.changes.command();
-    }
-    report(import)
+        resources: rows(ctx, &import),
+        next: ctx.command(&import.next),
+    })
 }
 
 fn pairs(words: &[String]) -> Result<Vec<(&str, &str)>> {
@@ -121,45 +64,55 @@ fn pairs(words: &[String]) -> Result<Vec<(&str, &str)>> {
     }
 }
 
-async fn ask(args: &Args, ctx: &Ctx, target: &Session, resources: &[Resource]) -> Result<Change> {
-    let what = match resources {
-        [one] => format!("import {} as {} into the state of {}", one.id, one.address, args.stack),
-        all => format!("import {} into the state of {}", count(all.len() as u64, "resource"), args.stack),
+#[derive(Debug, Serialize)]
+struct Import {
+    stack: String,
+    environment: String,
+    resources: Vec<Row>,
+    next: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    address: String,
+    id: String,
+    standing: ImportStanding,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Failure>,
+}
+
+fn rows(ctx: &Ctx, import: &terraform::Import) -> Vec<Row> {
+    let row = |ImportedResource { address, id, standing, failed }: &ImportedResource| Row {
+        address: address.clone(),
+        id: id.clone(),
+        standing: *standing,
+        failed: failed.as_ref().map(|error| Failure::of(ctx, error)),
     };
-    let intent = Intent { what, destroys: false };
-    args.confirm.authorize(ctx, target, &intent).await
+    import.resources.iter().map(row).collect()
 }
 
-impl Standing {
-    fn words(self) -> &'static str {
-        match self {
-            Standing::Imported => "imported",
-            Standing::Already => "in the state already, left as it is",
-            Standing::Planned => "would be imported",
-            Standing::Failed => "failed",
-            Standing::NotBegun => "not begun",
-        }
+fn page(rows: &[Row]) -> Page {
+    let mut table = Table::new(["RESOURCE", "ID", "IS"]);
+    for row in rows {
+        let is = match row.standing {
+            ImportStanding::Imported => "imported",
+            ImportStanding::Already => "in the state already, left as it is",
+            ImportStanding::Planned => "would be imported",
+            ImportStanding::Failed => "failed",
+            ImportStanding::NotBegun => "not begun",
+        };
+        table.row([row.address.clone(), row.id.clone(), is.to_owned()]);
     }
-}
-
-impl Import {
-    fn table(&self) -> Page {
-        let mut table = Table::new(["RESOURCE", "ID", "IS"]);
-        for resource in &self.resources {
-            table.row([resource.address.clone(), resource.id.clone(), resource.standing.words().to_owned()]);
-        }
-        Page::new().table(table)
-    }
+    Page::new().table(table)
 }
 
 impl Report for Import {
     fn page(&self) -> Page {
-        let mut page = self.table();
-        for failed in self.resources.iter().filter_map(|resource| resource.failed.as_ref()) {
-            page = page.line(failed.says());
+        let mut page = page(&self.resources);
+        for failed in self.resources.iter().filter_map(|row| row.failed.as_ref()) {
+            page = page.line(failed.text());
         }
-        let planned = self.resources.iter().all(|resource| resource.standing == Standing::Planned);
-        match planned {
+        match self.resources.iter().all(|row| row.standing == ImportStanding::Planned) {
             true => page.line("nothing was changed"),
             false => page.line(format!("to go on: {}", self.next)),
         }
@@ -170,7 +123,7 @@ impl Report for Import {
     }
 
     fn exit(&self) -> Exit {
-        let failed: Vec<&Failure> = self.resources.iter().filter_map(|resource| resource.failed.as_ref()).collect();
+        let failed: Vec<&Failure> = self.resources.iter().filter_map(|row| row.failed.as_ref()).collect();
         match failed.first() {
             Some(first) if failed.len() == self.resources.len() => first.exit,
             Some(_) => Exit::Partial,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::units::{bytes, local_time};
 use claimctl_deploy::backend::BackendFile;
@@ -19,6 +19,11 @@ use crate::session::{Session, TargetArgs};
 /// Of every workspace, because environments may share a bucket: also of workspaces that are no environment of
 /// claimctl.toml, and of stacks that the repository does not have, and says so. Only the first bytes of each are read.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What Terraform keeps there:
+  claimctl state ls --env dev
+As JSON:
+  claimctl state ls --env dev --output json")]
 pub struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
@@ -49,7 +54,7 @@ struct State {
 pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
     let store = Store::of(target, &target.project).await?;
     if args.policy.print_policy {
-        return policy(state::permissions_to_list(&store, &Place::of(target).await?));
+        return policy(state::permissions_to_list(&store, &ArnBuilder::of(target).await?));
     }
     let stacks = terraform::stacks_of(&target.project).unwrap_or_default();
     let mut states = Vec::new();

@@ -34,7 +34,7 @@ pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
         Verb::Ls(args) => ls::run(&args, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Show(args) => show::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Pull(args) => pull::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
-        Verb::Versions(args) => versions::run(&args, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Versions(args) => versions::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Diff(args) => diff::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Restore(args) => restore::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Unlock(args) => unlock::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,

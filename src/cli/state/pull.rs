@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::folder::{self, Existing};
+use claimctl_core::private_files::{self, Existing};
 use claimctl_core::units::bytes;
 use claimctl_deploy::state::{self, Header, Store};
 use serde::Serialize;
@@ -18,6 +18,11 @@ use crate::session::{Session, TargetArgs};
 ///
 /// A state holds secrets in clear text: a file is readable for its owner only, and there whole or not at all.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The current one:
+  claimctl state pull claim-check --env dev --to claim-check.tfstate
+The one before:
+  claimctl state pull claim-check --env dev --version-id serial:41 --to before.tfstate")]
 pub struct Args {
     /// A stack, also one that the repository no longer has
     #[arg(value_name = "STACK")]
@@ -55,10 +60,10 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
     if args.policy.print_policy {
-        let place = Place::of(target).await?;
+        let arns = ArnBuilder::of(target).await?;
         return policy(match args.version_id {
-            Some(_) => state::permissions_to_see_versions(&store, &place, stack),
-            None => state::permissions_to_read(&store, &place, stack),
+            Some(_) => state::permissions_to_see_versions(&store, &arns, stack),
+            None => state::permissions_to_read(&store, &arns, stack),
         });
     }
     let file = args.to.as_deref().filter(|path| *path != Path::new("-"));
@@ -75,7 +80,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     match file {
         Some(path) => {
             let existing = if args.force { Existing::Replace } else { Existing::Keep };
-            let written = folder::write_private(path, &read.bytes, existing);
+            let written = private_files::write_private(path, &read.bytes, existing);
             written.map_err(|error| match !args.force && path.exists() {
                 true => exists(path),
                 false => error.hint("name a file in a folder that is there: --to FILE"),

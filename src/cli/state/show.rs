@@ -1,7 +1,7 @@
 //! `claimctl state show`: what a state lists, and what it knows of a resource.
 
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_core::units::count;
 use claimctl_deploy::state::{self, Resource, Store};
 use claimctl_deploy::terraform::{Leaf, Terraform, leaves};
@@ -12,11 +12,16 @@ use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::session::{Session, TargetArgs};
 
-/// Show the resources of a stack's state, or all that it knows of one
+/// Show the resources of a stack's state, or one in full
 ///
 /// With an address, every attribute of the resource, of the instance, or of what is in the module. Terraform reads the
 /// state, because only it knows with the providers' schemas what is a secret: secrets are masked.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The resources of a stack:
+  claimctl state show claim-check --env dev
+All that is known of one:
+  claimctl state show claim-check aws_sqs_queue.claims --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
     #[arg(value_name = "STACK")]
@@ -103,9 +108,9 @@ fn is_below(path: &str, above: &str) -> bool {
 fn unknown(address: &str, known: &[Resource], terraform: &Terraform) -> Error {
     let root = &terraform.root;
     let error = Error::not_found(format!("the state of {} has nothing at {address}", root.name()));
-    match names::nearest(address, known.iter().map(|resource| resource.address.as_str())) {
+    match nearest::name(address, known.iter().map(|resource| resource.address.as_str())) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint(format!("what there is: claimctl state show {}", root.typed())),
+        None => error.next("what there is", root.next("state show")),
     }
 }
 

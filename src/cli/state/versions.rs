@@ -1,12 +1,14 @@
 //! `claimctl state versions`: what a state was, version by version.
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::units::{bytes, count, local_time};
 use claimctl_deploy::state::{self, Store, Version};
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
+use crate::cli::values;
+use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
 use crate::session::{Session, TargetArgs};
 
@@ -15,12 +17,17 @@ use crate::session::{Session, TargetArgs};
 /// Also of a state that was deleted. Which is current is marked, and where a lineage begins: states of different
 /// lineages have nothing to do with each other. Only the first bytes of each are read.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The newest ones:
+  claimctl state versions claim-check --env dev
+Only three:
+  claimctl state versions claim-check --env dev --limit 3")]
 pub struct Args {
     /// A stack, also one that the repository no longer has
     #[arg(value_name = "STACK")]
     stack: String,
     /// At most so many, the newest
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = values::number::<u32>(1..))]
     limit: u32,
     #[command(flatten)]
     policy: PolicyArgs,
@@ -38,13 +45,16 @@ struct Versions {
     versions: Vec<Version>,
     /// Older ones that --limit left out.
     left_out: usize,
+    /// The command that brings a version back, where the state is gone.
+    #[serde(skip)]
+    restore: String,
 }
 
-pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
     if args.policy.print_policy {
-        return policy(state::permissions_to_see_versions(&store, &Place::of(target).await?, stack));
+        return policy(state::permissions_to_see_versions(&store, &ArnBuilder::of(target).await?, stack));
     }
     let limit = args.limit as usize;
     let key = store.key(stack);
@@ -54,8 +64,9 @@ pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
     }
     let left_out = versions.len().saturating_sub(limit);
     versions.truncate(limit);
+    let restore = ctx.command(&store.next("state restore", stack).word("VERSION"));
     let Store { environment, bucket, .. } = store;
-    report(Versions { stack: stack.clone(), environment, bucket, key, versions, left_out })
+    report(Versions { stack: stack.clone(), environment, bucket, key, versions, left_out, restore })
 }
 
 fn remark(version: &Version) -> String {
@@ -89,12 +100,7 @@ impl Report for Versions {
             .line_if(self.left_out > 0, || {
                 format!("{} older: --limit N shows more", count(self.left_out as u64, "version"))
             })
-            .line_if(is_gone, || {
-                let Versions { stack, environment, .. } = self;
-                format!(
-                    "the state is gone; to bring it back: claimctl state restore {stack} VERSION --env {environment}"
-                )
-            })
+            .line_if(is_gone, || format!("the state is gone; to bring it back: {}", self.restore))
     }
 
     fn list(&self) -> Option<&'static str> {

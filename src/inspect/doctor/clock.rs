@@ -9,7 +9,7 @@ use claimctl_core::units::duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Chosen, Finding, PATIENCE, Status, within};
-use crate::config::Choice;
+use crate::config::ChosenEnvironment;
 use crate::sandbox::Sandbox;
 
 /// A signature is refused when it is older than this (AWS General Reference, "Signature Version 4 request elements").
@@ -41,12 +41,12 @@ fn endpoint(chosen: &Chosen<'_>) -> Result<String, String> {
     let region = match (chosen.endpoint, &chosen.choice) {
         (Some(endpoint), _) => return Ok(endpoint.to_owned()),
         (None, None) => return Err("no environment is known before the configuration is repaired".to_owned()),
-        (None, Some(Choice::Local { .. })) => {
+        (None, Some(ChosenEnvironment::Local { .. })) => {
             let server = Sandbox::at(&chosen.ctx.paths).server();
             return server.map(|server| server.endpoint).map_err(|error| error.to_string());
         }
-        (None, Some(Choice::Declared { environment, .. })) => &environment.region,
-        (None, Some(Choice::Undeclared { region, .. })) => {
+        (None, Some(ChosenEnvironment::Declared { environment, .. })) => &environment.region,
+        (None, Some(ChosenEnvironment::ByFlags { region, .. })) => {
             region.as_ref().ok_or("no --region says whose clock to compare with")?
         }
     };

@@ -1,13 +1,13 @@
 //! Whether the chosen environment's credentials are there, and belong to its account.
 
-use claimctl_aws::account::Verdict;
+use claimctl_aws::account::AccountComparison;
 use claimctl_aws::credentials;
 use claimctl_core::error::{Error, Kind};
 use claimctl_core::units::{duration, local_time};
 use jiff::Timestamp;
 
 use super::{Check, Chosen, Finding, PATIENCE, Status, within};
-use crate::config::Choice;
+use crate::config::ChosenEnvironment;
 use crate::session::Session;
 
 const CHECK: Check =
@@ -16,13 +16,13 @@ const CHECK: Check =
 pub async fn check(chosen: &Chosen<'_>) -> Finding {
     let choice = match &chosen.choice {
         None => return CHECK.not_checked("no environment is known before the configuration is repaired"),
-        Some(Choice::Local { .. }) => {
+        Some(ChosenEnvironment::Local { .. }) => {
             return CHECK
                 .not_checked("the environment local needs none")
                 .fix("to check an environment's: claimctl doctor --env ENV");
         }
         // The code would have to be typed, and is good for one use.
-        Some(Choice::Declared { name, environment }) if environment.mfa_serial.is_some() => {
+        Some(ChosenEnvironment::Declared { name, environment }) if environment.mfa_serial.is_some() => {
             return CHECK
                 .not_checked("the environment wants an MFA code")
                 .fix(format!("claimctl env show {name} asks for it and checks the account"));
@@ -40,19 +40,19 @@ pub async fn check(chosen: &Chosen<'_>) -> Finding {
     }
 }
 
-async fn look(chosen: &Chosen<'_>, choice: Choice) -> Result<Finding, Error> {
+async fn look(chosen: &Chosen<'_>, choice: ChosenEnvironment) -> Result<Finding, Error> {
     let endpoint = chosen.endpoint.map(str::to_owned);
-    let target = Session::of(chosen.ctx, chosen.config.clone(), choice, endpoint).await?;
+    let target = Session::open(chosen.ctx, chosen.config.clone(), choice, endpoint).await?;
     let caller = target.caller().await?;
     let expiry = credentials::source(target.sdk()).await.and_then(|source| source.expires_at);
     let expiry = expiry.and_then(|expiry| Timestamp::try_from(expiry).ok());
     let until = expiry.map_or_else(String::new, |expiry| format!(", until {}", local_time(expiry)));
     let found = format!("{}{until}", caller.arn);
-    Ok(match (Verdict::of(target.expected_account(), Some(&caller.account)), target.expected_account()) {
-        (Verdict::Mismatch, Some(expected)) => CHECK
+    Ok(match (AccountComparison::of(target.expected_account(), Some(&caller.account)), target.expected_account()) {
+        (AccountComparison::Mismatch, Some(expected)) => CHECK
             .finding(Status::Problem, format!("{found}: not of account {expected}, which is declared"))
             .fix("choose another --env or --profile; until then every change is refused"),
-        (Verdict::Undeclared, _) if target.environment.is_some() => CHECK
+        (AccountComparison::Undeclared, _) if target.environment.is_some() => CHECK
             .finding(Status::Warning, format!("{found}; no account is declared, so changes are not guarded"))
             .fix(format!("add account = \"{}\" to the environment in claimctl.toml", caller.account)),
         _ => CHECK.ok(found),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use claimctl_core::error::Error;
 use serde::Serialize;
 
-use crate::config::{Choice, Config};
+use crate::config::{ChosenEnvironment, Config};
 use crate::context::Ctx;
 use crate::sandbox::{Look, Sandbox};
 use crate::session::TargetArgs;
@@ -85,13 +85,13 @@ struct Chosen<'a> {
     ctx: &'a Ctx,
     config: Config,
     /// None where the configuration is broken.
-    choice: Option<Choice>,
+    choice: Option<ChosenEnvironment>,
     endpoint: Option<&'a str>,
 }
 
 impl Chosen<'_> {
     fn is_local(&self) -> bool {
-        matches!(self.choice, None | Some(Choice::Local { .. }))
+        matches!(self.choice, None | Some(ChosenEnvironment::Local { .. }))
     }
 }
 
@@ -112,7 +112,7 @@ pub async fn examine(ctx: &Ctx, args: &TargetArgs) -> Vec<Finding> {
     findings
 }
 
-fn configuration(ctx: &Ctx, args: &TargetArgs) -> (Finding, Config, Option<Choice>) {
+fn configuration(ctx: &Ctx, args: &TargetArgs) -> (Finding, Config, Option<ChosenEnvironment>) {
     const CHECK: Check = Check { name: "configuration", why: "says which environments there are, and their accounts" };
     let wrong = |error: &Error| {
         let finding = CHECK.error(Status::Problem, error);

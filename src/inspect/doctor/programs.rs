@@ -90,7 +90,7 @@ async fn ask(command: Command) -> Result<String, Error> {
 
 async fn ask_all(mut command: Command) -> Result<String, Error> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let output = within(child::ask(&mut command)).await.ok_or_else(|| Error::unexpected(silent(&program)))??;
+    let output = within(child::output(&mut command)).await.ok_or_else(|| Error::unexpected(silent(&program)))??;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().rfind(|line| !line.trim().is_empty()).map(str::trim).unwrap_or("nothing");

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::site::Site;
 use crate::server::Server;
+use crate::site::Site;
 
 #[test]
 fn a_kept_plan_that_failed_is_made_anew_with_what_it_was_made_with() {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::site::{STATE, Site};
 use crate::run::{Run, Running};
 use crate::server::Server;
+use crate::site::{STATE, Site};
 use crate::world::wait_for;
 
 /// A `terraform` that does what the real one cannot be made to do, and hands on the rest.
@@ -151,13 +151,15 @@ fn a_plan_file_that_is_none_is_told() {
     let apply = |file: &str| site.run(&format!("deploy claim-check --env dev --yes --plan-file {file}"));
     let here = |name: &str| site.project.path().join(name);
     std::fs::create_dir(here("folder")).unwrap();
-    apply("folder").fails_with(2, "cannot read").says("make a new one: claimctl plan claim-check --env dev");
+    apply("folder")
+        .fails_with(2, "cannot read")
+        .says("make a new one: claimctl plan claim-check --plan-file folder --env dev");
     apply("nowhere/plan").fails_with(5, "nowhere/plan");
     plan(&site, "--plan-file p").exits(0);
     std::fs::write(here("p"), "").unwrap();
     apply("p").fails_with(4, "is not the plan that was made");
     std::fs::write(here("p.json"), "{}").unwrap();
-    apply("p").fails_with(2, "is not what claimctl plan wrote");
+    apply("p").fails_with(2, "is not what was written beside a plan");
     plan(&site, "--plan-file folder").exits(2).says("folder");
     plan(&site, "--plan-file folder/p --markdown nowhere/p.md").exits(5).says("nowhere/p.md");
     assert!(site.root.cloud.is_empty());

@@ -3,9 +3,9 @@
 use claimctl_deploy::project::Architecture;
 use sha2::{Digest, Sha256};
 
-use super::site::{ARTIFACTS, Site};
 use crate::run::{Run, Running};
 use crate::server::Server;
+use crate::site::{ARTIFACTS, Site};
 use crate::world::wait_for;
 
 /// In this repository, with the configuration of the site.

@@ -4,10 +4,10 @@ use aws_sdk_s3::types::CreateBucketConfiguration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::site::{DEV, REGION, STATE, Site};
 use crate::proxy::{Fault, Proxy, Rule};
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
+use crate::site::{DEV, REGION, STATE, Site};
 use crate::world::wait_for;
 
 const PAYLOAD: &str = "claim-check-dev-111111111111-us-west-1-payload";
@@ -41,7 +41,8 @@ fn a_full_bucket_is_emptied_only_where_it_is_named() {
     let flag = format!("--endpoint-url {}", server.endpoint);
     let by_flag = |line: &str| site.claimctl(&format!("{line} {flag}")).env_remove("AWS_ENDPOINT_URL").run();
     let told = by_flag("destroy claim-check --env dev --yes").fails_with(4, "would be lost").after("name each: ");
-    assert!(told.starts_with(&format!("claimctl destroy claim-check --env dev {flag} --yes")), "{told}");
+    assert!(told.starts_with("claimctl destroy claim-check --yes --allow-destroy "), "{told}");
+    assert!(told.ends_with(&format!(" --env dev {flag}")), "{told}");
     let told = by_flag("state unlock claim-check --env dev -o json").exits(0).json();
     assert_eq!(told["next"], format!("claimctl plan claim-check --env dev {flag}"));
     assert!(!refused.after("name each: ").contains("--endpoint-url"), "the variable names it");
@@ -78,7 +79,7 @@ resource "aws_s3_bucket" "b" { bucket = "bucket-of-another" }
 
     let refused = site.run("destroy small --env dev --yes").fails_with(4, "4 resources with data would be lost");
     let told = |text: &str| assert!(refused.stderr.contains(text), "{text} is not in {}", refused.stderr);
-    told("aws_secretsmanager_secret.s (s) holds a secret");
+    told("aws_secretsmanager_secret.s (s) holds data, as far as its type tells");
     told("aws_sqs_queue.far (far) holds unknown: it is in eu-west-1, and this environment in us-west-1");
     told("aws_cloudwatch_log_group.claims (small) holds logs");
     told("aws_s3_bucket.b (bucket-of-another) holds unknown: ");

@@ -1,10 +1,10 @@
 //! States that Terraform could not save, and states that came to nothing behind claimctl's back.
 
 use super::bad_input::fake;
-use super::site::{STATE, Site};
 use super::state::{KEY, delete, deploy, deployed, name, put, serial};
 use crate::run::Running;
 use crate::server::Server;
+use crate::site::{STATE, Site};
 
 /// In the same bucket and account as `dev`.
 const STAGE: &str = "[environments.stage]\nregion = \"us-west-1\"\naccount = \"111111111111\"\n";
@@ -50,7 +50,9 @@ fn a_state_that_could_not_be_saved_goes_to_no_other_environment() {
     told(&site, "two");
     for ((environment, key), saved) in environments.into_iter().zip(&saved) {
         let failed = site.run(&format!("deploy small --env {environment} --yes"));
-        failed.says(&format!("claimctl state restore small --env {environment} --file "));
+        let save = failed.after("the state is not saved yet; save it: ");
+        assert!(save.starts_with("claimctl state restore small --file "), "{save}");
+        assert!(save.ends_with(&format!(" --env {environment}")), "{save}");
         assert!(!site.project.path().join("terraform/stacks/small/errored.tfstate").exists());
         put(&site, key, saved);
     }

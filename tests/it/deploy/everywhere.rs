@@ -4,9 +4,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::many::with_two;
-use super::site::Site;
 use crate::run::{Running, eventually, finish, signal};
 use crate::server::Server;
+use crate::site::Site;
 use crate::world::wait_for;
 
 const OTHER: &str = "[environments.other]\nregion = \"us-west-1\"\naccount = \"222222222222\"\nprofile = \"other\"\n";
@@ -56,7 +56,7 @@ fn every_environment_is_looked_at_with_its_own_credentials_and_one_that_cannot_b
     let failed = &drift["failed"][0];
     assert_eq!((&failed["environment"], &failed["stack"]), (&json!("prod"), &Value::Null), "{failed}");
     assert!(failed["error"].to_string().contains("nothing says where environment prod keeps its state"), "{failed}");
-    assert!(site.object(super::site::STATE, "claim-check/dev/first.tfstate").is_none(), "a look makes no state");
+    assert!(site.object(crate::site::STATE, "claim-check/dev/first.tfstate").is_none(), "a look makes no state");
 
     without_prod(&site);
     site.run("drift --all").exits(0).says("first in dev: not deployed").says("first in other: as Terraform left it");

@@ -7,9 +7,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::json;
 
 use super::bad_input::fake;
-use super::site::{Site, terraform_of};
 use crate::run::{Running, eventually, finish};
 use crate::server::Server;
+use crate::site::{Site, terraform_of};
 use crate::terminal::Terminal;
 
 const STACK: &str = "small";

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use super::site::{Site, terraform_of};
 use crate::run::{Run, Running, eventually, finish, signal};
 use crate::seeded::{Seeded, each_seed, seeds};
 use crate::server::Server;
+use crate::site::{Site, terraform_of};
 
 /// So long each resource takes, so that there is time between one and the next.
 const EACH: u64 = 100;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::site::{STATE, Site};
 use crate::run::Running;
 use crate::server::Server;
+use crate::site::{STATE, Site};
 use crate::world::wait_for;
 
 #[test]

@@ -1,9 +1,9 @@
 //! Where a deployment goes and as whom: nothing but claimctl.toml and the checked credentials decide it.
 
 use super::bad_input::fake;
-use super::site::{ARTIFACTS, Site};
 use crate::run::Running;
 use crate::server::Server;
+use crate::site::{ARTIFACTS, Site};
 use crate::world::wait_for;
 
 #[test]

@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use super::site::{ARTIFACTS, Site};
 use crate::run::Running;
 use crate::server::Server;
+use crate::site::{ARTIFACTS, Site};
 
 #[test]
 fn a_plan_says_what_would_be_created_and_leaves_nothing() {

@@ -1,8 +1,8 @@
 //! What is wrong is told before anything is done, with what to type.
 
-use super::site::{ARTIFACTS, STATE, Site};
 use crate::run::Running;
 use crate::server::Server;
+use crate::site::{ARTIFACTS, STATE, Site};
 use crate::world::wait_for;
 
 #[test]
@@ -83,7 +83,7 @@ fn a_state_that_could_not_be_saved_comes_first() {
     site.run(&plan)
         .fails_with(4, "could not save its state")
         .says("which environment it is of cannot be told")
-        .says("claimctl state restore claim-check --env ENV --file");
+        .says("claimctl state restore claim-check --file");
     std::fs::remove_file(site.project.path().join(file)).unwrap();
     site.run(&plan).exits(0);
 }

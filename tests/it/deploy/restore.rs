@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::bad_input::fake;
-use super::site::{DEV, REGION, STATE, Site};
 use super::state::{KEY, delete, deploy, deployed, name, put, says_no_secret, serial, state};
 use crate::run::{Running, eventually, finish};
 use crate::server::Server;
+use crate::site::{DEV, REGION, STATE, Site};
 use crate::world::wait_for;
 
 const BOTH: &str = "[terraform]\nlocking = \"both\"\n";
@@ -106,7 +106,7 @@ fn a_state_that_could_not_be_saved_is_restored_and_its_file_removed() {
     put(&site, KEY, &before);
     let told = site.run("plan small --env dev").fails_with(4, "could not save its state");
     let path = site.project.path().join(file);
-    let command = format!("state restore small --env dev --file {}", path.display());
+    let command = format!("state restore small --file {} --env dev", path.display());
     assert!(told.stderr.contains(&format!("claimctl {command}")), "{}", told.stderr);
     site.run(&format!("{command} --dry-run")).exits(0);
     assert!(path.exists());
@@ -159,7 +159,7 @@ fn a_protected_environment_wants_its_name_and_a_bucket_without_versions_a_copy()
     versioning("Suspended");
     put(&site, KEY, &newer);
     let restore = |more: &str| site.run(&format!("state restore small --file older.tfstate --env dev --yes {more}"));
-    restore("").fails_with(4, "keeps no versions").says("claimctl state pull small --env dev --to FILE");
+    restore("").fails_with(4, "keeps no versions").says("claimctl state pull small --to FILE --env dev");
     assert_eq!(name(&site), "two");
     restore("--force").exits(0);
     assert_eq!(name(&site), "one");

@@ -1,7 +1,7 @@
 //! What must be shown and written down nowhere.
 
-use super::site::Site;
 use crate::server::Server;
+use crate::site::Site;
 
 const VARIABLES: &str = "variable \"pin\" {\n  type      = string\n  sensitive = true\n}\n\
                          variable \"db\" {\n  type = map(string)\n}\n";

@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use super::site::{STATE, Site};
 use crate::run::Run;
 use crate::server::Server;
+use crate::site::{STATE, Site};
 use crate::world::wait_for;
 
 pub const KEY: &str = "claim-check/dev/small.tfstate";

@@ -6,8 +6,8 @@ use std::sync::mpsc::Receiver;
 
 use serde_json::{Value, json};
 
-use crate::policy::assume_in;
 use crate::proxy::Proxy;
+use crate::roles::assume_in;
 use crate::run::{Run, Running};
 use crate::server::{Project, Server};
 use crate::world::wait_for;

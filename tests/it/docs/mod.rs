@@ -19,7 +19,7 @@ use std::process::Command;
 use parse::{Step, matches};
 
 use crate::run::{Running, claimctl};
-use crate::terraform::Root;
+use crate::support::terraform::Root;
 use crate::world::artifact;
 
 /// The README, the guides and the runbooks.

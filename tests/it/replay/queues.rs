@@ -6,8 +6,8 @@ use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as Name};
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, Pair, TOML};
-use crate::drain::Queue;
 use crate::proxy::{Fault, Proxy, Rule};
+use crate::queues::Queue;
 use crate::run::{Running, eventually};
 use crate::server::{Project, Server};
 use crate::world::wait_for;
@@ -84,7 +84,7 @@ fn letters_of_a_fifo_queue_go_from_a_file_in_order_and_are_not_swallowed() {
     assert_eq!(source.depth(), (120, 0));
     line("queue drain ordered.fifo --to arrived.jsonl").exits(0);
     let mut of_group: HashMap<String, Vec<usize>> = HashMap::new();
-    for message in crate::drain::messages(&project.path().join("arrived.jsonl")) {
+    for message in crate::queues::messages(&project.path().join("arrived.jsonl")) {
         let group = message.system["MessageGroupId"].clone();
         assert!(message.attributes.contains_key("claimctl.replay"));
         of_group.entry(group).or_default().push(message.body.parse().unwrap());

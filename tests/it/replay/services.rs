@@ -5,7 +5,7 @@ use aws_sdk_sqs::types::MessageAttributeValue;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::dlq::{BUCKET, claim, depth, put, send, world};
+use crate::dead_letters::{BUCKET, claim, depth, put, send, world};
 use crate::run::{Running, eventually, finish, signal};
 use crate::seeded::{Seeded, seeds};
 use crate::world::{World, wait_for};

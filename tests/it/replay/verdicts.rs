@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::dlq::{BUCKET, claim, delete, depth, member, put, record, send, world};
-use crate::drain::messages;
+use crate::dead_letters::{BUCKET, claim, delete, depth, member, put, record, send, world};
+use crate::queues::messages;
 use crate::run::Running;
 use crate::terminal::Terminal;
 use crate::world::World;
@@ -79,7 +79,7 @@ fn a_verdict_that_is_old_is_made_anew_before_the_send() {
 
 #[test]
 fn a_letter_that_is_thrown_back_stops_the_others() {
-    let world = World::up_with(&["--visibility-timeout", "1"]);
+    let world = World::up_with(&["--var", "visibility_timeout=1s"]);
     for number in 0..20 {
         send(&world, &format!("nonsense {number}"), None);
     }

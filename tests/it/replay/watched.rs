@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::{Pair, TOML};
-use crate::dlq::{depth, member, send, world};
+use crate::dead_letters::{depth, member, send, world};
 use crate::proxy::Proxy;
 use crate::run::{Run, Running, eventually, finish};
 use crate::server::Server;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::MessageSystemAttributeName as System;
 use rustix::process::Signal;
@@ -13,6 +13,16 @@ use crate::run::{Running, eventually, finish, signal};
 use crate::seeded::{Seeded, each_seed, killed_after, seeds};
 use crate::server::{Project, Server};
 
+/// How long a send of so many messages takes on this machine at this time, in milliseconds.
+fn usual_send(server: &Server, messages: usize) -> u64 {
+    let project = server.project("");
+    Queue::new(server, "unharmed");
+    project.write("in.jsonl", &peeked(messages, |_| None));
+    let began = Instant::now();
+    send(&project, "unharmed in.jsonl").exits(0);
+    began.elapsed().as_millis() as u64
+}
+
 /// Kills the send at some moment; true when it was at work and not yet at its end.
 fn kill_once(project: &Project<'_>, line: &str, queue: &Queue, after: Duration) -> bool {
     let before = queue.visible();
@@ -21,8 +31,9 @@ fn kill_once(project: &Project<'_>, line: &str, queue: &Queue, after: Duration) 
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_doubles_were_undecided() {
-    const MESSAGES: usize = 2_000;
+    const MESSAGES: usize = 1_000;
     let server = Server::up();
+    let usual = usual_send(&server, MESSAGES);
     let midway = AtomicU64::new(0);
     each_seed(seeds(), |seed| {
         let project = server.project("");
@@ -32,7 +43,7 @@ fn killed_at_any_moment_nothing_is_lost_and_doubles_were_undecided() {
         let mut random = Seeded::of(seed);
         let mut undecided = BTreeSet::new();
         for _ in 0..3 {
-            let moment = Duration::from_millis(20 + random.below(700));
+            let moment = Duration::from_millis(random.below(usual));
             midway.fetch_add(u64::from(kill_once(&project, &line, &queue, moment)), Ordering::Relaxed);
             if runs(&project).iter().any(|run| run["standing"] == json!("done")) {
                 break;
@@ -57,6 +68,7 @@ fn killed_at_any_moment_nothing_is_lost_and_doubles_were_undecided() {
 #[test]
 fn a_killed_send_into_a_fifo_queue_doubles_nothing_and_keeps_every_group_in_order() {
     let server = Server::up();
+    let usual = usual_send(&server, 400);
     each_seed(seeds().div_ceil(7), |seed| {
         let project = server.project("");
         let queue = Queue::new(&server, &format!("killed-{seed}.fifo"));
@@ -64,7 +76,7 @@ fn a_killed_send_into_a_fifo_queue_doubles_nothing_and_keeps_every_group_in_orde
         let line = format!("killed-{seed}.fifo in.jsonl");
         let mut random = Seeded::of(seed);
         for _ in 0..3 {
-            kill_once(&project, &line, &queue, Duration::from_millis(20 + random.below(600)));
+            kill_once(&project, &line, &queue, Duration::from_millis(random.below(usual)));
         }
         let last = send(&project, &line);
         assert!([0, 4].contains(&last.code), "{}", last.stderr);

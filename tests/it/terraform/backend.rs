@@ -4,10 +4,10 @@ use std::process::Child;
 
 use serde_json::{Value, json};
 
-use super::root::Root;
 use super::stacks::variables;
 use crate::run::{Running, eventually, finish};
 use crate::server::{Project, Server};
+use crate::support::terraform::root::Root;
 use crate::world::wait_for;
 
 const ACCOUNT: &str = "111111111111";

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::tools;
 use crate::run::Running;
+use crate::support::terraform::tools;
 
 /// `stacks/fan-out: AWS-0132 …`; trivy looks at roots, and at modules where nothing calls them.
 fn findings(trivy: &Path, folder: &Path) -> (usize, Vec<String>) {

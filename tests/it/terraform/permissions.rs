@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::root::Root;
-use super::runtime::{Invoked, invoke};
 use super::stacks::variables;
-use crate::policy::{Credentials, assume_in, each_without};
+use crate::roles::{Credentials, assume_in, each_without};
 use crate::server::Server;
+use crate::support::terraform::root::Root;
+use crate::support::terraform::runtime::{Invoked, invoke};
 use crate::world::{artifact, wait_for};
 
 /// The environment local: terraform/environments/local.tfvars.
@@ -49,7 +49,7 @@ impl Stack {
         let bucket = root.cloud.one("aws_s3_bucket", "payload")["bucket"].as_str().unwrap().to_owned();
         let stack = Stack {
             server: Server::enforcing(),
-            program: unpacked(artifact()),
+            program: unpacked(&artifact()),
             environment: function["environment"][0]["variables"].clone(),
             policy: serde_json::from_str(policy["policy"].as_str().unwrap()).unwrap(),
             bucket,

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use globset::Glob;
 use serde_json::Value;
 
-use super::root::Root;
 use super::stacks::variables;
-use super::tools;
+use crate::support::terraform::root::Root;
+use crate::support::terraform::tools;
 
 /// Buckets and tables that `claimctl bootstrap` makes: no stack has them.
 const BOOTSTRAPPED: [&str; 3] = ["-tfstate-", "-artifacts-", "-tflock"];

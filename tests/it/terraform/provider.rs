@@ -3,8 +3,8 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::root::Root;
 use crate::run::{Running, eventually, finish, signal};
+use crate::support::terraform::root::Root;
 
 const QUEUES: &str = r#"
 variable "delay" { default = 0 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::root::Root;
 use super::stacks::{ENVIRONMENTS, folders, variables};
 use crate::run::{Run, Running};
+use crate::support::terraform::root::Root;
 
 const KEY_ELSEWHERE: &str = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555";
 

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::installation::binaries;
-use super::root::Root;
 use crate::run::Running;
+use crate::support::terraform::installation::binaries;
+use crate::support::terraform::root::Root;
 
 /// Who owns the account of an environment: `terraform/environments/ENV.tfvars`.
 pub const ENVIRONMENTS: [(&str, &str); 4] =

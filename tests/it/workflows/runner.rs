@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::read::{files, workflow, yaml};
 use super::{ENVIRONMENTS, steps};
-use crate::deploy::Site;
-use crate::policy::{Credentials, assume_in};
+use crate::roles::{Credentials, assume_in};
 use crate::run::{Run, Running};
 use crate::server::Server;
+use crate::site::Site;
 use crate::world::in_the_repository;
 
 const ACCOUNTS: [(&str, &str); 3] = [("dev", "111111111111"), ("test", "222222222222"), ("prod", "333333333333")];

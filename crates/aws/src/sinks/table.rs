@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::Explain;
-use crate::policy::{Place, Statement};
+use crate::policy::{ArnBuilder, Statement};
 
 /// Segments of a parallel scan.
 const SEGMENTS: i32 = 4;
@@ -28,12 +28,12 @@ const SCAN: &str = "dynamodb:Scan";
 const GET: &str = "dynamodb:BatchGetItem";
 
 /// What IAM has to allow to read a table of records, by key and (`scans`) as a whole.
-pub fn permissions(place: &Place, table: &str, scans: bool) -> Statement {
+pub fn permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
     let scan: &[&str] = if scans { &[SCAN] } else { &[] };
     Statement::allow(
         "ReadRecords",
         &[&[DESCRIBE, GET], scan].concat(),
-        [place.arn("dynamodb", &format!("table/{table}"))],
+        [arns.arn("dynamodb", &format!("table/{table}"))],
     )
 }
 
@@ -56,7 +56,7 @@ pub struct RecordEntry {
 
 /// What the table holds for a claim, and which event of its key wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
+pub struct StoredRecord {
     pub entry: RecordEntry,
     /// Normalized; none in a record that a repair wrote.
     pub sequencer: Option<String>,
@@ -143,11 +143,11 @@ impl RecordTable {
 
     /// The records with these partition keys, of any bucket, read consistently; by partition key. At most [`BATCH`]
     /// ids, each once. Ids without a record are absent from the answer.
-    pub async fn get_by_id(&self, ids: Vec<String>) -> Result<HashMap<String, Recorded>> {
+    pub async fn get_by_id(&self, ids: Vec<String>) -> Result<HashMap<String, StoredRecord>> {
         let items = self.get_batch(ids, WITH_SEQUENCER).await?;
         let recorded = |item: &Item| {
             let sequencer = text(item, attribute::SEQUENCER).and_then(|sequencer| sequencer::normalize(sequencer));
-            Some((text(item, attribute::CLAIM_ID)?.clone(), Recorded { entry: entry(item)?, sequencer }))
+            Some((text(item, attribute::CLAIM_ID)?.clone(), StoredRecord { entry: entry(item)?, sequencer }))
         };
         Ok(items.iter().filter_map(recorded).collect())
     }

@@ -1,17 +1,17 @@
 //! What stands before a change: the account that is meant, the operator's word, and a line in the change log.
 
-use claimctl_core::changes::Begun;
+use claimctl_core::change_log::ChangeStart;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
 
 use super::Target;
-use crate::account::Answer;
+use crate::account::StsAnswer;
 
 /// Proof that the account was checked and the operator agreed. Engines that change anything ask for it.
 pub struct Change(());
 
-/// Proof that the account is the one that was meant, as far as that can be told.
-pub struct AccountChecked(());
+/// Proof that the target's account is the one that was meant, as far as that can be told.
+pub struct AccountChecked<'a>(&'a Target);
 
 /// What a change would do, in the words that the operator is asked with.
 pub struct Intent {
@@ -23,20 +23,20 @@ pub struct Intent {
 
 impl Target {
     /// The account guard: before a change, and before a look that changes visibility.
-    pub async fn guard(&self) -> Result<AccountChecked> {
+    pub async fn guard(&self) -> Result<AccountChecked<'_>> {
         if self.is_local() {
-            return Ok(AccountChecked(()));
+            return Ok(AccountChecked(self));
         }
         let Some(expected) = &self.expected_account else {
             self.progress.note(match self.environment {
                 Some(_) => "note: no account is declared for this environment, so the account is not checked",
                 None => "note: AWS without an environment, so the account is not checked",
             });
-            return Ok(AccountChecked(()));
+            return Ok(AccountChecked(self));
         };
         match self.identity().await? {
-            Answer::Caller(caller) if caller.account == *expected => Ok(AccountChecked(())),
-            Answer::Caller(caller) => Err(Error::refused(format!(
+            StsAnswer::Caller(caller) if caller.account == *expected => Ok(AccountChecked(self)),
+            StsAnswer::Caller(caller) => Err(Error::refused(format!(
                 "environment {} is account {expected}, and these credentials are of account {} ({})",
                 self.name(),
                 caller.account,
@@ -44,15 +44,15 @@ impl Target {
             ))
             .hint("nothing was done; choose another --env or --profile")
             .hint(format!("what is meant and what is there: claimctl env show {}", self.name()))),
-            Answer::NoSts(why) if self.protected => Err(Error::refused(format!(
+            StsAnswer::NoSts(why) if self.protected => Err(Error::refused(format!(
                 "the account of protected environment {} cannot be checked, so nothing was done",
                 self.name()
             ))
             .caused_by(why.as_str())
             .hint("use an endpoint with an STS, or none")),
-            Answer::NoSts(_) => {
+            StsAnswer::NoSts(_) => {
                 self.progress.note("note: no STS answers at this endpoint, so the account is not checked");
-                Ok(AccountChecked(()))
+                Ok(AccountChecked(self))
             }
         }
     }
@@ -68,10 +68,15 @@ impl Target {
             .hint(format!("declare it in claimctl.toml: account = \"…\" under [environments.{name}]"))
             .hint(format!("whose the credentials are: claimctl env show {name}")))
     }
+}
 
+impl AccountChecked<'_> {
     /// From here on it is a change, and the change log knows of it. Only who has asked the operator may call this.
-    pub async fn begin(&self, ctx: &Context, _: AccountChecked, intent: &Intent) -> Result<Change> {
-        ctx.changes.begin(Begun { who: self.who(ctx).await?, what: intent.what.clone() })?;
+    pub async fn begin(self, ctx: &Context, intent: &Intent) -> Result<Change> {
+        let AccountChecked(target) = self;
+        target.check_declared()?;
+        let origin = target.change_origin(ctx).await?;
+        ctx.change_log.begin(ChangeStart { origin, what: intent.what.clone() })?;
         Ok(Change(()))
     }
 }

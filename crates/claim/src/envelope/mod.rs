@@ -51,7 +51,7 @@ impl Envelope {
             Self::Sqs => "sqs",
             Self::EventBridge => "eventbridge",
             Self::Destination => "destination",
-            Self::ExtendedClient => "extended-client",
+            Self::ExtendedClient => "extended_client",
         }
     }
 }
@@ -64,7 +64,7 @@ impl Serialize for Envelope {
 
 /// What a message body holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Opened {
+pub struct OpenedBody {
     /// Outermost first; of the first claim, where the claims of one message came in different wrappings.
     pub envelopes: Vec<Envelope>,
     pub claims: Vec<Claim>,
@@ -75,14 +75,14 @@ pub struct Opened {
 /// Opens a message body.
 ///
 /// A body of which any part is unreadable is unreadable: half an answer would hide the other half.
-pub fn open(body: &str) -> Result<Opened, Unreadable> {
+pub fn open(body: &str) -> Result<OpenedBody, Unreadable> {
     let mut opening = Opening::default();
     opening.text(body)?;
     Ok(opening.opened)
 }
 
 /// Opens what is parsed already, such as the event of a Lambda invocation.
-pub fn open_json(body: &Value) -> Result<Opened, Unreadable> {
+pub fn open_json(body: &Value) -> Result<OpenedBody, Unreadable> {
     let mut opening = Opening::default();
     opening.value(body)?;
     Ok(opening.opened)
@@ -91,7 +91,7 @@ pub fn open_json(body: &Value) -> Result<Opened, Unreadable> {
 #[derive(Default)]
 struct Opening {
     path: Vec<Envelope>,
-    opened: Opened,
+    opened: OpenedBody,
 }
 
 impl Opening {

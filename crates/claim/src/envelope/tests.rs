@@ -74,7 +74,7 @@ fn wrap(envelope: Envelope, content: &Value) -> Value {
     }
 }
 
-fn opened(body: &Value) -> Opened {
+fn opened(body: &Value) -> OpenedBody {
     open(&body.to_string()).unwrap()
 }
 

@@ -13,13 +13,16 @@ const ENTRY: &str = "bootstrap";
 
 /// Above 9, the zip crate compresses with Zopfli, for as many rounds as the level exceeds 9. It is slow and small, and
 /// takes no part of its answer from the vector instructions of the processor, as the faster library below 10 does.
-const LEVEL: i64 = 9 + 3;
+const SMALL: i64 = 9 + 3;
+
+/// Larger, and done at once: for what never leaves this machine.
+const FAST: i64 = 1;
 
 /// The zip's bytes.
-pub fn zip(binary: &[u8]) -> Result<Vec<u8>> {
+fn zip(binary: &[u8], level: i64) -> Result<Vec<u8>> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(LEVEL))
+        .compression_level(Some(level))
         .last_modified_time(DateTime::DEFAULT)
         .unix_permissions(0o755);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -31,14 +34,19 @@ pub fn zip(binary: &[u8]) -> Result<Vec<u8>> {
     Ok(written.into_inner())
 }
 
+/// A zip for the sandbox.
+pub fn zip_fast(binary: &[u8]) -> Result<Vec<u8>> {
+    zip(binary, FAST)
+}
+
 /// The zip that was made of these same bytes before, if the folder `packed` has it, else a new one, kept there.
 pub fn zip_once(binary: &[u8], packed: &Path, name: &str) -> Result<Vec<u8>> {
     // Another way of packing gives other bytes, so its zips are not mistaken for these.
-    let path = packed.join(format!("{name}-{LEVEL}.zip"));
+    let path = packed.join(format!("{name}-{SMALL}.zip"));
     if let Some(kept) = std::fs::read(&path).ok().filter(|kept| holds(kept, binary)) {
         return Ok(kept);
     }
-    let zip = zip(binary)?;
+    let zip = zip(binary, SMALL)?;
     write_whole(&zip, packed, &path)?;
     Ok(zip)
 }
@@ -83,7 +91,7 @@ mod tests {
     #[test]
     fn one_executable_entry_without_a_date() {
         let binary = b"\x7fELF and the rest of a program".repeat(1000);
-        let mut archive = ZipArchive::new(Cursor::new(zip(&binary).unwrap())).unwrap();
+        let mut archive = ZipArchive::new(Cursor::new(zip(&binary, SMALL).unwrap())).unwrap();
         assert_eq!(archive.len(), 1);
         let mut entry = archive.by_name("bootstrap").unwrap();
         assert_eq!(entry.unix_mode(), Some(0o100_755));
@@ -97,7 +105,7 @@ mod tests {
     #[test]
     fn the_same_binary_is_the_same_zip_for_ever() {
         // The digest was taken once; a change of it means that every artifact changes its name.
-        let zip = zip(&(0..=255u8).cycle().take(10_000).collect::<Vec<_>>()).unwrap();
+        let zip = zip(&(0..=255u8).cycle().take(10_000).collect::<Vec<_>>(), SMALL).unwrap();
         assert_eq!(sha256(&zip), "d4fe5d678aff230c3793de179c0ab19350f220efafb4561482ee4d8d82f96aef");
     }
 

@@ -1,13 +1,17 @@
 //! Cargo, called so that the same sources give the same bytes: what depends on the machine, the folder or the
 //! operator's own settings is left out or given a fixed name.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use claimctl_core::cancel::Cancel;
-use claimctl_core::child;
+use claimctl_core::child::{self, Stream};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Kind, Result};
-use claimctl_core::progress::Progress;
+use claimctl_core::progress::{Progress, Unit};
+use claimctl_core::units::count;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
@@ -18,18 +22,13 @@ use crate::project::Architecture;
 /// The profile of Cargo.toml that handlers are built with.
 const PROFILE: &str = "lambda";
 
-/// What an outer `cargo run` leaves in the environment and build scripts notice, and settings that would get into the
-/// binary. `CARGO_ENCODED_RUSTFLAGS`, which is set here, outweighs every other source of compiler flags.
-const NOT_PASSED_ON: [&str; 8] = [
-    "CARGO_PKG_",
-    "CARGO_MANIFEST_",
-    "CARGO_BIN_",
-    "CARGO_CRATE_NAME",
-    "CARGO_PRIMARY_PACKAGE",
-    "CARGO_PROFILE_",
-    "RUSTFLAGS",
-    "OUT_DIR",
-];
+/// What an outer `cargo run` leaves in the environment, and build scripts notice.
+const LEFT_BY_CARGO: [&str; 6] =
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+
+/// The operator's settings that would get into the binary. `CARGO_ENCODED_RUSTFLAGS`, which is set here, outweighs every
+/// other source of compiler flags.
+const SETTINGS: [&str; 2] = ["CARGO_PROFILE_", "RUSTFLAGS"];
 
 /// 1980-01-01, the oldest time that a zip can hold; for build scripts that compile a date in.
 const SOURCE_DATE_EPOCH: &str = "315532800";
@@ -43,7 +42,8 @@ pub struct Cargo {
     rustc: String,
     /// Where sources of dependencies are unpacked.
     home: Option<PathBuf>,
-    not_passed_on: Vec<String>,
+    left_by_cargo: Vec<String>,
+    settings: Vec<String>,
 }
 
 /// The compiler that cargo will use.
@@ -68,12 +68,16 @@ impl Cargo {
     pub fn new(ctx: &Context) -> Cargo {
         let home = ctx.variable("CARGO_HOME").map(PathBuf::from);
         let below_home = || ctx.variable("HOME").map(|home| Path::new(home).join(".cargo"));
-        let unwanted = |name: &&str| NOT_PASSED_ON.iter().any(|prefix| name.starts_with(prefix));
+        let named = |prefixes: &[&str]| {
+            let like = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+            ctx.variable_names().filter(like).map(str::to_owned).collect()
+        };
         Cargo {
             cargo: ctx.variable("CARGO").unwrap_or("cargo").to_owned(),
             rustc: ctx.variable("RUSTC").unwrap_or("rustc").to_owned(),
             home: home.or_else(below_home),
-            not_passed_on: ctx.variable_names().filter(unwanted).map(str::to_owned).collect(),
+            left_by_cargo: named(&LEFT_BY_CARGO),
+            settings: named(&SETTINGS),
         }
     }
 
@@ -81,7 +85,7 @@ impl Cargo {
     pub async fn metadata<T: DeserializeOwned>(&self, folder: &Path) -> Result<T> {
         let mut command = self.command(&self.cargo, folder);
         command.args(["metadata", "--no-deps", "--format-version", "1"]);
-        let answer = child::ask(&mut command).await.map_err(missing)?;
+        let answer = child::output(&mut command).await.map_err(missing)?;
         if !answer.status.success() {
             let said = String::from_utf8_lossy(&answer.stderr);
             return Err(Error::usage(format!("cargo cannot read the package in {}", folder.display()))
@@ -103,10 +107,10 @@ impl Cargo {
     /// Whether `cargo SUBCOMMAND` is installed.
     pub async fn has(&self, subcommand: &str, folder: &Path) -> Result<bool> {
         let mut command = self.command(&self.cargo, folder);
-        Ok(child::ask(command.args([subcommand, "--help"])).await.map_err(missing)?.status.success())
+        Ok(child::output(command.args([subcommand, "--help"])).await.map_err(missing)?.status.success())
     }
 
-    /// Builds a handler and says where its binary is.
+    /// Builds a handler for Lambda and says where its binary is.
     pub async fn build(&self, order: &Order<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<PathBuf> {
         let Order { repository, handler, architecture, compiler, builder } = order;
         let triple = architecture.triple();
@@ -118,27 +122,52 @@ impl Cargo {
         command.args(["--target", &builder.target(triple)]).env("CARGO_TARGET_DIR", &target_directory);
         command.args(builder.own_arguments(&target_directory));
         command.env("CARGO_ENCODED_RUSTFLAGS", self.flags(repository, compiler).join("\u{1f}"));
-        command.env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH).env("CARGO_TERM_PROGRESS_WHEN", "never");
-
-        let mut said = Vec::new();
-        let status = child::run(&mut command, cancel, |line| {
-            tracing::debug!("{line}");
-            match line.trim_start().split(' ').next() {
-                Some("Compiling") => progress.advance(1),
-                Some("Blocking") => progress.note("waiting for another cargo that is at work here"),
-                _ => {
-                    said.push(line.to_owned());
-                }
-            }
-        });
-        let status = status.await.map_err(missing)?;
-        if !status.success() {
-            let from = said.len().saturating_sub(LAST_LINES);
-            return Err(Error::unexpected(format!("cargo could not build {} for {architecture}", handler.name))
-                .details(&said[from..])
-                .hint("the whole output: run it again with -v"));
+        command.env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH);
+        for name in &self.settings {
+            command.env_remove(name);
         }
-        Ok(builder.binary(&target_directory, triple, PROFILE, &handler.name))
+        let mut ear = Ear::new(format!("building {} for {architecture}", handler.name), progress);
+        let status = child::run(&mut command, cancel, |line| ear.hear(line)).await.map_err(missing)?;
+        match status.success() {
+            true => Ok(builder.binary(&target_directory, triple, PROFILE, &handler.name)),
+            false => Err(ear.failure(&format!("{} for {architecture}", handler.name))),
+        }
+    }
+
+    /// Builds handlers for this machine as `cargo build` does, with whatever the operator has set, and says where their
+    /// binaries are.
+    pub async fn build_here(
+        &self,
+        repository: &Repository,
+        handlers: &[&Handler],
+        way: &Way,
+        cancel: &Cancel,
+        progress: &dyn Progress,
+    ) -> Result<Vec<PathBuf>> {
+        let mut command = self.command(&self.cargo, &repository.root);
+        command.args(["build", "--profile", &way.profile, "--message-format", "json-render-diagnostics"]);
+        for package in &way.packages {
+            command.args(["--package", package]);
+        }
+        for handler in handlers {
+            command.args(["--bin", &handler.name]);
+        }
+        let names: Vec<_> = handlers.iter().map(|handler| handler.name.as_str()).collect();
+        let mut ear = Ear::new(format!("building {}", names.join(", ")), progress);
+        let (mut built, folder) = (BTreeMap::new(), std::env::temp_dir());
+        let ended = child::run_into_files(command.stdin(Stdio::null()), &folder, cancel, |stream, line| match stream {
+            Stream::Stderr => ear.hear(line),
+            Stream::Stdout => built.extend(executable(line)),
+        });
+        let ended = ended.await.map_err(missing)?;
+        if ended.interrupted {
+            return Err(Error::interrupted("cargo was interrupted, and has ended"));
+        }
+        if !ended.status.success() {
+            return Err(ear.failure(&names.join(", ")));
+        }
+        let lacking = |name: &&str| Error::unexpected(format!("cargo does not say where it has built {name}"));
+        names.iter().map(|name| built.remove(*name).ok_or_else(|| lacking(name))).collect()
     }
 
     /// Compiler flags that keep this machine out of the binary: paths in panic messages, and the linker's build id.
@@ -154,7 +183,7 @@ impl Cargo {
     }
 
     async fn rustc(&self, folder: &Path, arguments: &[&str]) -> Result<String> {
-        let answer = child::ask(self.command(&self.rustc, folder).args(arguments)).await.map_err(missing)?;
+        let answer = child::output(self.command(&self.rustc, folder).args(arguments)).await.map_err(missing)?;
         match answer.status.success() {
             true => Ok(String::from_utf8_lossy(&answer.stdout).into_owned()),
             false => Err(Error::unexpected("the Rust compiler does not work here")
@@ -165,12 +194,71 @@ impl Cargo {
 
     fn command(&self, program: &str, folder: &Path) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(folder).env("CARGO_TERM_COLOR", "never");
-        for name in &self.not_passed_on {
+        command.current_dir(folder).env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never");
+        for name in &self.left_by_cargo {
             command.env_remove(name);
         }
         command
     }
+}
+
+/// Listens to what cargo says of its work: how far it is goes to the operator, the rest is kept in case it fails.
+struct Ear<'a> {
+    what: String,
+    progress: &'a dyn Progress,
+    crates: u64,
+    said: Vec<String>,
+}
+
+impl<'a> Ear<'a> {
+    fn new(what: String, progress: &'a dyn Progress) -> Self {
+        progress.start(&what, None, Unit::Steps);
+        Ear { what, progress, crates: 0, said: Vec::new() }
+    }
+
+    fn hear(&mut self, line: &str) {
+        tracing::debug!("{line}");
+        let mut words = line.trim_start().split(' ');
+        match words.next() {
+            Some("Compiling") => {
+                self.crates += 1;
+                let (crates, name) = (count(self.crates, "crate"), words.next().unwrap_or_default());
+                self.progress.now(&format!("{}: {crates}, {name}", self.what));
+            }
+            Some("Blocking") => self.progress.note("waiting for another cargo that is at work here"),
+            _ => self.said.push(line.to_owned()),
+        }
+    }
+
+    fn failure(&self, what: &str) -> Error {
+        let from = self.said.len().saturating_sub(LAST_LINES);
+        Error::unexpected(format!("cargo could not build {what}"))
+            .details(&self.said[from..])
+            .hint("the whole output: run it again with -v")
+    }
+}
+
+/// What was built, and where, of a line of cargo's messages (The Cargo Book, "External tools", JSON messages).
+fn executable(line: &str) -> Option<(String, PathBuf)> {
+    #[derive(Deserialize)]
+    struct Message {
+        target: Target,
+        executable: Option<PathBuf>,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        name: String,
+    }
+    let Message { target, executable } = serde_json::from_str(line).ok()?;
+    Some((target.name, executable?))
+}
+
+/// How handlers are built for this machine.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Way {
+    pub profile: String,
+    /// Whose features are chosen together.
+    pub packages: Vec<String>,
 }
 
 /// One handler for one architecture.

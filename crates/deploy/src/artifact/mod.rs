@@ -6,6 +6,7 @@ mod cargo;
 mod package;
 mod repository;
 mod runtime;
+mod sandbox;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,6 +18,7 @@ pub use self::bundle::sha256;
 use self::cargo::Order;
 pub use self::package::{Package, is_published, publish};
 pub use self::repository::{Handler, Repository};
+pub use self::sandbox::build_for_sandbox;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::progress::{Progress, Unit};
@@ -54,7 +56,7 @@ impl Repository {
     }
 }
 
-/// Builds a handler, named as [`Repository::handler`] takes it, and leaves its zip in the folder `out`.
+/// Builds a handler for Lambda, named as [`Repository::handler`] takes it, and leaves its zip in the folder `out`.
 ///
 /// The same sources and the same compiler give the same bytes, wherever the repository lies. Nothing is left in `out`
 /// unless all of it is there.
@@ -68,7 +70,6 @@ pub async fn build(
 ) -> Result<Artifact> {
     let started = Instant::now();
     let handler = repository.handler(name)?;
-    progress.start(&format!("building {} for {architecture}", handler.name), None, Unit::Steps);
     let (binary, needs) = compile(repository, handler, architecture, cancel, progress).await?;
     progress.start(&format!("packing {}", handler.name), None, Unit::Steps);
     let (folder, packed, name) = (out.to_owned(), repository.packed(), handler.name.clone());

@@ -6,6 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
 use aws_smithy_types::base64;
+use claimctl_aws::policy::bucket_arn;
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, IoContext, Result};
 
@@ -36,7 +37,7 @@ impl Package {
 
 /// Whether the object is there, and what its name says: others may write to a bucket of several environments.
 pub async fn is_published(s3: &Client, bucket: &str, key: &str, digest: &str) -> Result<bool> {
-    let resource = format!("arn:aws:s3:::{bucket}/{key}");
+    let resource = object_arn(s3, bucket, key);
     let head = s3.head_object().bucket(bucket).key(key).checksum_mode(ChecksumMode::Enabled).send().await;
     let head = match head {
         Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => return Ok(false),
@@ -72,7 +73,12 @@ pub async fn publish(s3: &Client, bucket: &str, key: &str, package: Package) -> 
         // Somebody else was faster, or an answer was lost.
         return is_published(s3, bucket, key, &package.digest).await.map(drop);
     }
-    put.map(drop).or_needs("upload the artifact", "s3:PutObject", &format!("arn:aws:s3:::{bucket}/{key}"))
+    put.map(drop).or_needs("upload the artifact", "s3:PutObject", &object_arn(s3, bucket, key))
+}
+
+fn object_arn(s3: &Client, bucket: &str, key: &str) -> String {
+    let region = s3.config().region().map(AsRef::as_ref).unwrap_or_default();
+    format!("{}/{key}", bucket_arn(region, bucket))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -82,7 +88,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use claimctl_aws::{Credentials, Service, service};
+    use claimctl_aws::{CredentialSource, SdkSettings, sdk_config};
     use claimctl_core::error::Kind;
     use std::io::{Read, Write};
     use std::net::TcpListener;
@@ -111,8 +117,8 @@ mod tests {
                 .unwrap();
             }
         });
-        let credentials = Credentials::Made { access_key: "111111111111".to_owned() };
-        let sdk = service(&Service { region: Some("us-east-1".to_owned()), endpoint, credentials }).await;
+        let credentials = CredentialSource::Dummy { access_key: "111111111111".to_owned() };
+        let sdk = sdk_config(&SdkSettings { region: Some("us-east-1".to_owned()), endpoint, credentials }).await;
         let config = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true).build();
         (Client::from_conf(config), heads)
     }

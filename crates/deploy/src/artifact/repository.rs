@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use serde::Deserialize;
 
 use super::cargo::Cargo;
@@ -19,6 +19,8 @@ pub struct Repository {
     /// Cargo's own target directory; builds of handlers and artifacts go below it.
     pub target_directory: PathBuf,
     pub cargo: Cargo,
+    /// The packages that a plain `cargo build` builds.
+    pub members: Vec<String>,
     /// Sorted by name.
     handlers: Vec<Handler>,
     /// Function names of claimctl.toml and the binaries behind them.
@@ -51,6 +53,7 @@ impl Repository {
             let functions = project.functions.iter().map(|(name, function)| (name.clone(), function.binary.clone()));
             let repository = Repository {
                 handlers: metadata.handlers(),
+                members: metadata.members(),
                 root: metadata.workspace_root,
                 target_directory: metadata.target_directory,
                 cargo: cargo.clone(),
@@ -77,7 +80,7 @@ impl Repository {
                 false => Error::usage(format!("function {name:?} names binary {binary:?}, which is no handler here")),
             };
             let functions = self.functions.keys().map(String::as_str).filter(|function| *function != name);
-            match names::nearest(binary, known.iter().copied().chain(functions)) {
+            match nearest::name(binary, known.iter().copied().chain(functions)) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error.hint(format!("known: {}", known.join(", "))),
             }
@@ -99,12 +102,15 @@ fn nearest_package(start: &Path) -> Option<&Path> {
 #[derive(Debug, Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
+    /// By id.
+    workspace_default_members: Vec<String>,
     workspace_root: PathBuf,
     target_directory: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
 struct Package {
+    id: String,
     name: String,
     targets: Vec<Target>,
     /// `[package.metadata]`, where anybody may keep anything.
@@ -118,6 +124,11 @@ struct Target {
 }
 
 impl Metadata {
+    fn members(&self) -> Vec<String> {
+        let is_one = |package: &&Package| self.workspace_default_members.contains(&package.id);
+        self.packages.iter().filter(is_one).map(|package| package.name.clone()).collect()
+    }
+
     fn handlers(&self) -> Vec<Handler> {
         let is_marked = |package: &&Package| package.metadata.pointer("/claimctl/handlers") == Some(&true.into());
         let is_binary = |target: &&Target| target.kind.iter().any(|kind| kind == "bin");

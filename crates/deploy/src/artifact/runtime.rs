@@ -69,12 +69,17 @@ impl Needs {
         self.too_new.is_empty()
     }
 
+    pub fn check_architecture(&self, wanted: Architecture) -> Result<()> {
+        match self.architecture == wanted {
+            true => Ok(()),
+            false => Err(Error::unexpected(format!("cargo built for {}, not for {wanted}", self.architecture))
+                .hint("look for a [build] target or a linker in .cargo/config.toml")),
+        }
+    }
+
     /// An error that names what is too new for the runtime.
     pub fn check(&self, wanted: Architecture) -> Result<()> {
-        if self.architecture != wanted {
-            return Err(Error::unexpected(format!("cargo built for {}, not for {wanted}", self.architecture))
-                .hint("look for a [build] target or a linker in .cargo/config.toml"));
-        }
+        self.check_architecture(wanted)?;
         if self.starts() {
             return Ok(());
         }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use claimctl_aws::target::{Change, Target};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::progress::{self, Unit};
+use claimctl_core::progress::{Progress, Unit};
 
 use super::bucket;
-use super::plan::{At, Plan, Progress, Step, plan};
+use super::plan::{At, Plan, Step, StepState, plan};
 use super::s3::Bucket;
 use super::spec::Spec;
 use super::table::Table;
@@ -32,7 +32,7 @@ pub async fn apply(
     plan: &Plan,
     _agreed: &Change,
     cancel: &Cancel,
-    progress: &dyn progress::Progress,
+    progress: &dyn Progress,
 ) -> Applied {
     let mut steps = plan.steps.clone();
     progress.start("bootstrap", Some(steps.len() as u64), Unit::Items);
@@ -42,9 +42,9 @@ pub async fn apply(
             break;
         }
         match take(target, plan, step.at).await {
-            Ok(()) => step.state = Progress::Done,
+            Ok(()) => step.state = StepState::Done,
             Err(error) => {
-                step.state = Progress::Failed;
+                step.state = StepState::Failed;
                 failed = Some(error);
                 break;
             }
@@ -53,7 +53,7 @@ pub async fn apply(
     }
     progress.finish();
     let mut left = Vec::new();
-    if steps.iter().all(|step| step.state == Progress::Done) {
+    if steps.iter().all(|step| step.state == StepState::Done) {
         // What was done is reported whatever comes of the last look.
         match look_again(target, &plan.spec, cancel).await {
             Ok(seen) => left = seen,
@@ -81,13 +81,13 @@ async fn take(target: &Target, plan: &Plan, at: At) -> Result<()> {
 async fn set(
     target: &Target,
     plan: &Plan,
-    wanted: &bucket::Wanted,
-    setting: bucket::Setting,
-    at: fn(bucket::Setting) -> At,
+    wanted: &bucket::BucketSpec,
+    setting: bucket::BucketSetting,
+    at: fn(bucket::BucketSetting) -> At,
 ) -> Result<()> {
-    let new = plan.steps.iter().any(|step| step.at == at(bucket::Setting::Exists));
+    let new = plan.steps.iter().any(|step| step.at == at(bucket::BucketSetting::Exists));
     let bucket = Bucket { s3: &target.s3(), wanted, new };
-    if setting == bucket::Setting::Exists {
+    if setting == bucket::BucketSetting::Exists {
         return bucket.write(&bucket::Write::Create).await;
     }
     let is = bucket.read(Some(setting)).await?;

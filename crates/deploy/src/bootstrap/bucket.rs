@@ -12,7 +12,7 @@ use super::{built, is_same_key, lifecycle, tls};
 
 /// A bucket as it is wanted.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct BucketSpec {
     /// What it is for, as reports say it: "state bucket".
     pub role: &'static str,
     pub name: String,
@@ -27,7 +27,7 @@ pub struct Wanted {
 
 /// A bucket as it is: the settings that bootstrap answers for.
 #[derive(Debug, Clone, Default)]
-pub struct State {
+pub struct BucketState {
     pub tags: BTreeMap<String, String>,
     pub versioning: Option<BucketVersioningStatus>,
     pub encryption: Option<ServerSideEncryptionRule>,
@@ -49,7 +49,7 @@ pub struct Lifecycle {
 /// In the order in which they are applied. The policy comes before the block of public access, which would keep a
 /// policy with a public foreign statement from being written at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setting {
+pub enum BucketSetting {
     Exists,
     Tags,
     Ownership,
@@ -80,28 +80,28 @@ pub enum Write {
     Lifecycle(Lifecycle),
 }
 
-impl Setting {
-    pub const ALL: [Setting; 8] = [
-        Setting::Exists,
-        Setting::Tags,
-        Setting::Ownership,
-        Setting::Versioning,
-        Setting::Encryption,
-        Setting::Policy,
-        Setting::PublicAccess,
-        Setting::Lifecycle,
+impl BucketSetting {
+    pub const ALL: [BucketSetting; 8] = [
+        BucketSetting::Exists,
+        BucketSetting::Tags,
+        BucketSetting::Ownership,
+        BucketSetting::Versioning,
+        BucketSetting::Encryption,
+        BucketSetting::Policy,
+        BucketSetting::PublicAccess,
+        BucketSetting::Lifecycle,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Setting::Exists => "exists",
-            Setting::Tags => "tags",
-            Setting::Ownership => "object ownership",
-            Setting::Versioning => "versioning",
-            Setting::Encryption => "default encryption",
-            Setting::Policy => "policy",
-            Setting::PublicAccess => "block public access",
-            Setting::Lifecycle => "lifecycle",
+            BucketSetting::Exists => "exists",
+            BucketSetting::Tags => "tags",
+            BucketSetting::Ownership => "object ownership",
+            BucketSetting::Versioning => "versioning",
+            BucketSetting::Encryption => "default encryption",
+            BucketSetting::Policy => "policy",
+            BucketSetting::PublicAccess => "block public access",
+            BucketSetting::Lifecycle => "lifecycle",
         }
     }
 }
@@ -109,34 +109,38 @@ impl Setting {
 /// How far a setting of a bucket is from what is wanted. `state` is none where there is no bucket yet.
 ///
 /// Adopting adds what is missing and never loosens: what is stricter, longer or foreign stays.
-pub fn difference(wanted: &Wanted, state: Option<&State>, setting: Setting) -> Result<Option<Difference>> {
-    let nothing = State::default();
+pub fn difference(
+    wanted: &BucketSpec,
+    state: Option<&BucketState>,
+    setting: BucketSetting,
+) -> Result<Option<Difference>> {
+    let nothing = BucketState::default();
     let is = state.unwrap_or(&nothing);
     let difference = match setting {
-        Setting::Exists => state.is_none().then(|| Difference {
+        BucketSetting::Exists => state.is_none().then(|| Difference {
             now: "no".to_owned(),
             then: format!("in {}", wanted.region),
             write: Write::Create,
         }),
-        Setting::Tags => tags(wanted, is),
-        Setting::Ownership => (is.ownership != Some(ObjectOwnership::BucketOwnerEnforced)).then(|| Difference {
+        BucketSetting::Tags => tags(wanted, is),
+        BucketSetting::Ownership => (is.ownership != Some(ObjectOwnership::BucketOwnerEnforced)).then(|| Difference {
             now: or_none(is.ownership.as_ref().map(ObjectOwnership::as_str)),
             then: "BucketOwnerEnforced".to_owned(),
             write: Write::Ownership,
         }),
-        Setting::Versioning => (is.versioning != Some(BucketVersioningStatus::Enabled)).then(|| Difference {
+        BucketSetting::Versioning => (is.versioning != Some(BucketVersioningStatus::Enabled)).then(|| Difference {
             now: or_none(is.versioning.as_ref().map(BucketVersioningStatus::as_str)),
             then: "Enabled".to_owned(),
             write: Write::Versioning,
         }),
-        Setting::Encryption => encryption(wanted, is)?,
-        Setting::Policy => policy(wanted, is)?,
-        Setting::PublicAccess => public_access(is),
-        Setting::Lifecycle => rules(is)?,
+        BucketSetting::Encryption => encryption(wanted, is)?,
+        BucketSetting::Policy => policy(wanted, is)?,
+        BucketSetting::PublicAccess => public_access(is),
+        BucketSetting::Lifecycle => rules(is)?,
     };
     // What a new bucket starts with depends on the server, and is nobody's decision yet.
     Ok(difference.map(|difference| match state {
-        None if setting != Setting::Exists => Difference { now: "-".to_owned(), ..difference },
+        None if setting != BucketSetting::Exists => Difference { now: "-".to_owned(), ..difference },
         _ => difference,
     }))
 }
@@ -146,7 +150,7 @@ fn or_none(value: Option<&str>) -> String {
 }
 
 /// A tag of our name with another value is somebody's decision.
-fn tags(wanted: &Wanted, is: &State) -> Option<Difference> {
+fn tags(wanted: &BucketSpec, is: &BucketState) -> Option<Difference> {
     let missing = wanted.tags.iter().filter(|(key, _)| !is.tags.contains_key(*key));
     let missing: Vec<String> = missing.map(|(key, value)| format!("{key}={value}")).collect();
     (!missing.is_empty()).then(|| {
@@ -157,7 +161,7 @@ fn tags(wanted: &Wanted, is: &State) -> Option<Difference> {
     })
 }
 
-fn encryption(wanted: &Wanted, is: &State) -> Result<Option<Difference>> {
+fn encryption(wanted: &BucketSpec, is: &BucketState) -> Result<Option<Difference>> {
     let default = is.encryption.as_ref().and_then(|rule| rule.apply_server_side_encryption_by_default.as_ref());
     let satisfied = match (default, &wanted.kms_key) {
         (None, _) => false,
@@ -191,7 +195,7 @@ pub fn is_kms(default: &ServerSideEncryptionByDefault) -> bool {
     matches!(default.sse_algorithm, ServerSideEncryption::AwsKms | ServerSideEncryption::AwsKmsDsse)
 }
 
-fn blocked(is: &State) -> Option<BlockedEncryptionTypes> {
+fn blocked(is: &BucketState) -> Option<BlockedEncryptionTypes> {
     is.encryption.as_ref().and_then(|rule| rule.blocked_encryption_types.clone())
 }
 
@@ -205,7 +209,7 @@ fn describe_encryption(default: Option<&ServerSideEncryptionByDefault>) -> Strin
     }
 }
 
-fn policy(wanted: &Wanted, is: &State) -> Result<Option<Difference>> {
+fn policy(wanted: &BucketSpec, is: &BucketState) -> Result<Option<Difference>> {
     let now = if is.policy.is_some() { "plain HTTP allowed" } else { "none" };
     let merged = tls::refuse_plain_http(is.policy.as_deref(), &wanted.name, &wanted.arn)?;
     Ok(merged.map(|policy| Difference {
@@ -215,7 +219,7 @@ fn policy(wanted: &Wanted, is: &State) -> Result<Option<Difference>> {
     }))
 }
 
-fn public_access(is: &State) -> Option<Difference> {
+fn public_access(is: &BucketState) -> Option<Difference> {
     let block = is.public_access.as_ref();
     let on = |setting: fn(&PublicAccessBlockConfiguration) -> Option<bool>| block.and_then(setting) == Some(true);
     let settings = [
@@ -232,7 +236,7 @@ fn public_access(is: &State) -> Option<Difference> {
     })
 }
 
-fn rules(is: &State) -> Result<Option<Difference>> {
+fn rules(is: &BucketState) -> Result<Option<Difference>> {
     let cover = lifecycle::cover(&is.lifecycle.rules);
     if cover.is_full() {
         return Ok(None);
@@ -254,8 +258,8 @@ mod tests {
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
-    fn wanted(kms_key: Option<String>) -> Wanted {
-        Wanted {
+    fn wanted(kms_key: Option<String>) -> BucketSpec {
+        BucketSpec {
             role: "state bucket",
             name: "b".into(),
             arn: "arn:aws:s3:::b".into(),
@@ -295,14 +299,14 @@ mod tests {
         option::of(subsequence(statements, 0..=3).prop_map(|statements| json!({"Statement": statements}).to_string()))
     }
 
-    fn states() -> impl Strategy<Value = State> {
+    fn states() -> impl Strategy<Value = BucketState> {
         let tags = subsequence(vec![("team", "x"), ("claimctl:project", "another"), ("cost", "1")], 0..=3);
         let rules = subsequence(vec![("keep", 3650), ("claimctl-old-versions", 7)], 0..=2);
         let block = option::of(proptest::array::uniform4(option::of(any::<bool>())));
         let versioning = option::of(select(vec!["Enabled", "Suspended"]));
         let ownership = option::of(select(vec!["BucketOwnerEnforced", "ObjectWriter"]));
         (tags, (rules, any::<bool>()), block, versioning, ownership, encryption(), policies()).prop_map(
-            |(tags, (rules, enabled), block, versioning, ownership, encryption, policy)| State {
+            |(tags, (rules, enabled), block, versioning, ownership, encryption, policy)| BucketState {
                 tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
                 versioning: versioning.map(BucketVersioningStatus::from),
                 encryption,
@@ -326,9 +330,9 @@ mod tests {
     }
 
     /// What the bucket is after a write.
-    fn written(state: &mut State, write: Write) {
+    fn written(state: &mut BucketState, write: Write) {
         match write {
-            Write::Create => *state = State::default(),
+            Write::Create => *state = BucketState::default(),
             Write::Tags(tags) => state.tags = tags,
             Write::Ownership => state.ownership = Some(ObjectOwnership::BucketOwnerEnforced),
             Write::Versioning => state.versioning = Some(BucketVersioningStatus::Enabled),
@@ -342,14 +346,14 @@ mod tests {
         }
     }
 
-    fn foreign_statements(state: &State) -> Vec<Value> {
+    fn foreign_statements(state: &BucketState) -> Vec<Value> {
         let policy: Value = serde_json::from_str(state.policy.as_deref().unwrap_or("{}")).unwrap();
         let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
         statements.into_iter().filter(|statement| statement["Sid"] != "ClaimctlTlsOnly").collect()
     }
 
-    fn converged(wanted: &Wanted, mut state: State) -> State {
-        for setting in Setting::ALL {
+    fn converged(wanted: &BucketSpec, mut state: BucketState) -> BucketState {
+        for setting in BucketSetting::ALL {
             if let Some(difference) = difference(wanted, Some(&state), setting).unwrap() {
                 written(&mut state, difference.write);
             }
@@ -365,7 +369,7 @@ mod tests {
         ) {
             let wanted = wanted(key);
             let after = converged(&wanted, before.clone());
-            for setting in Setting::ALL {
+            for setting in BucketSetting::ALL {
                 prop_assert!(difference(&wanted, Some(&after), setting).unwrap().is_none(), "{setting:?}: {after:?}");
             }
             for (key, value) in &before.tags {
@@ -386,7 +390,7 @@ mod tests {
         let by_default =
             ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::AwsKmsDsse).build().unwrap();
         let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build();
-        let state = State { encryption: Some(rule), ..State::default() };
+        let state = BucketState { encryption: Some(rule), ..BucketState::default() };
         let after = converged(&wanted(Some(KEY.into())), state).encryption.unwrap();
         let after = after.apply_server_side_encryption_by_default.unwrap();
         assert_eq!(after.sse_algorithm, ServerSideEncryption::AwsKmsDsse);

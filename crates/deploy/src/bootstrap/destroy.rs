@@ -6,17 +6,19 @@ use claimctl_aws::target::{Change, Target};
 use claimctl_aws::{Explain, code};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::progress::{self, Unit};
+use claimctl_core::next::Next;
+use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::units::count;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::bucket::Wanted;
+use super::bucket::BucketSpec;
 use super::key_arn;
-use super::plan::Progress;
+use super::plan::StepState;
 use super::s3::{self, LIST_BUCKETS};
 use super::spec::Spec;
 use super::table::Table;
+use crate::next::of_stack;
 use crate::versions::{Bucket, DELETE_OBJECT, DELETE_VERSION, Held, LIST_VERSIONS};
 
 const GET_OBJECT: &str = "s3:GetObject";
@@ -41,25 +43,25 @@ pub fn permissions(spec: &Spec) -> Vec<Statement> {
         statements.push(Statement::allow("DeleteLockTable", &actions, [table.arn.clone()]));
     }
     if let Some(key) = &spec.state.kms_key {
-        statements.push(Statement::allow("DecryptState", &["kms:Decrypt"], [key_arn(key, &spec.place)]));
+        statements.push(Statement::allow("DecryptState", &["kms:Decrypt"], [key_arn(key, &spec.arns)]));
     }
     statements
 }
 
 /// What would be destroyed, seen a moment ago and found to be of no use any more.
-pub struct Demolition {
+pub struct DestroyPlan {
     pub spec: Spec,
-    pub remains: Vec<Remains>,
+    pub remains: Vec<RemainingResource>,
 }
 
 /// One resource that is still there.
 #[derive(Debug, Clone, Serialize)]
-pub struct Remains {
+pub struct RemainingResource {
     pub resource: &'static str,
     pub name: String,
     /// What is lost with it: "3 versions".
     pub holds: String,
-    pub state: Progress,
+    pub state: StepState,
     #[serde(skip)]
     at: At,
 }
@@ -73,12 +75,12 @@ enum At {
 }
 
 /// Looks at what is there. Refused, with everything named that stands against it, while something is still in use.
-pub async fn demolition(target: &Target, spec: Spec) -> Result<Demolition> {
+pub async fn destroy_plan(target: &Target, spec: Spec) -> Result<DestroyPlan> {
     let (s3, dynamodb) = (target.s3(), target.dynamodb());
     let mut obstacles = Vec::new();
     let mut remains = Vec::new();
     let mut add = |resource, name: &str, holds, at| {
-        remains.push(Remains { resource, name: name.to_owned(), holds, state: Progress::Planned, at });
+        remains.push(RemainingResource { resource, name: name.to_owned(), holds, state: StepState::Planned, at });
     };
     for (wanted, at) in [(&spec.state, At::StateBucket), (&spec.artifacts, At::ArtifactBucket)] {
         let bucket = s3::Bucket { s3: &s3, wanted, new: false };
@@ -98,24 +100,22 @@ pub async fn demolition(target: &Target, spec: Spec) -> Result<Demolition> {
     if spec.file.is_there() {
         add("backend file", &spec.file.path.display().to_string(), "-".to_owned(), At::File);
     }
-    if obstacles.is_empty() { Ok(Demolition { spec, remains }) } else { Err(in_use(&spec, &obstacles)) }
+    if obstacles.is_empty() { Ok(DestroyPlan { spec, remains }) } else { Err(in_use(&spec, &obstacles)) }
 }
 
 fn in_use(spec: &Spec, obstacles: &[String]) -> Error {
     let more = obstacles.len().saturating_sub(NAMED);
-    let mut error =
-        Error::refused(format!("environment {} is still in use, so nothing was destroyed", spec.environment));
-    for obstacle in obstacles.iter().take(NAMED) {
-        error = error.hint(obstacle.clone());
-    }
-    if more > 0 {
-        error = error.hint(format!("and {more} more"));
-    }
-    error.hint("destroy the stacks first (claimctl destroy), then run this again")
+    let environment = &spec.environment;
+    let unlock = of_stack("state unlock", "STACK", environment);
+    Error::refused(format!("environment {environment} is still in use, so nothing was destroyed"))
+        .details(obstacles.iter().take(NAMED).cloned())
+        .details((more > 0).then(|| format!("and {more} more")))
+        .next("destroy the stacks first", Next::verb("destroy").word("--all").in_environment(environment))
+        .next("where a run has died and left its lock, give that back", unlock)
 }
 
 /// Counts the versions and delete markers of a bucket, and says what its current objects stand against.
-async fn walk(s3: &Client, wanted: &Wanted, mut in_use: Option<&mut Vec<String>>) -> Result<u64> {
+async fn walk(s3: &Client, wanted: &BucketSpec, mut in_use: Option<&mut Vec<String>>) -> Result<u64> {
     let bucket = versions_of(s3, wanted);
     let mut held = Held::default();
     let mut page = bucket.page(None).await?;
@@ -133,17 +133,17 @@ async fn walk(s3: &Client, wanted: &Wanted, mut in_use: Option<&mut Vec<String>>
     }
 }
 
-fn versions_of<'a>(s3: &'a Client, wanted: &'a Wanted) -> Bucket<'a> {
+fn versions_of<'a>(s3: &'a Client, wanted: &'a BucketSpec) -> Bucket<'a> {
     Bucket { s3, name: &wanted.name, owner: Some(&wanted.account), arn: wanted.arn.clone() }
 }
 
 /// Why a current object of the state bucket forbids to destroy it, if it does.
-async fn obstacle(s3: &Client, wanted: &Wanted, key: &str) -> Result<Option<String>> {
+async fn obstacle(s3: &Client, wanted: &BucketSpec, key: &str) -> Result<Option<String>> {
     if key.starts_with("surface/") {
         return Ok(None);
     }
     if key.ends_with(".tflock") {
-        return Ok(Some(format!("{key}: Terraform is at work, or was killed (claimctl state unlock)")));
+        return Ok(Some(format!("{key}: locked: Terraform is at work, or was killed")));
     }
     let answer = s3.get_object().bucket(&wanted.name).key(key).send().await;
     if answer.as_ref().err().and_then(code) == Some("NoSuchKey") {
@@ -174,14 +174,14 @@ fn listed(state: &[u8]) -> Option<String> {
 }
 
 /// Locks that Terraform holds: items with an Info, beside the digests of states.
-async fn locks(target: &Target, wanted: &super::table::Wanted) -> Result<Vec<String>> {
+async fn locks(target: &Target, wanted: &super::table::TableSpec) -> Result<Vec<String>> {
     let mut held = Vec::new();
     let mut pages = target.dynamodb().scan().table_name(&wanted.name).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.or_needs(&format!("look for locks in {}", wanted.name), SCAN, &wanted.arn)?;
         for item in page.items().iter().filter(|item| item.contains_key("Info")) {
             let id = item.get("LockID").and_then(|id| id.as_s().ok()).map_or("?", String::as_str);
-            held.push(format!("{id}: locked (claimctl state unlock)"));
+            held.push(format!("{id}: locked: Terraform is at work, or was killed"));
         }
     }
     Ok(held)
@@ -190,21 +190,21 @@ async fn locks(target: &Target, wanted: &super::table::Wanted) -> Result<Vec<Str
 /// Destroys what is left, the backend file last: it knows the names for a run that has to go on.
 pub async fn destroy(
     target: &Target,
-    mut demolition: Demolition,
+    mut destroy_plan: DestroyPlan,
     _agreed: &Change,
     cancel: &Cancel,
-    progress: &dyn progress::Progress,
-) -> (Vec<Remains>, Option<Error>) {
-    progress.start("destroy", Some(demolition.remains.len() as u64), Unit::Items);
+    progress: &dyn Progress,
+) -> (Vec<RemainingResource>, Option<Error>) {
+    progress.start("destroy", Some(destroy_plan.remains.len() as u64), Unit::Items);
     let mut failed = None;
-    for remains in &mut demolition.remains {
+    for remains in &mut destroy_plan.remains {
         if cancel.is_cancelled() {
             break;
         }
-        match remove(target, &demolition.spec, remains.at, cancel).await {
-            Ok(()) => remains.state = Progress::Done,
+        match remove(target, &destroy_plan.spec, remains.at, cancel).await {
+            Ok(()) => remains.state = StepState::Done,
             Err(error) => {
-                remains.state = Progress::Failed;
+                remains.state = StepState::Failed;
                 failed = Some(error);
                 break;
             }
@@ -212,7 +212,7 @@ pub async fn destroy(
         progress.advance(1);
     }
     progress.finish();
-    (demolition.remains, failed)
+    (destroy_plan.remains, failed)
 }
 
 async fn remove(target: &Target, spec: &Spec, at: At, cancel: &Cancel) -> Result<()> {
@@ -227,13 +227,13 @@ async fn remove(target: &Target, spec: &Spec, at: At, cancel: &Cancel) -> Result
     }
 }
 
-async fn remove_bucket(s3: &Client, wanted: &Wanted, cancel: &Cancel) -> Result<()> {
+async fn remove_bucket(s3: &Client, wanted: &BucketSpec, cancel: &Cancel) -> Result<()> {
     versions_of(s3, wanted).empty(cancel, |_| {}).await?;
     let delete = s3.delete_bucket().bucket(&wanted.name).expected_bucket_owner(&wanted.account);
     delete.send().await.or_needs(&format!("delete {}", wanted.name), DELETE_BUCKET, &wanted.arn).map(drop)
 }
 
-async fn remove_table(target: &Target, wanted: &super::table::Wanted) -> Result<()> {
+async fn remove_table(target: &Target, wanted: &super::table::TableSpec) -> Result<()> {
     let dynamodb = target.dynamodb();
     let unprotect = dynamodb.update_table().table_name(&wanted.name).deletion_protection_enabled(false);
     let doing = format!("take off the deletion protection of {}", wanted.name);

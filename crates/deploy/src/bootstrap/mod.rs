@@ -6,28 +6,28 @@
 
 mod apply;
 mod bucket;
+mod busy;
 mod destroy;
 mod lifecycle;
 mod plan;
 mod s3;
-mod settle;
 mod spec;
 mod table;
 mod tls;
 
 pub use apply::{Applied, apply};
-pub use destroy::{Demolition, Remains, demolition, destroy};
-pub use plan::{Plan, Progress, Step, plan};
+pub use destroy::{DestroyPlan, RemainingResource, destroy, destroy_plan};
+pub use plan::{Plan, Step, StepState, plan};
 pub use spec::{Request, Spec};
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 
 use super::built;
 
 /// What IAM has to allow to bootstrap.
 pub fn permissions(spec: &Spec) -> Vec<Statement> {
     let mut statements = s3::permissions(spec.buckets());
-    statements.extend(spec.table.iter().flat_map(|table| table::permissions(table, &spec.place)));
+    statements.extend(spec.table.iter().flat_map(|table| table::permissions(table, &spec.arns)));
     statements
 }
 
@@ -37,11 +37,11 @@ pub fn permissions_to_destroy(spec: &Spec) -> Vec<Statement> {
 }
 
 /// What IAM calls a key: an alias is no resource of its own.
-pub(super) fn key_arn(key: &str, place: &Place) -> String {
+pub(super) fn key_arn(key: &str, arns: &ArnBuilder) -> String {
     match key {
         arn if arn.starts_with("arn:") && !is_alias(arn) => arn.to_owned(),
-        alias if is_alias(alias) => place.arn("kms", "key/*"),
-        id => place.arn("kms", &format!("key/{id}")),
+        alias if is_alias(alias) => arns.arn("kms", "key/*"),
+        id => arns.arn("kms", &format!("key/{id}")),
     }
 }
 

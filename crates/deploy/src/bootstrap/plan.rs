@@ -19,35 +19,35 @@ pub struct Step {
     pub setting: String,
     pub now: String,
     pub then: String,
-    pub state: Progress,
+    pub state: StepState,
     #[serde(skip)]
     pub(super) at: At,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Progress {
+pub enum StepState {
     /// Not begun, or not reached.
     Planned,
     Done,
     Failed,
 }
 
-impl Progress {
+impl StepState {
     pub fn name(self) -> &'static str {
         match self {
-            Progress::Planned => "planned",
-            Progress::Done => "done",
-            Progress::Failed => "failed",
+            StepState::Planned => "planned",
+            StepState::Done => "done",
+            StepState::Failed => "failed",
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
-    StateBucket(bucket::Setting),
-    ArtifactBucket(bucket::Setting),
-    Table(table::Setting),
+    StateBucket(bucket::BucketSetting),
+    ArtifactBucket(bucket::BucketSetting),
+    Table(table::TableSetting),
     File,
 }
 
@@ -68,10 +68,10 @@ pub async fn plan(target: &Target, spec: Spec) -> Result<Plan> {
     let (state, artifacts) = tokio::try_join!(look(&spec.state), look(&spec.artifacts))?;
     let mut steps = Vec::new();
     for (wanted, is, at) in [
-        (&spec.state, &state, At::StateBucket as fn(bucket::Setting) -> At),
+        (&spec.state, &state, At::StateBucket as fn(bucket::BucketSetting) -> At),
         (&spec.artifacts, &artifacts, At::ArtifactBucket),
     ] {
-        for setting in bucket::Setting::ALL {
+        for setting in bucket::BucketSetting::ALL {
             if let Some(difference) = bucket::difference(wanted, is.as_ref(), setting)? {
                 let (now, then) = (difference.now, difference.then);
                 steps.push(Step::new(wanted.role, &wanted.name, setting.name(), now, then, at(setting)));
@@ -80,7 +80,7 @@ pub async fn plan(target: &Target, spec: Spec) -> Result<Plan> {
     }
     if let Some(wanted) = &spec.table {
         let is = Table { dynamodb: &dynamodb, wanted }.read().await?;
-        for setting in table::Setting::ALL {
+        for setting in table::TableSetting::ALL {
             if let Some(difference) = table::difference(wanted, is.as_ref(), setting) {
                 let (now, then) = (difference.now, difference.then);
                 steps.push(Step::new("lock table", &wanted.name, setting.name(), now, then, At::Table(setting)));
@@ -101,21 +101,21 @@ pub async fn plan(target: &Target, spec: Spec) -> Result<Plan> {
 impl Step {
     fn new(resource: &'static str, name: &str, setting: &str, now: String, then: String, at: At) -> Step {
         let (name, setting) = (name.to_owned(), setting.to_owned());
-        Step { resource, name, setting, now, then, state: Progress::Planned, at }
+        Step { resource, name, setting, now, then, state: StepState::Planned, at }
     }
 }
 
 /// The bucket as it is, none where there is none.
-async fn look(bucket: Bucket<'_>) -> Result<Option<bucket::State>> {
+async fn look(bucket: Bucket<'_>) -> Result<Option<bucket::BucketState>> {
     if bucket.is_there().await? { bucket.read(None).await.map(Some) } else { Ok(None) }
 }
 
-fn encrypts_by_kms(state: &bucket::State) -> bool {
+fn encrypts_by_kms(state: &bucket::BucketState) -> bool {
     let default = state.encryption.as_ref().and_then(|rule| rule.apply_server_side_encryption_by_default.as_ref());
     default.is_some_and(bucket::is_kms)
 }
 
-fn notes(spec: &Spec, state: Option<&bucket::State>) -> Result<Vec<String>> {
+fn notes(spec: &Spec, state: Option<&bucket::BucketState>) -> Result<Vec<String>> {
     let bucket = &spec.state.name;
     let mut notes = Vec::new();
     let sharing = backend::sharing(&spec.project, &spec.environment, bucket)?;

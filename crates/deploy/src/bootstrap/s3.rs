@@ -15,9 +15,9 @@ use claimctl_aws::policy::Statement;
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Kind, Result};
 
-use super::bucket::{Lifecycle, Setting, State, Wanted, Write};
+use super::bucket::{BucketSetting, BucketSpec, BucketState, Lifecycle, Write};
 use super::built;
-use super::settle::settled;
+use super::busy::retry_while_busy;
 
 pub(super) const LIST_BUCKETS: &str = "s3:ListAllMyBuckets";
 const HEAD_BUCKET: &str = "s3:ListBucket";
@@ -27,41 +27,41 @@ const BUSY: &[&str] = &["OperationAborted"];
 /// The same for a bucket that was made a moment ago and is not known everywhere yet.
 const BUSY_OR_NEW: &[&str] = &["OperationAborted", "NoSuchBucket"];
 
-impl Setting {
+impl BucketSetting {
     /// The permission to read it; an existing bucket is found by listing.
     fn reading(self) -> &'static str {
         match self {
-            Setting::Exists => HEAD_BUCKET,
-            Setting::Tags => "s3:GetBucketTagging",
-            Setting::Ownership => "s3:GetBucketOwnershipControls",
-            Setting::Versioning => "s3:GetBucketVersioning",
-            Setting::Encryption => "s3:GetEncryptionConfiguration",
-            Setting::Policy => "s3:GetBucketPolicy",
-            Setting::PublicAccess => "s3:GetBucketPublicAccessBlock",
-            Setting::Lifecycle => "s3:GetLifecycleConfiguration",
+            BucketSetting::Exists => HEAD_BUCKET,
+            BucketSetting::Tags => "s3:GetBucketTagging",
+            BucketSetting::Ownership => "s3:GetBucketOwnershipControls",
+            BucketSetting::Versioning => "s3:GetBucketVersioning",
+            BucketSetting::Encryption => "s3:GetEncryptionConfiguration",
+            BucketSetting::Policy => "s3:GetBucketPolicy",
+            BucketSetting::PublicAccess => "s3:GetBucketPublicAccessBlock",
+            BucketSetting::Lifecycle => "s3:GetLifecycleConfiguration",
         }
     }
 
     fn writing(self) -> &'static str {
         match self {
-            Setting::Exists => "s3:CreateBucket",
-            Setting::Tags => "s3:PutBucketTagging",
-            Setting::Ownership => "s3:PutBucketOwnershipControls",
-            Setting::Versioning => "s3:PutBucketVersioning",
-            Setting::Encryption => "s3:PutEncryptionConfiguration",
-            Setting::Policy => "s3:PutBucketPolicy",
-            Setting::PublicAccess => "s3:PutBucketPublicAccessBlock",
-            Setting::Lifecycle => "s3:PutLifecycleConfiguration",
+            BucketSetting::Exists => "s3:CreateBucket",
+            BucketSetting::Tags => "s3:PutBucketTagging",
+            BucketSetting::Ownership => "s3:PutBucketOwnershipControls",
+            BucketSetting::Versioning => "s3:PutBucketVersioning",
+            BucketSetting::Encryption => "s3:PutEncryptionConfiguration",
+            BucketSetting::Policy => "s3:PutBucketPolicy",
+            BucketSetting::PublicAccess => "s3:PutBucketPublicAccessBlock",
+            BucketSetting::Lifecycle => "s3:PutLifecycleConfiguration",
         }
     }
 }
 
 /// What IAM has to allow to bootstrap these buckets.
-pub fn permissions<'a>(buckets: impl IntoIterator<Item = &'a Wanted>) -> Vec<Statement> {
+pub fn permissions<'a>(buckets: impl IntoIterator<Item = &'a BucketSpec>) -> Vec<Statement> {
     let arns: Vec<String> = buckets.into_iter().map(|bucket| bucket.arn.clone()).collect();
-    let mut reading: Vec<&'static str> = Setting::ALL.into_iter().map(Setting::reading).collect();
+    let mut reading: Vec<&'static str> = BucketSetting::ALL.into_iter().map(BucketSetting::reading).collect();
     reading.push(READ_OBJECT_LOCK);
-    let mut writing: Vec<&'static str> = Setting::ALL.into_iter().map(Setting::writing).collect();
+    let mut writing: Vec<&'static str> = BucketSetting::ALL.into_iter().map(BucketSetting::writing).collect();
     // Tags in the creating call have a permission of their own (Amazon S3 API Reference, CreateBucket).
     writing.push("s3:TagResource");
     vec![
@@ -73,8 +73,8 @@ pub fn permissions<'a>(buckets: impl IntoIterator<Item = &'a Wanted>) -> Vec<Sta
 
 pub struct Bucket<'a> {
     pub s3: &'a Client,
-    pub wanted: &'a Wanted,
-    /// Made by this run, so that S3 may not know it everywhere yet.
+    pub wanted: &'a BucketSpec,
+    /// CreatedResource by this run, so that S3 may not know it everywhere yet.
     pub new: bool,
 }
 
@@ -118,70 +118,77 @@ impl Bucket<'_> {
 
     fn taken(&self) -> Error {
         Error::refused(format!("{} {} belongs to another account", self.wanted.role, self.wanted.name))
-            .hint("bucket names are the world's: choose another (--state-bucket, or project.name in claimctl.toml)")
+            .hint("bucket names are the world's: choose another, of this bucket or of the project in claimctl.toml")
     }
 
     fn elsewhere(&self, region: &str) -> Error {
-        let Wanted { role, name, region: here, .. } = self.wanted;
+        let BucketSpec { role, name, region: here, .. } = self.wanted;
         Error::refused(format!("{role} {name} is in {region}, and this is {here}"))
-            .hint("a bucket cannot move: name another one (--state-bucket), or correct the environment's region")
+            .hint("a bucket cannot move: name another one, or correct the environment's region")
     }
 
     /// All settings, or only one: the others stay at their defaults then.
-    pub async fn read(&self, only: Option<Setting>) -> Result<State> {
+    pub async fn read(&self, only: Option<BucketSetting>) -> Result<BucketState> {
         let asked = |setting| only.is_none_or(|only| only == setting);
         let (tags, versioning, encryption, ownership, policy, lifecycle, public_access, object_lock) = tokio::try_join!(
-            when(asked(Setting::Tags), self.tags()),
-            when(asked(Setting::Versioning), self.versioning()),
-            when(asked(Setting::Encryption), self.encryption()),
-            when(asked(Setting::Ownership), self.ownership()),
-            when(asked(Setting::Policy), self.policy()),
-            when(asked(Setting::Lifecycle), self.lifecycle()),
-            when(asked(Setting::PublicAccess), self.public_access()),
+            when(asked(BucketSetting::Tags), self.tags()),
+            when(asked(BucketSetting::Versioning), self.versioning()),
+            when(asked(BucketSetting::Encryption), self.encryption()),
+            when(asked(BucketSetting::Ownership), self.ownership()),
+            when(asked(BucketSetting::Policy), self.policy()),
+            when(asked(BucketSetting::Lifecycle), self.lifecycle()),
+            when(asked(BucketSetting::PublicAccess), self.public_access()),
             when(only.is_none(), self.object_lock()),
         )?;
-        Ok(State { tags, versioning, encryption, ownership, policy, lifecycle, public_access, object_lock })
+        Ok(BucketState { tags, versioning, encryption, ownership, policy, lifecycle, public_access, object_lock })
     }
 
     async fn tags(&self) -> Result<BTreeMap<String, String>> {
         let call = || self.s3.get_bucket_tagging().bucket(&self.wanted.name).send();
-        let answer = self.answered(Setting::Tags, "NoSuchTagSet", settled(self.busy(), call).await)?;
+        let answer = self.answered(BucketSetting::Tags, "NoSuchTagSet", retry_while_busy(self.busy(), call).await)?;
         let tags = answer.map(|answer| answer.tag_set).unwrap_or_default();
         Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 
     async fn versioning(&self) -> Result<Option<BucketVersioningStatus>> {
         let call = || self.s3.get_bucket_versioning().bucket(&self.wanted.name).send();
-        let answer = self.answered(Setting::Versioning, "", settled(self.busy(), call).await)?;
+        let answer = self.answered(BucketSetting::Versioning, "", retry_while_busy(self.busy(), call).await)?;
         Ok(answer.and_then(|answer| answer.status))
     }
 
     async fn encryption(&self) -> Result<Option<ServerSideEncryptionRule>> {
         const ABSENT: &str = "ServerSideEncryptionConfigurationNotFoundError";
         let call = || self.s3.get_bucket_encryption().bucket(&self.wanted.name).send();
-        let answer = self.answered(Setting::Encryption, ABSENT, settled(self.busy(), call).await)?;
+        let answer = self.answered(BucketSetting::Encryption, ABSENT, retry_while_busy(self.busy(), call).await)?;
         let rules = answer.and_then(|answer| answer.server_side_encryption_configuration).map(|set| set.rules);
         Ok(rules.and_then(|rules| rules.into_iter().next()))
     }
 
     async fn ownership(&self) -> Result<Option<ObjectOwnership>> {
         let call = || self.s3.get_bucket_ownership_controls().bucket(&self.wanted.name).send();
-        let answer =
-            self.answered(Setting::Ownership, "OwnershipControlsNotFoundError", settled(self.busy(), call).await)?;
+        let answer = self.answered(
+            BucketSetting::Ownership,
+            "OwnershipControlsNotFoundError",
+            retry_while_busy(self.busy(), call).await,
+        )?;
         let rules = answer.and_then(|answer| answer.ownership_controls).map(|controls| controls.rules);
         Ok(rules.and_then(|rules| rules.into_iter().next()).map(|rule| rule.object_ownership))
     }
 
     async fn policy(&self) -> Result<Option<String>> {
         let call = || self.s3.get_bucket_policy().bucket(&self.wanted.name).send();
-        let answer = self.answered(Setting::Policy, "NoSuchBucketPolicy", settled(self.busy(), call).await)?;
+        let answer =
+            self.answered(BucketSetting::Policy, "NoSuchBucketPolicy", retry_while_busy(self.busy(), call).await)?;
         Ok(answer.and_then(|answer| answer.policy))
     }
 
     async fn lifecycle(&self) -> Result<Lifecycle> {
         let call = || self.s3.get_bucket_lifecycle_configuration().bucket(&self.wanted.name).send();
-        let answer =
-            self.answered(Setting::Lifecycle, "NoSuchLifecycleConfiguration", settled(self.busy(), call).await)?;
+        let answer = self.answered(
+            BucketSetting::Lifecycle,
+            "NoSuchLifecycleConfiguration",
+            retry_while_busy(self.busy(), call).await,
+        )?;
         Ok(answer.map_or_else(Lifecycle::default, |answer| Lifecycle {
             rules: answer.rules.unwrap_or_default(),
             minimum_size: answer.transition_default_minimum_object_size,
@@ -191,7 +198,7 @@ impl Bucket<'_> {
     async fn public_access(&self) -> Result<Option<PublicAccessBlockConfiguration>> {
         const ABSENT: &str = "NoSuchPublicAccessBlockConfiguration";
         let call = || self.s3.get_public_access_block().bucket(&self.wanted.name).send();
-        let answer = self.answered(Setting::PublicAccess, ABSENT, settled(self.busy(), call).await)?;
+        let answer = self.answered(BucketSetting::PublicAccess, ABSENT, retry_while_busy(self.busy(), call).await)?;
         Ok(answer.and_then(|answer| answer.public_access_block_configuration))
     }
 
@@ -220,7 +227,7 @@ impl Bucket<'_> {
     /// The answer to a read, none where the setting was never made.
     fn answered<T, E>(
         &self,
-        setting: Setting,
+        setting: BucketSetting,
         absent: &str,
         answer: Result<T, SdkError<E, HttpResponse>>,
     ) -> Result<Option<T>>
@@ -245,32 +252,34 @@ impl Bucket<'_> {
                 let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?));
                 let tagging = built(tags.build())?;
                 let put = self.s3.put_bucket_tagging().bucket(name).expected_bucket_owner(owner).tagging(tagging);
-                self.written(Setting::Tags, settled(self.busy(), || put.clone().send()).await)
+                self.written(BucketSetting::Tags, retry_while_busy(self.busy(), || put.clone().send()).await)
             }
             Write::Ownership => {
                 let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced);
                 let controls = built(OwnershipControls::builder().rules(built(rule.build())?).build())?;
                 let put = self.s3.put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
                 let put = put.ownership_controls(controls);
-                self.written(Setting::Ownership, settled(self.busy(), || put.clone().send()).await).map_err(|error| {
-                    error.hint("S3 refuses this while the bucket's ACL grants access to others: remove those grants")
-                })
+                self.written(BucketSetting::Ownership, retry_while_busy(self.busy(), || put.clone().send()).await)
+                    .map_err(|error| {
+                        error
+                            .hint("S3 refuses this while the bucket's ACL grants access to others: remove those grants")
+                    })
             }
             Write::Versioning => {
                 let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
                 let put = self.s3.put_bucket_versioning().bucket(name).expected_bucket_owner(owner);
                 let put = put.versioning_configuration(on);
-                self.written(Setting::Versioning, settled(self.busy(), || put.clone().send()).await)
+                self.written(BucketSetting::Versioning, retry_while_busy(self.busy(), || put.clone().send()).await)
             }
             Write::Encryption(rule) => {
                 let rules = built(ServerSideEncryptionConfiguration::builder().rules(rule.clone()).build())?;
                 let put = self.s3.put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
                 let put = put.server_side_encryption_configuration(rules);
-                self.written(Setting::Encryption, settled(self.busy(), || put.clone().send()).await)
+                self.written(BucketSetting::Encryption, retry_while_busy(self.busy(), || put.clone().send()).await)
             }
             Write::Policy(policy) => {
                 let put = self.s3.put_bucket_policy().bucket(name).expected_bucket_owner(owner).policy(policy);
-                self.written(Setting::Policy, settled(self.busy(), || put.clone().send()).await)
+                self.written(BucketSetting::Policy, retry_while_busy(self.busy(), || put.clone().send()).await)
             }
             Write::PublicAccess => {
                 let all = PublicAccessBlockConfiguration::builder()
@@ -281,7 +290,7 @@ impl Bucket<'_> {
                     .build();
                 let put = self.s3.put_public_access_block().bucket(name).expected_bucket_owner(owner);
                 let put = put.public_access_block_configuration(all);
-                self.written(Setting::PublicAccess, settled(self.busy(), || put.clone().send()).await)
+                self.written(BucketSetting::PublicAccess, retry_while_busy(self.busy(), || put.clone().send()).await)
             }
             Write::Lifecycle(lifecycle) => {
                 let rules = BucketLifecycleConfiguration::builder().set_rules(Some(lifecycle.rules.clone()));
@@ -289,7 +298,7 @@ impl Bucket<'_> {
                 let put = put
                     .lifecycle_configuration(built(rules.build())?)
                     .set_transition_default_minimum_object_size(lifecycle.minimum_size.clone());
-                self.written(Setting::Lifecycle, settled(self.busy(), || put.clone().send()).await)
+                self.written(BucketSetting::Lifecycle, retry_while_busy(self.busy(), || put.clone().send()).await)
             }
         }
     }
@@ -297,7 +306,7 @@ impl Bucket<'_> {
     /// Somebody else's run may have made it in between. In us-east-1 S3 answers as if this call had, and resets the
     /// bucket's ACL to private, which loosens nothing; elsewhere it says that the bucket is ours already.
     async fn create(&self) -> Result<()> {
-        let Wanted { name, region, .. } = self.wanted;
+        let BucketSpec { name, region, .. } = self.wanted;
         let place = CreateBucketConfiguration::builder()
             .set_location_constraint((region != "us-east-1").then(|| BucketLocationConstraint::from(region.as_str())))
             .set_tags(Some(tag_set(&self.wanted.tags)?))
@@ -308,15 +317,15 @@ impl Bucket<'_> {
             .bucket(name)
             .object_ownership(ObjectOwnership::BucketOwnerEnforced)
             .create_bucket_configuration(place);
-        let answer = settled(BUSY, || create.clone().send()).await;
+        let answer = retry_while_busy(BUSY, || create.clone().send()).await;
         match answer.as_ref().err().and_then(code) {
             Some("BucketAlreadyOwnedByYou") => Ok(()),
             Some("BucketAlreadyExists") => Err(self.taken()),
-            _ => answer.or_needs(&self.doing("create"), Setting::Exists.writing(), &self.wanted.arn).map(drop),
+            _ => answer.or_needs(&self.doing("create"), BucketSetting::Exists.writing(), &self.wanted.arn).map(drop),
         }
     }
 
-    fn written<T, E>(&self, setting: Setting, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<()>
+    fn written<T, E>(&self, setting: BucketSetting, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<()>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {

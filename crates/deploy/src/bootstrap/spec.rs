@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use claimctl_aws::policy::Place;
-use claimctl_aws::shape;
+use claimctl_aws::naming;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use super::{bucket, table};
 use crate::backend::{Backend, BackendFile};
+use crate::next::in_an_environment;
 use crate::project::{Locking, Project};
 
 /// What the operator asked for by flags. What is left out is what the backend file says, or the default.
@@ -25,10 +27,10 @@ pub struct Request {
 pub struct Spec {
     pub environment: String,
     pub project: PathBuf,
-    pub place: Place,
-    pub state: bucket::Wanted,
-    pub artifacts: bucket::Wanted,
-    pub table: Option<table::Wanted>,
+    pub arns: ArnBuilder,
+    pub state: bucket::BucketSpec,
+    pub artifacts: bucket::BucketSpec,
+    pub table: Option<table::TableSpec>,
     pub file: BackendFile,
     workspace_key_prefix: String,
     lockfile: bool,
@@ -38,13 +40,13 @@ pub struct Spec {
 impl Spec {
     pub async fn of(target: &Target, project: &Project, request: &Request) -> Result<Spec> {
         let environment = target.environment.clone().ok_or_else(|| {
-            Error::usage("bootstrap is for an environment").hint("name one of claimctl.toml: --env dev")
+            Error::usage("bootstrap is for an environment").next("name one of claimctl.toml", in_an_environment())
         })?;
         let folder = project.folder.as_deref().ok_or_else(|| {
             Error::usage("there is no claimctl.toml here or above, so the project has no name and no place")
-                .hint("make one: claimctl init")
+                .next("make one", Next::verb("init"))
         })?;
-        let place = Place::of(target).await?;
+        let arns = ArnBuilder::of(target).await?;
         let file = BackendFile::read(folder, &environment)?;
         let declared = project.environments.get(&environment);
         // What an earlier run was told by flags is in the backend file.
@@ -55,21 +57,21 @@ impl Spec {
         let kms_key = declared.and_then(|declared| declared.kms_key.as_ref());
         let kms_key = known(&request.kms_key, kms_key, "kms_key_id");
         if let Some(key) = &kms_key {
-            check_key(key, &place)?;
+            check_key(key, &arns)?;
         }
         let bucket = |role, purpose, bucket: String, kms_key| {
             check_bucket(&bucket)?;
-            Ok::<_, Error>(bucket::Wanted {
+            Ok::<_, Error>(bucket::BucketSpec {
                 role,
-                arn: place.bucket(&bucket),
+                arn: arns.bucket(&bucket),
                 name: bucket,
-                region: place.region.clone(),
-                account: place.account.clone(),
+                region: arns.region.clone(),
+                account: arns.account.clone(),
                 tags: tags(name, purpose),
                 kms_key,
             })
         };
-        let default = |purpose| format!("{name}-{purpose}-{}-{}", place.account, place.region);
+        let default = |purpose| format!("{name}-{purpose}-{}-{}", arns.account, arns.region);
         let state_bucket = declared.and_then(|declared| declared.state_bucket.as_ref());
         let state_bucket = known(&request.state_bucket, state_bucket, "bucket").unwrap_or_else(|| default("tfstate"));
         let state = bucket("state bucket", "terraform-state", state_bucket, kms_key.clone())?;
@@ -77,13 +79,15 @@ impl Spec {
         let artifacts = bucket("artifact bucket", "artifacts", default("artifacts"), None)?;
         if artifacts.name == state.name {
             return Err(Error::usage(format!("{} is the artifact bucket of this account and region", state.name))
-                .hint("state wants a bucket of its own: --state-bucket"));
+                .hint("the state wants a bucket of its own: name another one"));
         }
         let locking = project.terraform.locking;
         let table_name = match (locking, &request.lock_table) {
             (Locking::Lockfile, Some(_)) => {
-                return Err(Error::usage("--lock-table: this project locks by a file in the state bucket")
-                    .hint("set locking = \"table\" or \"both\" under [terraform] in claimctl.toml"));
+                return Err(Error::usage(
+                    "a lock table is named, and this project locks by a file in the state bucket",
+                )
+                .hint("set locking = \"table\" or \"both\" under [terraform] in claimctl.toml"));
             }
             (Locking::Lockfile, None) => None,
             (_, flag) => {
@@ -91,8 +95,8 @@ impl Spec {
                 Some(known(flag, declared, "dynamodb_table").unwrap_or_else(|| format!("{name}-tflock")))
             }
         };
-        let table = table_name.map(|table| table::Wanted {
-            arn: place.arn("dynamodb", &format!("table/{table}")),
+        let table = table_name.map(|table| table::TableSpec {
+            arn: arns.arn("dynamodb", &format!("table/{table}")),
             name: table,
             tags: tags(name, "terraform-lock"),
             kms_key,
@@ -107,7 +111,7 @@ impl Spec {
             workspace_key_prefix: name.clone(),
             lockfile: locking != Locking::Table,
             local: target.is_local(),
-            place,
+            arns,
         })
     }
 
@@ -116,7 +120,7 @@ impl Spec {
         Ok(Spec { file: BackendFile::read(&self.project, &self.environment)?, ..self.clone() })
     }
 
-    pub fn buckets(&self) -> [&bucket::Wanted; 2] {
+    pub fn buckets(&self) -> [&bucket::BucketSpec; 2] {
         [&self.state, &self.artifacts]
     }
 
@@ -142,7 +146,7 @@ impl Spec {
         }
         // The sandbox has made-up accounts that Terraform would ask a real service about.
         if !self.local {
-            backend.list("allowed_account_ids", &self.place.account);
+            backend.list("allowed_account_ids", &self.arns.account);
         }
         backend
     }
@@ -156,7 +160,7 @@ fn tags(project: &str, purpose: &str) -> BTreeMap<String, String> {
 }
 
 fn check_bucket(name: &str) -> Result<()> {
-    if shape::is_bucket(name) {
+    if naming::is_bucket(name) {
         return Ok(());
     }
     Err(Error::usage(format!("{name:?} cannot be the name of a bucket"))
@@ -164,11 +168,11 @@ fn check_bucket(name: &str) -> Result<()> {
 }
 
 /// S3 and DynamoDB take a key of their own region only.
-fn check_key(key: &str, place: &Place) -> Result<()> {
-    let elsewhere = key.starts_with("arn:") && key.split(':').nth(3) != Some(&place.region);
-    if shape::is_key(key) && !elsewhere {
+fn check_key(key: &str, arns: &ArnBuilder) -> Result<()> {
+    let elsewhere = key.starts_with("arn:") && key.split(':').nth(3) != Some(&arns.region);
+    if naming::is_kms_key(key) && !elsewhere {
         return Ok(());
     }
-    Err(Error::usage(format!("{key:?} is not a KMS key in {}", place.region))
-        .hint(format!("use an ARN ({}ID), an id, or alias/NAME", place.arn("kms", "key/"))))
+    Err(Error::usage(format!("{key:?} is not a KMS key in {}", arns.region))
+        .hint(format!("use an ARN ({}ID), an id, or alias/NAME", arns.arn("kms", "key/"))))
 }

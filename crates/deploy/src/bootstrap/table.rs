@@ -10,11 +10,11 @@ use aws_sdk_dynamodb::types::{
     PointInTimeRecoveryStatus, ScalarAttributeType, SseSpecification, SseStatus, SseType, TableDescription,
     TableStatus, Tag,
 };
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
 
-use super::settle::settled;
+use super::busy::retry_while_busy;
 use super::{built, is_alias, is_same_key, key_arn};
 
 /// The key that Terraform locks by (Terraform documentation, "Backend type: s3").
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A lock table as it is wanted.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct TableSpec {
     pub name: String,
     pub arn: String,
     pub tags: BTreeMap<String, String>,
@@ -37,7 +37,7 @@ pub struct Wanted {
 
 /// A lock table as it is.
 #[derive(Debug, Clone, Default)]
-pub struct State {
+pub struct TableState {
     pub on_demand: bool,
     /// The key's ARN when it is encrypted with KMS.
     pub kms_key: Option<String>,
@@ -48,7 +48,7 @@ pub struct State {
 
 /// In the order in which they are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setting {
+pub enum TableSetting {
     Exists,
     Billing,
     Encryption,
@@ -63,33 +63,35 @@ pub struct Difference {
     pub then: String,
 }
 
-impl Setting {
-    pub const ALL: [Setting; 6] = [
-        Setting::Exists,
-        Setting::Billing,
-        Setting::Encryption,
-        Setting::DeletionProtection,
-        Setting::Recovery,
-        Setting::Tags,
+impl TableSetting {
+    pub const ALL: [TableSetting; 6] = [
+        TableSetting::Exists,
+        TableSetting::Billing,
+        TableSetting::Encryption,
+        TableSetting::DeletionProtection,
+        TableSetting::Recovery,
+        TableSetting::Tags,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Setting::Exists => "exists",
-            Setting::Billing => "billing",
-            Setting::Encryption => "encryption",
-            Setting::DeletionProtection => "deletion protection",
-            Setting::Recovery => "point-in-time recovery",
-            Setting::Tags => "tags",
+            TableSetting::Exists => "exists",
+            TableSetting::Billing => "billing",
+            TableSetting::Encryption => "encryption",
+            TableSetting::DeletionProtection => "deletion protection",
+            TableSetting::Recovery => "point-in-time recovery",
+            TableSetting::Tags => "tags",
         }
     }
 
     fn writing(self) -> &'static str {
         match self {
-            Setting::Exists => "dynamodb:CreateTable",
-            Setting::Billing | Setting::Encryption | Setting::DeletionProtection => "dynamodb:UpdateTable",
-            Setting::Recovery => "dynamodb:UpdateContinuousBackups",
-            Setting::Tags => "dynamodb:TagResource",
+            TableSetting::Exists => "dynamodb:CreateTable",
+            TableSetting::Billing | TableSetting::Encryption | TableSetting::DeletionProtection => {
+                "dynamodb:UpdateTable"
+            }
+            TableSetting::Recovery => "dynamodb:UpdateContinuousBackups",
+            TableSetting::Tags => "dynamodb:TagResource",
         }
     }
 }
@@ -99,8 +101,8 @@ const DESCRIBE_BACKUPS: &str = "dynamodb:DescribeContinuousBackups";
 const LIST_TAGS: &str = "dynamodb:ListTagsOfResource";
 
 /// What IAM has to allow to bootstrap the table. DynamoDB uses a customer's key in the name of the caller.
-pub fn permissions(wanted: &Wanted, place: &Place) -> Vec<Statement> {
-    let mut writing: Vec<&'static str> = Setting::ALL.into_iter().map(Setting::writing).collect();
+pub fn permissions(wanted: &TableSpec, arns: &ArnBuilder) -> Vec<Statement> {
+    let mut writing: Vec<&'static str> = TableSetting::ALL.into_iter().map(TableSetting::writing).collect();
     writing.dedup();
     let mut statements = vec![
         Statement::allow("ReadLockTable", &[DESCRIBE, DESCRIBE_BACKUPS, LIST_TAGS], [wanted.arn.clone()]),
@@ -115,23 +117,23 @@ pub fn permissions(wanted: &Wanted, place: &Place) -> Vec<Statement> {
             "kms:ReEncrypt*",
             "kms:GenerateDataKey*",
         ];
-        statements.push(Statement::allow("EncryptLockTable", &actions, [key_arn(key, place)]));
+        statements.push(Statement::allow("EncryptLockTable", &actions, [key_arn(key, arns)]));
     }
     statements
 }
 
 /// How far a setting is from what is wanted. What is stricter or foreign stays.
-pub fn difference(wanted: &Wanted, state: Option<&State>, setting: Setting) -> Option<Difference> {
-    let nothing = State::default();
+pub fn difference(wanted: &TableSpec, state: Option<&TableState>, setting: TableSetting) -> Option<Difference> {
+    let nothing = TableState::default();
     let is = state.unwrap_or(&nothing);
     let differs = |differs: bool, now: &str, then: &str| {
-        let now = if state.is_none() && setting != Setting::Exists { "-" } else { now };
+        let now = if state.is_none() && setting != TableSetting::Exists { "-" } else { now };
         differs.then(|| Difference { now: now.to_owned(), then: then.to_owned() })
     };
     match setting {
-        Setting::Exists => differs(state.is_none(), "no", "key LockID"),
-        Setting::Billing => differs(!is.on_demand, "PROVISIONED", "PAY_PER_REQUEST"),
-        Setting::Encryption => {
+        TableSetting::Exists => differs(state.is_none(), "no", "key LockID"),
+        TableSetting::Billing => differs(!is.on_demand, "PROVISIONED", "PAY_PER_REQUEST"),
+        TableSetting::Encryption => {
             let satisfied = match (&is.kms_key, &wanted.kms_key) {
                 (Some(_), None) => true,
                 // DynamoDB tells the key behind an alias, and not the alias.
@@ -141,9 +143,9 @@ pub fn difference(wanted: &Wanted, state: Option<&State>, setting: Setting) -> O
             let then = wanted.kms_key.as_deref().unwrap_or("KMS, alias/aws/dynamodb");
             differs(!satisfied, is.kms_key.as_deref().unwrap_or("a key of DynamoDB's own"), then)
         }
-        Setting::DeletionProtection => differs(!is.protected, "off", "on"),
-        Setting::Recovery => differs(!is.recoverable, "off", "on"),
-        Setting::Tags => {
+        TableSetting::DeletionProtection => differs(!is.protected, "off", "on"),
+        TableSetting::Recovery => differs(!is.recoverable, "off", "on"),
+        TableSetting::Tags => {
             let missing: Vec<String> = missing_tags(wanted, is).map(|(key, value)| format!("{key}={value}")).collect();
             let now = if is.tags.is_empty() { "none".to_owned() } else { format!("{} others", is.tags.len()) };
             differs(!missing.is_empty(), &now, &format!("with {}", missing.join(", ")))
@@ -151,13 +153,13 @@ pub fn difference(wanted: &Wanted, state: Option<&State>, setting: Setting) -> O
     }
 }
 
-fn missing_tags<'a>(wanted: &'a Wanted, is: &'a State) -> impl Iterator<Item = (&'a String, &'a String)> {
+fn missing_tags<'a>(wanted: &'a TableSpec, is: &'a TableState) -> impl Iterator<Item = (&'a String, &'a String)> {
     wanted.tags.iter().filter(|(key, _)| !is.tags.contains_key(*key))
 }
 
 pub struct Table<'a> {
     pub dynamodb: &'a Client,
-    pub wanted: &'a Wanted,
+    pub wanted: &'a TableSpec,
 }
 
 impl Table<'_> {
@@ -166,7 +168,7 @@ impl Table<'_> {
     }
 
     /// None where there is no such table.
-    pub async fn read(&self) -> Result<Option<State>> {
+    pub async fn read(&self) -> Result<Option<TableState>> {
         let Some(table) = self.find().await? else { return Ok(None) };
         let (recoverable, tags) = tokio::try_join!(self.recoverable(), self.tags())?;
         let billing = table.billing_mode_summary.and_then(|summary| summary.billing_mode);
@@ -174,7 +176,7 @@ impl Table<'_> {
             sse.sse_type == Some(SseType::Kms)
                 && !matches!(sse.status, Some(SseStatus::Disabled | SseStatus::Disabling))
         });
-        Ok(Some(State {
+        Ok(Some(TableState {
             on_demand: billing == Some(BillingMode::PayPerRequest),
             kms_key: encrypted.map(|sse| sse.kms_master_key_arn.unwrap_or_default()),
             protected: table.deletion_protection_enabled == Some(true),
@@ -209,12 +211,12 @@ impl Table<'_> {
             self.wanted.name,
             keys.join(" and ")
         ))
-        .hint("the table was not changed; name another one: --lock-table"))
+        .hint("the table was not changed: name another one"))
     }
 
     async fn recoverable(&self) -> Result<bool> {
         let call = || self.dynamodb.describe_continuous_backups().table_name(&self.wanted.name).send();
-        let answer = settled(BUSY, call).await;
+        let answer = retry_while_busy(BUSY, call).await;
         let answer = answer.or_needs(&self.doing("read the backups of"), DESCRIBE_BACKUPS, &self.wanted.arn)?;
         let recovery =
             answer.continuous_backups_description.and_then(|backups| backups.point_in_time_recovery_description);
@@ -237,22 +239,22 @@ impl Table<'_> {
     }
 
     /// Writes one setting and waits until the table takes the next change.
-    pub async fn write(&self, setting: Setting) -> Result<()> {
+    pub async fn write(&self, setting: TableSetting) -> Result<()> {
         let update = self.dynamodb.update_table().table_name(&self.wanted.name);
         match setting {
-            Setting::Exists => return self.create().await,
-            Setting::Billing => self.update(setting, update.billing_mode(BillingMode::PayPerRequest)).await?,
-            Setting::Encryption => self.update(setting, update.sse_specification(self.encryption())).await?,
-            Setting::DeletionProtection => self.update(setting, update.deletion_protection_enabled(true)).await?,
-            Setting::Recovery => self.set_recovery().await?,
-            Setting::Tags => self.add_tags().await?,
+            TableSetting::Exists => return self.create().await,
+            TableSetting::Billing => self.update(setting, update.billing_mode(BillingMode::PayPerRequest)).await?,
+            TableSetting::Encryption => self.update(setting, update.sse_specification(self.encryption())).await?,
+            TableSetting::DeletionProtection => self.update(setting, update.deletion_protection_enabled(true)).await?,
+            TableSetting::Recovery => self.set_recovery().await?,
+            TableSetting::Tags => self.add_tags().await?,
         }
         self.active().await
     }
 
-    async fn update(&self, setting: Setting, update: UpdateTableFluentBuilder) -> Result<()> {
+    async fn update(&self, setting: TableSetting, update: UpdateTableFluentBuilder) -> Result<()> {
         self.active().await?;
-        let answer = settled(BUSY, || update.clone().send()).await;
+        let answer = retry_while_busy(BUSY, || update.clone().send()).await;
         let doing = self.doing(&format!("set {} of", setting.name()));
         answer.or_needs(&doing, setting.writing(), &self.wanted.arn).map(drop)
     }
@@ -262,20 +264,20 @@ impl Table<'_> {
         let on = built(PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build())?;
         let update = self.dynamodb.update_continuous_backups().table_name(&self.wanted.name);
         let update = update.point_in_time_recovery_specification(on);
-        let answer = settled(BUSY, || update.clone().send()).await;
+        let answer = retry_while_busy(BUSY, || update.clone().send()).await;
         let doing = self.doing("set point-in-time recovery of");
-        answer.or_needs(&doing, Setting::Recovery.writing(), &self.wanted.arn).map(drop)
+        answer.or_needs(&doing, TableSetting::Recovery.writing(), &self.wanted.arn).map(drop)
     }
 
     async fn add_tags(&self) -> Result<()> {
-        let is = State { tags: self.tags().await?, ..State::default() };
+        let is = TableState { tags: self.tags().await?, ..TableState::default() };
         let missing = missing_tags(self.wanted, &is).map(tag).collect::<Result<Vec<_>>>()?;
         if missing.is_empty() {
             return Ok(());
         }
         let put = self.dynamodb.tag_resource().resource_arn(&self.wanted.arn).set_tags(Some(missing));
-        let answer = settled(BUSY, || put.clone().send()).await;
-        answer.or_needs(&self.doing("tag"), Setting::Tags.writing(), &self.wanted.arn).map(drop)
+        let answer = retry_while_busy(BUSY, || put.clone().send()).await;
+        answer.or_needs(&self.doing("tag"), TableSetting::Tags.writing(), &self.wanted.arn).map(drop)
     }
 
     fn encryption(&self) -> SseSpecification {
@@ -300,7 +302,7 @@ impl Table<'_> {
             .send()
             .await;
         if answer.as_ref().err().and_then(code) != Some("ResourceInUseException") {
-            answer.or_needs(&self.doing("create"), Setting::Exists.writing(), &self.wanted.arn)?;
+            answer.or_needs(&self.doing("create"), TableSetting::Exists.writing(), &self.wanted.arn)?;
         }
         self.active().await
     }
@@ -330,8 +332,8 @@ fn tag((key, value): (&String, &String)) -> Result<Tag> {
 mod tests {
     use super::*;
 
-    fn wanted(kms_key: Option<&str>) -> Wanted {
-        Wanted {
+    fn wanted(kms_key: Option<&str>) -> TableSpec {
+        TableSpec {
             name: "t".into(),
             arn: "arn".into(),
             tags: BTreeMap::from([("claimctl:project".to_owned(), "p".to_owned())]),
@@ -339,18 +341,18 @@ mod tests {
         }
     }
 
-    fn differing(wanted: &Wanted, state: Option<&State>) -> Vec<Setting> {
-        Setting::ALL.into_iter().filter(|setting| difference(wanted, state, *setting).is_some()).collect()
+    fn differing(wanted: &TableSpec, state: Option<&TableState>) -> Vec<TableSetting> {
+        TableSetting::ALL.into_iter().filter(|setting| difference(wanted, state, *setting).is_some()).collect()
     }
 
     #[test]
     fn a_table_that_is_not_there_differs_in_everything() {
-        assert_eq!(differing(&wanted(None), None), Setting::ALL);
+        assert_eq!(differing(&wanted(None), None), TableSetting::ALL);
     }
 
     #[test]
     fn what_is_right_or_stricter_stays() {
-        let mut is = State {
+        let mut is = TableState {
             on_demand: true,
             kms_key: Some("arn:own".into()),
             protected: true,
@@ -360,9 +362,9 @@ mod tests {
         is.tags.insert("team".into(), "x".into());
         assert_eq!(differing(&wanted(None), Some(&is)), []);
         assert_eq!(differing(&wanted(Some("arn:own")), Some(&is)), []);
-        assert_eq!(differing(&wanted(Some("arn:other")), Some(&is)), [Setting::Encryption]);
+        assert_eq!(differing(&wanted(Some("arn:other")), Some(&is)), [TableSetting::Encryption]);
         is.tags = BTreeMap::from([("claimctl:project".to_owned(), "another".to_owned())]);
         is.protected = false;
-        assert_eq!(differing(&wanted(None), Some(&is)), [Setting::DeletionProtection]);
+        assert_eq!(differing(&wanted(None), Some(&is)), [TableSetting::DeletionProtection]);
     }
 }

@@ -56,8 +56,8 @@ fn unreadable(bucket: &str, what: &str) -> Error {
 fn refuses(statement: &Value, bucket_arn: &str) -> bool {
     let everyone = statement["Principal"] == "*" || one_of(&statement["Principal"]["AWS"], &["*"]);
     let resource = &statement["Resource"];
-    let everything = ["*", "arn:aws:s3:::*"];
-    let whole = one_of(resource, &everything)
+    let partition = bucket_arn.split(':').nth(1).unwrap_or_default();
+    let whole = one_of(resource, &["*", &format!("arn:{partition}:s3:::*")])
         || one_of(resource, &[&format!("{bucket_arn}*")])
         || (one_of(resource, &[bucket_arn]) && one_of(resource, &[&format!("{bucket_arn}/*")]));
     statement["Effect"] == "Deny"
@@ -128,6 +128,18 @@ mod tests {
             let after = merged(&statement(weaker.clone()));
             assert_eq!(after.unwrap()["Statement"].as_array().unwrap().len(), 2, "{weaker}");
         }
+    }
+
+    #[test]
+    fn every_bucket_of_the_partition_is_this_one_as_well() {
+        let refuses = |region: &str, resource: &str| {
+            let policy = json!({"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resource,
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}}}});
+            let arn = claimctl_aws::policy::bucket_arn(region, "b");
+            refuse_plain_http(Some(&policy.to_string()), "b", &arn).unwrap().is_none()
+        };
+        assert!(refuses("cn-north-1", "arn:aws-cn:s3:::*") && refuses("us-gov-west-1", "arn:aws-us-gov:s3:::*"));
+        assert!(!refuses("cn-north-1", "arn:aws:s3:::*"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! when the state is deleted by hand, and Terraform then refuses to work.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::{Change, Target};
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
@@ -21,7 +21,7 @@ pub struct Checksum(String);
 pub async fn read(target: &Target, store: &Store, stack: &str) -> Result<Option<Checksum>> {
     let Some(table) = &store.lock_table else { return Ok(None) };
     let get = target.dynamodb().get_item().table_name(table).key("LockID", id(store, stack)).consistent_read(true);
-    let resource = Place::of(target).await?.arn("dynamodb", &format!("table/{table}"));
+    let resource = ArnBuilder::of(target).await?.arn("dynamodb", &format!("table/{table}"));
     let answer =
         get.send().await.or_needs(&format!("read the checksum of the state from {table}"), GET_ITEM, &resource)?;
     let digest = answer.item.as_ref().and_then(|item| item.get(DIGEST)?.as_s().ok());
@@ -36,7 +36,7 @@ pub async fn forget(target: &Target, store: &Store, stack: &str, read: &Checksum
         .condition_expression("#digest = :read")
         .expression_attribute_names("#digest", DIGEST)
         .expression_attribute_values(":read", AttributeValue::S(read.0.clone()));
-    let resource = Place::of(target).await?.arn("dynamodb", &format!("table/{table}"));
+    let resource = ArnBuilder::of(target).await?.arn("dynamodb", &format!("table/{table}"));
     let doing = format!("remove the checksum of the state that is gone from {table}");
     let answer = delete.send().await;
     if answer.as_ref().err().and_then(code) == Some("ConditionalCheckFailedException") {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::content::Content;
-use super::told::{Output, Resource, Told};
+use super::shown_state::{Output, Resource, ShownState};
 use crate::terraform::{Attribute, attributes};
 
 /// Data sources are left out: every plan reads them anew.
@@ -52,7 +52,7 @@ impl How {
 }
 
 impl Difference {
-    pub fn between(old: Told, new: Told) -> Difference {
+    pub fn between(old: ShownState, new: ShownState) -> Difference {
         let ((old, old_outputs), (new, new_outputs)) = (old.parts(), new.parts());
         let (old, mut new) = (by_name(old), by_name(new));
         let mut difference = Difference { outputs: outputs(&old_outputs, &new_outputs), ..Difference::default() };
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    fn told(resources: Value, outputs: Value) -> Told {
+    fn told(resources: Value, outputs: Value) -> ShownState {
         serde_json::from_value(json!({"values": {"outputs": outputs, "root_module": {"resources": resources}}}))
             .unwrap()
     }

@@ -1,7 +1,7 @@
 //! Every state below the prefix of an environment's workspaces, each with the first bytes of it read.
 
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Kind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -18,27 +18,27 @@ pub const FIRST_BYTES: u64 = 1024;
 /// How many are read at once.
 pub const CONCURRENCY: usize = 16;
 
-pub fn permissions_to_list(store: &Store, place: &Place) -> Vec<Statement> {
+pub fn permissions_to_list(store: &Store, arns: &ArnBuilder) -> Vec<Statement> {
     let table = store
         .lock_table
         .iter()
-        .map(|table| Statement::allow("SeeLocks", &[GET_ITEM], [place.arn("dynamodb", &format!("table/{table}"))]));
+        .map(|table| Statement::allow("SeeLocks", &[GET_ITEM], [arns.arn("dynamodb", &format!("table/{table}"))]));
     let mut statements = vec![
-        Statement::allow("ListStates", &[LIST], [place.bucket(&store.bucket)]),
-        Statement::allow("ReadStates", &[GET], [store.objects(place, None)]),
+        Statement::allow("ListStates", &[LIST], [arns.bucket(&store.bucket)]),
+        Statement::allow("ReadStates", &[GET], [store.objects(arns, None)]),
     ];
-    statements.extend(table.chain(store.permission_to_decrypt(place)));
+    statements.extend(table.chain(store.permission_to_decrypt(arns)));
     statements
 }
 
 /// What IAM has to allow to read one.
-pub fn permissions_to_read(store: &Store, place: &Place, stack: &str) -> Vec<Statement> {
+pub fn permissions_to_read(store: &Store, arns: &ArnBuilder, stack: &str) -> Vec<Statement> {
     let read = [
-        Statement::allow("ReadState", &[GET], [store.objects(place, Some(stack))]),
+        Statement::allow("ReadState", &[GET], [store.objects(arns, Some(stack))]),
         // Without it, S3 says of a state that is not there that it may not be read.
-        Statement::allow("TellMissingFromDenied", &[LIST], [place.bucket(&store.bucket)]),
+        Statement::allow("TellMissingFromDenied", &[LIST], [arns.bucket(&store.bucket)]),
     ];
-    read.into_iter().chain(store.permission_to_decrypt(place)).collect()
+    read.into_iter().chain(store.permission_to_decrypt(arns)).collect()
 }
 
 /// One state.

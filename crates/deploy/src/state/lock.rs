@@ -4,16 +4,18 @@
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement, bucket_arn, partition};
 use claimctl_aws::target::{Change, Target};
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::store::{GET, LIST, no_bucket};
 use crate::backend::BackendFile;
 use crate::bootstrap::key_arn;
+use crate::next::bootstrap;
 use crate::terraform::{Root, StateAt};
 
 const DELETE: &str = "s3:DeleteObject";
@@ -136,7 +138,7 @@ pub(super) async fn lockfile(target: &Target, state: &StateAt, backend: Option<&
         Some("NoSuchBucket") => return Err(no_bucket(&bucket, target.name(), backend)),
         _ => {}
     }
-    let object = answer.or_needs(&format!("read {key}"), GET, &format!("arn:aws:s3:::{bucket}/{key}"))?;
+    let object = answer.or_needs(&format!("read {key}"), GET, &object_arn(&target.region, &bucket, &key))?;
     let etag = object.e_tag;
     let broken = |error| Error::unreachable(format!("{key} broke off while it was read")).caused_by(error);
     let bytes = object.body.collect().await.map_err(broken)?.into_bytes();
@@ -149,10 +151,15 @@ pub(super) async fn item(target: &Target, table: &str, state: &StateAt) -> Resul
     let get = target.dynamodb().get_item().table_name(table).consistent_read(true);
     let answer = get.key(LOCK_ID, AttributeValue::S(lock_id.clone())).send().await;
     if answer.as_ref().err().and_then(code) == Some("ResourceNotFoundException") {
-        return Err(Error::not_found(format!("there is no lock table {table}"))
-            .hint(format!("make it: claimctl bootstrap --env {}", target.name())));
+        return Err(
+            Error::not_found(format!("there is no lock table {table}")).next("make it", bootstrap(target.name()))
+        );
     }
-    let answer = answer.or_needs(&format!("read {lock_id} in {table}"), GET_ITEM, &table_arn(target, table))?;
+    let answer = answer.or_needs(
+        &format!("read {lock_id} in {table}"),
+        GET_ITEM,
+        &table_arn(&target.region, target.expected_account(), table),
+    )?;
     Ok(answer.item.map(|item| {
         let info = item.get(INFO).and_then(|info| info.as_s().ok()).cloned();
         let held = Held::Table { table: table.to_owned(), lock_id, info: info.clone() };
@@ -160,9 +167,15 @@ pub(super) async fn item(target: &Target, table: &str, state: &StateAt) -> Resul
     }))
 }
 
-fn table_arn(target: &Target, table: &str) -> String {
-    let account = target.expected_account().unwrap_or("*");
-    format!("arn:aws:dynamodb:{}:{account}:table/{table}", target.region)
+fn object_arn(region: &str, bucket: &str, key: &str) -> String {
+    format!("{}/{key}", bucket_arn(region, bucket))
+}
+
+/// Where no account is declared, of any: it is told, and not granted.
+fn table_arn(region: &str, account: Option<&str>, table: &str) -> String {
+    let account = account.unwrap_or("*").to_owned();
+    let arns = ArnBuilder { partition: partition(region), region: region.to_owned(), account };
+    arns.arn("dynamodb", &format!("table/{table}"))
 }
 
 /// What came of giving a lock back.
@@ -175,8 +188,8 @@ pub struct GivenBack {
 }
 
 /// Removes the lock from wherever it is held, as long as it is the very lock that was shown. Terraform is not asked:
-/// one that waits for its turn here, or cannot be initialised, would keep the lock where it is.
-pub async fn unlock(target: &Target, root: &Root, lock: &Lock, agreed: &Change) -> Result<GivenBack> {
+/// one that waits for another here, or cannot be initialised, would keep the lock where it is.
+pub async fn give_back(target: &Target, root: &Root, lock: &Lock, agreed: &Change) -> Result<GivenBack> {
     let now = read(target, &root.state, &root.backend).await?;
     let now: Vec<&Held> = now.iter().flat_map(|lock| &lock.held).collect();
     // The item first: whoever waits takes the lockfile first.
@@ -194,7 +207,7 @@ pub async fn unlock(target: &Target, root: &Root, lock: &Lock, agreed: &Change) 
 
 fn changed(held: &Held) -> Error {
     Error::refused(format!("{} has changed since it was looked at, so it was left as it is", held.place()))
-        .hint("run the same command again with --dry-run to see who holds it now")
+        .next("see who holds it now", Next::again().word("--dry-run"))
 }
 
 async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
@@ -211,7 +224,7 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
             match answer.as_ref().err().and_then(code) {
                 Some("NoSuchKey") => Ok(()),
                 Some("PreconditionFailed" | "ConditionalRequestConflict") => Err(changed(held)),
-                _ => answer.or_needs(&doing, DELETE, &format!("arn:aws:s3:::{bucket}/{key}")).map(drop),
+                _ => answer.or_needs(&doing, DELETE, &object_arn(&target.region, bucket, key)).map(drop),
             }
         }
         Held::Table { table, lock_id, info } => {
@@ -226,25 +239,27 @@ async fn remove(target: &Target, held: &Held, _agreed: &Change) -> Result<()> {
             let answer = delete.send().await;
             match answer.as_ref().err().and_then(code) {
                 Some("ConditionalCheckFailedException") => Err(changed(held)),
-                _ => answer.or_needs(&doing, DELETE_ITEM, &table_arn(target, table)).map(drop),
+                _ => answer
+                    .or_needs(&doing, DELETE_ITEM, &table_arn(&target.region, target.expected_account(), table))
+                    .map(drop),
             }
         }
     }
 }
 
 /// To look at a lock and to give it back.
-pub fn permissions_to_unlock(place: &Place, root: &Root) -> Vec<Statement> {
+pub fn permissions_to_unlock(arns: &ArnBuilder, root: &Root) -> Vec<Statement> {
     let Root { state, backend, .. } = root;
     let mut statements = Vec::new();
     if backend.is_on("use_lockfile") {
-        let lockfile = place.object(&state.bucket, &format!("{}.tflock", state.key));
+        let lockfile = arns.object(&state.bucket, &format!("{}.tflock", state.key));
         statements.push(Statement::allow("GiveTheLockfileBack", &[GET, DELETE], [lockfile]));
-        statements.push(Statement::allow("TellMissingFromDenied", &[LIST], [place.bucket(&state.bucket)]));
-        let decrypt = |key: String| Statement::allow("DecryptTheLockfile", &["kms:Decrypt"], [key_arn(&key, place)]);
+        statements.push(Statement::allow("TellMissingFromDenied", &[LIST], [arns.bucket(&state.bucket)]));
+        let decrypt = |key: String| Statement::allow("DecryptTheLockfile", &["kms:Decrypt"], [key_arn(&key, arns)]);
         statements.extend(backend.get("kms_key_id").map(decrypt));
     }
     if let Some(table) = backend.get("dynamodb_table") {
-        let table = place.arn("dynamodb", &format!("table/{table}"));
+        let table = arns.arn("dynamodb", &format!("table/{table}"));
         statements.push(Statement::allow("GiveTheItemBack", &[GET_ITEM, DELETE_ITEM], [table]));
     }
     statements
@@ -272,6 +287,15 @@ mod tests {
         assert_eq!((lock.who.as_deref(), lock.created), (Some("eve@host"), "2026-01-02T03:04:05.678Z".parse().ok()));
         for unreadable in ["", "{", "[]", "{\"ID\":\"\"}", "{\"ID\":7}"] {
             assert_eq!(Lock::of(unreadable, lockfile()).id, None, "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn what_is_needed_is_named_in_the_partition_of_the_region() {
+        for (region, partition) in [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
+            assert_eq!(object_arn(region, "b", "k"), format!("arn:{partition}:s3:::b/k"));
+            let table = format!("arn:{partition}:dynamodb:{region}:111111111111:table/t");
+            assert_eq!(table_arn(region, Some("111111111111"), "t"), table);
         }
     }
 

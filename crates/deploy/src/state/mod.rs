@@ -4,25 +4,27 @@
 mod checksum;
 mod content;
 mod difference;
-mod life;
 mod list;
 mod lock;
+mod lock_holder;
 mod owner;
-mod processes;
 mod restore;
+mod shown_state;
 mod store;
-mod told;
-pub mod turns;
+pub mod terraform_runs;
+mod unlock;
 mod versions;
 
-pub use checksum::{forget as forget_checksum, read as checksum};
 pub use content::{Content, Header};
 pub use difference::{Difference, Differs, How};
-pub use life::{Life, Workplace};
 pub use list::{Listed, list, permissions_to_list, permissions_to_read};
-pub use lock::{GivenBack, Held, Lock, permissions_to_unlock, read as locks, unlock};
+pub use lock::{Held, Lock, permissions_to_unlock};
+pub use lock_holder::LockHolder;
 pub use owner::Owner;
-pub use restore::{Before, Restoration, current, header_now};
+pub use restore::{
+    Before, ReplacedState, RestoreFrom, RestoreRequest, RestoreStanding, Restored, RestoredFrom, current, restore,
+};
+pub use shown_state::{Resource, ShownState};
 pub use store::{Store, no_bucket, state_key};
-pub use told::{Resource, Told};
+pub use unlock::{FoundLock, UnlockRequest, UnlockStanding, Unlocking, unlock};
 pub use versions::{Version, content, find, gone, looked_into, no_state, permissions_to_see_versions, versions};

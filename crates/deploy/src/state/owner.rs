@@ -1,10 +1,12 @@
 //! Whose a state is: stacks say so in their output `claimctl`, which states keep.
 
+use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::content::Content;
+use super::store::Store;
 
 /// A stack in an environment of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -15,6 +17,15 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// Whose a state of this stack has to be.
+    pub async fn of_environment(target: &Target, store: &Store, stack: &str) -> Result<Owner> {
+        let account = match target.expected_account() {
+            Some(account) => account.to_owned(),
+            None => target.caller().await?.account.clone(),
+        };
+        Ok(Owner { stack: stack.to_owned(), environment: store.environment.clone(), account })
+    }
+
     /// None: the state does not say.
     pub fn of(content: &Content) -> Option<Owner> {
         let outputs: Value = serde_json::from_str(content.outputs()?).ok()?;

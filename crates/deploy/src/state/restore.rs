@@ -1,27 +1,233 @@
-//! Putting an older state in the place of the one that is there: what is allowed, and under which serial.
+//! Putting an older state in the place of the one that is there: what is allowed, under which serial, and step by step.
 
-use claimctl_core::changes::quoted;
-use claimctl_core::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+use claimctl_aws::target::{Change, Intent, Target};
+use claimctl_core::context::Context;
+use claimctl_core::error::{Error, IoContext, Kind, Result};
+use claimctl_core::next::Next;
+use claimctl_core::shell::quoted;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::content::{Content, Header};
-use super::list;
+use super::difference::Difference;
+use super::owner::Owner;
 use super::store::Store;
 use super::versions::{self, looked_into};
+use super::{checksum, list};
+use crate::next::bootstrap;
+use crate::project::Project;
+use crate::terraform::{Root, Terraform, is_errored};
 
 /// What was written before the bucket kept versions stays under this id (Amazon S3 User Guide, "How S3 Versioning
 /// works").
 const NULL: &str = "null";
 
+/// What is asked for.
+pub struct RestoreRequest {
+    pub stack: String,
+    pub from: RestoreFrom,
+    /// Only look.
+    pub dry_run: bool,
+    /// Also where the bucket keeps no versions, so that the current state is lost.
+    pub force: bool,
+    /// The lineage of a state that does not say whose it is, as the operator knows it.
+    pub lineage: Option<String>,
+}
+
+/// Where the older state is.
+pub enum RestoreFrom {
+    /// A version id, the beginning of one, or `serial:N`.
+    Version(String),
+    /// A state in a file, from the working directory.
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestoreStanding {
+    Restored,
+    /// The state holds the same already.
+    Unchanged,
+    /// Only looked at.
+    Planned,
+}
+
+/// What came of it, or would. Its JSON form is a contract.
+#[derive(Debug, Serialize)]
+pub struct Restored {
+    pub stack: String,
+    pub environment: String,
+    pub standing: RestoreStanding,
+    pub from: RestoredFrom,
+    /// None: the state was gone.
+    pub before: Option<ReplacedState>,
+    /// What is there now; None where nothing is.
+    pub now: Option<Header>,
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// The file whose content is in the state now.
+    pub removed: Option<PathBuf>,
+}
+
+/// The state that is restored.
+#[derive(Debug, Serialize)]
+pub struct RestoredFrom {
+    pub version_id: Option<String>,
+    pub file: Option<PathBuf>,
+    #[serde(flatten)]
+    pub header: Header,
+}
+
+/// The state that it takes the place of.
+#[derive(Debug, Serialize)]
+pub struct ReplacedState {
+    /// None: no version of it stays.
+    pub version_id: Option<String>,
+    #[serde(flatten)]
+    pub header: Header,
+}
+
+impl RestoredFrom {
+    /// Reads like "version 1a2b (serial 7)".
+    pub fn name(&self) -> String {
+        let serial = self.header.serial;
+        match (&self.version_id, &self.file) {
+            (Some(id), _) => format!("version {id} (serial {serial})"),
+            (None, Some(file)) => format!("{} (serial {serial})", file.display()),
+            (None, None) => format!("serial {serial}"),
+        }
+    }
+}
+
+/// Restores a state once `consent` was given to what would change.
+///
+/// Nothing is written before that. Where somebody has changed the state between the look and the answer, nothing is
+/// written either. A run that was killed is run again: it does what is left, or finds that nothing is.
+pub async fn restore(
+    ctx: &Context,
+    target: &Target,
+    project: &Project,
+    request: &RestoreRequest,
+    consent: impl AsyncFnOnce(&Intent, &Restored) -> Result<Change>,
+) -> Result<Restored> {
+    let root = Root::find(&ctx.paths, target, project, &request.stack)?;
+    let store = Store::of(target, project).await?;
+    let (from, content) = read_source(ctx, &store, request).await?;
+    let says_whose = Owner::of_environment(target, &store, &request.stack).await?.check(&content)?;
+    let restoration = Restoration::plan(&store, &request.stack, content).await?;
+    let errored = match &request.from {
+        RestoreFrom::File(file) => Some(ctx.working_directory.join(file)).filter(|file| is_errored(&root, file)),
+        RestoreFrom::Version(_) => None,
+    };
+    let mut restored = restoration.looked_at(&store, request, from);
+    if restoration.is_done() {
+        if !request.dry_run {
+            restored.removed = remove(errored.as_deref(), &restoration.content)?;
+        }
+        return Ok(restored);
+    }
+    let mut terraform = None;
+    restored.difference = match restoration.before.as_ref().filter(|_| !restoration.replaces_nothing()) {
+        Some(before) => {
+            let opened = Terraform::open_for_repair(ctx, target, project, &request.stack).await?;
+            compare(ctx, terraform.insert(opened), &before.content, &restoration.content).await?
+        }
+        // Nothing is to be compared, and so no Terraform is asked, which would make a state where none is.
+        None => Difference::by_resource(None, &restoration.content),
+    };
+    restored.standing = RestoreStanding::Planned;
+    restoration.check_lineage(&store, request, says_whose)?;
+    restoration.check_kept(&store, request)?;
+    if request.dry_run {
+        return Ok(restored);
+    }
+    let checksum = match &restoration.before {
+        None => checksum::read(target, &store, &request.stack).await?,
+        Some(_) => None,
+    };
+    let what = format!("restore the state of {} to {}", request.stack, restored.from.name());
+    // What the current one knows is not known any more.
+    let agreed = consent(&Intent { what, destroys: true }, &restored).await?;
+    let terraform = match terraform {
+        Some(terraform) => terraform,
+        None => Terraform::open_for_repair(ctx, target, project, &request.stack).await?,
+    };
+    restoration.check_unmoved(&store, &request.stack).await?;
+    if let Some(read) = &checksum {
+        checksum::forget(target, &store, &request.stack, read, &agreed).await?;
+        ctx.progress.note("note: the checksum that the lock table kept of the deleted state is removed");
+    }
+    terraform.push_state(&restoration.content.under(restoration.serial), &agreed).await?;
+    restored.standing = RestoreStanding::Restored;
+    restored.now = list::header(&store, &store.key(&request.stack), None).await?;
+    if restored.now.as_ref().is_some_and(|now| restoration.is_saved(now, restoration.serial)) {
+        restored.removed = remove(errored.as_deref(), &restoration.content)?;
+    }
+    Ok(restored)
+}
+
+async fn read_source(ctx: &Context, store: &Store, request: &RestoreRequest) -> Result<(RestoredFrom, Content)> {
+    let stack = &request.stack;
+    match &request.from {
+        RestoreFrom::Version(named) => {
+            let version = versions::find(store, stack, named).await?;
+            let content = versions::content(store, stack, &version).await?;
+            let header = content.header.clone();
+            Ok((RestoredFrom { version_id: Some(version.version_id), file: None, header }, content))
+        }
+        RestoreFrom::File(file) => {
+            let hinted = |error: Error| {
+                let pull = store.next("state pull", stack).flag("--to", "FILE");
+                error
+                    .next("a file is Terraform's errored.tfstate, or what this writes", pull)
+                    .next("for what is in the bucket, name a version", store.next("state versions", stack))
+            };
+            let bytes = std::fs::read(ctx.working_directory.join(file)).on("read", file).map_err(hinted)?;
+            let content = Content::parse(bytes, &file.display().to_string()).map_err(hinted)?;
+            let header = content.header.clone();
+            Ok((RestoredFrom { version_id: None, file: Some(file.clone()), header }, content))
+        }
+    }
+}
+
+/// A state that Terraform cannot tell, as one of another version of a provider, can be restored all the same.
+async fn compare(ctx: &Context, terraform: &Terraform, now: &Content, then: &Content) -> Result<Difference> {
+    let told = async {
+        let now = terraform.show_state(now.bytes()).await?;
+        Ok::<_, Error>(Difference::between(now, terraform.show_state(then.bytes()).await?))
+    };
+    match told.await {
+        Err(error) if error.kind() != Kind::Interrupted => {
+            let why = error.detail_lines().iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+            let why = error.chain().into_iter().chain(why.map(str::to_owned)).collect::<Vec<_>>().join(" ");
+            ctx.progress.note(&format!("note: what differs within resources cannot be told: {why}"));
+            Ok(Difference::by_resource(Some(now), then))
+        }
+        told => told,
+    }
+}
+
+/// Removes the file, where it still holds what is in the state now.
+fn remove(file: Option<&Path>, content: &Content) -> Result<Option<PathBuf>> {
+    let Some(path) = file else { return Ok(None) };
+    if std::fs::read(path).on("read", path)? != content.bytes() {
+        return Ok(None);
+    }
+    std::fs::remove_file(path).on("remove", path)?;
+    Ok(Some(path.to_owned()))
+}
+
 /// What would be done.
-pub struct Restoration {
-    pub content: Content,
+struct Restoration {
+    content: Content,
     /// What it takes the place of. None: the state is gone.
-    pub before: Option<Before>,
+    before: Option<Before>,
     /// The serial to push under: Terraform takes no state that is not later than the one it has.
-    pub serial: u64,
+    serial: u64,
     /// Whether what is there, or was there, is of the same lineage.
-    pub is_of_lineage: bool,
+    is_of_lineage: bool,
 }
 
 /// The state that is there.
@@ -34,7 +240,7 @@ pub struct Before {
 
 impl Restoration {
     /// Looks at what is there. Refused where that is of another lineage.
-    pub async fn plan(store: &Store, stack: &str, content: Content) -> Result<Restoration> {
+    async fn plan(store: &Store, stack: &str, content: Content) -> Result<Restoration> {
         let mut before = current(store, stack).await?;
         let unnamed = before.as_mut().filter(|before| before.version_id.is_none() && !before.content.is_empty());
         if let Some(before) = unnamed
@@ -58,7 +264,7 @@ impl Restoration {
     }
 
     /// Whether the state holds this already.
-    pub fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         match &self.before {
             Some(before) => self.is_saved(&before.content.header, 0) && before.content.holds_the_same(&self.content),
             None => false,
@@ -66,17 +272,17 @@ impl Restoration {
     }
 
     /// Whether what is there now is what was pushed, or what became of it.
-    pub fn is_saved(&self, now: &Header, pushed: u64) -> bool {
+    fn is_saved(&self, now: &Header, pushed: u64) -> bool {
         now.lineage == self.content.header.lineage && now.serial >= pushed
     }
 
     /// Whether what is there has nothing in it that could be compared or lost.
-    pub fn replaces_nothing(&self) -> bool {
+    fn replaces_nothing(&self) -> bool {
         self.before.as_ref().is_none_or(|before| before.content.is_empty())
     }
 
     /// Fails where somebody changed the state since it was looked at.
-    pub async fn check_unmoved(&self, store: &Store, stack: &str) -> Result<()> {
+    async fn check_unmoved(&self, store: &Store, stack: &str) -> Result<()> {
         let now = current(store, stack).await?;
         let is_as_before = match (&now, self.replaces_nothing()) {
             (None, true) => true,
@@ -88,6 +294,55 @@ impl Restoration {
         }
         Err(Error::refused(format!("the state of {stack} in {} was changed meanwhile", store.environment))
             .hint("nothing was done; run the same command again to see what differs now"))
+    }
+
+    /// The report before anything is compared.
+    fn looked_at(&self, store: &Store, request: &RestoreRequest, from: RestoredFrom) -> Restored {
+        let before = self.before.as_ref().map(|before| ReplacedState {
+            version_id: before.version_id.clone(),
+            header: before.content.header.clone(),
+        });
+        Restored {
+            stack: request.stack.clone(),
+            environment: store.environment.clone(),
+            standing: RestoreStanding::Unchanged,
+            now: before.as_ref().map(|before| before.header.clone()),
+            from,
+            before,
+            difference: Difference::default(),
+            removed: None,
+        }
+    }
+
+    /// Nothing is there that it could be held against, and it does not say itself whose it is.
+    fn check_lineage(&self, store: &Store, request: &RestoreRequest, says_whose: bool) -> Result<()> {
+        let lineage = &self.content.header.lineage;
+        let (stack, environment) = (&request.stack, &store.environment);
+        let error = match &request.lineage {
+            Some(typed) if typed == lineage => return Ok(()),
+            Some(typed) => Error::refused(format!("the state is of lineage {lineage}, and {typed} was typed")),
+            None if request.dry_run || says_whose || self.is_of_lineage => return Ok(()),
+            None => Error::refused(format!("nothing says that this is the state of {stack} in {environment}"))
+                .caused_by("there is no state, no version knows its lineage, and it has no output claimctl"),
+        };
+        let restore = match &request.from {
+            RestoreFrom::File(file) => store.next("state restore", stack).flag("--file", file.display()),
+            RestoreFrom::Version(version) => store.next("state restore", stack).word(version),
+        };
+        Err(error.next("nothing was done; where it is the right one", restore.flag("--lineage", lineage)))
+    }
+
+    /// Nothing is lost: what is there has to stay as a version.
+    fn check_kept(&self, store: &Store, request: &RestoreRequest) -> Result<()> {
+        let is_kept = self.before.as_ref().is_none_or(|before| before.version_id.is_some());
+        if is_kept || self.replaces_nothing() || request.force || request.dry_run {
+            return Ok(());
+        }
+        let pull = store.next("state pull", &request.stack).flag("--to", "FILE");
+        Err(Error::refused(format!("{} keeps no versions, so the current state would be lost", store.bucket))
+            .next("keep it first", pull)
+            .next("then restore all the same", Next::again().word("--force"))
+            .next("or switch versioning on", bootstrap(&store.environment)))
     }
 }
 
@@ -114,7 +369,7 @@ fn unreadable(store: &Store, stack: &str, version_id: Option<&str>) -> Error {
             quoted(id)
         )),
         None => error
-            .hint(format!("keep it, because no version of it stays: claimctl state pull {stack} --env {environment} --to FILE"))
+            .next("keep it, because no version of it stays", store.next("state pull", stack).flag("--to", "FILE"))
             .hint(format!("then take it out of the way: {remove}")),
     }
 }
@@ -145,10 +400,112 @@ fn another(store: &Store, stack: &str, there: &Header, content: &Content) -> Err
     ))
     .caused_by("states of different lineages have nothing to do with each other")
     .hint("nothing was done; is it another stack's, or another environment's?")
-    .hint(format!("which lineages there were: claimctl state versions {stack} --env {environment}"))
+    .next("which lineages there were", store.next("state versions", stack))
 }
 
-/// What is there once it is done.
-pub async fn header_now(store: &Store, stack: &str) -> Result<Option<Header>> {
-    list::header(store, &store.key(stack), None).await
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::testing::{Site, state};
+
+    fn request(file: &str) -> RestoreRequest {
+        let (stack, from) = ("small".to_owned(), RestoreFrom::File(PathBuf::from(file)));
+        RestoreRequest { stack, from, dry_run: false, force: false, lineage: None }
+    }
+
+    /// A site whose bucket keeps versions, with a state and an older one in a file.
+    async fn site() -> Site {
+        let site = Site::new().await;
+        std::fs::write(site.path("s3/versioned"), "").unwrap();
+        std::fs::write(site.path("older.tfstate"), state(3, &["a"])).unwrap();
+        site.put_state(&state(7, &["a", "b"]));
+        site
+    }
+
+    async fn restored(site: &Site, request: &RestoreRequest) -> Result<Restored> {
+        let agree = async |intent: &Intent, _: &Restored| site.agree(intent).await;
+        restore(&site.ctx, &site.target, &site.project, request, agree).await
+    }
+
+    #[tokio::test]
+    async fn the_older_content_comes_back_under_the_next_serial() {
+        let site = site().await;
+        let restored = restored(&site, &request("older.tfstate")).await.unwrap();
+        assert_eq!(restored.standing, RestoreStanding::Restored);
+        assert_eq!(site.state().unwrap(), state(8, &["a"]));
+        assert_eq!(restored.now.unwrap().serial, 8);
+        assert!(site.path("older.tfstate").exists(), "it is no file of an apply that failed");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_without_consent_and_nobody_is_asked_for_a_look() {
+        let site = site().await;
+        let declined = async |_: &Intent, _: &Restored| Err(Error::refused("no"));
+        let older = request("older.tfstate");
+        let refused = restore(&site.ctx, &site.target, &site.project, &older, declined).await.unwrap_err();
+        assert_eq!(refused.to_string(), "no");
+        let look = RestoreRequest { dry_run: true, ..older };
+        let looked = restore(&site.ctx, &site.target, &site.project, &look, declined).await.unwrap();
+        assert_eq!(looked.standing, RestoreStanding::Planned);
+        assert_eq!((site.state().unwrap(), site.changes().len()), (state(7, &["a", "b"]), 0));
+    }
+
+    #[tokio::test]
+    async fn a_state_that_changes_while_somebody_is_asked_is_left_as_it_is() {
+        let site = site().await;
+        let overtaken = async |intent: &Intent, _: &Restored| {
+            site.put_state(&state(8, &["a", "b", "c"]));
+            site.agree(intent).await
+        };
+        let older = request("older.tfstate");
+        let refused = restore(&site.ctx, &site.target, &site.project, &older, overtaken).await.unwrap_err();
+        assert!(refused.to_string().contains("was changed meanwhile"), "{refused}");
+        assert_eq!(site.state().unwrap(), state(8, &["a", "b", "c"]));
+    }
+
+    #[tokio::test]
+    async fn a_bucket_without_versions_loses_nothing_unless_that_is_meant() {
+        let site = site().await;
+        std::fs::remove_file(site.path("s3/versioned")).unwrap();
+        let refused = restored(&site, &request("older.tfstate")).await.unwrap_err();
+        assert!(refused.to_string().contains("keeps no versions"), "{refused}");
+        assert!(refused.advice().contains("claimctl state pull small --to FILE --env dev"), "{}", refused.advice());
+        restored(&site, &RestoreRequest { force: true, ..request("older.tfstate") }).await.unwrap();
+        assert_eq!(site.state().unwrap(), state(8, &["a"]));
+    }
+
+    #[tokio::test]
+    async fn a_state_that_nothing_knows_wants_its_lineage_typed() {
+        let site = site().await;
+        std::fs::remove_file(site.path("s3/states/p/dev/small.tfstate")).unwrap();
+        let refused = restored(&site, &request("older.tfstate")).await.unwrap_err();
+        let advice = "claimctl state restore small --file older.tfstate --lineage l --env dev";
+        assert!(refused.advice().ends_with(advice), "{}", refused.advice());
+        let wrong = RestoreRequest { lineage: Some("k".to_owned()), ..request("older.tfstate") };
+        assert!(restored(&site, &wrong).await.unwrap_err().to_string().contains("and k was typed"));
+        let right = RestoreRequest { lineage: Some("l".to_owned()), ..request("older.tfstate") };
+        restored(&site, &right).await.unwrap();
+        assert_eq!(site.state().unwrap(), state(3, &["a"]));
+    }
+
+    #[tokio::test]
+    async fn a_file_of_an_apply_that_could_not_save_its_state_goes_once_it_is_saved() {
+        let site = site().await;
+        let file = "terraform/stacks/small/errored.tfstate";
+        std::fs::write(site.path(file), state(8, &["a", "b", "c"])).unwrap();
+        let asked = Cell::new(0);
+        let agree = async |intent: &Intent, _: &Restored| {
+            asked.set(asked.get() + 1);
+            site.agree(intent).await
+        };
+        let restored = restore(&site.ctx, &site.target, &site.project, &request(file), agree).await.unwrap();
+        assert_eq!((restored.removed, asked.get()), (Some(site.path(file)), 1));
+        // Killed between the push and the removal: the next run only removes.
+        std::fs::write(site.path(file), site.state().unwrap()).unwrap();
+        let again = restore(&site.ctx, &site.target, &site.project, &request(file), agree).await.unwrap();
+        assert_eq!((again.standing, asked.get()), (RestoreStanding::Unchanged, 1));
+        assert!(!site.path(file).exists());
+    }
 }

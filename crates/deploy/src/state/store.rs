@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::BucketVersioningStatus;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use claimctl_aws::policy::{Place, Statement, bucket_arn};
+use claimctl_aws::policy::{ArnBuilder, Statement, bucket_arn};
 use claimctl_aws::target::Target;
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use jiff::Timestamp;
 
 use crate::backend::BackendFile;
 use crate::bootstrap::key_arn;
+use crate::next::{bootstrap, in_an_environment, of_stack};
 use crate::project::Project;
 
 pub const LIST: &str = "s3:ListBucket";
@@ -44,7 +46,7 @@ pub struct Store {
 impl Store {
     pub async fn of(target: &Target, project: &Project) -> Result<Store> {
         let environment = target.environment.clone().ok_or_else(|| {
-            Error::usage("a state belongs to an environment").hint("name one of claimctl.toml: --env dev")
+            Error::usage("a state belongs to an environment").next("name one of claimctl.toml", in_an_environment())
         })?;
         let folder = project.folder.as_deref();
         let file = folder.map(|folder| BackendFile::read(folder, &environment)).transpose()?;
@@ -72,6 +74,11 @@ impl Store {
         state_key(&self.prefix, &self.environment, stack)
     }
 
+    /// A command about the state of a stack here.
+    pub fn next(&self, verb: &str, stack: &str) -> Next {
+        of_stack(verb, stack, &self.environment)
+    }
+
     pub fn url(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
     }
@@ -81,17 +88,17 @@ impl Store {
     }
 
     /// The ARN of the states, or of one of them.
-    pub fn objects(&self, place: &Place, stack: Option<&str>) -> String {
+    pub fn objects(&self, arns: &ArnBuilder, stack: Option<&str>) -> String {
         match stack {
-            Some(stack) => place.object(&self.bucket, &self.key(stack)),
-            None => place.objects(&self.bucket, &format!("{}/", self.prefix)),
+            Some(stack) => arns.object(&self.bucket, &self.key(stack)),
+            None => arns.objects(&self.bucket, &format!("{}/", self.prefix)),
         }
     }
 
     /// What is needed besides where a key of the customer's encrypts the states.
-    pub fn permission_to_decrypt(&self, place: &Place) -> Option<Statement> {
+    pub fn permission_to_decrypt(&self, arns: &ArnBuilder) -> Option<Statement> {
         let key = self.kms_key.as_ref()?;
-        Some(Statement::allow("DecryptStates", &["kms:Decrypt"], [key_arn(key, place)]))
+        Some(Statement::allow("DecryptStates", &["kms:Decrypt"], [key_arn(key, arns)]))
     }
 
     pub fn no_bucket(&self) -> Error {
@@ -162,8 +169,7 @@ pub fn is_no_bucket<E: ProvideErrorMetadata>(
 }
 
 pub fn no_bucket(bucket: &str, environment: &str, backend: Option<&Path>) -> Error {
-    let error = Error::not_found(format!("there is no state bucket {bucket}"))
-        .hint(format!("make it: claimctl bootstrap --env {environment}"));
+    let error = Error::not_found(format!("there is no state bucket {bucket}")).next("make it", bootstrap(environment));
     match backend {
         Some(path) => error.hint(format!("another one is named in {}", path.display())),
         None => error.hint("where it is made already, commit the backend file that bootstrap wrote"),

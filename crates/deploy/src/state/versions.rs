@@ -1,9 +1,10 @@
 //! The versions of a state, newest first, and which of them an operator means.
 
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::error::{Error, Kind, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
+use claimctl_core::next::Next;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,12 +17,12 @@ use crate::versions::LIST_VERSIONS;
 /// How many of those that may be meant are named.
 const NAMED: usize = 10;
 
-pub fn permissions_to_see_versions(store: &Store, place: &Place, stack: &str) -> Vec<Statement> {
+pub fn permissions_to_see_versions(store: &Store, arns: &ArnBuilder, stack: &str) -> Vec<Statement> {
     let read = [
-        Statement::allow("ListVersions", &[LIST_VERSIONS], [place.bucket(&store.bucket)]),
-        Statement::allow("ReadVersions", &[GET_VERSION], [store.objects(place, Some(stack))]),
+        Statement::allow("ListVersions", &[LIST_VERSIONS], [arns.bucket(&store.bucket)]),
+        Statement::allow("ReadVersions", &[GET_VERSION], [store.objects(arns, Some(stack))]),
     ];
-    read.into_iter().chain(store.permission_to_decrypt(place)).collect()
+    read.into_iter().chain(store.permission_to_decrypt(arns)).collect()
 }
 
 /// One version of a state, or its deletion (Amazon S3 User Guide, "Working with delete markers").
@@ -127,13 +128,14 @@ fn mark_lineages(versions: &mut [Version]) {
 }
 
 /// The version that is meant by its id, the beginning of it, or `serial:N`.
-pub async fn find(store: &Store, stack: &str, typed: &str) -> Result<Version> {
+pub async fn find(store: &Store, stack: &str, named: &str) -> Result<Version> {
     let key = store.key(stack);
-    let see = format!("see them: claimctl state versions {stack} --env {}", store.environment);
-    let (versions, found): (Vec<Version>, Vec<usize>) = match typed.strip_prefix("serial:") {
+    let list = || store.next("state versions", stack);
+    let (versions, found): (Vec<Version>, Vec<usize>) = match named.strip_prefix("serial:") {
         Some(serial) => {
             let serial: u64 = serial.parse().map_err(|_| {
-                Error::usage(format!("{typed:?} is no version: a serial is a number, as in serial:7")).hint(see.clone())
+                Error::usage(format!("{named:?} is no version: a serial is a number, as in serial:7"))
+                    .next("see them", list())
             })?;
             let versions = looked_into(store, &key, None).await?;
             let has = |version: &Version| version.header.as_ref().is_some_and(|header| header.serial == serial);
@@ -142,8 +144,8 @@ pub async fn find(store: &Store, stack: &str, typed: &str) -> Result<Version> {
         }
         None => {
             let versions = versions(store, &key).await?;
-            let exact = matching(&versions, |version| version.version_id == typed);
-            let begins = |version: &Version| !typed.is_empty() && version.version_id.starts_with(typed);
+            let exact = matching(&versions, |version| version.version_id == named);
+            let begins = |version: &Version| !named.is_empty() && version.version_id.starts_with(named);
             let found = if exact.is_empty() { matching(&versions, begins) } else { exact };
             (versions, found)
         }
@@ -153,25 +155,23 @@ pub async fn find(store: &Store, stack: &str, typed: &str) -> Result<Version> {
     }
     let same = |a: &Version, b: &Version| a.etag.is_some() && a.etag == b.etag;
     match found.as_slice() {
-        [] => {
-            Err(Error::not_found(format!("the state of {stack} in {} has no version {typed}", store.environment))
-                .hint(see))
-        }
+        [] => Err(Error::not_found(format!("the state of {stack} in {} has no version {named}", store.environment))
+            .next("see them", list())),
         [first, others @ ..] if others.iter().all(|other| same(&versions[*first], &versions[*other])) => {
             let version = versions[*first].clone();
             match version.is_deletion {
                 true => Err(Error::usage(format!("version {} is the deletion of the state", version.version_id))
-                    .hint(format!("choose an older one; {see}"))),
+                    .next("choose an older one", list())),
                 false => Ok(version),
             }
         }
         several => {
-            let named = several.iter().take(NAMED).map(|index| {
+            let listed = several.iter().take(NAMED).map(|index| {
                 let version = &versions[*index];
                 format!("{}, of {}", version.name(), version.modified_at)
             });
-            Err(Error::usage(format!("{typed} is not one version of the state, but {}", several.len()))
-                .details(named)
+            Err(Error::usage(format!("{named} is not one version of the state, but {}", several.len()))
+                .details(listed)
                 .hint("name one by its whole id"))
         }
     }
@@ -184,12 +184,12 @@ fn matching(versions: &[Version], is_meant: impl Fn(&Version) -> bool) -> Vec<us
 /// What a version holds.
 pub async fn content(store: &Store, stack: &str, version: &Version) -> Result<Content> {
     let key = store.key(stack);
-    let others = || format!("choose another one: claimctl state versions {stack} --env {}", store.environment);
+    let with_others = |error: Error| error.next("choose another one", store.next("state versions", stack));
     let read = store.read(&key, Some(&version.version_id), None).await?.ok_or_else(|| {
         let gone = format!("version {} of {} is gone since", version.version_id, store.url(&key));
-        Error::not_found(gone).hint(others())
+        with_others(Error::not_found(gone))
     })?;
-    Content::parse(read.bytes, &version.name()).map_err(|error| error.hint(others()))
+    Content::parse(read.bytes, &version.name()).map_err(with_others)
 }
 
 /// There is nothing under this name, not even a deletion.
@@ -197,9 +197,9 @@ pub async fn no_state(store: &Store, stack: &str) -> Result<Error> {
     let environment = &store.environment;
     let error = Error::not_found(format!("{stack} has no state in {environment}: {}", store.url(&store.key(stack))));
     let stacks = list::stacks(store).await?;
-    Ok(match names::nearest(stack, stacks.iter().map(String::as_str)) {
+    Ok(match nearest::name(stack, stacks.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint(format!("see which there are: claimctl state ls --env {environment}")),
+        None => error.next("see which there are", Next::verb("state ls").in_environment(environment)),
     })
 }
 
@@ -213,15 +213,13 @@ pub async fn gone(store: &Store, stack: &str) -> Result<Error> {
             let url = store.url(&store.key(stack));
             return Ok(Error::not_found(format!("{stack} has no state in {environment}: {url}"))
                 .hint("whether it was deleted may not be seen")
-                .hint(format!(
-                    "what its versions need: claimctl state versions {stack} --env {environment} --print-policy"
-                )));
+                .next("what its versions need", store.next("state versions", stack).word("--print-policy")));
         }
         versions => versions?,
     };
     Ok(Error::not_found(format!("the state of {stack} in {environment} was deleted: {}", store.url(&store.key(stack))))
-        .hint(format!("its versions are there: claimctl state versions {stack} --env {environment}"))
-        .hint(format!("bring one back: claimctl state restore {stack} VERSION --env {environment}")))
+        .next("its versions are there", store.next("state versions", stack))
+        .next("bring one back", store.next("state restore", stack).word("VERSION")))
 }
 
 #[cfg(test)]

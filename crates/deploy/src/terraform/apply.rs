@@ -12,7 +12,7 @@ use crate::terraform::plan::make::{Mode, Planned};
 use crate::terraform::run::driver::Terraform;
 use crate::terraform::run::events::{Event, Hook};
 use crate::terraform::run::init;
-use crate::terraform::unfinished::made::Making;
+use crate::terraform::unfinished::created::CreationLog;
 use crate::versions::Held;
 
 /// A resource that takes longer is told of while it takes.
@@ -42,34 +42,34 @@ pub struct Done {
 impl Terraform {
     /// Applies the plan, with more arguments, and removes it once that has begun: whatever comes of it, it cannot be applied again.
     pub async fn apply(&self, planned: &Planned, more: &[String], _agreed: &Change) -> Result<Applied> {
-        self.surroundings.check_that_they_last().await?;
+        self.child_environment.check_that_they_last().await?;
         let mut arguments: Vec<String> = ["apply", "-json", "-input=false"].map(str::to_owned).into();
         arguments.extend(more.iter().cloned());
         arguments.push(planned.file.path.display().to_string());
-        let turn = self.turn().await?;
+        let lock = self.lock().await?;
         let counts = planned.summary.counts;
         let total = counts.create + counts.update + counts.destroy + 2 * counts.replace;
         let doing = if planned.mode() == Mode::Destroy { "destroying" } else { "deploying" };
         self.progress.start(&format!("{doing} {}", self.root.name()), Some(total), Unit::Items);
         let mut done = Vec::new();
-        let mut making = Making::of(&self.root);
-        let heard = self.stream_in(&turn, &arguments, |event| {
-            making.hear(&event);
-            self.hear(&event, &mut done);
+        let mut log = CreationLog::of(&self.root);
+        let ran = self.stream_in(&lock, &arguments, |event| {
+            log.record(&event);
+            self.report(&event, &mut done);
         });
-        let heard = heard.await;
+        let ran = ran.await;
         self.progress.finish();
         if let Err(error) = planned.file.remove() {
             self.progress
                 .note(&format!("note: remove the plan yourself, it holds secrets: {}", error.chain().join(": ")));
         }
-        let (ended, said) = heard?;
+        let (ended, said) = ran?;
         // Whoever ends by itself has saved its state, or left it in a file. A crash has another code.
-        if let Err(error) = making.end(matches!(ended.status.code(), Some(0 | 1))) {
+        if let Err(error) = log.end(matches!(ended.status.code(), Some(0 | 1))) {
             let why = error.chain().join(": ");
             self.progress.note(&format!("note: what was made could not be noted for the case of a kill: {why}"));
         }
-        drop(turn);
+        drop(lock);
         self.note_warnings(&said);
         init::note_state(&self.root)?;
         let name = self.root.name();
@@ -84,7 +84,7 @@ impl Terraform {
         Ok(Applied { done, failed })
     }
 
-    fn hear(&self, event: &Event, done: &mut Vec<Done>) {
+    fn report(&self, event: &Event, done: &mut Vec<Done>) {
         match event {
             Event::ApplyComplete { hook } if hook.is_change() => {
                 self.progress.advance(1);

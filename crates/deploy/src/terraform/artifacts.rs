@@ -8,6 +8,7 @@ use claimctl_aws::target::{Change, Target};
 use claimctl_claim::surface::Surfaces;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use crate::artifact::{self, Package, Repository};
 use crate::project::Architecture;
@@ -79,15 +80,15 @@ impl Terraform {
         ctx: &Context,
         target: &Target,
         from: &ArtifactFrom,
-        typed: &[String],
+        assignments: &[String],
     ) -> Result<Artifacts> {
         let mut artifacts = Artifacts::default();
         for wanted in &self.source.artifacts {
             // Who names the digest by --var knows what they do.
-            if typed.iter().any(|assignment| assignment.split('=').next() == Some(&wanted.variable)) {
+            if assignments.iter().any(|assignment| assignment.split('=').next() == Some(&wanted.variable)) {
                 continue;
             }
-            let handler = self.handler(&wanted.handler, typed)?;
+            let handler = self.handler(&wanted.handler, assignments)?;
             let digest = match from {
                 ArtifactFrom::Digest(digest) => digest.clone(),
                 ArtifactFrom::Deployed => {
@@ -101,7 +102,7 @@ impl Terraform {
                 ArtifactFrom::Build => {
                     let repository =
                         Repository::find(ctx, &self.project).await.map_err(|error| hinted(error, &handler))?;
-                    let (architecture, out) = (self.architecture(typed)?, repository.artifacts());
+                    let (architecture, out) = (self.architecture(assignments)?, repository.artifacts());
                     let built =
                         artifact::build(&repository, &handler, architecture, &out, &ctx.cancel, &*ctx.progress).await;
                     let built = built.map_err(|error| hinted(error, &handler))?;
@@ -109,24 +110,26 @@ impl Terraform {
                 }
             };
             artifacts.digests.insert(wanted.variable.clone(), digest.clone());
-            let bucket = self.artifact_bucket(target, typed).await?;
+            let bucket = self.artifact_bucket(target, assignments).await?;
             artifacts.deployed.push(Deployed { handler, digest, bucket });
         }
         Ok(artifacts)
     }
 
-    fn handler(&self, handler: &Handler, typed: &[String]) -> Result<String> {
+    fn handler(&self, handler: &Handler, assignments: &[String]) -> Result<String> {
         match handler {
             Handler::Named(name) => Ok(name.clone()),
-            Handler::Variable(name) => variables::value(&self.root, &self.source, typed, name)?.ok_or_else(|| {
-                Error::usage(format!("stack {} does not say which handler its functions run", self.root.stack))
-                    .hint(format!("name it: --var {name}=HANDLER"))
-            }),
+            Handler::Variable(name) => {
+                variables::value(&self.root, &self.source, assignments, name)?.ok_or_else(|| {
+                    Error::usage(format!("stack {} does not say which handler its functions run", self.root.stack))
+                        .next("name it", Next::again().flag("--var", format!("{name}=HANDLER")))
+                })
+            }
         }
     }
 
-    fn architecture(&self, typed: &[String]) -> Result<Architecture> {
-        let value = variables::value(&self.root, &self.source, typed, "architecture")?;
+    fn architecture(&self, assignments: &[String]) -> Result<Architecture> {
+        let value = variables::value(&self.root, &self.source, assignments, "architecture")?;
         Ok(match value.as_deref() {
             Some("x86_64") => Architecture::X86_64,
             _ => Architecture::Arm64,
@@ -147,15 +150,16 @@ impl Terraform {
         match digests[..] {
             [(_, digest)] => Ok(digest.to_owned()),
             _ => Err(Error::not_found(format!("no artifact of {handler} is deployed by {}", self.root.name()))
-                .hint("name one: --artifact sha256:HEX, or a zip that claimctl package build has made")),
+                .hint("name one by its digest, sha256:HEX, or a zip")
+                .next("make a zip", Next::verb("package build").word(handler))),
         }
     }
 
     /// The same where nothing is kept of which artifact it is: what is deployed, else one that does not exist.
-    pub async fn any_artifacts(&self, ctx: &Context, target: &Target, typed: &[String]) -> Result<Artifacts> {
-        match self.artifacts(ctx, target, &ArtifactFrom::Deployed, typed).await {
+    pub async fn any_artifacts(&self, ctx: &Context, target: &Target, assignments: &[String]) -> Result<Artifacts> {
+        match self.artifacts(ctx, target, &ArtifactFrom::Deployed, assignments).await {
             Ok(artifacts) => Ok(artifacts),
-            Err(_) => self.artifacts(ctx, target, &ArtifactFrom::Digest(nobodys()), typed).await,
+            Err(_) => self.artifacts(ctx, target, &ArtifactFrom::Digest(nobodys()), assignments).await,
         }
     }
 
@@ -181,11 +185,9 @@ impl Terraform {
         };
         match digests.iter().all(|digest| deployed.iter().any(|planned| planned.digest == *digest)) {
             true => Ok(artifacts),
-            false => {
-                Err(Error::refused(format!("--artifact {from} is not what the plan deploys, so nothing was done"))
-                    .details(deployed.iter().map(|planned| format!("{}: {}", planned.handler, planned.digest)))
-                    .hint("bring the artifact that was planned, or plan again"))
-            }
+            false => Err(Error::refused(format!("artifact {from} is not what the plan deploys, so nothing was done"))
+                .details(deployed.iter().map(|planned| format!("{}: {}", planned.handler, planned.digest)))
+                .hint("bring the artifact that was planned, or plan again")),
         }
     }
 
@@ -221,8 +223,8 @@ impl Terraform {
         Ok(())
     }
 
-    async fn artifact_bucket(&self, target: &Target, typed: &[String]) -> Result<String> {
-        if let Some(bucket) = variables::value(&self.root, &self.source, typed, "artifact_bucket")? {
+    async fn artifact_bucket(&self, target: &Target, assignments: &[String]) -> Result<String> {
+        if let Some(bucket) = variables::value(&self.root, &self.source, assignments, "artifact_bucket")? {
             return Ok(bucket);
         }
         let account = match target.expected_account() {
@@ -269,12 +271,13 @@ fn hex(digest: &str) -> &str {
 
 fn unpublished(handler: &str, digest: &str, bucket: &str) -> Error {
     Error::not_found(format!("artifact {digest} of {handler} is not in {bucket}"))
-        .hint("give the zip itself, which is published first: --artifact target/artifacts/HANDLER-HEX.zip")
-        .hint("make one: claimctl package build")
+        .hint("name the zip itself, as target/artifacts/HANDLER-HEX.zip: it is published first")
+        .next("make one", Next::verb("package build").word(handler))
 }
 
 fn hinted(error: Error, handler: &str) -> Error {
-    error.hint(format!("or name an artifact of {handler}: --artifact sha256:HEX, a zip, or deployed"))
+    let why = format!("or name an artifact of {handler} by its digest, a zip, or \"deployed\"");
+    error.next(why, Next::again().flag("--artifact", "ARTIFACT"))
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use claimctl_aws::target::Target;
 use claimctl_core::context::Paths;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
+use claimctl_core::next::Next;
 
 use crate::backend::BackendFile;
+use crate::next::{bootstrap, in_an_environment, of_stack};
 use crate::project::Project;
-use crate::state::{Workplace, state_key};
+use crate::state::state_key;
 use crate::terraform::source;
 
 /// Applied once per account, by an administrator, and no part of `--all`.
@@ -25,8 +27,8 @@ pub struct Root {
     /// The root module.
     pub folder: PathBuf,
     pub environment: String,
-    /// What was typed to reach it, besides the environment.
-    pub flags: String,
+    /// `--var` and `NAME=VALUE` as commands to run next repeat them: without the values of secrets.
+    pub variables: Vec<String>,
     /// Terraform's own folder for this root and environment, and claimctl's notes beside it. Private.
     pub data_dir: PathBuf,
     pub backend: BackendFile,
@@ -44,7 +46,7 @@ pub struct StateAt {
 impl Root {
     pub fn find(paths: &Paths, target: &Target, project: &Project, stack: &str) -> Result<Root> {
         let environment = target.environment.clone().ok_or_else(|| {
-            Error::usage("a stack lives in an environment").hint("name one of claimctl.toml: --env dev")
+            Error::usage("a stack lives in an environment").next("name one of claimctl.toml", in_an_environment())
         })?;
         let data = paths.state.join(&project.name).join("terraform");
         let project = project.folder()?;
@@ -53,7 +55,7 @@ impl Root {
         let bucket = backend.get("bucket").ok_or_else(|| {
             Error::not_found(format!("nothing says where environment {environment} keeps its state"))
                 .caused_by(format!("{} names no bucket", backend.path.display()))
-                .hint(format!("make the state bucket: claimctl bootstrap --env {environment}"))
+                .next("make the state bucket", bootstrap(&environment))
                 .hint("where it is made already, commit the file that bootstrap wrote")
         })?;
         Ok(Root {
@@ -63,8 +65,8 @@ impl Root {
             data_dir: data.join(&environment).join(stack),
             state: StateAt { bucket, key: state_key(&backend.workspace_key_prefix(), &environment, stack) },
             backend,
-            flags: target.flags.clone(),
             environment,
+            variables: Vec::new(),
         })
     }
 
@@ -84,27 +86,19 @@ impl Root {
         self.data_dir.join("running.lock")
     }
 
-    /// Where a run that works on this root is to be found.
-    pub fn workplace(&self, program: &str) -> Workplace {
-        // As /proc names it.
-        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        let data_dir = self.data_dir.clone();
-        Workplace { folder, data_dir, running: self.running(), program: program.to_owned() }
+    /// A command about this stack in this environment.
+    pub fn next(&self, verb: &str) -> Next {
+        of_stack(verb, &self.stack, &self.environment)
     }
 
-    /// How the stack is named to a verb: `claim-check --env dev`.
-    pub fn typed(&self) -> String {
-        format!("{} {}", self.stack, self.reached())
-    }
-
-    /// How its environment is named to a verb: `--env dev`.
-    pub fn reached(&self) -> String {
-        format!("--env {}{}", self.environment, self.flags)
+    /// The same for a verb that evaluates the configuration, with the variables of this run.
+    pub fn next_run(&self, verb: &str) -> Next {
+        self.next(verb).words(&self.variables)
     }
 
     /// The command that brings an older state back.
-    pub fn restored_by(&self) -> String {
-        format!("claimctl state restore {} VERSION {}", self.stack, self.reached())
+    pub fn restore(&self) -> Next {
+        self.next("state restore").word("VERSION")
     }
 
     /// The stack and where it is, as the operator would say it.
@@ -123,7 +117,7 @@ fn folder(project: &Path, stack: &str) -> Result<PathBuf> {
         return Ok(stacks_folder(project).join(stack));
     }
     let error = Error::not_found(format!("there is no stack {stack:?} in {}", stacks_folder(project).display()));
-    Err(match names::nearest(stack, known.iter().map(String::as_str)) {
+    Err(match nearest::name(stack, known.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None if known.is_empty() => error.hint("a stack is a folder with Terraform files in terraform/stacks"),
         None => error.hint(format!("known: {}", known.join(", "))),
@@ -166,7 +160,7 @@ pub(in crate::terraform) mod tests {
             stack: "claim-check".to_owned(),
             folder: project.join("terraform/stacks/claim-check"),
             environment: "dev".to_owned(),
-            flags: String::new(),
+            variables: Vec::new(),
             data_dir: project.join("data"),
             backend: BackendFile { path: project.join("backend"), content: None },
             state: StateAt { bucket: "state".to_owned(), key: "claim-check/dev/claim-check.tfstate".to_owned() },

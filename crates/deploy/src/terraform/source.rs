@@ -108,7 +108,7 @@ impl Source {
         let mut ends = address.match_indices(['.', '[']).map(|(at, _)| at).skip(1);
         let begins = ends.next().map_or(address, |end| &address[..end]);
         let known = self.addresses.iter().map(String::as_str);
-        claimctl_core::names::nearest(begins, known).filter(|near| *near != begins)
+        claimctl_core::nearest::name(begins, known).filter(|near| *near != begins)
     }
 
     fn note_installed(&mut self, body: &Body) {
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_stacks_of_the_repository_say_what_they_take() {
-        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform/stacks");
+        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../terraform/stacks");
         let claim_check = Source::read(&stacks.join("claim-check")).unwrap();
         let handler = Handler::Named("claim-recorder".to_owned());
         assert_eq!(claim_check.artifacts, [ArtifactOf { handler, variable: "artifact".to_owned() }]);

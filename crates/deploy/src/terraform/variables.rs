@@ -5,6 +5,7 @@ use std::path::Path;
 
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use crate::terraform::root::Root;
 use crate::terraform::source::{self, Source};
@@ -21,7 +22,7 @@ pub fn arguments(
     root: &Root,
     source: &Source,
     digests: &BTreeMap<String, String>,
-    typed: &[String],
+    assignments: &[String],
 ) -> Result<Vec<String>> {
     let file = root.values();
     let set = root.set_values()?;
@@ -37,7 +38,7 @@ pub fn arguments(
         }
     }
     arguments.extend(digests.iter().map(|(name, digest)| format!("-var={name}={digest}")));
-    for assignment in typed {
+    for assignment in assignments {
         check(assignment, source, root)?;
         arguments.push(format!("-var={assignment}"));
     }
@@ -61,7 +62,8 @@ pub fn check_unheard<'a>(root: &Root, source: &Source, shell: impl Iterator<Item
     let decides = source.deciding();
     let refused = |name: &str, place: String| {
         Err(Error::refused(format!("{name} is set by {place}, where only Terraform would hear of it"))
-            .hint(format!("nothing was done; set it in {}, or with --var {name}=VALUE", root.values().display())))
+            .hint(format!("nothing was done; set it in {}", root.values().display()))
+            .next("or for this run", Next::again().flag("--var", format!("{name}=VALUE"))))
     };
     let mut shell = shell.filter_map(|name| name.strip_prefix(VARIABLE));
     if let Some(name) = shell.find(|name| decides.contains(name)) {
@@ -93,30 +95,29 @@ fn known(target: &Target, root: &Root) -> Vec<(&'static str, String)> {
 
 fn check(assignment: &str, source: &Source, root: &Root) -> Result<()> {
     let Some((name, _)) = assignment.split_once('=') else {
-        return Err(Error::usage(format!("--var {assignment:?} has no value")).hint("write --var NAME=VALUE"));
+        return Err(Error::usage(format!("variable {assignment:?} has no value")).hint("write NAME=VALUE"));
     };
     if PLACE.contains(&name) {
-        return Err(Error::refused(format!(
-            "--var {name} would lead past the checks of environment {}",
-            root.environment
-        ))
-        .hint("an environment's place is in claimctl.toml: choose another --env"));
+        let message = format!("variable {name} would lead past the checks of environment {}", root.environment);
+        return Err(Error::refused(message)
+            .hint("an environment's place is in claimctl.toml: choose another environment, or change it there"));
     }
     if source.variables.contains_key(name) {
         return Ok(());
     }
     let known: Vec<&str> = source.variables.keys().map(String::as_str).collect();
     let error = Error::usage(format!("stack {} has no variable {name:?}", root.stack));
-    Err(match claimctl_core::names::nearest(name, known.iter().copied()) {
+    Err(match claimctl_core::nearest::name(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint(format!("known: {}", known.join(", "))),
     })
 }
 
-/// The value that a variable has by what was typed, the environment's file or its default.
-pub fn value(root: &Root, source: &Source, typed: &[String], name: &str) -> Result<Option<String>> {
-    let typed = typed.iter().rev().filter_map(|assignment| assignment.split_once('=')).find(|(key, _)| *key == name);
-    if let Some((_, value)) = typed {
+/// The value that a variable has by these assignments, the environment's file or its default.
+pub fn value(root: &Root, source: &Source, assignments: &[String], name: &str) -> Result<Option<String>> {
+    let assigned =
+        assignments.iter().rev().filter_map(|assignment| assignment.split_once('=')).find(|(key, _)| *key == name);
+    if let Some((_, value)) = assigned {
         return Ok(Some(value.to_owned()));
     }
     let set = root.set_values()?;

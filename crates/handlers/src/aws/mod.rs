@@ -26,7 +26,7 @@ pub use deadline::Deadline;
 pub use dynamodb::{Condition, Item, Written};
 pub use failure::Failure;
 pub use http::http_client;
-pub use s3::{Deleted, Object, Tagged};
+pub use s3::{Deleted, Tagged};
 pub use sqs::Received;
 
 use super::Env;
@@ -34,7 +34,7 @@ use super::Env;
 /// Within a region a connection takes milliseconds; what takes longer will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Of one attempt: long enough for a slow answer, short enough to try again within one invocation.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 8_000 });
 /// The first one included.
 const MAX_ATTEMPTS: u32 = 5;
 /// The SDK's own first pause, up to a second, is a long time in an invocation that is paid for by the millisecond.

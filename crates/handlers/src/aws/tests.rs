@@ -145,14 +145,14 @@ async fn a_service_that_never_answers_costs_no_more_than_the_time_there_is() {
     assert_eq!(failure, Err(Failure::TimeIsUp));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_attempt_without_an_answer_is_followed_by_another() {
     let http = answers(vec![Answer::Never, Answer::new(200, "{}")]);
     assert_eq!(put(&client(&http, &[]), soon()).await, Ok(Written::Done));
     assert_eq!(http.requests().len(), 2);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_deadline_ends_the_retries() {
     let http = always(400, json!({ "__type": "x#ThrottlingException" }));
     assert_eq!(put(&client(&http, &[]), Deadline::after(Duration::from_millis(5))).await, Err(Failure::TimeIsUp));

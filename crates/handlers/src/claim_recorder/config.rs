@@ -4,7 +4,7 @@ use crate::Env;
 
 /// What to do with an object once its claim is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
+pub enum AfterProcessing {
     Keep,
     /// Tag it `processed=true`.
     Tag,
@@ -18,7 +18,7 @@ pub struct Config {
     /// `QUEUE_URL`: needed only where a schedule is the trigger.
     pub queue_url: Option<String>,
     /// `AFTER_PROCESSING`: `keep` (the default), `tag` or `delete`.
-    pub after: After,
+    pub after_processing: AfterProcessing,
     /// `RECORD_TTL_DAYS`: how long records are kept; for ever where it is not set.
     pub ttl_days: Option<u32>,
 }
@@ -30,10 +30,10 @@ impl Config {
         Ok(Self {
             table: set("TABLE_NAME").ok_or("TABLE_NAME is not set: it names the DynamoDB table for the records")?,
             queue_url: set("QUEUE_URL"),
-            after: match set("AFTER_PROCESSING").as_deref() {
-                None | Some("keep") => After::Keep,
-                Some("tag") => After::Tag,
-                Some("delete") => After::Delete,
+            after_processing: match set("AFTER_PROCESSING").as_deref() {
+                None | Some("keep") => AfterProcessing::Keep,
+                Some("tag") => AfterProcessing::Tag,
+                Some("delete") => AfterProcessing::Delete,
                 Some(other) => return Err(format!("AFTER_PROCESSING is {other:?}: it can be keep, tag or delete")),
             },
             ttl_days: match set("RECORD_TTL_DAYS") {
@@ -58,7 +58,10 @@ mod tests {
     #[test]
     fn the_table_is_all_that_is_needed() {
         let config = config(&[("TABLE_NAME", "t"), ("QUEUE_URL", "")]).unwrap();
-        assert_eq!(config, Config { table: "t".into(), queue_url: None, after: After::Keep, ttl_days: None });
+        assert_eq!(
+            config,
+            Config { table: "t".into(), queue_url: None, after_processing: AfterProcessing::Keep, ttl_days: None }
+        );
     }
 
     #[test]
@@ -76,6 +79,9 @@ mod tests {
         let variables =
             [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("AFTER_PROCESSING", "delete"), ("RECORD_TTL_DAYS", "30")];
         let config = config(&variables).unwrap();
-        assert_eq!((config.queue_url.as_deref(), config.after, config.ttl_days), (Some("q"), After::Delete, Some(30)));
+        assert_eq!(
+            (config.queue_url.as_deref(), config.after_processing, config.ttl_days),
+            (Some("q"), AfterProcessing::Delete, Some(30))
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! One message: opens it, settles each of its claims, and runs the after-processing step.
+//! One message: opens it, brings the record of each of its claims up to date, and runs the after-processing step.
 
 use std::fmt;
 use std::time::Instant;
@@ -7,8 +7,8 @@ use claimctl_claim::{Claim, Record, Status, Unreadable};
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
 
-use super::after::{self, Afterwards};
-use super::settle::{self, Outcome};
+use super::after_processing::{self, StepOutcome};
+use super::reconcile::{self, ClaimOutcome};
 use super::{Invocation, Recorder};
 use crate::aws::Failure;
 use crate::log::{self, Level};
@@ -41,12 +41,12 @@ impl Message {
 pub enum Problem {
     Unreadable(Unreadable),
     /// A claim without a sequencer can be checked only against its object, and there is neither that nor a record.
-    Dangling(String),
+    MissingObject(String),
     /// Another write to the same record came in between. A redelivery finds out how things stand.
-    Contended,
+    ConcurrentWrite,
     /// Deleting whatever lies under the key, without knowing that it is the object of the claim, could lose a payload.
     NoEtag,
-    NoQueue,
+    NoQueueUrl,
     Aws(Failure),
 }
 
@@ -95,9 +95,11 @@ async fn record_claim(
 ) -> Result<(), Problem> {
     let started = Instant::now();
     let (bucket, key) = (claim.bucket.clone(), claim.key.clone());
-    let result = settle_and_follow_up(recorder, claim, message, invocation).await;
-    let (level, outcome, afterwards, error) = match &result {
-        Ok((outcome, afterwards)) => (Level::Info, outcome.as_str(), afterwards.map(Afterwards::as_str), None),
+    let result = reconcile_and_process(recorder, claim, message, invocation).await;
+    let (level, outcome, after_processing, error) = match &result {
+        Ok((outcome, after_processing)) => {
+            (Level::Info, outcome.as_str(), after_processing.map(StepOutcome::as_str), None)
+        }
         Err(problem) => (Level::Error, "failed", None, Some(problem.to_string())),
     };
     let fields = vec![
@@ -106,7 +108,7 @@ async fn record_claim(
         ("bucket", bucket.into()),
         ("key", key.into()),
         ("outcome", outcome.into()),
-        ("afterwards", afterwards.into()),
+        ("after_processing", after_processing.into()),
         ("error", error.into()),
         ("duration_ms", (started.elapsed().as_micros() as f64 / 1000.0).into()),
     ];
@@ -114,16 +116,16 @@ async fn record_claim(
     result.map(drop)
 }
 
-async fn settle_and_follow_up(
+async fn reconcile_and_process(
     recorder: &Recorder,
     claim: Claim,
     message: &Message,
     invocation: &Invocation,
-) -> Result<(Outcome, Option<Afterwards>), Problem> {
+) -> Result<(ClaimOutcome, Option<StepOutcome>), Problem> {
     let record = new_record(recorder, claim, message, invocation);
-    let settled = settle::settle(recorder, record, invocation.deadline).await?;
-    let afterwards = after::follow_up(recorder, &settled, invocation.deadline).await?;
-    Ok((settled.outcome, afterwards))
+    let reconciled = reconcile::reconcile(recorder, record, invocation.deadline).await?;
+    let after_processing = after_processing::run(recorder, &reconciled, invocation.deadline).await?;
+    Ok((reconciled.outcome, after_processing))
 }
 
 fn new_record(recorder: &Recorder, claim: Claim, message: &Message, invocation: &Invocation) -> Record {
@@ -145,10 +147,10 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(unreadable) => unreadable.fmt(f),
-            Self::Dangling(object) => write!(f, "the claim dangles: there is no object {object}"),
-            Self::Contended => f.write_str("the record was changed at the same time"),
+            Self::MissingObject(object) => write!(f, "the claim dangles: there is no object {object}"),
+            Self::ConcurrentWrite => f.write_str("the record was changed at the same time"),
             Self::NoEtag => f.write_str("not deleted: the record has no ETag to know the object by"),
-            Self::NoQueue => f.write_str("QUEUE_URL is not set: it names the queue that a schedule empties"),
+            Self::NoQueueUrl => f.write_str("QUEUE_URL is not set: it names the queue that a schedule empties"),
             Self::Aws(failure) => failure.fmt(f),
         }
     }
@@ -170,10 +172,10 @@ impl From<Problem> for Diagnostic {
     fn from(problem: Problem) -> Self {
         let error_type = match &problem {
             Problem::Unreadable(_) => "Unreadable",
-            Problem::Dangling(_) => "Dangling",
-            Problem::Contended => "Contended",
+            Problem::MissingObject(_) => "MissingObject",
+            Problem::ConcurrentWrite => "ConcurrentWrite",
             Problem::NoEtag => "NoEtag",
-            Problem::NoQueue => "NoQueue",
+            Problem::NoQueueUrl => "NoQueueUrl",
             Problem::Aws(_) => "Aws",
         };
         Self { error_type: error_type.into(), error_message: problem.to_string() }

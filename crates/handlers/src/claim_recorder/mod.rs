@@ -3,12 +3,12 @@
 //! It takes claims from an SQS event, from an event of S3, SNS or EventBridge itself, or, when a schedule wakes it,
 //! from the queue. Whatever happens twice, late or out of order leaves the table as if it had happened once.
 
-mod after;
+mod after_processing;
 mod batch;
 mod config;
 mod message;
 mod poll;
-mod settle;
+mod reconcile;
 mod table;
 mod trigger;
 
@@ -30,7 +30,7 @@ use trigger::Trigger;
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// The handler. One per cold start.
-pub struct Recorder {
+struct Recorder {
     aws: Arc<Aws>,
     table: Table,
     config: Config,
@@ -38,7 +38,7 @@ pub struct Recorder {
 
 /// One invocation of the function.
 #[derive(Clone, Debug)]
-pub struct Invocation {
+struct Invocation {
     pub request_id: String,
     pub deadline: Deadline,
 }
@@ -55,11 +55,11 @@ impl Recorder {
     pub async fn handle(self: &Arc<Self>, event: Value, invocation: Invocation) -> Result<Value, Problem> {
         match Trigger::of(event) {
             Trigger::Queue(messages) => {
-                let failed = batch::work(self, messages, &invocation).await;
+                let failed = batch::record(self, messages, &invocation).await;
                 let failures: Vec<_> = failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
                 Ok(json!({ "batchItemFailures": failures }))
             }
-            Trigger::Schedule => poll::drain(self, &invocation).await.map(|summary| summary.to_json()),
+            Trigger::Schedule => poll::empty_queue(self, &invocation).await.map(|summary| summary.to_json()),
             Trigger::Direct(event) => {
                 let claims = message::record(self, &Message::direct(event), &invocation).await?;
                 Ok(json!({ "claims": claims }))

@@ -38,9 +38,9 @@ impl Summary {
 }
 
 /// Receives, records and deletes until the queue is empty or time is nearly up.
-pub async fn drain(recorder: &Arc<Recorder>, invocation: &Invocation) -> Result<Summary, Problem> {
+pub async fn empty_queue(recorder: &Arc<Recorder>, invocation: &Invocation) -> Result<Summary, Problem> {
     let started = Instant::now();
-    let queue_url = recorder.config.queue_url.as_deref().ok_or(Problem::NoQueue)?;
+    let queue_url = recorder.config.queue_url.as_deref().ok_or(Problem::NoQueueUrl)?;
     let fifo = queue_url.ends_with(".fifo");
     let mut summary = Summary::default();
     while invocation.deadline.allows(TIME_FOR_A_BATCH) {
@@ -50,7 +50,7 @@ pub async fn drain(recorder: &Arc<Recorder>, invocation: &Invocation) -> Result<
             break;
         }
         let messages = received.iter().map(|received| message(received, fifo)).collect();
-        let failed = batch::work(recorder, messages, invocation).await;
+        let failed = batch::record(recorder, messages, invocation).await;
         let handles: Vec<_> =
             received.iter().filter(|r| !failed.contains(&r.message_id)).map(|r| r.receipt_handle.clone()).collect();
         summary.received += received.len();

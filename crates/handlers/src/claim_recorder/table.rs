@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use claimctl_claim::record::attribute;
+use claimctl_claim::record::{self, attribute};
 use claimctl_claim::{Record, Status};
-use serde_json::Value;
 
 use crate::aws::{Aws, Condition, Deadline, Failure, Item, Written};
 
@@ -16,7 +15,7 @@ pub struct Table {
 
 /// The part of a record that decides what may replace it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ExistingRecord {
     pub sequencer: Option<String>,
     pub etag: Option<String>,
     pub status: Option<String>,
@@ -24,21 +23,21 @@ pub struct Seen {
 
 /// When a write may happen.
 #[derive(Clone, Copy, Debug)]
-pub enum Guard<'a> {
+pub enum WriteCondition<'a> {
     /// There is no record, or an earlier one.
     Later,
     /// There is an earlier record, and it is of the same version of the object.
     LaterForVersion,
     Absent,
-    /// The record is still the one that was seen.
-    Unchanged(&'a Seen),
+    /// The record is still the one that was read.
+    Unchanged(&'a ExistingRecord),
 }
 
 /// What became of a guarded write.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Write {
+pub enum WriteOutcome {
     Done,
-    Refused(Option<Seen>),
+    Refused(Option<ExistingRecord>),
 }
 
 impl Table {
@@ -47,16 +46,21 @@ impl Table {
     }
 
     /// What there is for this claim.
-    pub async fn read(&self, record: &Record, deadline: Deadline) -> Result<Option<Seen>, Failure> {
+    pub async fn read(&self, record: &Record, deadline: Deadline) -> Result<Option<ExistingRecord>, Failure> {
         let item = self.aws.get_item(&self.name, item_key(record), deadline).await?;
-        Ok(item.as_ref().map(Seen::read))
+        Ok(item.as_ref().map(ExistingRecord::read))
     }
 
     /// Writes a whole record. A removal only marks the record that is there, because what is known of the object is
     /// history worth keeping; where there is none it leaves a mark for creations that come late.
-    pub async fn write(&self, record: &Record, guard: Guard<'_>, deadline: Deadline) -> Result<Write, Failure> {
+    pub async fn write(
+        &self,
+        record: &Record,
+        when: WriteCondition<'_>,
+        deadline: Deadline,
+    ) -> Result<WriteOutcome, Failure> {
         let mut item = item(record);
-        let condition = guard.condition(record);
+        let condition = when.condition(record);
         let written = if record.status == Status::Removed {
             for of_the_marker in [attribute::ETAG, attribute::SIZE, attribute::VERSION_ID] {
                 item.remove(of_the_marker);
@@ -69,21 +73,26 @@ impl Table {
         Ok(written.into())
     }
 
-    /// Sets the status of a record to `processed`, if it is still the one that was seen.
-    pub async fn mark_processed(&self, record: &Record, seen: &Seen, deadline: Deadline) -> Result<Write, Failure> {
+    /// Sets the status of a record to `processed`, if it is still the one that was read.
+    pub async fn mark_processed(
+        &self,
+        record: &Record,
+        existing: &ExistingRecord,
+        deadline: Deadline,
+    ) -> Result<WriteOutcome, Failure> {
         let status = Item::from([(attribute::STATUS.into(), text(Status::Processed.as_str()))]);
-        let condition = Guard::Unchanged(seen).condition(record);
+        let condition = WriteCondition::Unchanged(existing).condition(record);
         Ok(self.aws.set_attributes(&self.name, item_key(record), status, &condition, deadline).await?.into())
     }
 }
 
-/// The record's attributes, each a text or a number.
+/// The record as DynamoDB takes it.
 fn item(record: &Record) -> Item {
-    let attribute = |value: &Value| match &value["N"] {
-        Value::String(digits) => AttributeValue::N(digits.clone()),
-        _ => text(value["S"].as_str().unwrap_or_default()),
+    let converted = |value| match value {
+        record::AttributeValue::String(text) => AttributeValue::S(text),
+        record::AttributeValue::Number(digits) => AttributeValue::N(digits),
     };
-    record.to_wire().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+    record.attributes().into_iter().map(|(name, value)| (name.to_owned(), converted(value))).collect()
 }
 
 fn item_key(record: &Record) -> Item {
@@ -94,7 +103,7 @@ fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-impl Seen {
+impl ExistingRecord {
     pub fn of(record: &Record) -> Self {
         Self {
             sequencer: record.claim.sequencer.clone(),
@@ -120,7 +129,7 @@ impl Seen {
     }
 }
 
-impl Guard<'_> {
+impl WriteCondition<'_> {
     fn condition(self, record: &Record) -> Condition {
         let absent = |name| format!("attribute_not_exists(#{name})");
         let sequencer = record.claim.sequencer.clone().unwrap_or_default();
@@ -141,11 +150,11 @@ impl Guard<'_> {
                     (attribute::SEQUENCER, sequencer),
                 ],
             },
-            Self::Unchanged(seen) => {
+            Self::Unchanged(existing) => {
                 let fields = [
-                    (attribute::SEQUENCER, &seen.sequencer),
-                    (attribute::ETAG, &seen.etag),
-                    (attribute::STATUS, &seen.status),
+                    (attribute::SEQUENCER, &existing.sequencer),
+                    (attribute::ETAG, &existing.etag),
+                    (attribute::STATUS, &existing.status),
                 ];
                 let terms = fields.map(|(name, value)| match value {
                     Some(_) => format!("#{name} = :{name}"),
@@ -161,11 +170,11 @@ impl Guard<'_> {
     }
 }
 
-impl From<Written> for Write {
+impl From<Written> for WriteOutcome {
     fn from(written: Written) -> Self {
         match written {
             Written::Done => Self::Done,
-            Written::Refused(item) => Self::Refused(item.as_ref().map(Seen::read)),
+            Written::Refused(item) => Self::Refused(item.as_ref().map(ExistingRecord::read)),
         }
     }
 }

@@ -5,7 +5,7 @@ use claimctl_aws::Explain;
 use claimctl_aws::target::Target;
 use claimctl_claim::surface::{self, Flow, Surface};
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names;
+use claimctl_core::nearest;
 use claimctl_core::next::Next;
 
 /// Of HeadBucket.
@@ -28,10 +28,9 @@ impl Destination {
     /// By logical name, real name or ARN; without a name the only bucket that flows begin in, else the only bucket.
     pub async fn find(target: &Target, named: Option<&str>) -> Result<Destination> {
         let stacks = &target.surfaces().await?.0;
-        let known = buckets(stacks).map(|(stack, logical, _)| format!("{}/{logical}", stack.stack)).collect();
         let (bucket, prefix) = match named {
             Some(name) => {
-                let name = name.strip_prefix("arn:").and_then(|arn| arn.split_once(":::")).map_or(name, |arn| arn.1);
+                let name = surface::in_arn(name, ":::");
                 match target.surfaces().await?.bucket(name)? {
                     Some(found) if found.item.name != name => (found.item.name.clone(), found.item.prefix.clone()),
                     _ => (name.to_owned(), String::new()),
@@ -39,11 +38,21 @@ impl Destination {
             }
             None => only(stacks, target)?,
         };
+        Ok(Destination::of(stacks, bucket, prefix))
+    }
+
+    /// By its real name and nothing else, as `s3://` names a bucket. It may be one that no stack knows.
+    pub async fn real(target: &Target, bucket: &str) -> Result<Destination> {
+        Ok(Destination::of(&target.surfaces().await?.0, bucket.to_owned(), String::new()))
+    }
+
+    fn of(stacks: &[Surface], bucket: String, prefix: String) -> Destination {
+        let known = buckets(stacks).map(|(stack, logical, _)| format!("{}/{logical}", stack.stack)).collect();
         let flows = stacks.iter().flat_map(|stack| stack.flows.iter().map(move |flow| (stack, flow)));
         let begins_here =
             |(stack, flow): &(&Surface, &Flow)| stack.buckets.get(&flow.bucket).is_some_and(|it| it.name == bucket);
         let flows = flows.filter(begins_here).map(|(_, flow)| flow.clone()).collect();
-        Ok(Destination { bucket, prefix, flows, known })
+        Destination { bucket, prefix, flows, known }
     }
 
     /// Whether any flow begins in this bucket.
@@ -53,7 +62,7 @@ impl Destination {
 
     /// The names of the flows whose filters take the key. Where there are none, no claim will come for it.
     pub fn flows_of(&self, key: &str) -> Vec<String> {
-        let takes = |flow: &&Flow| surface::takes(&flow.prefix, &flow.suffix, key);
+        let takes = |flow: &&Flow| surface::matches_filters(&flow.prefix, &flow.suffix, key);
         self.flows.iter().filter(takes).map(|flow| flow.name.clone()).collect()
     }
 
@@ -73,15 +82,17 @@ impl Destination {
 
     fn missing(&self, target: &Target) -> Error {
         let error = Error::not_found(format!("there is no bucket {:?} in environment {}", self.bucket, target.name()));
-        target.unresolved(
-            match names::nearest(&self.bucket, self.known.iter().filter_map(|name| name.split('/').nth(1))) {
-                Some(near) => error.hint(format!("did you mean {near}?")),
-                None if self.known.is_empty() => {
-                    error.hint("check the name of the bucket, the environment and the region; nothing was sent")
-                }
-                None => error.hint(format!("known: {}", self.known.join(", "))),
-            },
-        )
+        let mut logical = self.known.iter().filter_map(|name| name.split('/').nth(1));
+        if logical.clone().any(|name| name == self.bucket) {
+            return error.hint("s3:// takes real names; name the bucket by its logical name, and without s3://");
+        }
+        target.unresolved(match nearest::name(&self.bucket, &mut logical) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None if self.known.is_empty() => {
+                error.hint("check the name of the bucket, the environment and the region; nothing was sent")
+            }
+            None => error.hint(format!("known: {}", self.known.join(", "))),
+        })
     }
 
     fn elsewhere(&self, target: &Target, response: &HttpResponse) -> Error {

@@ -8,7 +8,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::timeout::TimeoutConfig;
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::{Change, Target};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
@@ -61,13 +61,13 @@ pub fn rehearse(to: &Destination, plan: &Plan, dry_run: bool) -> UploadReport {
 pub const PUT: &str = "s3:PutObject";
 
 /// What IAM has to allow to upload.
-pub fn permissions(place: &Place, to: &Destination, naming: &Naming) -> Vec<Statement> {
+pub fn permissions(arns: &ArnBuilder, to: &Destination, naming: &Naming) -> Vec<Statement> {
     let objects = match naming {
-        Naming::Prefix(prefix) => place.objects(&to.bucket, prefix),
-        Naming::Key(key) => place.object(&to.bucket, key),
+        Naming::Prefix(prefix) => arns.objects(&to.bucket, prefix),
+        Naming::Key(key) => arns.object(&to.bucket, key),
     };
     vec![
-        Statement::allow("FindBucket", &[destination::PROBE], [place.bucket(&to.bucket)]),
+        Statement::allow("FindBucket", &[destination::PROBE], [arns.bucket(&to.bucket)]),
         Statement::allow("Upload", &[PUT, multipart::ABORT], [objects]),
     ]
 }

@@ -81,10 +81,10 @@ impl ResolvedFlow {
             },
         };
         if let Some(bucket) = named.bucket {
-            flow.bucket = surfaces.bucket(bucket)?.map_or_else(|| bucket.to_owned(), |found| found.item.name.clone());
+            flow.bucket = surfaces.bucket_name(bucket)?;
         }
         if let Some(table) = named.table {
-            flow.table = surfaces.table(table)?.map_or_else(|| table.to_owned(), |found| found.item.name.clone());
+            flow.table = surfaces.table_name(table)?;
         }
         if let Some(queue) = named.queue {
             flow.queue = Some(claimctl_queues::resolve::resolve(target, queue).await?);
@@ -99,7 +99,7 @@ impl ResolvedFlow {
     }
 
     pub fn takes(&self, key: &str) -> bool {
-        surface::takes(&self.prefix, &self.suffix, key)
+        surface::matches_filters(&self.prefix, &self.suffix, key)
     }
 
     /// How long after its upload a payload may still be on its way to the queue.

@@ -13,7 +13,7 @@ mod tally;
 use std::time::{Duration, Instant};
 
 use claimctl_aws::objects::{self, Listing, ObjectEntry, agree};
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::table::{self, RecordEntry, RecordTable};
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
@@ -92,13 +92,13 @@ struct Seen {
 
 /// What IAM has to allow to verify a flow with this queue.
 pub fn permissions(
-    place: &Place,
+    arns: &ArnBuilder,
     flow: &ResolvedFlow,
     queue: Option<&PolicyQueue>,
     options: &Options,
 ) -> Vec<Statement> {
-    let mut statements = vec![table::permissions(place, &flow.table, options.since.is_none())];
-    statements.extend(objects::permissions(place, &flow.bucket, &options.prefix));
+    let mut statements = vec![table::permissions(arns, &flow.table, options.since.is_none())];
+    statements.extend(objects::permissions(arns, &flow.bucket, &options.prefix));
     if let Some(queue) = queue {
         statements.push(match options.look {
             true => queue.permissions("LookIntoQueue", &receive::CALLS),

@@ -5,7 +5,7 @@
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::FunctionConfiguration;
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Error, Kind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -50,10 +50,10 @@ pub enum Whose {
 }
 
 /// What IAM has to allow to find the functions that leave their failures in queues.
-pub fn permissions(place: &Place) -> Vec<Statement> {
+pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {
     vec![
         Statement::allow("ListFunctions", &[LIST], ["*".to_owned()]),
-        Statement::allow("SeeWhereFailuresGo", &[GET, LIST_DESTINATIONS], [place.arn("lambda", "function:*")]),
+        Statement::allow("SeeWhereFailuresGo", &[GET, LIST_DESTINATIONS], [arns.arn("lambda", "function:*")]),
     ]
 }
 

@@ -3,7 +3,7 @@
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_lambda::Client as Lambda;
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Kind, Result};
 use jiff::Timestamp;
@@ -24,10 +24,10 @@ pub struct Wanted<'a> {
 }
 
 /// What IAM has to allow to read the logs of functions.
-pub fn permissions(place: &Place) -> Vec<Statement> {
+pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {
     vec![
-        Statement::allow("FindLogs", &[GET], [place.arn("lambda", "function:*")]),
-        Statement::allow("ReadLogs", &[FILTER], [place.arn("logs", "log-group:*")]),
+        Statement::allow("FindLogs", &[GET], [arns.arn("lambda", "function:*")]),
+        Statement::allow("ReadLogs", &[FILTER], [arns.arn("logs", "log-group:*")]),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
@@ -69,8 +69,8 @@ pub fn list_permission(sid: &str) -> Statement {
 }
 
 /// What IAM has to allow to pause a function and to resume it.
-pub fn permissions(place: &Place) -> Vec<Statement> {
-    let mappings = [place.arn("lambda", "event-source-mapping:*")];
+pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {
+    let mappings = [arns.arn("lambda", "event-source-mapping:*")];
     vec![list_permission("FindMappings"), Statement::allow("PauseAndResume", &[UPDATE, GET], mappings)]
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::Client;
 use claimctl_aws::target::{Change, Target};
 use claimctl_core::cancel::Cancel;
-use claimctl_core::changes::Who;
+use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::context::{Context, Paths};
 use claimctl_core::error::Result;
 use claimctl_core::next::Next;
@@ -25,7 +25,7 @@ const VERB: &str = "function pause";
 pub struct Pauser<'a> {
     lambda: Client,
     journal: Journal,
-    who: Who,
+    who: ChangeOrigin,
     /// The command line, without credentials.
     arguments: Vec<String>,
     /// How a command is written out for who finds it in the journal.
@@ -66,7 +66,7 @@ fn unfinished(journal: &Journal) -> Result<Vec<Summary>> {
 impl<'a> Pauser<'a> {
     pub async fn of(ctx: &Context, target: &Target, written: &'a dyn Fn(&Next) -> String) -> Result<Self> {
         let journal = Journal::open(&ctx.paths, &target.project)?;
-        let (who, arguments) = (target.who(ctx).await?, ctx.changes.arguments());
+        let (who, arguments) = (target.change_origin(ctx).await?, ctx.change_log.arguments());
         Ok(Pauser { lambda: target.lambda(), journal, who, arguments, written })
     }
 

@@ -1,7 +1,7 @@
 //! Where the claims of a dead-letter queue belong: the buckets and the table of the flows that it serves.
 
 use claimctl_aws::objects;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::table;
 use claimctl_aws::target::Target;
 use claimctl_claim::surface::{self, Flow, SinkKind, Surface};
@@ -35,31 +35,29 @@ impl ServedFlows {
             names.dedup();
         }
         flows.table = match table {
-            Some(named) => {
-                Some(surfaces.table(named)?.map_or_else(|| named.to_owned(), |found| found.item.name.clone()))
-            }
+            Some(named) => Some(surfaces.table_name(named)?),
             None => surface::only("table", tables.into_iter().map(|name| (name.clone(), name)).collect())?,
         };
         Ok(flows)
     }
 
     /// What IAM has to allow to look at payloads and records.
-    pub fn permissions(&self, place: &Place) -> Vec<Statement> {
+    pub fn permissions(&self, arns: &ArnBuilder) -> Vec<Statement> {
         let any = ["*".to_owned()];
         let buckets = if self.buckets.is_empty() { &any[..] } else { &self.buckets };
         let mut statements = vec![
             Statement::allow(
                 "LookAtPayloads",
                 &[objects::HEAD, objects::HEAD_VERSION],
-                buckets.iter().map(|bucket| place.objects(bucket, "")),
+                buckets.iter().map(|bucket| arns.objects(bucket, "")),
             ),
             Statement::allow(
                 "TellMissingFromForbidden",
                 &[objects::LIST],
-                buckets.iter().map(|bucket| place.bucket(bucket)),
+                buckets.iter().map(|bucket| arns.bucket(bucket)),
             ),
         ];
-        statements.extend(self.table.as_ref().map(|name| table::permissions(place, name, false)));
+        statements.extend(self.table.as_ref().map(|name| table::permissions(arns, name, false)));
         statements
     }
 }

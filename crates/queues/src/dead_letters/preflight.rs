@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use claimctl_aws::objects;
-use claimctl_aws::policy::{Place, Statement};
-use claimctl_aws::sinks::table::{BATCH, RecordTable, Recorded};
+use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::sinks::table::{BATCH, RecordTable, StoredRecord};
 use claimctl_aws::target::Target;
 use claimctl_claim::Claim;
 use claimctl_core::error::{Error, Kind, Result};
@@ -37,10 +37,10 @@ pub struct Options {
 }
 
 /// What IAM has to allow to judge the dead letters of a queue, by any name.
-pub async fn permissions(target: &Target, place: &Place, queue: &str, options: &Options) -> Result<Vec<Statement>> {
+pub async fn permissions(target: &Target, arns: &ArnBuilder, queue: &str, options: &Options) -> Result<Vec<Statement>> {
     let found = target.surfaces().await?.queue(queue)?;
     let url = found.map_or(queue, |found| &found.item.url);
-    Ok(ServedFlows::find(target, url, options.table.as_deref()).await?.permissions(place))
+    Ok(ServedFlows::find(target, url, options.table.as_deref()).await?.permissions(arns))
 }
 
 /// A message with its verdict.
@@ -175,7 +175,7 @@ async fn judge_by_object(
     services: &Services,
     place: Position,
     claim: Claim,
-    record: Option<Recorded>,
+    record: Option<StoredRecord>,
 ) -> Result<(Position, Judgement)> {
     let looked = services.look(&claim).await?;
     Ok((place, verdict::by_object(&claim, record.as_ref(), looked)))

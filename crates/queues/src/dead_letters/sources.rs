@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use claimctl_aws::Explain;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::error::{Kind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -82,10 +82,10 @@ pub fn source_queues(sources: &[Source]) -> impl Iterator<Item = &QueueDepth> {
 }
 
 /// What IAM has to allow to find dead-letter queues and their sources.
-pub fn permissions(place: &Place) -> Vec<Statement> {
-    let mut statements = depth::permissions(place);
-    statements.push(Statement::allow("FindSources", &[LIST_SOURCES, resolve::GET_URL], [place.arn("sqs", "*")]));
-    statements.extend(failures::permissions(place));
+pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {
+    let mut statements = depth::permissions(arns);
+    statements.push(Statement::allow("FindSources", &[LIST_SOURCES, resolve::GET_URL], [arns.arn("sqs", "*")]));
+    statements.extend(failures::permissions(arns));
     statements
 }
 

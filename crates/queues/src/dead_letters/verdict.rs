@@ -4,7 +4,7 @@
 use std::fmt;
 
 use claimctl_aws::objects::{ObjectEntry, agree};
-use claimctl_aws::sinks::table::Recorded;
+use claimctl_aws::sinks::table::StoredRecord;
 use claimctl_claim::Claim;
 use serde::{Deserialize, Serialize};
 
@@ -88,9 +88,9 @@ impl Judgement {
 pub type Looked = Result<Option<ObjectEntry>, String>;
 
 /// What the record alone decides, so that the object need not be looked at.
-pub fn by_record(claim: &Claim, record: Option<&Recorded>) -> Option<Judgement> {
+pub fn by_record(claim: &Claim, record: Option<&StoredRecord>) -> Option<Judgement> {
     let recorded = |why: &str| Some(Judgement::because(Verdict::AlreadyRecorded, why));
-    if let Some(Recorded { entry, sequencer }) = record {
+    if let Some(StoredRecord { entry, sequencer }) = record {
         match (sequencer, &claim.sequencer) {
             (Some(recorded_one), Some(claimed)) if recorded_one == claimed => return recorded("its record is there"),
             (Some(later), Some(claimed)) if later > claimed => {
@@ -109,7 +109,7 @@ pub fn by_record(claim: &Claim, record: Option<&Recorded>) -> Option<Judgement> 
 }
 
 /// What the object decides, after [`by_record`] did not.
-pub fn by_object(claim: &Claim, record: Option<&Recorded>, looked: Looked) -> Judgement {
+pub fn by_object(claim: &Claim, record: Option<&StoredRecord>, looked: Looked) -> Judgement {
     let object = match looked {
         Ok(object) => object,
         Err(why) => return Judgement::because(Verdict::Undetermined, why),

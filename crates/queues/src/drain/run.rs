@@ -117,12 +117,12 @@ async fn into_file(ctx: &Context, target: &Target, order: &Order) -> Result<Drai
     let file = ctx.working_directory.join(&order.file);
     let start = Start {
         verb: "queue drain".to_owned(),
-        who: target.who(ctx).await?,
+        who: target.change_origin(ctx).await?,
         queue_arn: Some(order.queue_arn.clone()),
         target: format!("{} to {}", order.queue.name(), order.file.display()),
         key: format!("queue drain {} {}", order.queue_arn, file.display()),
-        arguments: ctx.changes.arguments(),
-        resume: ctx.changes.command(),
+        arguments: ctx.change_log.arguments(),
+        resume: ctx.change_log.command(),
     };
     let run = journal.begin_or_resume(&start, ctx.progress.as_ref())?;
     let drained = drain_as(&run, order, &journal, ctx).await;

@@ -22,11 +22,7 @@ const LEAST_FILE: u64 = 64 << 10;
 
 /// The size beyond which the next file is begun, as operators type it.
 pub fn parse_rotate_size(text: &str) -> Result<u64, String> {
-    let size = units::parse_bytes(text)?;
-    match size >= LEAST_FILE {
-        true => Ok(size),
-        false => Err(format!("a file of a series has at least {}", units::bytes(LEAST_FILE))),
-    }
+    units::parse_bytes_in(text, LEAST_FILE..)
 }
 
 /// Lines of so many bytes are written at once, or a single one that is longer.

@@ -70,8 +70,8 @@ fn what_does_not_parse_says_where() {
         let error = Expression::parse(expression).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage, "{expression}");
         assert!(error.to_string().contains(why), "{expression}: {error}");
-        let caret = &error.said()[1];
-        assert_eq!(caret.find('^'), Some(column), "{expression}\n{}", error.said().join("\n"));
+        let caret = &error.detail_lines()[1];
+        assert_eq!(caret.find('^'), Some(column), "{expression}\n{}", error.detail_lines().join("\n"));
         assert!(error.advice().contains(EXAMPLE));
     }
     let error = Expression::parse(".a\n | .b |").unwrap_err();

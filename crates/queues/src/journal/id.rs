@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use claimctl_core::error::{Error, Result};
-use claimctl_core::names::nearest;
+use claimctl_core::nearest;
 use claimctl_core::next::Next;
 use jiff::Timestamp;
 
@@ -28,7 +28,7 @@ pub fn find<'a>(runs: &'a [Summary], typed: &str) -> Result<&'a Summary> {
         [run] => Ok(run),
         [] => {
             let missing = Error::not_found(format!("no run {typed} in the journal"));
-            Err(match nearest(typed, runs.iter().map(|run| run.id.as_str())) {
+            Err(match nearest::name(typed, runs.iter().map(|run| run.id.as_str())) {
                 Some(near) => missing.hint(format!("did you mean {near}?")),
                 None => missing,
             }

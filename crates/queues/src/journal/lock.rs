@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use claimctl_core::error::{IoContext, Result};
-use claimctl_core::folder::create_private;
+use claimctl_core::private_files::create_private;
 
 /// The folder of the locks, one file a run.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Runs as rows of the table.
 
-use claimctl_core::changes::{Who, redact};
+use claimctl_core::change_log::ChangeOrigin;
+use claimctl_core::redact::redact;
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -18,7 +19,7 @@ pub fn summary(row: &Row<'_>) -> rusqlite::Result<(Summary, Option<Outcome>)> {
         id: row.get("id")?,
         verb: row.get("verb")?,
         standing: Default::default(),
-        who: Who {
+        who: ChangeOrigin {
             environment: row.get("environment")?,
             region: row.get("region")?,
             account: row.get("account")?,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::create_private;
+use claimctl_core::private_files::create_private;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::failure::Explain;

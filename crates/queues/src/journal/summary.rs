@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claimctl_core::changes::Who;
+use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::run_report::{RunEnd, RunReport};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,16 +12,16 @@ use serde::Serialize;
 pub struct Start {
     /// Reads like "queue drain".
     pub verb: String,
-    pub who: Who,
+    pub who: ChangeOrigin,
     /// The queue that is worked on, so that two runs on one queue are seen.
     pub queue_arn: Option<String>,
     /// What is done to what, in words: "claims-dlq to dead.jsonl.zst".
     pub target: String,
     /// Equal for the same work: a later run with this key goes on with this one.
     pub key: String,
-    /// The command line, without credentials ([`Changes::arguments`](claimctl_core::changes::Changes::arguments)).
+    /// The command line, without credentials ([`ChangeLog::arguments`](claimctl_core::change_log::ChangeLog::arguments)).
     pub arguments: Vec<String>,
-    /// The command that goes on ([`Changes::command`](claimctl_core::changes::Changes::command)).
+    /// The command that goes on ([`ChangeLog::command`](claimctl_core::change_log::ChangeLog::command)).
     pub resume: String,
 }
 
@@ -107,7 +107,7 @@ pub struct Summary {
     pub verb: String,
     pub standing: Standing,
     #[serde(flatten)]
-    pub who: Who,
+    pub who: ChangeOrigin,
     pub queue_arn: Option<String>,
     pub target: String,
     #[serde(skip)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use claimctl_core::changes::redact;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::redact::redact;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claimctl_core::time::parse_duration;
+use claimctl_core::time::parse_seconds_in;
 
 /// The longest visibility timeout (Amazon SQS API Reference, ReceiveMessage).
 const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 3600);
@@ -14,9 +14,5 @@ pub const HIDDEN_DEFAULT: &str = "60s";
 
 /// A visibility timeout as operators type it.
 pub fn parse_visibility(text: &str) -> Result<Duration, String> {
-    let timeout = parse_duration(text)?;
-    match timeout.subsec_nanos() == 0 && (Duration::from_secs(1)..=LONGEST_HIDDEN).contains(&timeout) {
-        true => Ok(timeout),
-        false => Err("a visibility timeout is a number of seconds, from 1s to 12h".to_owned()),
-    }
+    parse_seconds_in(text, Duration::from_secs(1)..=LONGEST_HIDDEN)
 }

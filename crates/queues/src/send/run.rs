@@ -174,12 +174,12 @@ async fn start(ctx: &Context, target: &Target, to: &SendQueue, what: &str, key: 
     let once = || format!("queue send, once: {} {}", Timestamp::now().as_nanosecond(), std::process::id());
     Ok(Start {
         verb: "queue send".to_owned(),
-        who: target.who(ctx).await?,
+        who: target.change_origin(ctx).await?,
         queue_arn: Some(to.depth.arn.clone()),
         target: format!("{what} to {}", to.depth.name),
         key: key.unwrap_or_else(once),
-        arguments: ctx.changes.arguments(),
-        resume: ctx.changes.command(),
+        arguments: ctx.change_log.arguments(),
+        resume: ctx.change_log.command(),
     })
 }
 

@@ -24,57 +24,81 @@ use crate::context::Ctx;
 use crate::output::{Outcome, Written, report};
 use crate::session::{Session, TargetArgs};
 
-/// Send dead letters again: judged first, one ahead of the others, and no dead letter lost or sent twice unawares
+/// Send dead letters again, without loss or damage
 ///
-/// Every dead letter is looked at and given back; what has its payload and no record yet is sent to the queue it came
-/// from. A canary goes first. Each send is in the journal before and after it, so that the same command goes on where
+/// Every message is looked at and given back; what has its payload and no record yet is sent to the queue it came from.
+/// A canary goes first. Each send is in the journal before and after it, so that the same command goes on where
 /// anything ended it. Exits 3 when something is left to be decided.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The verdicts, and what would be sent:
+  claimctl dlq replay claims-dlq --dry-run
+All of it, slowly; what must not be sent goes to a file:
+  claimctl dlq replay claims-dlq --rate 50/s --quarantine unsent.jsonl
+Out of a drained file, to another queue:
+  claimctl dlq replay --from rescued.jsonl --to claims")]
 pub struct Args {
-    /// The dead-letter queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
+    /// The dead-letter queue; may be left out where there is only one
+    ///
+    /// A logical name (claims-dlq, or STACK/claims-dlq where two stacks have one), a real name, a URL or an ARN.
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// Where the dead letters go, if not to the queue or the function that they came from
+    /// Where they go, if not to the queue or function they came from
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
-    /// Replay a drained file instead of what is in the queue; FIFO dead letters go only so, in their order
+    /// Replay a drained file instead of what is in the queue
+    ///
+    /// Messages of a FIFO queue go only so, in their order.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quarantine", "resume"])]
     from: Option<PathBuf>,
-    /// Replay all of the file once more, although an earlier run has
+    /// Replay all of the file once more
+    ///
+    /// Although an earlier run has.
     #[arg(long, requires = "from")]
     again: bool,
-    /// Take at most so many dead letters
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Take at most so many messages
+    #[arg(long, value_name = "N", value_parser = values::number::<u64>(1..))]
     limit: Option<u64>,
-    /// What to do with dead letters whose record is there already
+    /// What to do with those that are recorded already
     #[arg(long, value_name = "WHAT", default_value = "skip", value_parser = values::on_recorded())]
     on_recorded: OnRecorded,
-    /// Move dead letters that must not be sent (payload gone or changed, unreadable) to this file; .zst and .gz are
-    /// packed
+    /// Move what must not be sent to this file
+    ///
+    /// Messages that are unreadable, or whose payload is gone or changed. .zst and .gz are packed.
     #[arg(long, value_name = "FILE")]
     quarantine: Option<PathBuf>,
-    /// Send so many dead letters first, and the others once those are recorded; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=100))]
+    /// Send so many first, and await their records
+    ///
+    /// 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = values::number::<u64>(..=100))]
     canary: u64,
-    /// How long to wait for them
+    /// How long to await their records
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     canary_wait: Duration,
-    /// At most so many dead letters: 100 or 100/s, 30/m, 5/h
-    #[arg(long, value_name = "N/s", value_parser = Rate::parse)]
+    /// At most so many messages: 100/s, 30/m, 5/h
+    #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
     rate: Option<Rate>,
-    /// Stop when more dead letters than this come back while it sends
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// Stop when more than this come back
+    ///
+    /// Messages that were sent, and are dead letters again while it sends.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = values::number::<u64>(..))]
     max_returns: u64,
-    /// Look at a payload once more before its dead letter is sent, if its verdict is older than this
+    /// Judge anew what was judged longer ago
+    ///
+    /// A payload is looked at once more before its message is sent, where its verdict is older than this.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     recheck: Duration,
-    /// How long received dead letters are hidden from others at a time; extended as long as it takes
+    /// How long messages are hidden at a time
+    ///
+    /// From other consumers; extended as long as it takes.
     #[arg(long, value_name = "DURATION", default_value = HIDDEN_DEFAULT, value_parser = parse_visibility)]
     visibility_timeout: Duration,
-    /// Replay even from a queue that has a redrive policy of its own and allows two receives or fewer
+    /// Replay even where maxReceiveCount is 2 or less
+    ///
+    /// From a queue that has such a redrive policy of its own.
     #[arg(long)]
     force: bool,
-    /// Go on with this run as it was begun: its selection and its other flags
+    /// Go on with this run, with the flags it was begun with
     #[arg(long, value_name = "RUN", conflicts_with_all = ["queue", "dry_run"])]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     resume: Option<String>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::next::Next;
@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use super::QueueArgs;
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Written, report};
 use crate::session::{Session, TargetArgs};
@@ -33,6 +34,13 @@ use crate::session::{Session, TargetArgs};
 /// Messages are received, appended to the file, and deleted from the queue once the disk has them. Whatever ends it,
 /// every message is in the queue or in the file: run the same command again, and it goes on.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What would be drained, and to where:
+  claimctl queue drain claims --to claims.jsonl --dry-run
+All of it, while nothing else takes messages out:
+  claimctl queue drain claims --to claims.jsonl.zst --pause-consumer
+Only some, the rest is given back:
+  claimctl queue drain claims --to old.jsonl --older-than 1h --where '.receive_count > 3'")]
 pub struct Args {
     #[command(flatten)]
     queue: QueueArgs,
@@ -40,27 +48,32 @@ pub struct Args {
     #[arg(long, value_name = "FILE", required_unless_present = "print_policy")]
     to: Option<PathBuf>,
     /// At most so many messages
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::number::<u64>(1..))]
     limit: Option<u64>,
     /// Receive for no longer than this
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_time: Option<Duration>,
-    /// Write the messages, and give them back instead of deleting them
+    /// Write messages, and give them back instead of deleting them
     #[arg(long)]
     keep: bool,
-    /// Wait until nothing is left: not visible, not in flight, not delayed
+    /// Wait until nothing is visible, in flight or delayed
     #[arg(long, conflicts_with_all = ["keep", "limit", "expression", "ids", "older_than"])]
     until_empty: bool,
-    /// Go on in a next file (FILE.0002 …) when one would be larger than this; 64KiB or more
+    /// Go on in a next file (FILE.0002 …) beyond this, 64KiB or more
     #[arg(long, value_name = "SIZE", value_parser = parse_rotate_size)]
     rotate_size: Option<u64>,
-    /// How long received messages are hidden from other consumers at a time; extended as long as it takes
+    /// How long messages are hidden at a time
+    ///
+    /// From other consumers; extended as long as it takes.
     #[arg(long, value_name = "DURATION", default_value = HIDDEN_DEFAULT, value_parser = parse_visibility)]
     visibility_timeout: Duration,
-    /// Receive what is given back (--keep, --where) even where the redrive policy allows two receives or fewer
+    /// Give back even where maxReceiveCount is 2 or less
+    ///
+    /// With --keep or --where, messages are received and given back; where the redrive policy allows so few receives, the
+    /// next one may move them to the dead-letter queue.
     #[arg(long)]
     force: bool,
-    /// Pause the functions that are fed from the queue, until the drain has ended
+    /// Pause the functions that the queue feeds in the meantime
     #[arg(long)]
     pause_consumer: bool,
     /// Only show what would be drained
@@ -77,10 +90,10 @@ pub struct Args {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
-        let place = Place::of(target).await?;
-        let mut statements = drain::permissions(&PolicyQueue::find(target, &place, name).await?, args.keep);
+        let arns = ArnBuilder::of(target).await?;
+        let mut statements = drain::permissions(&PolicyQueue::find(target, &arns, name).await?, args.keep);
         if args.pause_consumer {
-            statements.extend(mapping::permissions(&place));
+            statements.extend(mapping::permissions(&arns));
         }
         return policy(statements);
     }

@@ -4,7 +4,7 @@ mod report;
 
 use std::ops::ControlFlow;
 
-use claimctl_aws::policy::Place;
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_queues::expression::Expression;
 use claimctl_queues::histogram::Histogram;
@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use self::report::{Counted, Peek};
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
+use crate::cli::values;
 use crate::context::{Ctx, Format};
 use crate::output::{Outcome, Stdout, report};
 use crate::session::{Session, TargetArgs};
@@ -30,16 +31,26 @@ const LIMIT: u32 = 10;
 /// up by one, and a message at its maximum is moved to the dead-letter queue by the next receive. The report says
 /// what the look cost.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Ten messages of a queue:
+  claimctl queue peek claims
+Claims of payloads below orders/:
+  claimctl queue peek claims --where '.claims[].key | startswith(\"orders/\")' --limit 10
+How many there are of each kind of event:
+  claimctl queue peek claims --all --count-by '.claims[].event_name'")]
 pub struct Args {
-    /// The queue: a logical name, a real name, a URL or an ARN; may be left out where there is only one
+    /// The queue; may be left out where there is only one
+    ///
+    /// A logical name (claims, or STACK/claims where two stacks have one), a real name, a URL or an ARN.
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
     /// The queue by its URL
     #[arg(long, value_name = "URL", conflicts_with = "queue")]
     queue_url: Option<String>,
-    /// How many messages to show; those that are not selected are looked at and not counted [default: 10, with --id
-    /// all of them]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many messages to show [default: 10, with --id all of them]
+    ///
+    /// Those that are not selected are looked at and not counted.
+    #[arg(long, value_name = "N", value_parser = values::number::<u32>(1..))]
     limit: Option<u32>,
     /// Every message, up to 100,000
     #[arg(long, conflicts_with = "limit")]
@@ -47,10 +58,12 @@ pub struct Args {
     /// Whole bodies below the table; JSON has them always
     #[arg(long)]
     full: bool,
-    /// Count the messages by the value of this jq expression, instead of showing them
+    /// Count the messages by the value of this jq expression
     #[arg(long, value_name = "EXPR", conflicts_with = "full")]
     count_by: Option<String>,
-    /// Look even where the redrive policy allows two receives or fewer
+    /// Look even where maxReceiveCount is 2 or less
+    ///
+    /// Where the redrive policy allows so few receives, the look itself may move messages to the dead-letter queue.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -65,7 +78,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let named = args.queue_url.as_deref().or(args.queue.as_deref());
     let name = resolve::named_or(target, named, Only::Queue).await?;
     if args.policy.print_policy {
-        return policy(peek::permissions(&PolicyQueue::find(target, &Place::of(target).await?, &name).await?));
+        return policy(peek::permissions(&PolicyQueue::find(target, &ArnBuilder::of(target).await?, &name).await?));
     }
     // A mistake in an expression is to be found before anything is received.
     let selection = args.select.understand(Timestamp::now())?;
@@ -76,7 +89,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         peek::allow(&depth::read(&queue.sqs, &url).await?)?;
     }
     target.guard().await?;
-    let format = ctx.manners.format;
+    let format = ctx.options.format;
     let limit = args.limit(&selection);
     let streams = format == Format::Jsonl && count_by.is_none();
     let mut sink = Sink {

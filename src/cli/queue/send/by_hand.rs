@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_payloads::send::{self, Payload, Sent};
@@ -23,14 +23,20 @@ pub struct ByHandArgs {
     /// Send one message with this body
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["files", "claim"])]
     body: Option<String>,
-    /// Upload this file (or - for stdin) and send a pointer to it that extended clients read
-    #[arg(long, value_name = "PAYLOAD", conflicts_with = "files")]
+    /// Upload this file, or - for stdin, and send a pointer to it
+    ///
+    /// As the extended clients read it.
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
     claim: Option<PathBuf>,
-    /// A message attribute of that message; TYPE is String, Number or Binary (in base64)
+    /// A message attribute for it
+    ///
+    /// TYPE is String, Number or Binary (in base64).
     #[arg(long = "attribute", value_name = "NAME=[TYPE:]VALUE", value_parser = parse_attribute)]
     attributes: Vec<(String, Attribute)>,
-    /// The payload's bucket: logical or real name; without it, the one where the flows begin
-    #[arg(long, value_name = "NAME", requires = "claim")]
+    /// The payload's bucket, if not the one where the flows begin
+    ///
+    /// A logical name, a real name or an ARN.
+    #[arg(long, value_name = "BUCKET", requires = "claim")]
     bucket: Option<String>,
     /// The payload's key; a new UUID otherwise
     #[arg(long, value_name = "KEY", requires = "claim", conflicts_with = "prefix")]
@@ -45,14 +51,14 @@ impl ByHandArgs {
         self.body.is_some() || self.claim.is_some()
     }
 
-    fn place(&self) -> send::Place<'_> {
-        send::Place { bucket: self.bucket.as_deref(), key: self.key.as_deref(), prefix: self.prefix.as_deref() }
+    fn place(&self) -> send::PayloadPlace<'_> {
+        send::PayloadPlace { bucket: self.bucket.as_deref(), key: self.key.as_deref(), prefix: self.prefix.as_deref() }
     }
 }
 
-pub async fn permissions(args: &ByHandArgs, target: &Session, place: &Place) -> Result<Vec<Statement>> {
+pub async fn permissions(args: &ByHandArgs, target: &Session, arns: &ArnBuilder) -> Result<Vec<Statement>> {
     match args.claim {
-        Some(_) => send::permissions(target, place, args.place()).await,
+        Some(_) => send::permissions(target, arns, args.place()).await,
         None => Ok(Vec::new()),
     }
 }

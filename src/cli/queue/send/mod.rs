@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Intent;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
-use claimctl_core::time::parse_duration;
+use claimctl_core::time::parse_seconds_in;
 use claimctl_payloads::send::Sent;
 use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::rate::Rate;
@@ -26,18 +26,26 @@ use jiff::Timestamp;
 use self::by_hand::ByHandArgs;
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
+use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Outcome, Written, report};
 use crate::session::{Session, TargetArgs};
 
 const STDIN: &str = "-";
 
-/// Send messages: from drained files, from what peek printed, from stdin, or one by hand
+/// Send messages: from files, from stdin, or one by hand
 ///
 /// Lines are drained messages or those of peek --output jsonl, told apart line by line; {"body": "…"} is enough. Files
 /// are checked to the end before anything is sent. The journal knows what was sent: after a kill, the same command goes
 /// on. Exits 3 when something was not sent.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Back what was drained:
+  claimctl queue send claims claims.jsonl
+One message by hand:
+  claimctl queue send claims --body '{\"hello\": \"world\"}' --attribute origin=hand
+Slowly, also what comes from another account or region:
+  claimctl queue send claims claims.jsonl.zst --rate 50/s --allow-other-environment")]
 pub struct Args {
     /// The queue: a logical name, a real name, a URL or an ARN
     #[arg(value_name = "QUEUE")]
@@ -45,22 +53,22 @@ pub struct Args {
     /// Drained files or JSON lines, also .zst and .gz; stdin when there is none, or -
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    #[command(flatten)]
-    by_hand: ByHandArgs,
     /// The message group of every message, in place of its own
     #[arg(long, value_name = "GROUP", value_parser = parse_group)]
     group_id: Option<String>,
-    /// Send messages of a FIFO queue to a standard one, without their groups and their order
+    /// Send a FIFO queue's messages to a standard one
+    ///
+    /// Without their groups and their order.
     #[arg(long, conflicts_with = "group_id")]
     drop_groups: bool,
     /// Hide every message for so long after it is sent, up to 15m
     #[arg(long, value_name = "DURATION", value_parser = parse_delay)]
     delay: Option<Duration>,
-    /// At most so many messages: 100 or 100/s, 30/m, 5/h
-    #[arg(long, value_name = "N/s", value_parser = Rate::parse)]
+    /// At most so many messages: 100/s, 30/m, 5/h
+    #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
     rate: Option<Rate>,
-    /// Send so many messages and stop; the same command sends the next ones
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Send so many and stop; the same command sends the next ones
+    #[arg(long, value_name = "N", value_parser = values::number::<u64>(1..))]
     limit: Option<u64>,
     /// Skip lines that cannot be sent, and list them
     #[arg(long)]
@@ -68,15 +76,19 @@ pub struct Args {
     /// Send messages that were drained in another account or region
     #[arg(long)]
     allow_other_environment: bool,
-    /// Leave out what this run has sent: for the same input from elsewhere, or grown since
+    /// Leave out what this run has sent
+    ///
+    /// For the same input from elsewhere, or grown since.
     #[arg(long, value_name = "RUN", conflicts_with = "again", value_parser = NonEmptyStringValueParser::new())]
     resume: Option<String>,
     /// Send everything, also what was sent before
     #[arg(long)]
     again: bool,
-    /// Read and check everything, and only say what would be sent
+    /// Read and check everything, and send nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    by_hand: ByHandArgs,
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
@@ -107,10 +119,10 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn permissions(args: &Args, target: &Session) -> Result<Vec<Statement>> {
-    let place = Place::of(target).await?;
-    let queue = PolicyQueue::find(target, &place, &args.queue).await?;
+    let arns = ArnBuilder::of(target).await?;
+    let queue = PolicyQueue::find(target, &arns, &args.queue).await?;
     let mut statements = vec![queue.permissions("SendToQueue", &[SEND])];
-    statements.extend(by_hand::permissions(&args.by_hand, target, &place).await?);
+    statements.extend(by_hand::permissions(&args.by_hand, target, &arns).await?);
     Ok(statements)
 }
 
@@ -159,11 +171,7 @@ fn parse_group(text: &str) -> Result<String, String> {
 }
 
 fn parse_delay(text: &str) -> Result<Duration, String> {
-    let delay = parse_duration(text)?;
-    match delay.as_secs() <= limits::DELAY && delay.subsec_nanos() == 0 {
-        true => Ok(delay),
-        false => Err("SQS delays by whole seconds, up to 15m".to_owned()),
-    }
+    parse_seconds_in(text, ..=Duration::from_secs(limits::DELAY))
 }
 
 #[cfg(test)]

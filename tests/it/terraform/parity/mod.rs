@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use self::template::Template;
 use self::twins::Applied;
-use super::root::Root;
 use super::stacks::variables;
+use crate::support::terraform::root::Root;
 
 /// What Terraform has and the sandbox does not need.
 const ONLY_IN_TERRAFORM: [(&str, &str); 7] = [

@@ -21,7 +21,7 @@ pub struct Template<'a> {
 /// The template of a stack of the sandbox, references and all.
 pub fn read(name: &str) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let yaml = std::fs::read(folder.join("src/sandbox/templates").join(format!("{name}.yaml"))).unwrap();
+    let yaml = std::fs::read(folder.join("src/stacks").join(name.replace('-', "_")).join("template.yaml")).unwrap();
     // Its parser of YAML is the sandbox's.
     let mut python = Command::new(crate::server::python());
     python.arg("-I").arg(folder.join("tests/it/terraform/parity/template.py"));

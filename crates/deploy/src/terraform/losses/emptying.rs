@@ -10,11 +10,11 @@ use claimctl_core::progress::Unit;
 use serde::Deserialize;
 
 use crate::terraform::apply::Done;
-use crate::terraform::losses::holdings::{Holding, versions_of};
+use crate::terraform::losses::stateful_resources::{StatefulResource, versions_of};
 use crate::terraform::plan::make::Planned;
 use crate::terraform::root::Root;
 use crate::terraform::run::driver::Terraform;
-use crate::terraform::state;
+use crate::terraform::state_object;
 use crate::versions::Held;
 
 /// What came of it.
@@ -33,11 +33,11 @@ impl Terraform {
         &self,
         target: &Target,
         planned: &Planned,
-        holdings: &[Holding],
+        resources: &[StatefulResource],
         _agreed: &Change,
     ) -> Emptied {
         let mut emptied = Emptied::default();
-        let full: Vec<&Holding> = holdings.iter().filter(|holding| holding.is_full_bucket()).collect();
+        let full: Vec<&StatefulResource> = resources.iter().filter(|resource| resource.is_full_bucket()).collect();
         if full.is_empty() {
             return emptied;
         }
@@ -80,7 +80,7 @@ impl Terraform {
     pub async fn check_not_stale(&self, target: &Target, planned: &Planned) -> Result<()> {
         let before = Identity::in_plan(&planned.file.path)?;
         let before = before.ok_or_else(|| unknown(&self.root).hint(planned.file.again()))?;
-        let now = Identity::read(&state::read(target, &self.root).await?)?;
+        let now = Identity::read(&state_object::read(target, &self.root).await?)?;
         if before == now {
             return Ok(());
         }

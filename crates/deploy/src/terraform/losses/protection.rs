@@ -1,6 +1,7 @@
 //! Deletion protection: what has it stays, and the way to lose it all the same is told.
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use serde_json::Value;
 
 use crate::terraform::plan::make::{Mode, Planned};
@@ -20,18 +21,20 @@ impl Terraform {
         let error = Error::refused(format!("{} is protected from deletion, so nothing was done", kept.address));
         let root = &self.root;
         // What runs stays as it is, whatever the repository would build now.
-        let artifact = if self.source.artifacts.is_empty() { "" } else { " --artifact deployed" };
-        let off = format!("claimctl deploy {}{artifact}", root.typed());
+        let deploy = match self.source.artifacts.is_empty() {
+            true => root.next("deploy"),
+            false => root.next("deploy").flag("--artifact", "deployed"),
+        };
+        let off = |next: Next| next.flag("--var", format!("{VARIABLE}=false"));
+        let folder = root.folder.display();
         Err(match (self.source.variables.contains_key(VARIABLE), planned.mode()) {
-            (true, Mode::Destroy) => error.hint(format!("switch it off first: {off} --var {VARIABLE}=false")),
+            (true, Mode::Destroy) => error.next("switch it off first", off(deploy)),
             (true, _) => error
-                .hint(format!("undo the change in {}, then switch it off: {off} --var {VARIABLE}=false", root.stack))
-                .hint(format!("then make the change again, and deploy it with --var {VARIABLE}=false as well")),
-            (false, Mode::Destroy) => {
-                error.hint(format!("switch it off in {}, and deploy that first: {off}", root.folder.display()))
-            }
+                .next(format!("undo the change in {}, then switch it off", root.stack), off(deploy))
+                .next("then make the change again, and deploy it without protection as well", off(Next::again())),
+            (false, Mode::Destroy) => error.next(format!("switch it off in {folder}, and deploy that first"), deploy),
             (false, _) => error
-                .hint(format!("undo the change, switch protection off in {}: {off}", root.folder.display()))
+                .next(format!("undo the change, and switch protection off in {folder}"), deploy)
                 .hint("then make the change again, and deploy it"),
         })
     }

@@ -1,10 +1,10 @@
 //! What changes within a resource, attribute by attribute; secrets are masked before anything else sees them.
 
-use claimctl_core::changes::is_secret_name;
+use claimctl_core::redact::is_secret_name;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::terraform::plan::shape::ChangeOf;
+use crate::terraform::plan::json::ChangeOf;
 
 /// One attribute: what it is and what it is to be.
 #[derive(Debug, Clone, PartialEq, Serialize)]

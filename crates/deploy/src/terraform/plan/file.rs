@@ -7,14 +7,15 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use claimctl_core::changes::{command_line, quoted};
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::{Existing, create_private, write_private};
 use claimctl_core::lock;
+use claimctl_core::next::{Hint, Next};
+use claimctl_core::private_files::{Existing, create_private, write_private};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::sha256;
+use crate::next::of_stack;
 use crate::terraform::plan::make::Mode;
 use crate::terraform::root::{Root, StateAt};
 
@@ -43,7 +44,7 @@ pub struct Sidecar {
     pub mode: Mode,
     /// Whether there was nothing to do.
     pub is_empty: bool,
-    /// What it was made with, as arguments of `claimctl plan` without an artifact; values of secrets are left out.
+    /// The words that it was asked for by, without the artifact; values of secrets are left out.
     #[serde(default)]
     pub arguments: Vec<String>,
 }
@@ -65,15 +66,13 @@ pub struct PlanFile {
     pub sidecar: Sidecar,
     /// The operator's file that it was read from.
     kept: Option<PathBuf>,
-    /// What was typed to reach its environment, besides its name.
-    flags: String,
     _folder: PrivateFolder,
 }
 
 impl PlanFile {
     /// A plan that was just written into a private folder.
     pub fn made(folder: PrivateFolder, path: PathBuf, sidecar: Sidecar) -> PlanFile {
-        PlanFile { path, sidecar, kept: None, flags: String::new(), _folder: folder }
+        PlanFile { path, sidecar, kept: None, _folder: folder }
     }
 
     /// Puts a copy where the operator wants it, plan first: a sidecar without its plan promises nothing.
@@ -96,7 +95,7 @@ impl PlanFile {
             error.hint("the file beside the plan says what it was made for: bring both along").hint(again(root, path))
         })?;
         let sidecar: Sidecar = serde_json::from_slice(&text).map_err(|error| {
-            Error::usage(format!("{} is not what claimctl plan wrote", beside.display()))
+            Error::usage(format!("{} is not what was written beside a plan", beside.display()))
                 .caused_by(error)
                 .hint(again(root, path))
         })?;
@@ -123,14 +122,14 @@ impl PlanFile {
         let folder = private_folder(root)?;
         let copy = folder.path().join("plan");
         write_private(&copy, &plan, Existing::Replace)?;
-        Ok(PlanFile { path: copy, sidecar, kept: Some(path.to_owned()), flags: root.flags.clone(), _folder: folder })
+        Ok(PlanFile { path: copy, sidecar, kept: Some(path.to_owned()), _folder: folder })
     }
 
     /// What to do about a plan that is of no use.
-    pub fn again(&self) -> String {
+    pub fn again(&self) -> Hint {
         match &self.kept {
-            Some(kept) => format!("make a new one: {}", self.sidecar.command(kept, &self.flags)),
-            None => "run the same command again: it plans anew".to_owned(),
+            Some(kept) => make_a_new_one(self.sidecar.make(kept)),
+            None => "run the same command again: it plans anew".into(),
         }
     }
 
@@ -140,8 +139,8 @@ impl PlanFile {
     }
 
     /// The command that makes a plan once more that was kept, and is gone.
-    pub fn made_again(&self) -> Option<String> {
-        self.kept.as_ref().filter(|kept| !kept.exists()).map(|kept| self.sidecar.command(kept, &self.flags))
+    pub fn made_again(&self) -> Option<Next> {
+        self.kept.as_ref().filter(|kept| !kept.exists()).map(|kept| self.sidecar.make(kept))
     }
 
     /// Removes plan and sidecar: applied, whether wholly or in part, they are of no use any more.
@@ -159,18 +158,16 @@ impl PlanFile {
 
 impl Sidecar {
     /// The command that makes this plan once more. What it deploys is in the artifact bucket once it was tried.
-    fn command(&self, path: &Path, flags: &str) -> String {
-        let path = path.display().to_string();
-        let mut words = vec!["--plan-file", &path];
+    fn make(&self, path: &Path) -> Next {
+        let plan = of_stack("plan", &self.stack, &self.environment).flag("--plan-file", path.display());
         let mut digests: Vec<&str> = self.artifacts.iter().map(|artifact| artifact.digest.as_str()).collect();
         digests.dedup();
-        match (self.mode, &digests[..]) {
-            (Mode::RefreshOnly, _) => words.push("--refresh-only"),
-            (_, [digest]) => words.extend(["--artifact", digest]),
-            _ => {}
-        }
-        words.extend(self.arguments.iter().map(String::as_str));
-        format!("claimctl plan {} --env {}{flags} {}", self.stack, self.environment, command_line(&words))
+        let plan = match (self.mode, &digests[..]) {
+            (Mode::RefreshOnly, _) => plan.word("--refresh-only"),
+            (_, [digest]) => plan.flag("--artifact", digest),
+            _ => plan,
+        };
+        plan.words(&self.arguments)
     }
 
     pub fn new(root: &Root, region: &str, account: Option<&str>, terraform: &str) -> Sidecar {
@@ -250,8 +247,12 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// How a plan is made that cannot be read, or belongs elsewhere.
-pub fn again(root: &Root, path: &Path) -> String {
-    format!("make a new one: claimctl plan {} --plan-file {}", root.typed(), quoted(&path.display().to_string()))
+fn again(root: &Root, path: &Path) -> Hint {
+    make_a_new_one(root.next("plan").flag("--plan-file", path.display()))
+}
+
+fn make_a_new_one(next: Next) -> Hint {
+    Hint::Run { why: "make a new one".to_owned(), next }
 }
 
 #[cfg(test)]
@@ -319,6 +320,19 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_is_made_once_more_by_the_words_that_it_was_made_by() {
+        let artifact = Deployed { handler: "h".into(), digest: "sha256:1".into(), bucket: "b".into() };
+        let arguments = ["--var", "timeout=9", "--", "-lock=false"].map(str::to_owned).into();
+        let sidecar =
+            Sidecar { artifacts: vec![artifact], arguments, ..Sidecar::new(&root(), REGION, ACCOUNT, "1.11.4") };
+        let words = "--plan-file p --artifact sha256:1 --var timeout=9 --env dev -- -lock=false";
+        assert_eq!(sidecar.make(Path::new("p")).to_string(), format!("claimctl plan claim-check {words}"));
+        let refresh = Sidecar { mode: Mode::RefreshOnly, arguments: Vec::new(), ..sidecar };
+        let words = "--plan-file p --refresh-only --env dev";
+        assert_eq!(refresh.make(Path::new("p")).to_string(), format!("claimctl plan claim-check {words}"));
+    }
+
+    #[test]
     fn a_plan_of_elsewhere_or_with_another_byte_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = kept(folder.path());
@@ -334,7 +348,7 @@ mod tests {
         let state = StateAt { bucket: "other".into(), ..root().state };
         refused(&Root { state, ..root() }, REGION, ACCOUNT, "state bucket");
         let error = PlanFile::read(Path::new("no such/plan"), &root(), REGION, ACCOUNT).unwrap_err();
-        assert_eq!(error.advice(), "make a new one: claimctl plan claim-check --env dev --plan-file 'no such/plan'");
+        assert_eq!(error.advice(), "make a new one: claimctl plan claim-check --plan-file 'no such/plan' --env dev");
         std::fs::write(&path, "a plam").unwrap();
         refused(&root(), REGION, ACCOUNT, "is not the plan that was made");
     }

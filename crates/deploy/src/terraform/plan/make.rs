@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use claimctl_aws::target::Target;
-use claimctl_core::changes::redact_arguments;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::progress::Unit;
+use claimctl_core::redact::redact_arguments;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::sha256;
 use crate::terraform::plan::file::{Deployed, PlanFile, Sidecar, empty_private, private_folder, remove_abandoned};
-use crate::terraform::plan::shape::Plan;
+use crate::terraform::plan::json::Plan;
 use crate::terraform::plan::summary::Summary;
 use crate::terraform::run::driver::Terraform;
 use crate::terraform::run::events::Event;
@@ -28,7 +28,7 @@ pub enum Mode {
 
 /// What is to be planned.
 #[derive(Debug, Clone, Default)]
-pub struct Wish {
+pub struct PlanRequest {
     pub mode: Mode,
     /// Addresses; none is everything.
     pub targets: Vec<String>,
@@ -63,7 +63,7 @@ impl Planned {
 }
 
 impl Terraform {
-    pub async fn plan(&self, target: &Target, wish: &Wish) -> Result<Planned> {
+    pub async fn plan(&self, target: &Target, request: &PlanRequest) -> Result<Planned> {
         remove_abandoned(&self.root);
         let folder = private_folder(&self.root)?;
         let path = folder.path().join("plan");
@@ -71,28 +71,28 @@ impl Terraform {
         let mut arguments: Vec<String> =
             ["plan", "-json", "-input=false", "-detailed-exitcode"].map(str::to_owned).into();
         arguments.push(format!("-out={}", path.display()));
-        match wish.mode {
+        match request.mode {
             Mode::Deploy => {}
             Mode::RefreshOnly => arguments.push("-refresh-only".into()),
             Mode::Destroy => arguments.push("-destroy".into()),
         }
-        arguments.extend(variables::arguments(target, &self.root, &self.source, &wish.digests, &wish.variables)?);
-        arguments.extend(wish.targets.iter().map(|address| format!("-target={address}")));
-        arguments.extend(wish.parallelism.map(|number| format!("-parallelism={number}")));
-        arguments.extend(wish.extra.iter().cloned());
+        arguments.extend(variables::arguments(target, &self.root, &self.source, &request.digests, &request.variables)?);
+        arguments.extend(request.targets.iter().map(|address| format!("-target={address}")));
+        arguments.extend(request.parallelism.map(|number| format!("-parallelism={number}")));
+        arguments.extend(request.extra.iter().cloned());
 
         let doing = format!("plan {}", self.root.name());
         self.progress.start(&format!("planning {}", self.root.name()), None, Unit::Items);
         let mut seen = Vec::new();
-        let heard = self.stream(&arguments, |event| {
+        let ran = self.stream(&arguments, |event| {
             if let Event::RefreshComplete { hook } = event {
                 self.progress.advance(1);
                 seen.push(hook.address().to_owned());
             }
         });
-        let heard = heard.await;
+        let ran = ran.await;
         self.progress.finish();
-        let (ended, said) = heard?;
+        let (ended, said) = ran?;
         // There is something to do (Terraform documentation, "terraform plan", -detailed-exitcode).
         let is_empty = ended.status.code() != Some(2);
         if is_empty || ended.interrupted {
@@ -105,18 +105,18 @@ impl Terraform {
                 unchanged: seen.iter().filter(|address| !is_data(address)).count() as u64,
                 ..Summary::default()
             },
-            false => summary(self.show(&path).await?, wish.mode)?,
+            false => summary(self.show(&path).await?, request.mode)?,
         };
         let known =
             || summary.changes.iter().map(|change| change.address.as_str()).chain(seen.iter().map(String::as_str));
-        self.check_targets(&wish.targets, known)?;
+        self.check_targets(&request.targets, known)?;
         let plan = std::fs::read(&path).on("read", &path)?;
         let sidecar = Sidecar {
             digest: sha256(&plan),
-            artifacts: wish.artifacts.clone(),
-            mode: wish.mode,
+            artifacts: request.artifacts.clone(),
+            mode: request.mode,
             is_empty,
-            arguments: redact_arguments(&wish.arguments, &self.source.sensitive),
+            arguments: redact_arguments(&request.arguments, &self.source.sensitive),
             ..Sidecar::new(&self.root, &target.region, target.expected_account(), &self.binary.version)
         };
         Ok(Planned { file: PlanFile::made(folder, path, sidecar), summary })
@@ -163,7 +163,7 @@ impl Terraform {
                 let error = Error::not_found(format!("{} has nothing at {target}", self.root.name()));
                 return Err(match self.source.meant(target) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
-                    None => error.hint(format!("what there is: claimctl plan {}", self.root.typed())),
+                    None => error.next("what there is", self.root.next_run("plan")),
                 });
             }
         }

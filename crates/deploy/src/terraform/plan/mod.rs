@@ -2,6 +2,6 @@
 
 pub(super) mod difference;
 pub(super) mod file;
+pub(super) mod json;
 pub(super) mod make;
-pub(super) mod shape;
 pub(super) mod summary;

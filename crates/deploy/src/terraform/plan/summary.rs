@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::terraform::plan::difference::{self, Attribute};
-use crate::terraform::plan::shape::{ChangeOf, Plan, ResourceChange};
+use crate::terraform::plan::json::{ChangeOf, Plan, ResourceChange};
 
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Summary {
@@ -60,7 +60,7 @@ pub struct Change {
     pub forced_by: Vec<String>,
     /// Of updates and replacements.
     pub attributes: Vec<Attribute>,
-    /// What the resource is now, for guards that look at it. Holds secrets.
+    /// What the resource is now, for guards that look at it. Contents secrets.
     #[serde(skip)]
     pub before: Value,
 }

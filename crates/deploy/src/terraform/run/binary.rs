@@ -31,7 +31,7 @@ impl Binary {
         let program = project.terraform.binary.clone();
         let mut command = Command::new(&program);
         command.args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1");
-        let answer = child::ask(&mut command).await.map_err(|error| match error.kind() {
+        let answer = child::output(&mut command).await.map_err(|error| match error.kind() {
             Kind::NotFound => error.hint(INSTALL),
             _ => error,
         })?;

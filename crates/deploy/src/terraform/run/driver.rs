@@ -7,38 +7,43 @@ use std::sync::Arc;
 
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
-use claimctl_core::child::{self, Ended, Stream};
+use claimctl_core::child::{self, ChildEnd, Stream};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::folder::create_private;
 use claimctl_core::lock;
+use claimctl_core::next::Hint;
+use claimctl_core::private_files::create_private;
 use claimctl_core::progress::Progress;
+use claimctl_core::redact::redact_arguments;
 use tokio::process::Command;
 
+use crate::next::bootstrap;
 use crate::project::Project;
-use crate::state::turns;
+use crate::state::terraform_runs;
 use crate::surfaces::surface_key;
 use crate::terraform::root::Root;
 use crate::terraform::run::binary::Binary;
+use crate::terraform::run::child_environment::{self, ChildEnvironment};
 use crate::terraform::run::events::{Diagnostic, Event};
-use crate::terraform::run::failure::Said;
+use crate::terraform::run::failure::TerraformMessages;
 use crate::terraform::run::init::{self, Select};
-use crate::terraform::run::locked;
-use crate::terraform::run::surroundings::{self, Surroundings};
+use crate::terraform::run::lock_error;
 use crate::terraform::source::Source;
-use crate::terraform::state::{self, Found};
-use crate::terraform::unfinished::errored::{self, ERRORED};
+use crate::terraform::state_object::{self, Found};
+use crate::terraform::unfinished::unsaved_state::{self, ERRORED};
 use crate::terraform::variables;
 
 pub struct Terraform {
     pub root: Root,
     pub source: Source,
     pub binary: Binary,
+    /// `NAME=VALUE`, as this run was given them.
+    pub(in crate::terraform) variables: Vec<String>,
     pub(in crate::terraform) project: Project,
     pub(in crate::terraform) path_style: bool,
     pub(in crate::terraform) progress: Arc<dyn Progress>,
     pub(in crate::terraform) cancel: Cancel,
-    pub(in crate::terraform) surroundings: Surroundings,
+    pub(in crate::terraform) child_environment: ChildEnvironment,
 }
 
 impl Terraform {
@@ -60,14 +65,14 @@ impl Terraform {
         let root = &terraform.root;
         match has_state {
             // A machine that never saw the state still sees what the stack has left.
-            false if state::has_surface(target, root).await => {
+            false if state_object::has_surface(target, root).await => {
                 let key = surface_key(&root.environment, &root.stack);
                 return Err(
                     init::gone(root).caused_by(format!("it is deployed: s3://{}/{key} is there", root.state.bucket))
                 );
             }
             false => return Ok(None),
-            true if state::is_empty(target, root).await? => return Ok(None),
+            true if state_object::is_empty(target, root).await? => return Ok(None),
             true => {}
         }
         terraform.ensure_initialised(Select::OrCreate).await?;
@@ -86,18 +91,18 @@ impl Terraform {
     /// With a state that may be worked on, and whether there is one.
     async fn checked(ctx: &Context, target: &Target, project: &Project, stack: &str) -> Result<(Terraform, bool)> {
         let root = Root::find(&ctx.paths, target, project, stack)?;
-        errored::check(&root)?;
+        unsaved_state::check(&root)?;
         let (terraform, found) = Terraform::opened(ctx, target, project, root).await?;
         init::check_state(&terraform.root, found.as_ref())?;
         let has_state = found.is_some();
         // Another machine may have seen it, and this one is about to begin it anew.
-        if !has_state && state::was_deleted(target, &terraform.root).await {
+        if !has_state && state_object::was_deleted(target, &terraform.root).await {
             let root = &terraform.root;
-            ctx.progress.note(&format!(
-                "note: the state of {} was deleted, and what it listed may still be there; to bring it back: {}",
-                root.name(),
-                root.restored_by()
-            ));
+            let why = format!(
+                "the state of {} was deleted, and what it listed may still be there; to bring it back",
+                root.name()
+            );
+            ctx.progress.hint(&Hint::Run { why, next: root.restore() });
         }
         Ok((terraform, has_state))
     }
@@ -112,25 +117,44 @@ impl Terraform {
         check_place(ctx, target, project, &root)?;
         let source = Source::read(&root.folder)?;
         source.check_backend(&root.folder)?;
-        ctx.changes.hide(&source.sensitive);
+        ctx.change_log.hide(&source.sensitive);
         variables::check_unheard(&root, &source, ctx.variable_names())?;
-        surroundings::note_variables(ctx, &source);
+        child_environment::note_variables(ctx, &source);
         create_private(&root.data_dir).on("create", &root.data_dir)?;
-        let (guarded, binary, found) = tokio::join!(target.guard(), Binary::find(project), state::look(target, &root));
+        let (guarded, binary, found) =
+            tokio::join!(target.guard(), Binary::find(project), state_object::look(target, &root));
         guarded?;
         let binary = binary?;
         let found = found?;
         let terraform = Terraform {
-            surroundings: Surroundings::of(ctx, target, &root),
+            child_environment: ChildEnvironment::of(ctx, target, &root),
             path_style: target.endpoint.is_some(),
             progress: ctx.progress.clone(),
             cancel: ctx.cancel.clone(),
             root,
             source,
             binary,
+            variables: Vec::new(),
             project: project.clone(),
         };
         Ok((terraform, found))
+    }
+
+    /// The same for a run that was given these variables: commands that it names carry them as well.
+    pub fn with_variables(mut self, variables: &[String]) -> Terraform {
+        let flags: Vec<String> = variables.iter().flat_map(|variable| ["--var".to_owned(), variable.clone()]).collect();
+        self.root.variables = redact_arguments(&flags, &self.source.sensitive);
+        self.variables = variables.to_owned();
+        self
+    }
+
+    pub(crate) fn progress(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    /// Whether the operator has asked to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 
     /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
@@ -138,60 +162,57 @@ impl Terraform {
     async fn command(&self, arguments: &[String], workspace: Option<&str>) -> Result<Command> {
         let mut command = Command::new(&self.binary.program);
         command.args(arguments).current_dir(&self.root.folder);
-        self.surroundings.surround(&mut command).await?;
+        self.child_environment.apply_to(&mut command).await?;
         command.envs(workspace.map(|workspace| ("TF_WORKSPACE", workspace)));
         Ok(command)
     }
 
     /// One at a time in this data folder. The lock goes to the child as its stdin, so that it is held for as long as the
     /// child lives, also where claimctl does not.
-    pub(in crate::terraform) async fn turn(&self) -> Result<lock::Lock> {
+    pub(in crate::terraform) async fn lock(&self) -> Result<lock::Lock> {
         lock::take(&self.root.running(), &self.root.name(), &*self.progress, &self.cancel).await
     }
 
     /// Runs to the end, and hands over what is said.
     async fn started(
         &self,
-        turn: &lock::Lock,
+        lock: &lock::Lock,
         arguments: &[String],
         workspace: Option<&str>,
-        mut hear: impl FnMut(Stream, &str),
-    ) -> Result<Ended> {
+        mut on_line: impl FnMut(Stream, &str),
+    ) -> Result<ChildEnd> {
         let mut command = self.command(arguments, workspace).await?;
-        let stdin = turn.share().on("share the lock in", &self.root.data_dir)?;
-        let (running, noted) = (self.root.running(), turn.share().on("share the lock in", &self.root.data_dir)?);
+        let stdin = lock.share().on("share the lock in", &self.root.data_dir)?;
+        let (running, noted) = (self.root.running(), lock.share().on("share the lock in", &self.root.data_dir)?);
         let mut has_errored = false;
         let hear = |stream, line: &str| {
             has_errored |= line.contains(ERRORED);
-            hear(stream, line);
+            on_line(stream, line);
         };
-        turns::begin(&running, &noted);
-        let heard = child::hear(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
+        terraform_runs::begin(&running, &noted);
+        let heard =
+            child::run_into_files(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
         // Not by a signal, and not by a crash.
-        let by_itself = |ended: &Ended| matches!(ended.status.code(), Some(0..=2));
-        turns::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
+        let by_itself = |ended: &ChildEnd| matches!(ended.status.code(), Some(0..=2));
+        terraform_runs::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
         let heard = heard?;
         if has_errored && !heard.status.success() {
             self.take_errored();
         }
         match heard.status.success() && has_no_room(&self.root) {
-            true => Err(full("be heard to its end, and may have done it all", &Said::default(), &self.root)),
+            true => {
+                Err(full("be heard to its end, and may have done it all", &TerraformMessages::default(), &self.root))
+            }
             false => Ok(heard),
         }
     }
 
-    /// The turn is still ours: what lies there is of this run.
+    /// The lock is still ours: what lies there is of this run.
     fn take_errored(&self) {
-        self.progress.note(&match errored::take(&self.root) {
-            Ok(None) => return,
-            Ok(Some(file)) => format!(
-                "note: the state is not saved yet; save it: {}",
-                errored::saved_by(&self.root.stack, &self.root.environment, &file)
-            ),
-            Err(error) => {
-                format!("note: a state that could not be saved stays where it is: {}", error.chain().join(": "))
-            }
-        });
+        if let Err(error) = unsaved_state::take(&self.root) {
+            let why = error.chain().join(": ");
+            self.progress.note(&format!("note: a state that could not be saved stays where it is: {why}"));
+        }
     }
 
     /// Runs a command whose output is text, and gives its stdout.
@@ -206,10 +227,10 @@ impl Terraform {
         arguments: &[String],
         doing: &str,
     ) -> Result<String> {
-        let mut said = Said::default();
+        let mut said = TerraformMessages::default();
         let mut stdout = String::new();
         let ended = self
-            .started(&self.turn().await?, arguments, workspace, |stream, line| match stream {
+            .started(&self.lock().await?, arguments, workspace, |stream, line| match stream {
                 Stream::Stdout => {
                     stdout.push_str(line);
                     stdout.push('\n');
@@ -222,26 +243,30 @@ impl Terraform {
     }
 
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
-    pub async fn stream(&self, arguments: &[String], hear: impl FnMut(Event)) -> Result<(Ended, Said)> {
-        self.stream_in(&self.turn().await?, arguments, hear).await
+    pub async fn stream(
+        &self,
+        arguments: &[String],
+        on_event: impl FnMut(Event),
+    ) -> Result<(ChildEnd, TerraformMessages)> {
+        self.stream_in(&self.lock().await?, arguments, on_event).await
     }
 
     /// The same for whom it matters whether it was started at all, and that nobody else is until something more is done.
     pub(in crate::terraform) async fn stream_in(
         &self,
-        turn: &lock::Lock,
+        lock: &lock::Lock,
         arguments: &[String],
-        mut hear: impl FnMut(Event),
-    ) -> Result<(Ended, Said)> {
-        let mut said = Said::default();
+        mut on_event: impl FnMut(Event),
+    ) -> Result<(ChildEnd, TerraformMessages)> {
+        let mut said = TerraformMessages::default();
         let mut speaks = false;
         let ended = self
-            .started(turn, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
+            .started(lock, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
                     speaks = true;
                     match event {
                         Event::Diagnostic { diagnostic } => said.diagnostics.push(diagnostic),
-                        event => hear(event),
+                        event => on_event(event),
                     }
                 }
                 _ => said.other.push(line.to_owned()),
@@ -257,25 +282,27 @@ impl Terraform {
 
     /// Whether a run did what it should. A crash of Go's ends with 2, so what else that may mean is for those who asked.
     /// `takes_extra` where it has taken the arguments that the operator gave it.
-    pub fn check(&self, ended: &Ended, said: &Said, doing: &str, takes_extra: bool) -> Result<()> {
+    pub fn check(&self, ended: &ChildEnd, said: &TerraformMessages, doing: &str, takes_extra: bool) -> Result<()> {
+        self.judge(ended, said, doing, takes_extra).map_err(|error| unsaved_state::with_unsaved(error, &self.root))
+    }
+
+    fn judge(&self, ended: &ChildEnd, said: &TerraformMessages, doing: &str, takes_extra: bool) -> Result<()> {
         if ended.interrupted {
             let what = format!("Terraform was interrupted before it could {doing}, and has ended");
             return Err(Error::interrupted(what).hint("run the same command again to go on"));
         }
         match ended.status.code() {
             Some(0) => Ok(()),
-            _ if said.is_about_a_lock() => Err(locked::explain(said, &self.root, &self.binary.program, takes_extra)),
+            _ if said.is_about_a_lock() => Err(lock_error::explain(said, &self.root, takes_extra)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
             Some(_) => Err(said.failure(doing, &self.root)),
-            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}")).hint(format!(
-                "what it was doing may be there without being in the state: claimctl plan {}",
-                self.root.typed()
-            ))),
+            None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}"))
+                .next("what it was doing may be there without being in the state", self.root.next_run("plan"))),
         }
     }
 
     /// Warnings that an operator did not bring about knowingly.
-    pub fn note_warnings(&self, said: &Said) {
+    pub fn note_warnings(&self, said: &TerraformMessages) {
         for warning in said.warnings().filter(|warning| !is_expected(warning)) {
             self.progress.note(&format!("note: Terraform warns: {}", warning.lines().join(" ")));
         }
@@ -288,15 +315,15 @@ fn has_no_room(root: &Root) -> bool {
     written.is_err_and(|error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
 
-fn full(doing: &str, said: &Said, root: &Root) -> Error {
+fn full(doing: &str, said: &TerraformMessages, root: &Root) -> Error {
     Error::unexpected(format!("Terraform could not {doing}"))
         .caused_by(format!("no space left on device: {}", root.data_dir.display()))
         .details(said.last())
         .hint("free some room, or point CLAIMCTL_HOME at another disk")
-        .hint(format!("what is still to do: claimctl plan {}", root.typed()))
+        .next("what is still to do", root.next_run("plan"))
 }
 
-fn silent(program: &str, said: &Said) -> Error {
+fn silent(program: &str, said: &TerraformMessages) -> Error {
     Error::unexpected(format!("{program} ended without a word in JSON, so what it did is not known"))
         .details(said.last())
         .hint(
@@ -320,7 +347,7 @@ fn check_place(ctx: &Context, target: &Target, project: &Project, root: &Root) -
     let declared = project.environments.get(environment).map(|declared| declared.region.as_str());
     if declared.is_some_and(|region| region != target.region) {
         return Err(Error::refused(format!("environment {environment} is not in {}", target.region))
-            .hint("leave --region out: a stack goes where its environment is"));
+            .hint("name no region: a stack goes where its environment is"));
     }
     match elsewhere {
         Some(region) => Err(Error::refused(format!(
@@ -328,7 +355,7 @@ fn check_place(ctx: &Context, target: &Target, project: &Project, root: &Root) -
             target.region,
             root.backend.path.display()
         ))
-        .hint(format!("nothing was done; put it right with claimctl bootstrap --env {environment}"))),
+        .next("nothing was done; put it right", bootstrap(environment))),
         None => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The lines of Terraform's `-json` output (Terraform documentation, "Machine-Readable UI").
 
-use claimctl_core::changes::redact;
+use claimctl_core::redact::redact;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

@@ -1,8 +1,10 @@
 //! What a run of Terraform that failed means to an operator: its own words, the kind, and what to type next.
 
-use claimctl_core::changes::redact;
 use claimctl_core::error::{Error, Kind};
+use claimctl_core::next::{Hint, Next};
+use claimctl_core::redact::redact;
 
+use crate::next::bootstrap;
 use crate::terraform::root::Root;
 use crate::terraform::run::events::Diagnostic;
 use crate::terraform::unfinished::existing;
@@ -12,13 +14,13 @@ const LAST_LINES: usize = 20;
 
 /// What a run said that may explain its end.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct TerraformMessages {
     pub diagnostics: Vec<Diagnostic>,
     /// What was not JSON.
     pub other: Vec<String>,
 }
 
-impl Said {
+impl TerraformMessages {
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error())
     }
@@ -66,85 +68,92 @@ impl Said {
 }
 
 /// Each with words that Terraform, its S3 backend or the AWS provider use for it.
-fn judged(text: &str, root: &Root) -> (Kind, Vec<String>) {
+fn judged(text: &str, root: &Root) -> (Kind, Vec<Hint>) {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let environment = &root.environment;
     if says(&["Saved plan is stale"]) {
-        let hint = format!("plan again: claimctl plan {}", root.typed());
-        return (Kind::Refused, vec![hint]);
+        return (Kind::Refused, vec![run("plan again", root.next_run("plan"))]);
     }
     if says(&["does not have the expected content"]) {
         return (Kind::Refused, of_another_checksum(text, root));
     }
     if says(&["cannot import state with", "cannot overwrite existing state with serial"]) {
-        let hint = format!("it was changed meanwhile; what it is now: claimctl state versions {}", root.typed());
-        return (Kind::Refused, vec![hint]);
+        return (Kind::Refused, vec![run("it was changed meanwhile; what it is now", root.next("state versions"))]);
     }
     if says(&["account ID not allowed", "is selected, but the variables"]) {
-        return (Kind::Refused, vec![format!("what is meant and what is there: claimctl env show {environment}")]);
+        return (Kind::Refused, vec![run("what is meant and what is there", env_show(&root.environment))]);
     }
     if says(&["ExpiredToken", "InvalidClientTokenId", "No valid credential sources"]) {
-        return (Kind::Denied, vec!["the credentials are not taken any more: sign in again".to_owned()]);
+        return (Kind::Denied, vec!["the credentials are not taken any more: sign in again".into()]);
     }
     if says(&["KMS.", "kms:"]) && says(&["AccessDenied", "Disabled", "InvalidState", "not authorized", "NotFound"]) {
         let hint =
             "the KMS key cannot be used: its policy has to allow it to these credentials, and it must be enabled";
-        return (Kind::Denied, vec![hint.to_owned()]);
+        return (Kind::Denied, vec![hint.into()]);
     }
     if says(&["Error acquiring the state lock"]) && says(&["AccessDenied"]) {
-        let hint = "a role that only plans cannot take the lock, and plans without it: -- -lock=false";
-        return (Kind::Denied, vec![hint.to_owned()]);
+        let hint = run("a role that only plans cannot take the lock, and plans without it", without_lock());
+        return (Kind::Denied, vec![hint]);
     }
     if says(&["AccessDenied", "not authorized to perform", "UnauthorizedOperation", "StatusCode: 403"]) {
         let hint = "the role that may deploy is made by terraform/global: use it (role_arn in claimctl.toml)";
-        return (Kind::Denied, vec![hint.to_owned()]);
+        return (Kind::Denied, vec![hint.into()]);
     }
     if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
-        return (Kind::NotFound, vec![format!("make the state bucket: claimctl bootstrap {}", root.reached())]);
+        return (Kind::NotFound, vec![run("make the state bucket", bootstrap(&root.environment))]);
     }
     if says(&["Cannot import non-existent", "does not exist in the configuration"]) {
-        let hint = format!("the addresses that the stack has: claimctl plan {}", root.typed());
-        return (Kind::NotFound, vec![hint]);
+        return (Kind::NotFound, vec![run("the addresses that the stack has", root.next_run("plan"))]);
     }
     if says(&["no space left on device"]) {
         let hint = "the disk is full: free some room, or point CLAIMCTL_HOME at another disk";
-        return (Kind::Unexpected, vec![hint.to_owned()]);
+        return (Kind::Unexpected, vec![hint.into()]);
     }
     if says(&["No value for required variable", "undeclared variable", "Invalid value for variable"]) {
-        let file = root.values();
-        return (Kind::Usage, vec![format!("set it in {}, or with --var NAME=VALUE", file.display())]);
+        let set = format!("set it in {}", root.values().display()).into();
+        return (Kind::Usage, vec![set, run("or for this run", Next::again().flag("--var", "NAME=VALUE"))]);
     }
     if says(&["dependency lock file"]) && says(&["read-only file system", "permission denied"]) {
         let hint =
             format!("Terraform keeps .terraform.lock.hcl in {}: make that folder writable", root.folder.display());
-        return (Kind::Usage, vec![hint]);
+        return (Kind::Usage, vec![hint.into()]);
     }
     if says(&["Failed to query available provider packages", "Failed to install provider"]) {
         let hint = "providers come from their registry or a mirror of it: check the network and TF_CLI_CONFIG_FILE";
-        return (Kind::Unreachable, vec![hint.to_owned()]);
+        return (Kind::Unreachable, vec![hint.into()]);
     }
-    let again = format!("mend the cause; what is still to do: claimctl plan {}", root.typed());
-    (Kind::Unexpected, vec![again])
+    (Kind::Unexpected, vec![run("mend the cause; what is still to do", root.next_run("plan"))])
+}
+
+fn run(why: &str, next: Next) -> Hint {
+    Hint::Run { why: why.to_owned(), next }
+}
+
+fn env_show(environment: &str) -> Next {
+    Next::verb("env show").word(environment)
+}
+
+fn without_lock() -> Next {
+    Next::again().words(["--", "-lock=false"])
 }
 
 /// The lock table keeps a checksum of the state, and what is in the bucket has another one, or is not there at all.
-fn of_another_checksum(text: &str, root: &Root) -> Vec<String> {
-    let versions = format!("claimctl state versions {}", root.typed());
+fn of_another_checksum(text: &str, root: &Root) -> Vec<Hint> {
+    let versions = root.next("state versions");
     let calculated = text.lines().find_map(|line| line.trim_matches(FRAME).strip_prefix("Calculated checksum:"));
     if calculated.is_some_and(|checksum| checksum.trim().is_empty()) {
         return vec![
-            format!("the state was deleted, and the lock table still has its checksum; its versions: {versions}"),
-            format!("bring one back, table and all: {}", root.restored_by()),
+            run("the state was deleted, and the lock table still has its checksum; its versions", versions),
+            run("bring one back, table and all", root.restore()),
         ];
     }
     let table = root.backend.get("dynamodb_table").unwrap_or_else(|| "TABLE".to_owned());
     let key = format!("{{\"LockID\":{{\"S\":\"{}/{}-md5\"}}}}", root.state.bucket, root.state.key);
     vec![
-        format!("the state was replaced without the lock table; which version is the current one: {versions}"),
-        format!(
+        run("the state was replaced without the lock table; which version is the current one", versions),
+        Hint::Say(format!(
             "where it is the right one, or to restore another, remove the table's checksum first: \
              aws dynamodb delete-item --table-name {table} --key '{key}'"
-        ),
+        )),
     ]
 }
 
@@ -157,11 +166,11 @@ mod tests {
     use crate::terraform::root::tests::root;
     use crate::terraform::run::events::Event;
 
-    fn said(summary: &str, detail: &str) -> Said {
+    fn said(summary: &str, detail: &str) -> TerraformMessages {
         let line = serde_json::json!({"type": "diagnostic", "diagnostic": {"severity": "error", "summary": summary,
             "detail": detail, "address": "aws_sqs_queue.claims"}});
         let Some(Event::Diagnostic { diagnostic }) = Event::read(&line.to_string()) else { panic!("a diagnostic") };
-        Said { diagnostics: vec![diagnostic], other: Vec::new() }
+        TerraformMessages { diagnostics: vec![diagnostic], other: Vec::new() }
     }
 
     #[test]
@@ -180,7 +189,7 @@ mod tests {
         ] {
             let error = said(summary, detail).failure("plan it", &root());
             assert_eq!(error.kind(), kind, "{summary}");
-            assert_eq!(error.said()[0], summary);
+            assert_eq!(error.detail_lines()[0], summary);
             assert!(!error.hints().is_empty());
         }
     }
@@ -188,9 +197,12 @@ mod tests {
     #[test]
     fn credentials_that_terraform_repeats_are_hidden() {
         let of_json = said("Invalid index", "url=https://me:hunter2@host, db_password=hunter2 and the rest");
-        let of_text = Said { other: vec!["no such host: https://me:hunter2@host".to_owned()], ..Said::default() };
+        let of_text = TerraformMessages {
+            other: vec!["no such host: https://me:hunter2@host".to_owned()],
+            ..TerraformMessages::default()
+        };
         for said in [of_json, of_text] {
-            let told = said.failure("plan it", &root()).said().join(" ");
+            let told = said.failure("plan it", &root()).detail_lines().join(" ");
             assert!(told.contains("https://[hidden]@host") && !told.contains("hunter2"), "{told}");
         }
     }

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use claimctl_core::changes::quoted;
 use claimctl_core::error::{Error, IoContext, Kind, Result};
 use claimctl_core::progress::Unit;
+use claimctl_core::shell::quoted;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::state::Header;
 use crate::terraform::root::{Root, StateAt};
 use crate::terraform::run::driver::Terraform;
-use crate::terraform::state::Found;
+use crate::terraform::state_object::Found;
 
 /// What claimctl remembers of a root in an environment, in its data folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -114,9 +114,7 @@ fn is_lost(root: &Root, how: &str) -> Error {
 }
 
 fn with_versions(error: Error, root: &Root) -> Error {
-    error
-        .hint(format!("its versions: claimctl state versions {}", root.typed()))
-        .hint(format!("bring one back: {}", root.restored_by()))
+    error.next("its versions", root.next("state versions")).next("bring one back", root.restore())
 }
 
 /// After a change: there is a state from now on.
@@ -135,7 +133,7 @@ pub enum Select {
 
 /// What Terraform says where it would ask which of the others is meant.
 fn is_unknown_workspace(error: &Error) -> bool {
-    error.said().iter().any(|line| line.contains("Currently selected workspace"))
+    error.detail_lines().iter().any(|line| line.contains("Currently selected workspace"))
 }
 
 impl Terraform {
@@ -189,11 +187,11 @@ impl Terraform {
     /// The workspace is made where there is none yet, which a role that only plans cannot do.
     fn or_new(&self, error: Error) -> Error {
         match error.kind() {
-            Kind::Denied => error.hint(format!(
+            Kind::Denied => error.next(
                 "where nothing is deployed there yet, the first run makes the workspace and so needs the right to write \
-                 the state: claimctl deploy {}",
-                self.root.typed()
-            )),
+                 the state",
+                self.root.next_run("deploy"),
+            ),
             _ => error,
         }
     }

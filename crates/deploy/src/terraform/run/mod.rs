@@ -1,9 +1,9 @@
 //! Terraform as a process: which program, started with what, initialised, heard, and what it means when it fails.
 
 pub(super) mod binary;
+pub(super) mod child_environment;
 pub(super) mod driver;
 pub(super) mod events;
 pub(super) mod failure;
 pub(super) mod init;
-pub(super) mod locked;
-pub(super) mod surroundings;
+pub(super) mod lock_error;

@@ -1,10 +1,10 @@
 //! What exists without being in the state, as after a run that was killed: how it is taken in.
 
-use claimctl_core::changes::quoted;
+use claimctl_core::next::{Hint, Next};
 
 use crate::terraform::root::Root;
 use crate::terraform::run::events::Diagnostic;
-use crate::terraform::unfinished::made::Made;
+use crate::terraform::unfinished::created::CreatedResource;
 
 /// Types whose import ID is the name that the provider gives with the error (Terraform Registry, AWS provider, section
 /// "Import" of each resource).
@@ -20,7 +20,7 @@ const BY_NAME: [&str; 6] = [
 const WORDS: [&str; 3] = ["already exist", "AlreadyExists", "AlreadyOwnedByYou"];
 
 /// What to type: one command for everything whose import ID is known, and one for each of the others.
-pub fn hints<'a>(errors: impl Iterator<Item = &'a Diagnostic>, root: &Root) -> Vec<String> {
+pub fn hints<'a>(errors: impl Iterator<Item = &'a Diagnostic>, root: &Root) -> Vec<Hint> {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for error in errors {
         let text = error.text();
@@ -28,30 +28,29 @@ pub fn hints<'a>(errors: impl Iterator<Item = &'a Diagnostic>, root: &Root) -> V
             continue;
         };
         match id(kind(address), &text) {
-            Some(id) => known.push(Made { address: address.to_owned(), id: id.to_owned() }),
+            Some(id) => known.push(CreatedResource { address: address.to_owned(), id: id.to_owned() }),
             None => unknown.push(address),
         }
     }
     let known = (!known.is_empty()).then(|| {
         let what = "what exists without being in the state was left by a run that was killed, or is somebody else's";
-        format!("{what}; where it is this stack's, take it in: {}", import(root, &known))
+        Hint::Run { why: format!("{what}; where it is this stack's, take it in"), next: import(root, &known) }
     });
-    let unknown = unknown.into_iter().map(|address| {
-        let (kind, address) = (kind(address), quoted(address));
-        format!(
-            "{address} exists without being in the state: take it in with claimctl state import {} {address} ID \
-             (what its ID is: the provider's documentation of {kind}, Import)",
-            root.typed()
-        )
+    let unknown = unknown.into_iter().map(|address| Hint::Run {
+        why: format!(
+            "{address} exists without being in the state; take it in by its ID (the provider's documentation of {}, \
+             Import)",
+            kind(address)
+        ),
+        next: root.next("state import").words([address, "ID"]).words(&root.variables),
     });
     known.into_iter().chain(unknown).collect()
 }
 
 /// One command for all of them.
-pub fn import(root: &Root, made: &[Made]) -> String {
-    let pairs: Vec<String> =
-        made.iter().map(|made| format!("{} {}", quoted(&made.address), quoted(&made.id))).collect();
-    format!("claimctl state import {} {}", root.typed(), pairs.join(" "))
+pub fn import(root: &Root, created: &[CreatedResource]) -> Next {
+    let pairs = created.iter().flat_map(|one| [&one.address, &one.id]);
+    root.next("state import").words(pairs).words(&root.variables)
 }
 
 /// The type of the resource at an address: `module.a["b.c"].aws_sqs_queue.d[0]` is an `aws_sqs_queue`.
@@ -110,12 +109,12 @@ mod tests {
             error("aws_lambda_function.f", "creating Lambda Function (f): Function already exist: f"),
             error("aws_s3_bucket.b", "creating S3 Bucket (b): AccessDenied"),
         ];
-        let hints = hints(errors.iter(), &root());
-        let import = "claimctl state import claim-check --env dev";
+        let hints: Vec<String> = hints(errors.iter(), &root()).iter().map(ToString::to_string).collect();
+        let import = "claimctl state import claim-check";
         assert_eq!(hints.len(), 2);
-        let one = format!("{import} module.t.aws_dynamodb_table.this claims aws_lambda_function.f f");
+        let one = format!("{import} module.t.aws_dynamodb_table.this claims aws_lambda_function.f f --env dev");
         assert!(hints[0].ends_with(&one), "{hints:?}");
-        assert!(hints[1].contains(&format!("{import} 'module.q[\"a.b\"].aws_sqs_queue.q' ID")), "{hints:?}");
+        assert!(hints[1].contains(&format!("{import} 'module.q[\"a.b\"].aws_sqs_queue.q' ID --env dev")), "{hints:?}");
     }
 
     #[test]

@@ -128,7 +128,7 @@ async fn a_claim_that_fails_does_not_keep_its_neighbours_from_being_recorded() {
     two["Records"].as_array_mut().unwrap().extend(created("0A", "e")["Records"].as_array().unwrap().clone());
     two["Records"][0]["s3"]["object"]["key"] = "gone".into();
     let problem = handle(&recorder(&fake, &[]), two).await.unwrap_err();
-    assert!(matches!(problem, Problem::Dangling(id) if id == "b/gone"));
+    assert!(matches!(problem, Problem::MissingObject(id) if id == "b/gone"));
     assert_eq!(fake.attribute("b/k", "status").as_deref(), Some("recorded"));
 }
 
@@ -162,7 +162,7 @@ async fn polling_deletes_only_what_is_recorded() {
 async fn polling_needs_a_queue() {
     let fake = Fake::new();
     let problem = handle(&recorder(&fake, &[("QUEUE_URL", "")]), json!({ "claimctl": "poll" })).await.unwrap_err();
-    assert!(matches!(problem, Problem::NoQueue));
+    assert!(matches!(problem, Problem::NoQueueUrl));
 }
 
 #[tokio::test]

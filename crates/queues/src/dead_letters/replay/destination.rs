@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_aws::{DoubtIsFinal, Explain};
 use claimctl_claim::Envelope;
@@ -207,18 +207,18 @@ fn refuse_circles(from: &QueueDepth, to: &QueueDepth) -> Result<()> {
 /// What IAM has to allow to send there. Without a name it is found out by asking who gives the queue its dead letters.
 pub async fn permissions(
     target: &Target,
-    place: &Place,
+    arns: &ArnBuilder,
     named: Option<&str>,
     rehearses: bool,
 ) -> Result<Vec<Statement>> {
     let send: &[&'static str] = if rehearses { &[] } else { &[SEND] };
     if let Some(name) = named {
-        return Ok(vec![PolicyQueue::find(target, place, name).await?.permissions("SendToSource", send)]);
+        return Ok(vec![PolicyQueue::find(target, arns, name).await?.permissions("SendToSource", send)]);
     }
-    let mut statements = sources::permissions(place);
+    let mut statements = sources::permissions(arns);
     if !rehearses {
-        statements.push(Statement::allow("SendToSource", send, [place.arn("sqs", "*")]));
-        statements.push(Statement::allow("InvokeAgain", &[INVOKE], [place.arn("lambda", "function:*")]));
+        statements.push(Statement::allow("SendToSource", send, [arns.arn("sqs", "*")]));
+        statements.push(Statement::allow("InvokeAgain", &[INVOKE], [arns.arn("lambda", "function:*")]));
     }
     Ok(statements)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::{Intent, Target};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
@@ -195,11 +195,11 @@ async fn gauges(target: &Target, to: &Destination) -> Gauges {
 
 /// What IAM has to allow for a replay; `rehearses`: nothing is to be sent.
 pub async fn permissions(target: &Target, request: &Request, rehearses: bool) -> Result<Vec<Statement>> {
-    let place = Place::of(target).await?;
+    let arns = ArnBuilder::of(target).await?;
     let name = resolve::named_or(target, request.queue.as_deref(), Only::DeadLetterQueue).await?;
-    let queue = PolicyQueue::find(target, &place, &name).await?;
+    let queue = PolicyQueue::find(target, &arns, &name).await?;
     let mut statements = match &request.preflight {
-        Some(options) => preflight::permissions(target, &place, &name, options).await?,
+        Some(options) => preflight::permissions(target, &arns, &name, options).await?,
         None => Vec::new(),
     };
     match rehearses {
@@ -210,6 +210,6 @@ pub async fn permissions(target: &Target, request: &Request, rehearses: bool) ->
             mapping::list_permission("FindHandlers"),
         ]),
     }
-    statements.extend(destination::permissions(target, &place, request.to.as_deref(), rehearses).await?);
+    statements.extend(destination::permissions(target, &arns, request.to.as_deref(), rehearses).await?);
     Ok(statements)
 }

@@ -20,7 +20,7 @@ pub async fn resumable(ctx: &Context, target: &Target, typed: &str) -> Result<Su
         return Err(Error::usage(format!("run {} is no replay of dead letters, it is: {}", run.id, run.verb))
             .hint(format!("to go on with it: {}", run.resume)));
     }
-    let here = target.who(ctx).await?;
+    let here = target.change_origin(ctx).await?;
     if (&run.who.environment, &run.who.region, &run.who.account) != (&here.environment, &here.region, &here.account) {
         let there = run.who.environment.as_deref().unwrap_or("none");
         let account = run.who.account.as_ref().map_or_else(String::new, |account| format!(", account {account}"));
@@ -57,11 +57,11 @@ pub(super) fn refuse_finished(order: &Order, journal: &Journal) -> Result<()> {
 pub(super) async fn start(ctx: &Context, target: &Target, order: &Order, resumed: Option<&Summary>) -> Result<Start> {
     let (arguments, resume) = match resumed {
         Some(run) => (run.arguments.clone(), run.resume.clone()),
-        None => (ctx.changes.arguments(), ctx.changes.command()),
+        None => (ctx.change_log.arguments(), ctx.change_log.command()),
     };
     Ok(Start {
         verb: VERB.to_owned(),
-        who: target.who(ctx).await?,
+        who: target.change_origin(ctx).await?,
         queue_arn: Some(order.depth.arn.clone()),
         target: format!("{} to {}", order.name, order.to.name()),
         key: order.key(VERB),

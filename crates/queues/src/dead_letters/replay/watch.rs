@@ -147,17 +147,17 @@ fn query(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use claimctl_aws::{Credentials, Service};
+    use claimctl_aws::{CredentialSource, SdkSettings};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     async fn gauges(endpoint: &str) -> Gauges {
-        let service = Service {
+        let service = SdkSettings {
             region: Some("us-east-1".to_owned()),
             endpoint: Some(endpoint.to_owned()),
-            credentials: Credentials::Made { access_key: "000000000000".to_owned() },
+            credentials: CredentialSource::Dummy { access_key: "000000000000".to_owned() },
         };
-        let cloudwatch = Client::new(&claimctl_aws::service(&service).await);
+        let cloudwatch = Client::new(&claimctl_aws::sdk_config(&service).await);
         let every = Duration::from_millis(10);
         Gauges { cloudwatch, queue: Some("q".into()), functions: vec!["f".into()], every }
     }

@@ -28,19 +28,19 @@ fn gone() -> Looked {
     Ok(None)
 }
 
-fn record(etag: &str, sequencer: Option<&str>) -> Recorded {
+fn record(etag: &str, sequencer: Option<&str>) -> StoredRecord {
     let entry = RecordEntry { key: "k".into(), etag: Some(etag.into()), size: Some(5), retired: false, removed: false };
-    Recorded { entry, sequencer: sequencer.map(Into::into) }
+    StoredRecord { entry, sequencer: sequencer.map(Into::into) }
 }
 
-fn removal_record(sequencer: Option<&str>) -> Recorded {
+fn removal_record(sequencer: Option<&str>) -> StoredRecord {
     let mut recorded = record(ETAG, sequencer);
     (recorded.entry.removed, recorded.entry.retired) = (true, true);
     recorded
 }
 
 /// As the preflight asks: the record first, the object only where that leaves it open.
-fn verdict(claim: &Claim, record: Option<Recorded>, looked: Looked) -> Verdict {
+fn verdict(claim: &Claim, record: Option<StoredRecord>, looked: Looked) -> Verdict {
     by_record(claim, record.as_ref()).unwrap_or_else(|| by_object(claim, record.as_ref(), looked)).verdict
 }
 
@@ -82,7 +82,7 @@ fn the_sequencer_tells_what_the_record_knows() {
 fn without_a_sequencer_on_both_sides_the_content_decides() {
     for (claim, recorded) in [(created(None), record(ETAG, Some("A"))), (created(Some("A")), record(ETAG, None))] {
         assert_eq!(verdict(&claim, Some(recorded.clone()), gone()), Verdict::AlreadyRecorded);
-        let other = Recorded { entry: RecordEntry { etag: Some("e2".into()), ..recorded.entry }, ..recorded };
+        let other = StoredRecord { entry: RecordEntry { etag: Some("e2".into()), ..recorded.entry }, ..recorded };
         assert_eq!(verdict(&claim, Some(other.clone()), object(ETAG)), Verdict::Send);
         assert_eq!(verdict(&claim, Some(other), gone()), Verdict::PayloadGone);
     }

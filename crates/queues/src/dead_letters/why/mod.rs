@@ -5,7 +5,7 @@ mod line;
 
 use std::collections::{BTreeMap, HashMap};
 
-use claimctl_aws::policy::{Place, Statement};
+use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Kind, Result};
@@ -76,9 +76,9 @@ struct DeadLetter {
 }
 
 /// What IAM has to allow to find out why dead letters died.
-pub fn permissions(place: &Place) -> Vec<Statement> {
+pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {
     let mut statements = vec![mapping::list_permission("FindHandlers")];
-    statements.extend(logs::permissions(place));
+    statements.extend(logs::permissions(arns));
     statements
 }
 

@@ -1,7 +1,7 @@
 mod process;
 mod property;
 
-use claimctl_core::changes::Who;
+use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::exit::Exit;
 
 use super::*;
@@ -26,7 +26,11 @@ impl Here {
 fn start(key: &str) -> Start {
     Start {
         verb: "queue send".to_owned(),
-        who: Who { environment: Some("dev".to_owned()), region: "eu-west-1".to_owned(), ..Who::default() },
+        who: ChangeOrigin {
+            environment: Some("dev".to_owned()),
+            region: "eu-west-1".to_owned(),
+            ..ChangeOrigin::default()
+        },
         queue_arn: Some("arn:aws:sqs:eu-west-1:111111111111:claims".to_owned()),
         target: "file to claims".to_owned(),
         key: key.to_owned(),

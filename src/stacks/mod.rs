@@ -1,0 +1,126 @@
+//! The systems that run in the sandbox, each in a folder of its own, behind one trait.
+//!
+//! Whoever needs to know something of a system asks here: `local up` and `demo` what to deploy, the help which variables
+//! there are, completion which names. A new one is its folder, and its line in [`ALL`].
+
+mod claim_check;
+mod variable;
+
+use std::fmt;
+use std::pin::Pin;
+
+use claimctl_core::error::Result;
+
+use crate::demo::Stage;
+
+pub use variable::{Kind, Values, Variable, assign};
+
+/// Every system.
+pub const ALL: &[&dyn Stack] = &[&claim_check::ClaimCheck];
+
+/// The name of the one that is meant where none is named.
+pub const DEFAULT: &str = claim_check::NAME;
+
+/// One system: a template, what it can be asked for, the handlers that it runs, and the story that shows it.
+pub trait Stack: Sync {
+    /// As Terraform's root, the surface and the command line call it.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// In CloudFormation; its output `claimctl` is the surface. It takes the parameters Project, Environment, Architecture
+    /// and ArtifactBucket, and those of its variables and handlers.
+    fn template(&self) -> &'static str;
+
+    fn variables(&self) -> &'static [Variable];
+
+    fn handlers(&self) -> &'static [Handler];
+
+    /// Deploys it for the demo, gives it work, and tells what came of it, step by step.
+    fn play<'a>(&'a self, stage: &'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+}
+
+/// A handler that a stack runs, and the template's parameters that say which zip it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Handler {
+    /// Of its binary.
+    pub name: &'static str,
+    /// The parameter that takes the key of the zip in the artifact bucket.
+    pub key: &'static str,
+    /// The parameter that takes its SHA-256 in hex.
+    pub digest: &'static str,
+}
+
+impl fmt::Debug for dyn Stack + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The variables of all stacks, for the help of the flag that sets them.
+pub fn help() -> String {
+    let mut help = String::from("A variable of a stack, by its name in Terraform; may be repeated\n");
+    for stack in ALL {
+        for variable in stack.variables() {
+            let Variable { name, default, summary, .. } = variable;
+            help.push_str(&format!(
+                "\n  {name} ({}): {summary}: {} [default: {default}]",
+                stack.name(),
+                variable.allowed()
+            ));
+        }
+    }
+    help
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The template's parameters, each with the rest of its line.
+    fn declared(stack: &dyn Stack) -> Vec<(&'static str, &'static str)> {
+        let parameters = stack.template().split("\nParameters:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        parameters.lines().map(|line| line.trim().split_once(": ").unwrap()).collect()
+    }
+
+    #[test]
+    fn every_parameter_of_a_template_is_given_and_no_other() {
+        for stack in ALL {
+            let common = ["Project", "Environment", "Architecture", "ArtifactBucket"].into_iter();
+            let of_handlers = stack.handlers().iter().flat_map(|handler| [handler.key, handler.digest]);
+            let of_variables = stack.variables().iter().map(|variable| variable.parameter);
+            let mut given: Vec<_> = common.chain(of_handlers).chain(of_variables).collect();
+            let mut declared: Vec<_> = declared(*stack).into_iter().map(|(name, _)| name).collect();
+            given.sort_unstable();
+            declared.sort_unstable();
+            assert_eq!(given, declared, "{stack:?}");
+        }
+    }
+
+    #[test]
+    fn variables_are_terraforms_and_their_values_the_templates() {
+        for stack in ALL {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform/stacks").join(stack.name());
+            let terraform = std::fs::read_to_string(root.join("variables.tf")).unwrap();
+            for Variable { name, parameter, default, kind, .. } in stack.variables() {
+                assert!(terraform.contains(&format!("variable \"{name}\" {{")), "{name}");
+                let (_, says) = declared(*stack).into_iter().find(|(declared, _)| declared == parameter).unwrap();
+                assert!(says.contains(&format!("Default: {default}")), "{name}: {says}");
+                if let Kind::OneOf(words) = kind {
+                    assert!(says.contains(&format!("AllowedValues: [{}]", words.join(", "))), "{name}: {says}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_different_and_one_of_them_is_the_default() {
+        let names: std::collections::BTreeSet<_> = ALL.iter().map(|stack| stack.name()).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(names.contains(DEFAULT));
+        assert!(ALL.iter().all(|stack| !stack.summary().is_empty() && !stack.summary().contains('\n')));
+    }
+}

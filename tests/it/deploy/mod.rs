@@ -1,0 +1,20 @@
+//! Terraform, driven: real Terraform on the test provider, the state in the sandbox's S3, the account guarded by its STS.
+
+mod again;
+mod apply;
+mod bad_input;
+mod built;
+mod emptying;
+mod errored;
+mod everywhere;
+mod interrupted;
+mod killed;
+mod locks;
+mod many;
+mod places;
+mod plan;
+mod refusals;
+mod restore;
+mod secrets;
+mod state;
+mod surfaces;

@@ -1,0 +1,4 @@
+//! `dlq`: whose dead letters there are, and what is to be done with each.
+
+mod inspect;
+mod ls;

@@ -1,0 +1,4 @@
+//! `queue peek`: an honest look, and what is selected and counted in it.
+
+mod look;
+mod select;
