@@ -72,9 +72,15 @@ pub struct Spool<T> {
     len: u64,
 }
 
+impl<T> Default for Spool<T> {
+    fn default() -> Self {
+        Spool { chunks: Vec::new(), recent: Vec::new(), len: 0 }
+    }
+}
+
 impl<T: Serialize + DeserializeOwned> Spool<T> {
     pub fn new() -> Self {
-        Spool { chunks: Vec::new(), recent: Vec::new(), len: 0 }
+        Spool::default()
     }
 
     pub fn push(&mut self, item: T) -> Result<()> {
@@ -180,7 +186,7 @@ impl<T> Sorted<T> {
         Ok(())
     }
 
-    pub fn next(&mut self) -> Result<Option<T>> {
+    pub fn take_next(&mut self) -> Result<Option<T>> {
         if !self.started {
             self.started = true;
             (0..self.sources.len()).try_for_each(|source| self.refill(source))?;
@@ -215,9 +221,9 @@ mod tests {
         (0..count).try_for_each(|i| sorter.push(format!("{:08}", i * 7_919 % count))).unwrap();
         let mut sorted = sorter.sorted();
         for expected in 0..count {
-            assert_eq!(sorted.next().unwrap().unwrap(), format!("{expected:08}"));
+            assert_eq!(sorted.take_next().unwrap().unwrap(), format!("{expected:08}"));
         }
-        assert!(sorted.next().unwrap().is_none());
+        assert!(sorted.take_next().unwrap().is_none());
     }
 
     proptest! {
@@ -228,7 +234,7 @@ mod tests {
             let mut sorted = sorter.sorted();
             texts.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
             for text in texts {
-                prop_assert_eq!(sorted.next().unwrap(), Some(text));
+                prop_assert_eq!(sorted.take_next().unwrap(), Some(text));
             }
         }
     }

@@ -56,7 +56,7 @@ pub fn parse_number_in(text: &str, range: impl RangeBounds<u64>) -> Result<u64, 
 /// Exactly, as [`parse_bytes`] reads it: `5MiB`.
 fn typed(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    let whole = |unit: &usize| bytes != 0 && bytes % (1 << (10 * (unit + 1))) == 0;
+    let whole = |unit: &usize| bytes != 0 && bytes.is_multiple_of(1 << (10 * (unit + 1)));
     match (0..UNITS.len()).rev().find(whole) {
         Some(unit) => format!("{}{}", bytes >> (10 * (unit + 1)), UNITS[unit]),
         None => bytes.to_string(),

@@ -151,9 +151,9 @@ fn a_plan_file_that_is_none_is_told() {
     let apply = |file: &str| site.run(&format!("deploy claim-check --env dev --yes --plan-file {file}"));
     let here = |name: &str| site.project.path().join(name);
     std::fs::create_dir(here("folder")).unwrap();
-    apply("folder")
-        .fails_with(2, "cannot read")
-        .says("make a new one: claimctl plan claim-check --plan-file folder --env dev");
+    // The whole path, so that the command does the same in any folder.
+    let anew = format!("make a new one: claimctl plan claim-check --plan-file {} --env dev", here("folder").display());
+    apply("folder").fails_with(2, "cannot read").says(&anew);
     apply("nowhere/plan").fails_with(5, "nowhere/plan");
     plan(&site, "--plan-file p").exits(0);
     std::fs::write(here("p"), "").unwrap();

@@ -112,11 +112,12 @@ fn an_interrupt_while_a_bucket_is_emptied_tells_how_far_it_has_come() {
     site.deploy("one", "").exits(0);
     fill(&server, 1);
     let refused = site.run("destroy claim-check --env dev --yes").exits(4);
-    let flags = refused.stderr.split("--yes").nth(1).unwrap().lines().next().unwrap().replace('\'', "");
+    let named = refused.after("name each: ").replace('\'', "");
+    let destroy = named.strip_prefix("claimctl ").unwrap();
     // Deleting is the only POST that S3 gets: from then on the run is about to look for more, and is stopped.
     let slow = Rule { fault: Fault::Slow(std::time::Duration::from_secs(2)), share: 1.0, actions: &["POST"] };
     let proxy = Proxy::before(&server.endpoint, 1, &[slow]);
-    let mut command = site.claimctl(&format!("destroy claim-check --env dev --yes -o json {flags}"));
+    let mut command = site.claimctl(&format!("{destroy} -o json"));
     let child = command.env("AWS_ENDPOINT_URL", &proxy.endpoint).start();
     eventually("the deletion", || (left(&server) == 0).then_some(()));
     signal(&child, Signal::INT);

@@ -56,7 +56,8 @@ fn a_refresh_keeps_the_artifact_that_is_deployed_and_makes_none_up() {
     let site = Site::new(&server);
     for verb in ["deploy", "plan"] {
         let run = site.run(&format!("{verb} claim-check --env dev --refresh-only"));
-        run.fails_with(5, "no artifact of claim-recorder is deployed").says("--artifact sha256:HEX");
+        run.fails_with(5, "no artifact of claim-recorder is deployed")
+            .says("name one by its digest, sha256:HEX, or a zip");
     }
     site.deploy("one", "").exits(0);
     let deployed = site.state()["outputs"]["claimctl"]["value"]["functions"].clone();

@@ -76,6 +76,8 @@ impl LockHolder {
 mod tests {
     use std::fs::File;
 
+    use jiff::SignedDuration;
+
     use super::*;
 
     #[test]
@@ -100,8 +102,14 @@ mod tests {
         let path = folder.path().join("running.lock");
         let file = File::create(&path).unwrap();
         terraform_runs::begin(&path, &file);
-        let created = Timestamp::now();
         terraform_runs::end(&path, &file, false);
+        // An hour ago, so that it is told apart from the one that begins now.
+        let ago = |minutes: i64| Timestamp::now().checked_sub(SignedDuration::from_mins(minutes)).unwrap();
+        let mut run: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        run["started"] = ago(62).to_string().into();
+        run["until"] = ago(58).to_string().into();
+        std::fs::write(&path, format!("{run}\n")).unwrap();
+        let created = ago(60);
         terraform_runs::begin(&path, &file);
         file.try_lock().unwrap();
         let holder = LockHolder::of(&path, Some(&format!("me@{host}")), Some(created));

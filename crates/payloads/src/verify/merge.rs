@@ -14,7 +14,7 @@ pub struct Merge {
 
 impl Merge {
     pub fn new(mut records: Sorted<RecordEntry>) -> Result<Merge> {
-        let next = records.next()?;
+        let next = records.take_next()?;
         Ok(Merge { records, next })
     }
 
@@ -30,7 +30,7 @@ impl Merge {
                 self.next = Some(record);
                 return Ok(None);
             }
-            self.next = self.records.next()?;
+            self.next = self.records.take_next()?;
             match order {
                 Ordering::Equal => return Ok(Some(record)),
                 _ => without_object(record)?,
@@ -44,7 +44,7 @@ impl Merge {
         let mut next = self.next.take();
         while let Some(record) = next {
             without_object(record)?;
-            next = self.records.next()?;
+            next = self.records.take_next()?;
         }
         Ok(())
     }

@@ -185,25 +185,25 @@ impl Terraform {
         let stdin = lock.share().on("share the lock in", &self.root.data_dir)?;
         let (running, noted) = (self.root.running(), lock.share().on("share the lock in", &self.root.data_dir)?);
         let mut has_errored = false;
-        let hear = |stream, line: &str| {
+        let on_line = |stream, line: &str| {
             has_errored |= line.contains(ERRORED);
             on_line(stream, line);
         };
         terraform_runs::begin(&running, &noted);
-        let heard =
-            child::run_into_files(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, hear).await;
+        let ended =
+            child::run_into_files(command.stdin(Stdio::from(stdin)), &self.root.data_dir, &self.cancel, on_line).await;
         // Not by a signal, and not by a crash.
         let by_itself = |ended: &ChildEnd| matches!(ended.status.code(), Some(0..=2));
-        terraform_runs::end(&running, &noted, heard.as_ref().map_or(true, by_itself));
-        let heard = heard?;
-        if has_errored && !heard.status.success() {
+        terraform_runs::end(&running, &noted, ended.as_ref().map_or(true, by_itself));
+        let ended = ended?;
+        if has_errored && !ended.status.success() {
             self.take_errored();
         }
-        match heard.status.success() && has_no_room(&self.root) {
+        match ended.status.success() && has_no_room(&self.root) {
             true => {
                 Err(full("be heard to its end, and may have done it all", &TerraformMessages::default(), &self.root))
             }
-            false => Ok(heard),
+            false => Ok(ended),
         }
     }
 
