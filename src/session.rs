@@ -15,7 +15,7 @@ use claimctl_aws::target::{KnownSurfaces, ReadSurfaces, Target};
 use claimctl_aws::{CredentialSource, MfaSessions, SdkSettings, endpoint};
 use claimctl_core::error::{Error, Result};
 use claimctl_deploy::{Project, surfaces};
-use claimctl_queues::function::pause;
+use claimctl_queues::consumers::pause;
 use claimctl_queues::journal::{Standing, Summary};
 
 use crate::config::{ChosenEnvironment, Config, Environment, LOCAL};

@@ -15,7 +15,7 @@ use claimctl_payloads::upload::destination::Destination;
 use claimctl_payloads::upload::engine::{self, Settings};
 use claimctl_payloads::upload::limits;
 use claimctl_payloads::upload::plan::{Naming, Plan};
-use claimctl_payloads::upload::report::{Status, Uploads};
+use claimctl_payloads::upload::report::{Status, UploadReport};
 use claimctl_payloads::upload::sources::{self, Filter};
 use clap::builder::NonEmptyStringValueParser;
 use clap_complete::engine::ArgValueCompleter;
@@ -24,7 +24,7 @@ use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::values;
 use crate::completion::paths_and_buckets;
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, Table, report};
+use crate::output::{Outcome, Page, Report, Table, Written, report};
 use crate::session::{Session, TargetArgs};
 
 /// Keys that a warning names; the JSON form has all of them.
@@ -98,7 +98,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let plan = plan(args, sources, &naming, ctx).await?;
     to.probe(target).await?;
     if args.dry_run || plan.uploads.is_empty() {
-        return report(Shown { next: None, uploads: engine::rehearse(&to, &plan, args.dry_run) });
+        return report(Written::out(ctx, engine::rehearse(&to, &plan, args.dry_run)));
     }
     let what = format!("upload {} to bucket {}", count(plan.uploads.len() as u64, "file"), to.bucket);
     let change = target.authorize(ctx, &Intent { what, destroys: false }).await?;
@@ -109,11 +109,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         part_size: args.part_size,
     };
     let uploads = engine::send(target, &to, &plan, &settings, &change, &ctx.cancel, ctx.progress.as_ref()).await;
-    let next = (uploads.has_flows && uploads.uploaded > 0).then(|| match &args.target.env {
-        Some(environment) => format!("claimctl verify --env {environment}"),
-        None => "claimctl verify".to_owned(),
-    });
-    report(Shown { next, uploads })
+    report(Written::out(ctx, uploads))
 }
 
 impl Args {
@@ -243,17 +239,9 @@ fn collect_metadata(pairs: &[(String, String)]) -> Result<HashMap<String, String
     Ok(metadata)
 }
 
-#[derive(Debug, serde::Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    uploads: Uploads,
-    /// The command that shows what became of the payloads.
-    next: Option<String>,
-}
-
-impl Report for Shown {
+impl Report for Written<UploadReport> {
     fn page(&self) -> Page {
-        let uploads = &self.uploads;
+        let uploads = &self.report;
         // The key near the end, because a long one would push everything behind it out of sight.
         let mut table = Table::new(["STATUS", ">SIZE", "ETAG", "KEY", "WHY"]);
         for file in &uploads.files {
@@ -265,16 +253,15 @@ impl Report for Shown {
                 file.error.clone().unwrap_or_default(),
             ]);
         }
-        let page = Page::new().table(table).line(self.sum());
-        let page = page.hints(&uploads.hints);
-        page.line_if(uploads.unclaimed().next().is_some(), || self.warning())
-            .line_if(uploads.interrupted > 0, || {
-                "to go on, run the same command again; what is already there is uploaded again".to_owned()
-            })
+        let page = Page::new()
+            .table(table)
+            .line(sum(uploads))
+            .line_if(uploads.unclaimed().next().is_some(), || warning(uploads))
+            .line_if(uploads.interrupted > 0, || "interrupted: what is there already is uploaded again".to_owned())
             .line_if(uploads.interrupted == 0 && uploads.failed > 0 && uploads.uploaded > 0, || {
                 "what was uploaded is there; run the command again with only the paths that failed".to_owned()
-            })
-            .line_if(self.next.is_some(), || format!("next: {}", self.next.as_deref().unwrap_or_default()))
+            });
+        self.going_on.below(page)
     }
 
     fn list(&self) -> Option<&'static str> {
@@ -282,7 +269,7 @@ impl Report for Shown {
     }
 
     fn exit(&self) -> Exit {
-        self.uploads.exit()
+        self.report.exit()
     }
 }
 
@@ -296,44 +283,41 @@ fn status(status: Status) -> &'static str {
     }
 }
 
-impl Shown {
-    /// "198 uploaded (1.2 MiB), 1 failed, to bucket b in 3.2s"
-    fn sum(&self) -> String {
-        let uploads = &self.uploads;
-        let planned = uploads.files.iter().filter(|file| file.status == Status::Planned).count() as u64;
-        let mut parts = match uploads.dry_run {
-            true => vec![format!("{} would be uploaded ({})", count(planned, "file"), bytes(uploads.bytes))],
-            false => vec![format!("{} uploaded ({})", count(uploads.uploaded, "file"), bytes(uploads.bytes))],
-        };
-        for (number, what) in [
-            (uploads.failed, "failed"),
-            (uploads.interrupted, "not uploaded because of the interrupt"),
-            (uploads.skipped, "skipped"),
-            (uploads.excluded, "left out by --include and --exclude"),
-        ] {
-            if number > 0 {
-                parts.push(format!("{number} {what}"));
-            }
+/// "198 uploaded (1.2 MiB), 1 failed, to bucket b in 3.2s"
+fn sum(uploads: &UploadReport) -> String {
+    let planned = uploads.files.iter().filter(|file| file.status == Status::Planned).count() as u64;
+    let mut parts = match uploads.dry_run {
+        true => vec![format!("{} would be uploaded ({})", count(planned, "file"), bytes(uploads.bytes))],
+        false => vec![format!("{} uploaded ({})", count(uploads.uploaded, "file"), bytes(uploads.bytes))],
+    };
+    for (number, what) in [
+        (uploads.failed, "failed"),
+        (uploads.interrupted, "not uploaded because of the interrupt"),
+        (uploads.skipped, "skipped"),
+        (uploads.excluded, "left out by --include and --exclude"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
         }
-        if uploads.files.is_empty() {
-            parts.push("there was nothing to upload".to_owned());
-        }
-        let took = match uploads.elapsed_ms {
-            0 => String::new(),
-            elapsed => format!(" in {}", duration(Duration::from_millis(elapsed))),
-        };
-        format!("{}; bucket {}{took}", parts.join(", "), uploads.bucket)
     }
+    if uploads.files.is_empty() {
+        parts.push("there was nothing to upload".to_owned());
+    }
+    let took = match uploads.run.elapsed_ms {
+        0 => String::new(),
+        elapsed => format!(" in {}", duration(Duration::from_millis(elapsed))),
+    };
+    format!("{}; bucket {}{took}", parts.join(", "), uploads.bucket)
+}
 
-    fn warning(&self) -> String {
-        let unclaimed: Vec<&str> = self.uploads.unclaimed().collect();
-        let named = unclaimed.iter().take(NAMED).map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ");
-        let more = match unclaimed.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!("warning: no flow takes {named}{more}: no claim will come for them")
-    }
+fn warning(uploads: &UploadReport) -> String {
+    let unclaimed: Vec<&str> = uploads.unclaimed().collect();
+    let named = unclaimed.iter().take(NAMED).map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ");
+    let more = match unclaimed.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("warning: no flow takes {named}{more}: no claim will come for them")
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::ops::RangeBounds;
 
 use claimctl_core::units::parse_number_in;
 use claimctl_deploy::project::{Architecture, Locking};
-use claimctl_queues::dlq::replay::OnRecorded;
-use claimctl_queues::journal::State;
+use claimctl_queues::dead_letters::replay::OnRecorded;
+use claimctl_queues::journal::ItemState;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::stacks::{self, Stack};
@@ -44,9 +44,9 @@ pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
 }
 
 /// What the journal knows of an item.
-pub fn item_state() -> impl TypedValueParser<Value = State> {
-    PossibleValuesParser::new(State::ALL.map(State::name)).try_map(|typed| {
-        let state = State::ALL.into_iter().find(|state| state.name() == typed);
+pub fn item_state() -> impl TypedValueParser<Value = ItemState> {
+    PossibleValuesParser::new(ItemState::ALL.map(ItemState::name)).try_map(|typed| {
+        let state = ItemState::ALL.into_iter().find(|state| state.name() == typed);
         state.ok_or("not one of the possible values")
     })
 }

@@ -9,7 +9,7 @@ use claimctl_core::time;
 use claimctl_core::units::{count, duration};
 use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
 use claimctl_payloads::verify::{self, Options, QueueLook, Role, Verification};
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::policy::PolicyQueue;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::policy::{PolicyArgs, policy};
@@ -111,7 +111,7 @@ async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> 
     let arns = ArnBuilder::of(target).await?;
     let flow = ResolvedFlow::find(target, &Named { queue: None, ..named }).await?;
     let queue = match named.queue.or(flow.queue.as_deref()) {
-        Some(queue) => Some(NamedQueue::find(target, &arns, queue).await?),
+        Some(queue) => Some(PolicyQueue::find(target, &arns, queue).await?),
         None => None,
     };
     policy(verify::permissions(&arns, &flow, queue.as_ref(), options))

@@ -7,6 +7,7 @@ mod page;
 mod progress;
 pub mod prompt;
 mod report;
+mod run_report;
 mod stdout;
 
 pub use failure::Failure;
@@ -15,6 +16,7 @@ pub use log::start_log;
 pub use page::{Page, Table};
 pub use progress::terminal_progress;
 pub use report::{Outcome, Report, report};
+pub use run_report::{GoingOn, Written, why_it_ended};
 pub use stdout::{Stdout, write_stderr};
 
 use claimctl_core::error::{Error, Kind, Result};

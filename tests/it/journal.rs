@@ -5,7 +5,7 @@ use std::path::Path;
 
 use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::context::Paths;
-use claimctl_queues::journal::{Entry, Journal, Outcome, Run, Start, State};
+use claimctl_queues::journal::{Entry, ItemState, Journal, Outcome, Run, Start};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,10 +47,10 @@ impl Here {
             resume: format!("claimctl queue send claims --from {target}"),
         });
         let run = run.unwrap();
-        wait_for(run.scribe().record(vec![
-            Entry::new("m-sent", State::Sent).with_detail("new-id"),
-            Entry::new("m-failed", State::Failed).with_detail("too long"),
-            Entry::new("m-open", State::Intent),
+        wait_for(run.writer().record(vec![
+            Entry::new("m-sent", ItemState::Sent).with_detail("new-id"),
+            Entry::new("m-failed", ItemState::Failed).with_detail("too long"),
+            Entry::new("m-open", ItemState::Intent),
         ]))
         .unwrap();
         run
@@ -59,9 +59,9 @@ impl Here {
     /// The same, ended with nothing undecided.
     fn end(&self, target: &str, outcome: Outcome) -> String {
         let run = self.begin(target);
-        wait_for(run.scribe().record(vec![Entry::new("m-open", State::Sent)])).unwrap();
+        wait_for(run.writer().record(vec![Entry::new("m-open", ItemState::Sent)])).unwrap();
         let counts = BTreeMap::from([("sent".to_owned(), 2), ("failed".to_owned(), 1)]);
-        wait_for(run.scribe().finish(outcome, counts)).unwrap();
+        wait_for(run.writer().finish(outcome, counts)).unwrap();
         run.id().to_owned()
     }
 }

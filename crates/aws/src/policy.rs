@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::target::Target;
 
+pub use claimctl_claim::partition::{bucket_arn, partition};
+
 /// One thing that has to be allowed (IAM User Guide, "IAM JSON policy elements reference").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -67,20 +69,6 @@ impl ArnBuilder {
 fn literal(text: &str) -> String {
     let escaped = |c: char| if "*?$".contains(c) { format!("${{{c}}}") } else { c.to_string() };
     text.chars().map(escaped).collect()
-}
-
-/// A bucket where no account is asked for: its ARN names none.
-pub fn bucket_arn(region: &str, name: &str) -> String {
-    format!("arn:{}:s3:::{name}", partition(region))
-}
-
-/// AWS General Reference, "Amazon Resource Names (ARNs)".
-pub fn partition(region: &str) -> &'static str {
-    match region {
-        china if china.starts_with("cn-") => "aws-cn",
-        government if government.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 #[cfg(test)]

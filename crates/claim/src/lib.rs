@@ -2,6 +2,7 @@
 
 pub mod envelope;
 pub mod key;
+pub mod partition;
 pub mod record;
 pub mod s3_url;
 pub mod sequencer;

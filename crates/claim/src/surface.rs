@@ -249,6 +249,17 @@ impl Surfaces {
     }
 }
 
+/// What is meant when none is named: the only one there is. None: there is none. Several are an error that lists them by
+/// the names that would do; `what` reads like "dead-letter queue".
+pub fn only<T>(what: &str, mut candidates: Vec<(String, T)>) -> Result<Option<T>> {
+    if candidates.len() > 1 {
+        let names: Vec<_> = candidates.iter().map(|(name, _)| name.as_str()).collect();
+        return Err(Error::usage(format!("there are several {what}s, so one must be named"))
+            .hint(format!("one of: {}", names.join(", "))));
+    }
+    Ok(candidates.pop().map(|(_, one)| one))
+}
+
 /// The name behind `mark` where it is an ARN: `:::` of a bucket, `:table/` of a table. Else the name itself.
 pub fn in_arn<'a>(name: &'a str, mark: &str) -> &'a str {
     name.strip_prefix("arn:").and_then(|arn| arn.split_once(mark)).map_or(name, |arn| arn.1)
@@ -293,6 +304,17 @@ mod tests {
         let error = Surfaces(vec![surface("one"), surface("two")]).queue("claims").unwrap_err();
         assert_eq!(error.to_string(), "queue \"claims\" is ambiguous: one/claims, two/claims");
         assert_eq!(error.kind(), claimctl_core::error::Kind::Usage);
+    }
+
+    #[test]
+    fn only_what_is_alone_need_not_be_named() {
+        let of = |names: &[&'static str]| only("queue", names.iter().map(|name| ((*name).to_owned(), *name)).collect());
+        assert_eq!((of(&[]).unwrap(), of(&["a"]).unwrap()), (None, Some("a")));
+        let error = of(&["a", "b"]).unwrap_err();
+        assert_eq!(
+            (error.to_string().as_str(), error.advice().as_str()),
+            ("there are several queues, so one must be named", "one of: a, b")
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::key;
+use super::partition::bucket_arn;
 
 /// The event name that marks a synthetic event. It ends up in the record, so that repaired records can be told.
 pub const EVENT_NAME: &str = "ObjectCreated:Synthetic";
@@ -19,7 +20,7 @@ pub fn event(region: &str, time: &str, bucket: &str, object_key: &str) -> Value 
         "eventName": EVENT_NAME,
         "s3": {
             "s3SchemaVersion": "1.0",
-            "bucket": { "name": bucket, "arn": format!("arn:aws:s3:::{bucket}") },
+            "bucket": { "name": bucket, "arn": bucket_arn(region, bucket) },
             "object": { "key": key::encode_form(object_key) },
         },
     }]})
@@ -29,6 +30,12 @@ pub fn event(region: &str, time: &str, bucket: &str, object_key: &str) -> Value 
 mod tests {
     use super::*;
     use crate::{Claim, open};
+
+    #[test]
+    fn the_bucket_is_named_in_the_partition_of_its_region() {
+        let arn = |region| event(region, "2026-01-02T03:04:05Z", "b", "k")["Records"][0]["s3"]["bucket"]["arn"].clone();
+        assert_eq!((arn("us-east-1"), arn("cn-north-1")), ("arn:aws:s3:::b".into(), "arn:aws-cn:s3:::b".into()));
+    }
 
     #[test]
     fn opens_like_a_notification_but_without_a_sequencer() {

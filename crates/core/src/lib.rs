@@ -28,6 +28,8 @@ mod range;
 #[cfg(feature = "machine")]
 pub mod redact;
 #[cfg(feature = "machine")]
+pub mod run_report;
+#[cfg(feature = "machine")]
 pub mod spool;
 #[cfg(feature = "machine")]
 pub mod time;

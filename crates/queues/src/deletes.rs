@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinHandle};
 use super::Queue;
 use super::batch::{self, Outcome, Receipt};
 use super::receive::Receiver;
-use crate::journal::{Entry, Scribe, State};
+use crate::journal::{Entry, ItemState, JournalWriter};
 
 const AT_ONCE: usize = 8;
 
@@ -35,25 +35,25 @@ pub struct Taken {
 
 pub struct Deletes {
     queue: Queue,
-    scribe: Scribe,
+    writer: JournalWriter,
     ready: VecDeque<Box<str>>,
     calls: FuturesUnordered<JoinHandle<Outcome<Receipt>>>,
     have_worked: bool,
     given_up: bool,
     /// Messages that are not known to be deleted, with the reason. They may be received again.
-    unsettled: BTreeMap<Box<str>, String>,
+    not_deleted: BTreeMap<Box<str>, String>,
 }
 
 impl Deletes {
-    pub fn new(queue: Queue, scribe: Scribe) -> Self {
+    pub fn new(queue: Queue, writer: JournalWriter) -> Self {
         Deletes {
             queue,
-            scribe,
+            writer,
             ready: VecDeque::new(),
             calls: FuturesUnordered::new(),
             have_worked: false,
             given_up: false,
-            unsettled: BTreeMap::new(),
+            not_deleted: BTreeMap::new(),
         }
     }
 
@@ -75,7 +75,7 @@ impl Deletes {
                     Some(receipt) => receipts.push(receipt),
                     None => {
                         receiver.let_go(&id);
-                        self.unsettled.insert(id, TOO_LATE.to_owned());
+                        self.not_deleted.insert(id, TOO_LATE.to_owned());
                     }
                 }
             }
@@ -104,23 +104,23 @@ impl Deletes {
         let mut deleted = Vec::with_capacity(outcome.done.len());
         for (receipt, ()) in outcome.done {
             // A delete that was answered too late may have deleted nothing.
-            if receiver.settle(&receipt) {
-                self.unsettled.remove(&receipt.message_id);
+            if receiver.confirm_deleted(&receipt) {
+                self.not_deleted.remove(&receipt.message_id);
                 deleted.push(receipt.message_id);
             } else {
                 self.doubt(receipt, receiver, TOO_LATE);
             }
         }
         for receipt in outcome.gone {
-            receiver.settle(&receipt);
+            receiver.confirm_deleted(&receipt);
             self.doubt(receipt, receiver, NOT_HELD);
         }
         for (Receipt { message_id, .. }, why) in outcome.failed {
-            self.unsettled.insert(message_id, why);
+            self.not_deleted.insert(message_id, why);
         }
         self.have_worked |= !deleted.is_empty();
-        let entries = deleted.iter().map(|id| Entry::new(id.clone(), State::Deleted)).collect();
-        let noted = self.scribe.note(entries).await;
+        let entries = deleted.iter().map(|id| Entry::new(id.clone(), ItemState::Deleted)).collect();
+        let noted = self.writer.note(entries).await;
         Taken { deleted, error: outcome.error.or(noted.err()) }
     }
 
@@ -129,7 +129,7 @@ impl Deletes {
         if receiver.receipt(&receipt.message_id).is_some() {
             self.ready.push_back(receipt.message_id.clone());
         }
-        self.unsettled.insert(receipt.message_id, why.to_owned());
+        self.not_deleted.insert(receipt.message_id, why.to_owned());
     }
 
     /// Whether one was deleted: only then is it known that it may be.
@@ -147,9 +147,9 @@ impl Deletes {
     }
 
     /// What is not known to be deleted, in the order of the ids.
-    pub fn unsettled(self) -> Vec<Left> {
+    pub fn not_deleted(self) -> Vec<Left> {
         let not_tried = self.ready.into_iter().map(|id| (id, NOT_TRIED.to_owned()));
-        let all: BTreeMap<_, _> = not_tried.chain(self.unsettled).collect();
+        let all: BTreeMap<_, _> = not_tried.chain(self.not_deleted).collect();
         all.into_iter().map(|(message_id, why)| Left { message_id: message_id.into(), why }).collect()
     }
 }

@@ -123,6 +123,11 @@ pub async fn named(target: &Target, names: &[String]) -> Result<Vec<QueueDepth>>
     Ok(queues)
 }
 
+/// A queue by any name that [`resolve`](resolve::resolve) takes.
+pub async fn find(target: &Target, name: &str) -> Result<QueueDepth> {
+    read(&target.sqs(), &resolve::resolve(target, name).await?).await
+}
+
 /// One queue's counts, asked now.
 pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
     let name = name_of(url);

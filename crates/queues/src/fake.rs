@@ -1,17 +1,26 @@
 //! An SQS inside the test's own process, for what a real one does too seldom: deliver twice, fail single entries.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use claimctl_aws::target::{Change, Intent, KnownSurfaces, LOCAL, ReadSurfaces, Target};
+use claimctl_core::cancel::Cancel;
+use claimctl_core::change_log::ChangeLog;
+use claimctl_core::context::{Context, Paths, Variables};
+use claimctl_core::error::Result;
+use claimctl_core::progress::Silent;
 use serde_json::{Value, json};
 
 use super::Queue;
+use crate::depth::{self, QueueDepth};
 
 #[derive(Debug, Clone, Default)]
 pub struct Fake(Arc<Mutex<State>>);
@@ -87,8 +96,70 @@ impl Fake {
         Queue::new(aws_sdk_sqs::Client::from_conf(config), "http://sqs.test/000000000000/q")
     }
 
+    pub async fn depth(&self) -> QueueDepth {
+        let queue = self.queue();
+        depth::read(&queue.sqs, &queue.url).await.unwrap()
+    }
+
     pub fn visible(&self) -> usize {
         self.change(|state| state.visible().len())
+    }
+}
+
+/// A folder of its own, and an environment on this machine where nothing is deployed.
+pub struct Here {
+    pub folder: tempfile::TempDir,
+    pub ctx: Context,
+    pub target: Target,
+}
+
+struct Nothing;
+
+impl ReadSurfaces for Nothing {
+    fn read<'a>(&'a self, _: &'a Target) -> Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Send + 'a>> {
+        Box::pin(async { Ok(KnownSurfaces::default()) })
+    }
+}
+
+impl Here {
+    pub fn new() -> Here {
+        Here::calling(&Fake::default())
+    }
+
+    /// With clients whose calls this one answers.
+    pub fn calling(fake: &Fake) -> Here {
+        let folder = tempfile::tempdir().unwrap();
+        let progress = Arc::new(Silent);
+        let paths = Paths { cache: folder.path().join("cache"), state: folder.path().join("state") };
+        let ctx = Context {
+            change_log: Arc::new(ChangeLog::at(&paths.state, Vec::new())),
+            paths,
+            working_directory: folder.path().to_owned(),
+            cancel: Cancel::default(),
+            progress: progress.clone(),
+            variables: Variables::default(),
+        };
+        let connector = SharedHttpConnector::new(fake.clone());
+        let sdk = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "s", None, None, "test")))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        let target = Target::new("shop", sdk, Box::new(Nothing), progress).unwrap().in_environment(LOCAL, None, false);
+        Here { folder, ctx, target }
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// An operator who agrees to everything.
+    pub fn agree(&self) -> impl AsyncFnOnce(&Intent) -> Result<Change> + '_ {
+        async |intent: &Intent| {
+            let checked = self.target.guard().await?;
+            checked.begin(&self.ctx, intent).await
+        }
     }
 }
 
@@ -118,7 +189,10 @@ impl State {
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         for entry in request["Entries"].as_array().unwrap() {
             let handle = entry["ReceiptHandle"].as_str().unwrap();
-            let (id, receipt) = handle.split_once('/').unwrap();
+            let Some((id, receipt)) = handle.split_once('/') else {
+                failed.push(json!({"Id": entry["Id"], "Code": "ReceiptHandleIsInvalid", "SenderFault": true}));
+                continue;
+            };
             let failures = self.failed.entry(format!("delete {handle}")).or_default();
             *failures += 1;
             if *failures <= self.delete_entries_fail.0 {

@@ -2,23 +2,23 @@
 //! here knows a terminal.
 
 pub mod batch;
+pub mod consumers;
+pub mod dead_letters;
 pub mod deletes;
 pub mod depth;
-pub mod dlq;
 pub mod drain;
 pub mod drained;
 pub mod expression;
 #[cfg(test)]
 mod fake;
-pub mod function;
-mod held;
 pub mod histogram;
+mod in_flight;
 pub mod journal;
-pub mod look;
 pub mod message;
-pub mod named;
-pub mod pace;
+pub mod peek;
+pub mod policy;
 pub mod purge;
+pub mod rate;
 pub mod receive;
 pub mod resolve;
 pub mod select;
@@ -27,7 +27,7 @@ pub mod stats;
 
 use std::sync::Arc;
 
-pub use held::{NotReleased, Returned};
+pub use in_flight::{NotReleased, Returned};
 
 /// A queue and the client to reach it. Cheap to clone, so that calls can run beside each other.
 #[derive(Debug, Clone)]

@@ -1,26 +1,104 @@
 //! Deleting everything in a queue at once. SQS does it within a minute, and says no a second time in that minute.
 
+use std::path::PathBuf;
+
 use claimctl_aws::Explain;
 use claimctl_aws::policy::Statement;
-use claimctl_aws::target::Change;
+use claimctl_aws::target::{Change, Intent, Target};
+use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
+use claimctl_core::units::count;
+use serde::Serialize;
 
-use super::Queue;
-use super::named::NamedQueue;
+use super::depth::QueueDepth;
+use super::drain::report::DrainReport;
+use super::peek::Counts;
+use super::policy::PolicyQueue;
+use super::{Queue, drain};
 
 const PURGE: &str = "sqs:PurgeQueue";
 
 /// How long SQS takes, and how long it refuses the next one, in seconds (Amazon SQS API Reference, PurgeQueue).
 pub const SECONDS: u64 = 60;
 
-/// What IAM has to allow for a purge that shows its counts first.
-pub fn permissions(queue: &NamedQueue) -> Vec<Statement> {
-    vec![queue.permissions("PurgeQueue", &[PURGE])]
+/// What a purge deletes, or moves.
+pub struct Order {
+    pub queue: Queue,
+    pub depth: QueueDepth,
+    /// Drain into this file instead.
+    pub backup: Option<PathBuf>,
 }
 
-/// Asks SQS to delete every message: visible, in flight and delayed.
-pub async fn purge(queue: &Queue, _: &Change) -> Result<()> {
-    ask(queue).await
+/// What became of it.
+pub enum Purged {
+    /// SQS has agreed to delete everything; with the counts before, or those of a dry run.
+    Whole(PurgeReport),
+    Drained(Box<DrainReport>),
+}
+
+/// Its JSON form is a contract.
+#[derive(Debug, Serialize)]
+pub struct PurgeReport {
+    pub queue: String,
+    pub queue_arn: String,
+    /// Before the purge; approximate.
+    pub before: Counts,
+    /// SQS has agreed to delete them.
+    pub purged: bool,
+}
+
+/// What IAM has to allow for a purge that shows its counts first.
+pub fn permissions(queue: &PolicyQueue, backup: bool) -> Vec<Statement> {
+    match backup {
+        true => drain::permissions(queue, false),
+        false => vec![queue.permissions("PurgeQueue", &[PURGE])],
+    }
+}
+
+impl Order {
+    /// What is to be agreed to: "move all of queue q: about 12 messages visible, 3 in flight and 0 delayed, to FILE".
+    pub fn intent(&self) -> Intent {
+        let Counts { visible, in_flight, delayed } = Counts::from(&self.depth);
+        let all = format!(
+            "all of queue {}: about {} visible, {in_flight} in flight and {delayed} delayed",
+            self.depth.name,
+            count(visible, "message")
+        );
+        let what = match &self.backup {
+            Some(file) => format!("move {all} to {}", file.display()),
+            None => format!("delete {all}, for good"),
+        };
+        Intent { what, destroys: true }
+    }
+
+    /// The counts, of which nothing is deleted yet.
+    pub fn rehearse(&self) -> PurgeReport {
+        let (queue, queue_arn) = (self.depth.name.clone(), self.depth.arn.clone());
+        PurgeReport { queue, queue_arn, before: Counts::from(&self.depth), purged: false }
+    }
+}
+
+/// Asks, and has SQS delete every message: visible, in flight and delayed. With a backup they are drained instead.
+pub async fn purge(
+    ctx: &Context,
+    target: &Target,
+    order: &Order,
+    consent: impl AsyncFnOnce(&Intent) -> Result<Change>,
+) -> Result<Purged> {
+    let intent = order.intent();
+    match &order.backup {
+        None => {
+            consent(&intent).await?;
+            ask(&order.queue).await?;
+            Ok(Purged::Whole(PurgeReport { purged: true, ..order.rehearse() }))
+        }
+        Some(file) => {
+            let everything = drain::Order::everything(order.queue.clone(), order.depth.arn.clone(), file.clone());
+            let report = drain::run(ctx, target, &everything, &intent, None, consent).await?;
+            Ok(Purged::Drained(Box::new(report)))
+        }
+    }
 }
 
 async fn ask(queue: &Queue) -> Result<()> {
@@ -29,7 +107,7 @@ async fn ask(queue: &Queue) -> Result<()> {
             Err(Error::refused(format!("queue {} was purged less than {SECONDS} seconds ago", queue.name()))
                 .caused_by(error)
                 .hint(format!("SQS purges a queue once in {SECONDS} seconds: run the same command again after that"))
-                .hint(format!("what is left: claimctl queue ls {}", queue.name())))
+                .next("what is left", Next::verb("queue ls").word(queue.name())))
         }
         answer => answer.or_needs(&format!("purge queue {}", queue.name()), PURGE, &queue.arn_pattern()).map(drop),
     }
@@ -37,9 +115,42 @@ async fn ask(queue: &Queue) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::fake::Fake;
     use claimctl_core::error::Kind;
+
+    use super::*;
+    use crate::drained::Lines;
+    use crate::fake::{Fake, Here};
+    use crate::journal::Journal;
+
+    fn order(fake: &Fake, backup: Option<PathBuf>, depth: QueueDepth) -> Order {
+        Order { queue: fake.queue(), depth, backup }
+    }
+
+    #[tokio::test]
+    async fn a_purge_with_a_backup_has_everything_in_the_file() {
+        let (fake, here) = (Fake::with(23), Here::new());
+        let order = order(&fake, Some(here.file("b.jsonl")), fake.depth().await);
+        let purged = purge(&here.ctx, &here.target, &order, here.agree()).await.unwrap();
+        let Purged::Drained(report) = purged else { panic!("it was not drained") };
+        assert_eq!((report.deleted, fake.change(|state| state.left())), (23, 0));
+        assert_eq!(Lines::open(&here.file("b.jsonl")).unwrap().count(), 23);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_agreed_to_changes_nothing_and_leaves_no_run() {
+        for backup in [true, false] {
+            let (fake, here) = (Fake::with(3), Here::new());
+            let order = order(&fake, backup.then(|| here.file("b.jsonl")), fake.depth().await);
+            let refused = purge(&here.ctx, &here.target, &order, async |intent: &Intent| {
+                assert!(intent.destroys && intent.what.contains("about 3 messages visible"), "{}", intent.what);
+                Err(Error::refused("no"))
+            });
+            assert_eq!(refused.await.err().map(|error| error.kind()), Some(Kind::Refused));
+            assert_eq!((fake.visible(), here.file("b.jsonl").exists()), (3, false));
+            let journal = Journal::open(&here.ctx.paths, &here.target.project).unwrap();
+            assert!(journal.runs().unwrap().is_empty());
+        }
+    }
 
     #[tokio::test]
     async fn a_second_purge_within_a_minute_is_explained() {

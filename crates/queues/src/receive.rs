@@ -19,8 +19,8 @@ use tokio::task::JoinHandle;
 
 use super::Queue;
 use super::batch::{self, Receipt};
-use super::held::{Held, Returned};
-use super::look::Counts;
+use super::in_flight::{InFlight, Returned};
+use super::peek::Counts;
 use calls::{Answer, NotReceived};
 
 pub use visibility::{HIDDEN, HIDDEN_DEFAULT, parse_visibility};
@@ -38,8 +38,8 @@ const ZEROS: u32 = 3;
 /// The counts lag behind. When they still promise messages after so long without one, the look ends incomplete.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What IAM has to allow so that messages are received, kept hidden and given back: a batch is checked by the permission
-/// of the single call (Amazon SQS Developer Guide, "Amazon SQS API permissions").
+/// What IAM has to allow so that messages are received, kept hidden and given back: a batch is checked by the
+/// permission of the single call (Amazon SQS Developer Guide, "Amazon SQS API permissions").
 pub const CALLS: [&str; 2] = [RECEIVE, batch::CHANGE_VISIBILITY];
 const RECEIVE: &str = "sqs:ReceiveMessage";
 
@@ -60,7 +60,7 @@ pub enum Until {
 
 /// What to receive, and how it is kept hidden.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct ReceiveOptions {
     /// None: all there is, up to [`CAP`].
     pub limit: Option<usize>,
     /// About how many there are: decides how many receives wait at once.
@@ -73,7 +73,7 @@ pub struct Wish {
 /// Why no more was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
+pub enum ReceiveEnd {
     /// The counts agree: nothing visible is left that was there when the look began.
     Empty,
     Limit,
@@ -91,7 +91,7 @@ pub enum Ended {
 /// How the loop ended and what became of the messages it held.
 #[derive(Debug)]
 pub struct Finished {
-    pub ended: Result<Ended>,
+    pub ended: Result<ReceiveEnd>,
     pub returned: Returned,
     /// Deliveries of a message that was held already.
     pub again: u64,
@@ -99,9 +99,9 @@ pub struct Finished {
 
 pub struct Receiver<'a> {
     queue: Queue,
-    wish: Wish,
+    options: ReceiveOptions,
     cancel: &'a Cancel,
-    held: Held,
+    in_flight: InFlight,
     /// Each is a task of its own, so that answers are read on every core.
     calls: FuturesUnordered<JoinHandle<Answer>>,
     receives: usize,
@@ -127,17 +127,17 @@ pub struct Receiver<'a> {
     to_extend: VecDeque<Vec<Receipt>>,
     extensions: usize,
     next_check: Instant,
-    end: Option<Result<Ended>>,
+    end: Option<Result<ReceiveEnd>>,
 }
 
 impl<'a> Receiver<'a> {
-    pub fn new(queue: Queue, wish: Wish, cancel: &'a Cancel) -> Self {
+    pub fn new(queue: Queue, options: ReceiveOptions, cancel: &'a Cancel) -> Self {
         let now = Instant::now();
         Receiver {
             queue,
-            next_check: now + wish.visibility / 4,
+            next_check: now + options.visibility / 4,
             cancel,
-            held: Held::default(),
+            in_flight: InFlight::default(),
             calls: FuturesUnordered::new(),
             receives: 0,
             most_at_once: MOST_AT_ONCE,
@@ -150,14 +150,14 @@ impl<'a> Receiver<'a> {
             misses: 0,
             zeros: 0,
             heaviest: 1,
-            short: wish.expected < batch::SIZE as u64,
+            short: options.expected < batch::SIZE as u64,
             last_found: now,
             patience: PATIENCE,
             began: None,
             to_extend: VecDeque::new(),
             extensions: 0,
             end: None,
-            wish,
+            options,
         }
     }
 
@@ -190,7 +190,7 @@ impl<'a> Receiver<'a> {
 
     /// Receives no more. What is on its way is still given by [`Receiver::next`], because it has been received.
     pub fn stop(&mut self) {
-        self.end.get_or_insert(Ok(Ended::Stopped));
+        self.end.get_or_insert(Ok(ReceiveEnd::Stopped));
     }
 
     /// Receives no more until told otherwise. What is held stays hidden, for as long as [`Receiver::next`] is awaited.
@@ -211,18 +211,18 @@ impl<'a> Receiver<'a> {
 
     /// The receipt of a held message that surely stays hidden while it is deleted. None: it is visible again, or soon.
     pub fn receipt(&self, message_id: &str) -> Option<Receipt> {
-        self.held.receipt(message_id, self.wish.visibility / 10)
+        self.in_flight.receipt(message_id, self.options.visibility / 10)
     }
 
     /// Holds a message no longer: another receipt of it has to be waited for.
     pub fn let_go(&mut self, message_id: &str) {
-        self.held.let_go(message_id);
+        self.in_flight.let_go(message_id);
     }
 
     /// A delete by this receipt was answered. False: the message was visible by now, or came again under a newer
     /// receipt, so that the delete may have been answered without deleting.
-    pub fn settle(&mut self, receipt: &Receipt) -> bool {
-        self.held.settle(receipt)
+    pub fn confirm_deleted(&mut self, receipt: &Receipt) -> bool {
+        self.in_flight.confirm_deleted(receipt)
     }
 
     /// Gives back everything that is held.
@@ -230,13 +230,13 @@ impl<'a> Receiver<'a> {
         // A receive or an extension that is still open would hide messages again after their release.
         self.stop();
         while self.next().await.is_some() {}
-        let returned = self.held.release(&self.queue).await;
-        Finished { ended: self.end.unwrap_or(Ok(Ended::Stopped)), returned, again: self.again }
+        let returned = self.in_flight.release(&self.queue).await;
+        Finished { ended: self.end.unwrap_or(Ok(ReceiveEnd::Stopped)), returned, again: self.again }
     }
 
     fn start_calls(&mut self) {
         if self.cancel.is_cancelled() {
-            self.end.get_or_insert(Ok(Ended::Interrupted));
+            self.end.get_or_insert(Ok(ReceiveEnd::Interrupted));
         }
         if self.end.is_some() {
             self.to_extend.clear();
@@ -246,7 +246,7 @@ impl<'a> Receiver<'a> {
             && let Some(receipts) = self.to_extend.pop_front()
         {
             self.extensions += 1;
-            self.calls.push(tokio::spawn(calls::extend(self.queue.clone(), receipts, self.wish.visibility)));
+            self.calls.push(tokio::spawn(calls::extend(self.queue.clone(), receipts, self.options.visibility)));
         }
         if self.counting || self.paused {
             return;
@@ -255,11 +255,11 @@ impl<'a> Receiver<'a> {
             let ask = self.next_ask();
             self.receives += 1;
             self.asked += ask;
-            self.calls.push(tokio::spawn(calls::receive(self.queue.clone(), ask, self.wish.visibility)));
+            self.calls.push(tokio::spawn(calls::receive(self.queue.clone(), ask, self.options.visibility)));
         }
         if self.receives == 0 {
-            let wanted = self.wish.limit.is_some_and(|limit| self.given >= limit);
-            self.end = Some(Ok(if wanted { Ended::Limit } else { Ended::Cap }));
+            let wanted = self.options.limit.is_some_and(|limit| self.given >= limit);
+            self.end = Some(Ok(if wanted { ReceiveEnd::Limit } else { ReceiveEnd::Cap }));
         }
     }
 
@@ -267,7 +267,7 @@ impl<'a> Receiver<'a> {
     /// a whole poll.
     fn at_once(&self) -> usize {
         match self.misses {
-            0 => usize::try_from(self.wish.expected / 10 + 2).unwrap_or(MOST_AT_ONCE).min(self.most_at_once),
+            0 => usize::try_from(self.options.expected / 10 + 2).unwrap_or(MOST_AT_ONCE).min(self.most_at_once),
             misses => MISSES.saturating_sub(misses).max(1) as usize,
         }
     }
@@ -285,8 +285,8 @@ impl<'a> Receiver<'a> {
 
     /// How many more may be asked for. Never more than are wanted: each receive counts against its message.
     fn room(&self) -> usize {
-        let wanted = self.wish.limit.map_or(CAP, |limit| limit.saturating_sub(self.given));
-        wanted.min(CAP.saturating_sub(self.held.len())).saturating_sub(self.asked)
+        let wanted = self.options.limit.map_or(CAP, |limit| limit.saturating_sub(self.given));
+        wanted.min(CAP.saturating_sub(self.in_flight.len())).saturating_sub(self.asked)
     }
 
     fn take(&mut self, answer: Answer) -> Vec<Received> {
@@ -297,9 +297,9 @@ impl<'a> Receiver<'a> {
                 match answer {
                     Ok(messages) => {
                         self.short = messages.len() < asked;
-                        return self.take_messages(messages, called + self.wish.visibility);
+                        return self.take_messages(messages, called + self.options.visibility);
                     }
-                    Err(NotReceived::OverLimit) => drop(self.end.get_or_insert(Ok(Ended::Cap))),
+                    Err(NotReceived::OverLimit) => drop(self.end.get_or_insert(Ok(ReceiveEnd::Cap))),
                     Err(NotReceived::Failed(error)) => drop(self.end.get_or_insert(Err(error))),
                 }
             }
@@ -309,7 +309,7 @@ impl<'a> Receiver<'a> {
             }
             Answer::Extended { called, outcome } => {
                 self.extensions -= 1;
-                self.held.extended(&outcome.done, called + self.wish.visibility);
+                self.in_flight.extended(&outcome.done, called + self.options.visibility);
             }
         }
         Vec::new()
@@ -325,7 +325,7 @@ impl<'a> Receiver<'a> {
                 message_id: message.message_id.as_deref().unwrap_or_default().into(),
                 handle: message.receipt_handle.take().unwrap_or_default().into(),
             };
-            if self.held.hold(receipt, hidden_until) {
+            if self.in_flight.hold(receipt, hidden_until) {
                 from_before |= self.was_there_before(&message);
                 new.push(message);
             } else {
@@ -350,7 +350,7 @@ impl<'a> Receiver<'a> {
     ///
     /// The first message that nobody had received before tells the service's time: it is received right now.
     fn was_there_before(&mut self, message: &Received) -> bool {
-        if self.wish.until == Until::Empty {
+        if self.options.until == Until::Empty {
             return true;
         }
         let number = |name: System| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
@@ -374,26 +374,26 @@ impl<'a> Receiver<'a> {
         };
         let waits = self.last_found.elapsed() < self.patience;
         let behind_heads = self.queue.url.ends_with(".fifo") && counts.visible > 0;
-        match self.wish.until {
+        match self.options.until {
             Until::Empty => {
                 self.zeros = if counts.total() == 0 { self.zeros + 1 } else { 0 };
                 self.misses = MISSES - 1;
                 if self.zeros >= ZEROS {
-                    self.end = Some(Ok(Ended::Empty));
+                    self.end = Some(Ok(ReceiveEnd::Empty));
                 }
             }
             Until::Gone if self.busy => self.misses = MISSES - 1,
-            _ if counts.visible == 0 => self.end = Some(Ok(Ended::Empty)),
-            Until::Seen if behind_heads => self.end = Some(Ok(Ended::Heads)),
+            _ if counts.visible == 0 => self.end = Some(Ok(ReceiveEnd::Empty)),
+            Until::Seen if behind_heads => self.end = Some(Ok(ReceiveEnd::Heads)),
             _ if waits => self.misses = 0,
-            _ => self.end = Some(Ok(Ended::Unanswered)),
+            _ => self.end = Some(Ok(ReceiveEnd::Unanswered)),
         }
     }
 
     fn check_deadlines(&mut self) {
-        self.next_check = Instant::now() + self.wish.visibility / 4;
+        self.next_check = Instant::now() + self.options.visibility / 4;
         if self.to_extend.is_empty() && self.extensions == 0 {
-            self.to_extend.extend(self.held.due(self.wish.visibility / 2));
+            self.to_extend.extend(self.in_flight.due(self.options.visibility / 2));
         }
     }
 }

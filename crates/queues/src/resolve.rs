@@ -3,9 +3,10 @@
 use aws_sdk_sqs::Client;
 use claimctl_aws::Explain;
 use claimctl_aws::target::Target;
-use claimctl_claim::surface::Surfaces;
+use claimctl_claim::surface::{self, Surfaces};
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::nearest;
+use claimctl_core::next::Next;
 
 use super::depth::name_of;
 
@@ -33,46 +34,53 @@ pub async fn resolve(target: &Target, name: &str) -> Result<String> {
     }
 }
 
-/// The queue that is meant when none is named: the only one of the deployed stacks that is no dead-letter queue.
-pub async fn only(target: &Target) -> Result<String> {
-    only_one(target, "queue", false).await
+/// Which queues may be left unnamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// The only one of the deployed stacks that is no dead-letter queue.
+    Queue,
+    /// The only dead-letter queue of the deployed stacks.
+    DeadLetterQueue,
 }
 
-/// The dead-letter queue that is meant when none is named: the only one of the deployed stacks.
-pub async fn only_dead_letter_queue(target: &Target) -> Result<String> {
-    only_one(target, "dead-letter queue", true).await
+/// The name that was typed, or the URL of the queue that is meant when none is named.
+pub async fn named_or(target: &Target, named: Option<&str>, only: Only) -> Result<String> {
+    match named {
+        Some(name) => Ok(name.to_owned()),
+        None => unnamed(target, only).await,
+    }
 }
 
-async fn only_one(target: &Target, what: &str, is_dead_letter_queue: bool) -> Result<String> {
+async fn unnamed(target: &Target, only: Only) -> Result<String> {
+    let what = match only {
+        Only::Queue => "queue",
+        Only::DeadLetterQueue => "dead-letter queue",
+    };
     let surfaces = target.surfaces().await?;
-    let wanted: Vec<_> = surfaces
-        .0
-        .iter()
-        .flat_map(|stack| {
-            let takes_dead_letters =
-                |name: &str| stack.queues.values().any(|queue| queue.dead_letter.as_deref() == Some(name));
-            stack
-                .queues
-                .iter()
-                .filter(move |(logical, _)| takes_dead_letters(logical) == is_dead_letter_queue)
-                .map(|(logical, queue)| (format!("{}/{logical}", stack.stack), queue))
+    let all =
+        surfaces.0.iter().flat_map(|stack| stack.queues.iter().map(move |(logical, queue)| (stack, logical, queue)));
+    let candidates = all
+        .filter(|(stack, logical, _)| {
+            let takes_dead_letters = stack.queues.values().any(|queue| queue.dead_letter.as_ref() == Some(logical));
+            takes_dead_letters == (only == Only::DeadLetterQueue)
         })
-        .collect();
-    Err(target.unresolved(match wanted.as_slice() {
-        [(_, queue)] if !target.has_unknown_names() => return Ok(queue.url.clone()),
-        [(name, _)] => Error::usage(format!("there may be other {what}s than {name}, so one must be named"))
+        .map(|(stack, logical, queue)| {
+            let name = format!("{}/{logical}", stack.stack);
+            (name.clone(), (name, &queue.url))
+        });
+    let list = || Next::verb("queue ls");
+    Err(target.unresolved(match surface::only(what, candidates.collect()) {
+        Ok(Some((_, url))) if !target.has_unknown_names() => return Ok(url.clone()),
+        Ok(Some((name, _))) => Error::usage(format!("there may be other {what}s than {name}, so one must be named"))
             .hint(format!("name it: {name}")),
-        [] if surfaces.0.is_empty() => {
+        Ok(None) if surfaces.0.is_empty() => {
             Error::usage(format!("no stack is known in environment {}, so a {what} must be named", target.name()))
-                .hint("list them: claimctl queue ls")
+                .next("list them", list())
         }
-        [] => Error::usage(format!("no stack has a {what}, so one must be named"))
-            .hint("list them: claimctl queue ls --all"),
-        several => {
-            let names: Vec<_> = several.iter().map(|(name, _)| name.as_str()).collect();
-            Error::usage(format!("there are several {what}s, so one must be named"))
-                .hint(format!("one of: {}", names.join(", ")))
+        Ok(None) => {
+            Error::usage(format!("no stack has a {what}, so one must be named")).next("list them", list().word("--all"))
         }
+        Err(several) => several,
     }))
 }
 
@@ -102,7 +110,7 @@ pub fn check_arn(target: &Target, arn: &str) -> Result<()> {
         ["arn", _, "sqs", region, _, _] if *region == target.region => Ok(()),
         ["arn", _, "sqs", region, _, _] => {
             Err(Error::usage(format!("the queue is in region {region}, and this environment in {}", target.region))
-                .hint(format!("choose its environment (--env), or its region: --region {region}")))
+                .hint(format!("choose the environment of region {region}")))
         }
         _ => Err(Error::usage(format!("{arn:?} is not the ARN of a queue"))
             .hint("one looks like arn:aws:sqs:REGION:ACCOUNT:NAME")),
@@ -120,6 +128,6 @@ async fn unknown(target: &Target, sqs: &Client, surfaces: &Surfaces, name: &str)
     let error = Error::not_found(format!("there is no queue {name:?} in environment {}", target.name()));
     target.unresolved(match nearest::name(name, known.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint("list them: claimctl queue ls --all"),
+        None => error.next("list them", Next::verb("queue ls").word("--all")),
     })
 }

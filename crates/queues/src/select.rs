@@ -31,7 +31,7 @@ impl Selection {
         let sent_before = older_than.map(|age| {
             let age = SignedDuration::try_from(age).ok();
             age.and_then(|age| now.checked_sub(age).ok())
-                .ok_or_else(|| Error::usage("--older-than: that is too long ago").hint("say for example 2h or 7d"))
+                .ok_or_else(|| Error::usage("the age is too long ago").hint("say for example 2h or 7d"))
         });
         ids.sort_unstable();
         ids.dedup();

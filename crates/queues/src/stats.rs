@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::depth::{self, CONCURRENCY, QueueDepth};
-use super::named::NamedQueue;
+use super::policy::PolicyQueue;
 use super::resolve::GET_URL;
 
 /// Rates are taken over so long, if there are samples of it: the counts are right only about a minute after the last
@@ -87,7 +87,7 @@ pub async fn permissions(target: &Target, arns: &ArnBuilder, names: &[String]) -
     }
     let mut all = Vec::new();
     for (number, name) in names.iter().enumerate() {
-        let queue = NamedQueue::find(target, arns, name).await?;
+        let queue = PolicyQueue::find(target, arns, name).await?;
         all.push(queue.permissions(&format!("SeeDepth{number}"), &[]));
         all.extend(queue.dead_letter_permissions(&format!("SeeDeadLetters{number}"), &[]));
     }

@@ -10,10 +10,10 @@ use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_payloads::payload::{self, fetch, find, save};
 use claimctl_payloads::upload::destination::Destination;
 use claimctl_queues::message::Message;
-use claimctl_queues::named::NamedQueue;
-use claimctl_queues::resolve;
+use claimctl_queues::policy::PolicyQueue;
+use claimctl_queues::resolve::{self, Only};
 
-use super::shown::{Got, Payload};
+use super::report::{Got, Payload};
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::values;
 use crate::context::Ctx;
@@ -97,10 +97,8 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let (message_id, queue, claims) = match args.what(target).await? {
         What::Object(claim) => (None, None, vec![claim]),
         What::Message(id) => {
-            let url = match &args.queue {
-                Some(name) => resolve::resolve(target, name).await?,
-                None => resolve::only(target).await?,
-            };
+            let name = resolve::named_or(target, args.queue.as_deref(), Only::Queue).await?;
+            let url = resolve::resolve(target, &name).await?;
             target.guard().await?;
             let found = find::message(target, &url, id, &ctx.cancel, ctx.progress.as_ref()).await?;
             let several = matches!(to, To::Nowhere | To::Folder { several: true, .. });
@@ -125,11 +123,8 @@ async fn permissions(args: &Args, target: &Session) -> Result<Vec<claimctl_aws::
     if let Some(What::Object(claim)) = what {
         return Ok(payload::permissions(&arns, &claim.bucket, Some(&claim.key)));
     }
-    let name = match &args.queue {
-        Some(name) => name.clone(),
-        None => resolve::only(target).await?,
-    };
-    let mut statements = find::permissions(&NamedQueue::find(target, &arns, &name).await?);
+    let name = resolve::named_or(target, args.queue.as_deref(), Only::Queue).await?;
+    let mut statements = find::permissions(&PolicyQueue::find(target, &arns, &name).await?);
     // Which bucket the message will name is not known yet: most likely the one where the flows begin.
     let bucket = Destination::find(target, None).await.map_or_else(|_| "*".to_owned(), |found| found.bucket);
     statements.extend(payload::permissions(&arns, &bucket, None));

@@ -1,7 +1,7 @@
 //! `claimctl claim`: from a claim to its payload.
 
 pub mod get;
-mod shown;
+mod report;
 
 use claimctl_core::error::Result;
 use clap::Subcommand;

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::spool::Spool;
 use claimctl_core::units::count;
-use claimctl_queues::dlq::inspect::{self, Group, Letter, Wanted};
-use claimctl_queues::dlq::preflight::{Options, Preflight};
-use claimctl_queues::dlq::setting::{Setting, is_dead_letter_queue};
-use claimctl_queues::dlq::suggest::{self, Aim};
-use claimctl_queues::dlq::verdict::Verdict;
-use claimctl_queues::look::{self, Look};
-use claimctl_queues::named::NamedQueue;
-use claimctl_queues::receive::Ended;
-use claimctl_queues::{Queue, depth, resolve};
+use claimctl_queues::dead_letters::flows::is_dead_letter_queue;
+use claimctl_queues::dead_letters::inspect::{self, DeadLetter, Group, Wanted};
+use claimctl_queues::dead_letters::preflight::{self, Options, Preflight};
+use claimctl_queues::dead_letters::suggest;
+use claimctl_queues::dead_letters::verdict::Verdict;
+use claimctl_queues::peek::{self, PeekReport};
+use claimctl_queues::policy::PolicyQueue;
+use claimctl_queues::receive::ReceiveEnd;
+use claimctl_queues::resolve::{self, Only};
+use claimctl_queues::{Queue, depth};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -66,7 +67,7 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-/// How letters are judged before they are sent.
+/// How dead letters are judged before they are sent.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Preflight")]
 pub struct PreflightArgs {
@@ -88,23 +89,9 @@ impl PreflightArgs {
         self.max_replays
     }
 
-    /// What IAM has to allow to judge the letters of a queue.
-    pub async fn permissions(&self, target: &Session, arns: &ArnBuilder, queue: &str) -> Result<Vec<Statement>> {
-        if self.no_preflight {
-            return Ok(Vec::new());
-        }
-        let found = target.surfaces().await?.queue(queue)?;
-        let url = found.map_or(queue, |found| &found.item.url);
-        Ok(Setting::find(target, url, self.table.as_deref()).await?.permissions(arns))
-    }
-
     /// None: nothing is to be looked at.
-    pub async fn start(&self, target: &Session, url: &str) -> Result<Option<Preflight>> {
-        if self.no_preflight {
-            return Ok(None);
-        }
-        let options = Options { table: self.table.clone(), max_replays: self.max_replays };
-        Preflight::new(target, url, &options).await.map(Some)
+    pub fn options(&self) -> Option<Options> {
+        (!self.no_preflight).then(|| Options { table: self.table.clone(), max_replays: self.max_replays })
     }
 }
 
@@ -112,11 +99,11 @@ impl PreflightArgs {
 struct Inspection {
     queue: String,
     #[serde(flatten)]
-    look: Look,
-    /// Letters by verdict.
+    look: PeekReport,
+    /// Dead letters by verdict.
     verdicts: BTreeMap<&'static str, u64>,
     groups: Vec<Suggested>,
-    letters: Spool<Letter>,
+    messages: Spool<DeadLetter>,
     /// What the reader should know before trusting the verdicts too far.
     notes: Vec<String>,
     #[serde(skip)]
@@ -135,50 +122,50 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         return print_policy(args, target).await;
     }
     let selection = args.select.understand(Timestamp::now())?;
-    let url = match &args.queue {
-        Some(name) => resolve::resolve(target, name).await?,
-        None => resolve::only_dead_letter_queue(target).await?,
-    };
+    let name = resolve::named_or(target, args.queue.as_deref(), Only::DeadLetterQueue).await?;
+    let url = resolve::resolve(target, &name).await?;
     let queue = Queue::new(target.sqs(), &url);
     if !args.force {
         let depth = depth::read(&queue.sqs, &url).await?;
         inspect::allow(&depth, is_dead_letter_queue(target, &url).await?)?;
     }
-    let preflight = args.preflight.start(target, &url).await?;
+    let preflight = match args.preflight.options() {
+        Some(options) => Some(Preflight::new(target, &url, &options).await?),
+        None => None,
+    };
     target.guard().await?;
     let wanted = Wanted { limit: (!args.all).then_some(args.limit as usize), selection: &selection, most: None };
     let format = ctx.options.format;
     let mut out = (format == Format::Jsonl).then(Stdout::new);
-    let mut letters = Spool::new();
+    let mut messages = Spool::new();
     let mut verdicts = BTreeMap::new();
-    let each = |letter: Letter| {
-        *verdicts.entry(letter.verdict.map_or("unjudged", Verdict::as_str)).or_default() += 1;
+    let each = |dead_letter: DeadLetter| {
+        *verdicts.entry(dead_letter.verdict.map_or("unjudged", Verdict::as_str)).or_default() += 1;
         match (&mut out, format) {
             (Some(out), _) => {
-                out.json_line(&letter)?;
+                out.json_line(&dead_letter)?;
                 out.flush()
             }
-            (None, Format::Json) => letters.push(letter),
+            (None, Format::Json) => messages.push(dead_letter),
             (None, _) => Ok(()),
         }
     };
     let (look, groups) =
         inspect::inspect(&queue, preflight.as_ref(), &wanted, &ctx.cancel, ctx.progress.as_ref(), each).await?;
     drop(out);
-    let aim =
-        Aim { queue: args.queue.clone().unwrap_or_else(|| queue.name().to_owned()), flags: args.target.again(ctx) };
-    let commands: Vec<_> = groups.iter().map(|group| suggest::command(&aim, group, &groups)).collect();
+    let typed = args.queue.as_deref().unwrap_or_else(|| queue.name());
+    let commands: Vec<_> = groups.iter().map(|group| ctx.command(&suggest::command(typed, group, &groups))).collect();
     let inspection = Inspection {
         queue: queue.name().to_owned(),
         look,
         verdicts,
         groups: groups.into_iter().zip(commands).map(|(group, command)| Suggested { group, command }).collect(),
-        letters,
+        messages,
         notes: preflight.iter().flat_map(Preflight::notes).collect(),
         all: args.all,
     };
     if format == Format::Jsonl {
-        // stdout is the letters, so what is to be said of them goes beside it.
+        // stdout is the dead letters, so what is to be said of them goes beside it.
         inspection.sentences().iter().for_each(|sentence| ctx.progress.note(sentence));
     }
     report(inspection)
@@ -186,12 +173,12 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 
 async fn print_policy(args: &Args, target: &Session) -> Result<Outcome> {
     let arns = ArnBuilder::of(target).await?;
-    let name = match &args.queue {
-        Some(name) => name.clone(),
-        None => resolve::only_dead_letter_queue(target).await?,
+    let name = resolve::named_or(target, args.queue.as_deref(), Only::DeadLetterQueue).await?;
+    let mut statements = match args.preflight.options() {
+        Some(options) => preflight::permissions(target, &arns, &name, &options).await?,
+        None => Vec::new(),
     };
-    let mut statements = args.preflight.permissions(target, &arns, &name).await?;
-    statements.extend(look::permissions(&NamedQueue::find(target, &arns, &name).await?));
+    statements.extend(peek::permissions(&PolicyQueue::find(target, &arns, &name).await?));
     policy(statements)
 }
 
@@ -202,7 +189,7 @@ impl Inspection {
 
     /// What was seen, what was not, and what it cost.
     fn sentences(&self) -> Vec<String> {
-        let Look { seen, about, cost, given_back, .. } = &self.look;
+        let PeekReport { seen, about, cost, given_back, .. } = &self.look;
         let mut said = vec![format!("{}: seen {seen} of about {} visible", self.queue, about.before.visible)];
         if about.before.in_flight + about.before.delayed > 0 {
             said.push(format!(
@@ -211,23 +198,23 @@ impl Inspection {
             ));
         }
         let why = match self.look.ended {
-            Ended::Limit if *seen < about.before.visible => Some("stopped at the limit: --all sees everything"),
-            Ended::Empty | Ended::Limit | Ended::Stopped => None,
-            Ended::Cap => Some("stopped: as many letters are held as may be in flight; there may be more"),
-            Ended::Heads => Some("FIFO: only the heads of message groups can be seen; the rest waits behind them"),
-            Ended::Unanswered => Some("the counts promise more than the queue gave: not all may have been seen"),
-            Ended::Interrupted => Some("interrupted: there may be more"),
+            ReceiveEnd::Limit if *seen < about.before.visible => Some("stopped at the limit: --all sees everything"),
+            ReceiveEnd::Empty | ReceiveEnd::Limit | ReceiveEnd::Stopped => None,
+            ReceiveEnd::Cap => Some("stopped: as many dead letters are held as may be in flight; there may be more"),
+            ReceiveEnd::Heads => Some("FIFO: only the heads of message groups can be seen; the rest waits behind them"),
+            ReceiveEnd::Unanswered => Some("the counts promise more than the queue gave: not all may have been seen"),
+            ReceiveEnd::Interrupted => Some("interrupted: there may be more"),
         };
         said.extend(why.map(str::to_owned));
         said.extend(self.notes.iter().map(|note| format!("note: {note}")));
         let receives = count(cost.receives, "receive");
-        said.push(format!("{}; receive counts went up by one ({receives})", given_back.sentence("letter")));
+        said.push(format!("{}; receive counts went up by one ({receives})", given_back.sentence("dead letter")));
         said.extend(given_back.not_released.iter().map(ToString::to_string));
         said
     }
 
     fn table(&self) -> Table {
-        let mut table = Table::new([">LETTERS", "VERDICT", "ENVELOPE", "EVENT", "PREFIX", "SIZE", "RECEIVES"]);
+        let mut table = Table::new([">MESSAGES", "VERDICT", "ENVELOPE", "EVENT", "PREFIX", "SIZE", "RECEIVES"]);
         for Suggested { group, .. } in self.groups.iter().take(SHOWN) {
             let shape = &group.shape;
             let envelope: Vec<_> = shape.envelope.iter().map(|envelope| envelope.as_str()).collect();
@@ -237,7 +224,7 @@ impl Inspection {
                 (None, _) => "-".to_owned(),
             };
             table.row([
-                group.letters.to_string(),
+                group.messages.to_string(),
                 shape.verdict.map_or_else(|| "-".to_owned(), |verdict| verdict.to_string()),
                 if envelope.is_empty() { "-".to_owned() } else { envelope.join(" > ") },
                 event.cloned().unwrap_or_else(|| "-".to_owned()),
@@ -253,7 +240,7 @@ impl Inspection {
 impl Suggested {
     /// The example, and what to do.
     fn sentences(&self) -> [String; 2] {
-        let Group { letters, shape, example, .. } = &self.group;
+        let Group { messages, shape, example, .. } = &self.group;
         let what = shape.verdict.map_or_else(|| "not judged".to_owned(), |verdict| verdict.to_string());
         let key = match (&example.bucket, &example.key) {
             (Some(bucket), Some(key)) => format!(" ({bucket}/{key})"),
@@ -261,7 +248,7 @@ impl Suggested {
         };
         let why = example.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         [
-            format!("{}, {what}, for example {}{key}{why}", count(*letters, "letter"), example.message_id),
+            format!("{}, {what}, for example {}{key}{why}", count(*messages, "dead letter"), example.message_id),
             format!("  {}", self.command),
         ]
     }
@@ -280,11 +267,11 @@ impl Report for Inspection {
     }
 
     fn list(&self) -> Option<&'static str> {
-        Some("letters")
+        Some("messages")
     }
 
     fn exit(&self) -> Exit {
-        let stopped_short = self.all && matches!(self.look.ended, Ended::Cap | Ended::Unanswered);
+        let stopped_short = self.all && matches!(self.look.ended, ReceiveEnd::Cap | ReceiveEnd::Unanswered);
         let is_partial = stopped_short || self.undetermined() > 0 || !self.look.given_back.not_released.is_empty();
         if is_partial { Exit::Partial } else { Exit::Done }
     }

@@ -1,15 +1,16 @@
-//! `claimctl dlq ls`: every dead-letter queue, whose letters it takes, and when the first of them is gone.
+//! `claimctl dlq ls`: every dead-letter queue, whose dead letters it takes, and when the first of them is gone.
 
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
 use claimctl_core::progress::Unit;
 use claimctl_core::units::{count, local_time};
-use claimctl_queues::dlq::letters::{self, Closely, Letters};
-use claimctl_queues::dlq::sources::{self, Source};
-use claimctl_queues::dlq::why::{self, Why};
-use claimctl_queues::look::{Counts, Look};
-use claimctl_queues::receive::{self, Ended};
+use claimctl_queues::dead_letters::list::{self, ListOptions, ListedQueue};
+use claimctl_queues::dead_letters::sources::{self, Source};
+use claimctl_queues::dead_letters::why::{self, Why};
+use claimctl_queues::peek::{Counts, PeekReport};
+use claimctl_queues::receive::{self, ReceiveEnd};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -61,72 +62,74 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Listing {
     environment: String,
-    queues: Vec<Letters>,
+    queues: Vec<ListedQueue>,
     /// Queues that give their dead letters to a queue that is not there.
     dangling: Vec<String>,
     /// What could not be asked or looked at.
     unseen: Vec<String>,
     #[serde(skip)]
     now: Timestamp,
+    /// How to go on, in words.
     #[serde(skip)]
-    again: String,
+    next: Option<String>,
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let closely = Closely { look: args.look || args.why, why: args.why, force: args.force };
+    let options = ListOptions { look: args.look || args.why, why: args.why, force: args.force };
     if args.policy.print_policy {
-        return policy(permissions(&ArnBuilder::of(target).await?, closely));
+        return policy(permissions(&ArnBuilder::of(target).await?, options));
     }
-    if closely.look {
+    if options.look {
         target.guard().await?;
     }
     ctx.progress.start("finding dead-letter queues", None, Unit::Steps);
     let found = match args.queues.as_slice() {
         [] => sources::all(target, args.all).await?,
-        names => letters::named(target, names).await?,
+        names => list::named(target, names).await?,
     };
     ctx.progress.finish();
-    let listed = letters::list(target, found, closely, &ctx.cancel, ctx.progress.as_ref()).await?;
+    let listed = list::list(target, found, options, &ctx.cancel, ctx.progress.as_ref()).await?;
+    let next = Listing::next(&listed.queues, ctx);
     report(Listing {
         environment: target.name().to_owned(),
         queues: listed.queues,
         dangling: listed.dangling,
         unseen: listed.unseen,
         now: Timestamp::now(),
-        again: args.target.again(ctx),
+        next,
     })
 }
 
-fn permissions(arns: &ArnBuilder, closely: Closely) -> Vec<Statement> {
+fn permissions(arns: &ArnBuilder, options: ListOptions) -> Vec<Statement> {
     let mut statements = sources::permissions(arns);
-    if closely.why {
+    if options.why {
         statements.extend(why::permissions(arns));
     }
-    if closely.look {
-        statements.push(Statement::allow("LookAtLetters", &receive::CALLS, [arns.arn("sqs", "*")]));
+    if options.look {
+        statements.push(Statement::allow("ReceiveDeadLetters", &receive::CALLS, [arns.arn("sqs", "*")]));
     }
     statements
 }
 
 impl Listing {
     fn table(&self) -> Table {
-        let mut table = Table::new(["QUEUE", ">LETTERS", "FIRST ONE IS GONE", "LETTERS COME FROM"]);
-        for letters in &self.queues {
-            let sources: Vec<_> = letters.sources().iter().map(source).collect();
+        let mut table = Table::new(["QUEUE", ">MESSAGES", "FIRST ONE IS GONE", "COME FROM"]);
+        for listed in &self.queues {
+            let sources: Vec<_> = listed.sources().iter().map(source).collect();
             table.row([
-                name(letters).to_owned(),
-                Counts::from(&letters.letters.queue).total().to_string(),
-                letters.first_expires.map_or_else(|| "-".to_owned(), |expiry| expiry.countdown(self.now)),
+                name(listed).to_owned(),
+                Counts::from(&listed.found.queue).total().to_string(),
+                listed.first_expires.map_or_else(|| "-".to_owned(), |expiry| expiry.countdown(self.now)),
                 if sources.is_empty() { "-".to_owned() } else { sources.join(", ") },
             ]);
         }
         table
     }
 
-    /// What to do next with the queue that loses a letter first.
-    fn next(&self) -> Option<String> {
-        let first = self.queues.iter().find(|letters| letters.first_expires.is_some())?;
-        Some(format!("what they are: claimctl dlq inspect {}{}", name(first), self.again))
+    /// What to do next with the queue that loses a dead letter first.
+    fn next(queues: &[ListedQueue], ctx: &Ctx) -> Option<String> {
+        let first = queues.iter().find(|listed| listed.first_expires.is_some())?;
+        Some(format!("what they are: {}", ctx.command(&Next::verb("dlq inspect").word(name(first)))))
     }
 }
 
@@ -143,30 +146,30 @@ fn source(source: &Source) -> String {
     }
 }
 
-fn name(letters: &Letters) -> &str {
-    let queue = &letters.letters.queue;
+fn name(listed: &ListedQueue) -> &str {
+    let queue = &listed.found.queue;
     queue.logical.as_deref().unwrap_or(&queue.name)
 }
 
-fn looked(letters: &Letters, look: &Look) -> String {
+fn looked(listed: &ListedQueue, look: &PeekReport) -> String {
     let Counts { visible, in_flight, delayed } = look.about.before;
-    let name = name(letters);
+    let name = name(listed);
     let mut said = format!("{name}: seen {} of about {visible} visible", look.seen);
     if in_flight + delayed > 0 {
         said.push_str(&format!("; not looked at: about {in_flight} in flight, {delayed} delayed"));
     }
     said.push_str(match look.ended {
-        Ended::Empty | Ended::Limit | Ended::Stopped => "",
-        Ended::Cap => "; stopped: as many are held as may be in flight; there may be more",
-        Ended::Heads => "; FIFO: only the heads of message groups can be seen",
-        Ended::Unanswered => "; the counts promise more than the queue gave",
-        Ended::Interrupted => "; interrupted: there may be more",
+        ReceiveEnd::Empty | ReceiveEnd::Limit | ReceiveEnd::Stopped => "",
+        ReceiveEnd::Cap => "; stopped: as many are held as may be in flight; there may be more",
+        ReceiveEnd::Heads => "; FIFO: only the heads of message groups can be seen",
+        ReceiveEnd::Unanswered => "; the counts promise more than the queue gave",
+        ReceiveEnd::Interrupted => "; interrupted: there may be more",
     });
-    if let Some(expiry) = letters.first_expires {
+    if let Some(expiry) = listed.first_expires {
         let word = if expiry.exact { "is" } else { "is, of those seen," };
         said.push_str(&format!("; the first {word} gone {}", local_time(expiry.latest)));
     }
-    said.push_str(&format!("\n{name}: {}; receive counts went up by one", look.given_back.sentence("letter")));
+    said.push_str(&format!("\n{name}: {}; receive counts went up by one", look.given_back.sentence("dead letter")));
     for left in &look.given_back.not_released {
         said.push_str(&format!("\n{left}"));
     }
@@ -174,16 +177,16 @@ fn looked(letters: &Letters, look: &Look) -> String {
 }
 
 fn why_page(why: &Why, page: Page, queue: &str) -> Page {
-    let mut table = Table::new([">LETTERS", "THE HANDLER SAID", "FOR EXAMPLE"]);
+    let mut table = Table::new([">MESSAGES", "THE HANDLER SAID", "FOR EXAMPLE"]);
     for reason in why.reasons.iter().take(SHOWN) {
-        table.row([reason.letters.to_string(), reason.error.clone(), reason.example.clone()]);
+        table.row([reason.messages.to_string(), reason.error.clone(), reason.example.clone()]);
     }
     let hidden = why.reasons.len().saturating_sub(SHOWN);
     let mut page = page
-        .line(format!("why letters are in {queue}:"))
+        .line(format!("why dead letters are in {queue}:"))
         .table(table)
         .line_if(hidden > 0, || format!("and {}: --output json lists all", count(hidden as u64, "more reason")))
-        .line_if(why.unexplained > 0, || format!("no log says anything of {}", count(why.unexplained, "letter")));
+        .line_if(why.unexplained > 0, || format!("no log says anything of {}", count(why.unexplained, "dead letter")));
     for group in &why.read {
         let all = if group.complete { "" } else { "; there are more lines than were read" };
         page = page.line(format!(
@@ -201,18 +204,18 @@ impl Report for Listing {
         let mut page = Page::new()
             .table(self.table())
             .line_if(self.queues.is_empty(), || format!("no dead-letter queues in environment {}", self.environment));
-        for letters in &self.queues {
-            if let Some(look) = &letters.look {
-                page = page.line(looked(letters, look));
+        for listed in &self.queues {
+            if let Some(look) = &listed.look {
+                page = page.line(looked(listed, look));
             }
-            if let Some(why) = &letters.why {
-                page = why_page(why, page, name(letters));
+            if let Some(why) = &listed.why {
+                page = why_page(why, page, name(listed));
             }
-            page = page.lines(letters.hazards.iter().map(|hazard| format!("hazard: {hazard}")));
+            page = page.lines(listed.hazards.iter().map(|hazard| format!("hazard: {hazard}")));
         }
         page.lines(self.dangling.iter().map(|dangling| format!("hazard: {dangling}")))
             .lines(self.unseen.iter().map(|unseen| format!("not seen: {unseen}")))
-            .lines(self.next())
+            .lines(self.next.clone())
     }
 
     fn list(&self) -> Option<&'static str> {
@@ -220,9 +223,9 @@ impl Report for Listing {
     }
 
     fn exit(&self) -> Exit {
-        let left_out = |letters: &Letters| {
-            letters.look.as_ref().is_some_and(|look| !look.given_back.not_released.is_empty())
-                || letters.why.as_ref().is_some_and(|why| !why.unread.is_empty())
+        let left_out = |listed: &ListedQueue| {
+            listed.look.as_ref().is_some_and(|look| !look.given_back.not_released.is_empty())
+                || listed.why.as_ref().is_some_and(|why| !why.unread.is_empty())
         };
         let is_partial = !self.unseen.is_empty() || self.queues.iter().any(left_out);
         if is_partial { Exit::Partial } else { Exit::Done }

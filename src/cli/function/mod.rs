@@ -4,7 +4,7 @@ pub mod pause;
 pub mod resume;
 
 use claimctl_core::error::Result;
-use claimctl_queues::function::mapping::Mapping;
+use claimctl_queues::consumers::mapping::Mapping;
 use clap::Subcommand;
 
 use crate::cli::policy::PolicyArgs;

@@ -3,10 +3,10 @@
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
+use claimctl_core::next::Next;
 use claimctl_core::units::count;
-use claimctl_queues::function::mapping::{self, DISABLED, Mapping};
-use claimctl_queues::function::pause::Pauser;
-use claimctl_queues::journal::Journal;
+use claimctl_queues::consumers::mapping::{self, DISABLED, Mapping};
+use claimctl_queues::consumers::pause::{Pauser, resume_command};
 use serde::Serialize;
 
 use super::{FunctionArgs, table};
@@ -54,7 +54,7 @@ pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Resul
         return policy(mapping::permissions(&ArnBuilder::of(target).await?));
     }
     let mappings = mapping::of_function(target, &args.function).await?;
-    let resume = format!("claimctl function resume {}{}", args.function, args.target.again(ctx));
+    let resume = ctx.command(&resume_command(&args.function));
     let (enabled, others): (Vec<_>, Vec<_>) = mappings.into_iter().partition(Mapping::is_enabled);
     let mut paused: Vec<_> = others.into_iter().map(|mapping| Pause { mapping, paused: false, run: None }).collect();
     if args.dry_run || enabled.is_empty() {
@@ -63,8 +63,8 @@ pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Resul
         let what =
             format!("pause function {} ({})", args.function, count(enabled.len() as u64, "event source mapping"));
         let change = target.authorize(ctx, &Intent { what, destroys: false }).await?;
-        let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-        let pauser = Pauser::of(ctx, target, &journal, args.target.again(ctx)).await?;
+        let written = |next: &Next| ctx.command(next);
+        let pauser = Pauser::of(ctx, target, &written).await?;
         let left = pauser.pause(enabled, &change, &ctx.cancel, ctx.progress.as_ref()).await?.leave().await?;
         paused.extend(left.into_iter().map(|(mapping, run)| Pause { mapping, paused: true, run: Some(run) }));
     }

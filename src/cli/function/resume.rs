@@ -3,10 +3,10 @@
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::{Kind, Result};
+use claimctl_core::next::Next;
 use claimctl_core::units::count;
-use claimctl_queues::function::mapping::{self, ENABLED, Mapping};
-use claimctl_queues::function::pause::Pauser;
-use claimctl_queues::journal::Journal;
+use claimctl_queues::consumers::mapping::{self, ENABLED, Mapping};
+use claimctl_queues::consumers::pause::Pauser;
 use serde::Serialize;
 
 use super::{FunctionArgs, table};
@@ -45,8 +45,8 @@ pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Resul
         return policy(mapping::permissions(&ArnBuilder::of(target).await?));
     }
     let found = mapping::of_function(target, &args.function).await;
-    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-    let pauser = Pauser::of(ctx, target, &journal, args.target.again(ctx)).await?;
+    let written = |next: &Next| ctx.command(next);
+    let pauser = Pauser::of(ctx, target, &written).await?;
     let name = mapping::real_name(target, &args.function).await?;
     let mappings = match found {
         // What was paused may be gone for good: then the journal need not keep it in mind.

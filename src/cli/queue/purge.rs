@@ -6,21 +6,15 @@ use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::units::count;
-use claimctl_queues::depth::{self, QueueDepth};
-use claimctl_queues::drain::run::Destination;
-use claimctl_queues::drain::{self, Order};
-use claimctl_queues::look::Counts;
-use claimctl_queues::named::NamedQueue;
-use claimctl_queues::receive::HIDDEN;
-use claimctl_queues::select::Selection;
-use claimctl_queues::{Queue, purge, resolve};
-use serde::Serialize;
+use claimctl_queues::peek::Counts;
+use claimctl_queues::policy::PolicyQueue;
+use claimctl_queues::purge::{self, Order, PurgeReport, Purged};
+use claimctl_queues::{Queue, depth};
 
 use super::QueueArgs;
-use super::drain::into_file;
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, report};
+use crate::output::{Outcome, Page, Report, Written, report};
 use crate::session::{Session, TargetArgs};
 
 /// Delete all messages of a queue
@@ -52,72 +46,26 @@ pub struct Args {
     pub target: TargetArgs,
 }
 
-/// Its JSON form is a contract.
-#[derive(Debug, Serialize)]
-struct Purge {
-    queue: String,
-    queue_arn: String,
-    /// Before the purge; approximate.
-    before: Counts,
-    /// SQS has agreed to delete them.
-    purged: bool,
-}
-
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
-        let queue = NamedQueue::find(target, &ArnBuilder::of(target).await?, name).await?;
-        return policy(match args.backup {
-            Some(_) => drain::permissions(&queue, false),
-            None => purge::permissions(&queue),
-        });
+        let queue = PolicyQueue::find(target, &ArnBuilder::of(target).await?, name).await?;
+        return policy(purge::permissions(&queue, args.backup.is_some()));
     }
-    let queue = Queue::new(target.sqs(), &resolve::resolve(target, name).await?);
-    let depth = depth::read(&queue.sqs, &queue.url).await?;
-    let shown = |purged| Purge {
-        queue: depth.name.clone(),
-        queue_arn: depth.arn.clone(),
-        before: Counts::from(&depth),
-        purged,
-    };
+    let depth = depth::find(target, name).await?;
+    let order = Order { queue: Queue::new(target.sqs(), &depth.url), depth, backup: args.backup.clone() };
     if args.dry_run {
-        return report(shown(false));
+        return report(order.rehearse());
     }
-    let what = match &args.backup {
-        Some(file) => format!("move {} to {}", all_of(&depth), file.display()),
-        None => format!("delete {}, for good", all_of(&depth)),
-    };
-    let intent = Intent { what, destroys: true };
-    let change = target.authorize_by_name(ctx, &intent, &depth.name, args.confirm.as_deref()).await?;
-    let Some(file) = &args.backup else {
-        purge::purge(&queue, &change).await?;
-        return report(shown(true));
-    };
-    let order = Order {
-        queue,
-        queue_arn: depth.arn.clone(),
-        selection: Selection::default(),
-        limit: None,
-        max_time: None,
-        keep: false,
-        until_empty: false,
-        visibility: HIDDEN,
-    };
-    let to = Destination { file: file.clone(), rotate_size: None };
-    report(into_file(ctx, target, &order, &to, &change).await?)
+    let name = order.depth.name.as_str();
+    let consent = async |intent: &Intent| target.authorize_by_name(ctx, intent, name, args.confirm.as_deref()).await;
+    match purge::purge(ctx, target, &order, consent).await? {
+        Purged::Whole(purged) => report(purged),
+        Purged::Drained(drained) => report(Written::out(ctx, *drained)),
+    }
 }
 
-/// "all of queue q: about 12 messages visible, 3 in flight and 0 delayed"
-fn all_of(depth: &QueueDepth) -> String {
-    let Counts { visible, in_flight, delayed } = Counts::from(depth);
-    format!(
-        "all of queue {}: about {} visible, {in_flight} in flight and {delayed} delayed",
-        depth.name,
-        count(visible, "message")
-    )
-}
-
-impl Report for Purge {
+impl Report for PurgeReport {
     fn page(&self) -> Page {
         let Counts { visible, in_flight, delayed } = self.before;
         let (done, with) =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use claimctl_core::error::Result;
 use claimctl_core::units::{count, local_time};
-use claimctl_queues::journal::{Item, Journal, Standing, State, Summary};
+use claimctl_queues::journal::{Item, ItemState, Journal, Standing, Summary};
 use serde::Serialize;
 
 use super::{journal_with, who, words};
@@ -27,21 +27,21 @@ pub struct Args {
     ///
     /// Without it, those that failed, are undecided or could not be sent.
     #[arg(long, value_name = "STATE", value_parser = values::item_state())]
-    state: Option<State>,
+    state: Option<ItemState>,
     /// At most so many items
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = values::number::<u32>(1..))]
     limit: u32,
 }
 
 /// What an operator has to decide about.
-const NEEDS_A_LOOK: [State; 7] = [
-    State::Intent,
-    State::ToSendAgain,
-    State::Failed,
-    State::PayloadGone,
-    State::PayloadChanged,
-    State::Unreadable,
-    State::Undetermined,
+const NEEDS_A_LOOK: [ItemState; 7] = [
+    ItemState::Intent,
+    ItemState::ToSendAgain,
+    ItemState::Failed,
+    ItemState::PayloadGone,
+    ItemState::PayloadChanged,
+    ItemState::Unreadable,
+    ItemState::Undetermined,
 ];
 
 #[derive(Debug, Serialize)]
@@ -49,7 +49,7 @@ struct Run {
     #[serde(flatten)]
     run: Summary,
     /// How many items are in which state.
-    states: BTreeMap<State, u64>,
+    states: BTreeMap<ItemState, u64>,
     /// Items that SQS may or may not have: about to be sent, and nobody is at work.
     undecided: u64,
     /// Items that SQS may have taken twice, up to --limit: an earlier try had no answer.
@@ -72,7 +72,7 @@ pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     report(Run { left_out: all.saturating_sub(items.len() as u64), run, states, undecided, doubles, items })
 }
 
-fn first(journal: &Journal, run: &Summary, states: &[State], limit: u32) -> Result<Vec<Item>> {
+fn first(journal: &Journal, run: &Summary, states: &[ItemState], limit: u32) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     for state in states {
         let room = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
@@ -99,24 +99,24 @@ impl Run {
     }
 
     /// What a state means in a run that stands where this one does.
-    fn meaning(&self, state: State) -> &'static str {
+    fn meaning(&self, state: ItemState) -> &'static str {
         match state {
-            State::Written => "whole in the file",
-            State::Intent if self.run.standing == Standing::Live => "being sent",
-            State::Intent => "undecided: SQS may or may not have it",
-            State::Sent => "accepted by SQS",
-            State::Deleted => "deleted from its queue",
-            State::Failed => "not done",
-            State::ToSend => "fit to be sent",
-            State::ToSendAgain => "undecided: SQS may or may not have it; to be sent once more",
-            State::AlreadyRecorded => "its record is there",
-            State::PayloadGone => "its payload is gone: not sent",
-            State::PayloadChanged => "its payload is another than the one claimed: not sent",
-            State::NoClaim => "a test event of S3: not sent",
-            State::Unreadable => "no claim can be read: not sent",
-            State::Replayed => "replayed as often as is allowed: not sent",
-            State::Undetermined => "its payload could not be looked at: not sent",
-            State::Unmarked => "a new message without the mark of a replay; counted here",
+            ItemState::Written => "whole in the file",
+            ItemState::Intent if self.run.standing == Standing::Live => "being sent",
+            ItemState::Intent => "undecided: SQS may or may not have it",
+            ItemState::Sent => "accepted by SQS",
+            ItemState::Deleted => "deleted from its queue",
+            ItemState::Failed => "not done",
+            ItemState::ToSend => "fit to be sent",
+            ItemState::ToSendAgain => "undecided: SQS may or may not have it; to be sent once more",
+            ItemState::AlreadyRecorded => "its record is there",
+            ItemState::PayloadGone => "its payload is gone: not sent",
+            ItemState::PayloadChanged => "its payload is another than the one claimed: not sent",
+            ItemState::NoClaim => "a test event of S3: not sent",
+            ItemState::Unreadable => "no claim can be read: not sent",
+            ItemState::Replayed => "replayed as often as is allowed: not sent",
+            ItemState::Undetermined => "its payload could not be looked at: not sent",
+            ItemState::Unmarked => "a new message without the mark of a replay; counted here",
         }
     }
 }

@@ -15,7 +15,7 @@ use claimctl_payloads::upload::plan::{Naming, Plan};
 use claimctl_payloads::upload::sources::{self, Filter};
 use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
 use claimctl_payloads::verify::{self, Options, Verification};
-use claimctl_queues::{Queue, depth, look};
+use claimctl_queues::{Queue, depth, peek};
 
 use super::sample::{self, LARGE, PAYLOADS, POISON};
 use crate::demo::Stage;
@@ -71,7 +71,7 @@ async fn upload(stage: &Stage<'_>) -> Result<String> {
 async fn peek(stage: &Stage<'_>, surface: &Surface) -> Result<String> {
     let source = Queue::new(stage.target.sqs(), &surface.queue("claims")?.url);
     let mut claims = 0;
-    let seen = look::look(&source, Some(10), &stage.ctx.cancel, stage.ctx.progress.as_ref(), |message| {
+    let seen = peek::peek(&source, Some(10), &stage.ctx.cancel, stage.ctx.progress.as_ref(), |message| {
         claims += message.claims.len() as u64;
         Ok(())
     })
@@ -113,7 +113,7 @@ async fn poison(stage: &Stage<'_>, surface: &Surface) -> Result<String> {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     let mut why = String::new();
-    look::look(&dead, None, &ctx.cancel, ctx.progress.as_ref(), |message| {
+    peek::peek(&dead, None, &ctx.cancel, ctx.progress.as_ref(), |message| {
         why = message.unreadable.unwrap_or_default();
         Ok(())
     })

@@ -51,7 +51,7 @@ fn the_verdicts_of_random_worlds_are_the_models() {
             model.insert(send(&world, &body, replays), verdict.to_owned());
         }
         let report = world.claimctl(["dlq", "inspect", "--all", "-o", "json"]).run().exits(0).json();
-        let said: BTreeMap<_, _> = report["letters"]
+        let said: BTreeMap<_, _> = report["messages"]
             .as_array()
             .unwrap()
             .iter()
@@ -63,7 +63,7 @@ fn the_verdicts_of_random_worlds_are_the_models() {
         assert_eq!(said, model, "seed {seed}");
         replayed_as_judged(&world, &model);
         let counted: u64 =
-            report["groups"].as_array().unwrap().iter().map(|group| group["letters"].as_u64().unwrap()).sum();
+            report["groups"].as_array().unwrap().iter().map(|group| group["messages"].as_u64().unwrap()).sum();
         assert_eq!(counted, 60, "seed {seed}");
     }
 }
@@ -84,7 +84,7 @@ fn replayed_as_judged(world: &World, model: &BTreeMap<String, String>) {
     let stay: BTreeMap<_, _> = model.iter().filter(|(_, verdict)| *verdict != "send").collect();
     eventually("the records of all that was sent", || {
         let report = world.claimctl(["dlq", "inspect", "--all", "-o", "json"]).run().exits(0).json();
-        let letters = report["letters"].as_array().unwrap();
+        let letters = report["messages"].as_array().unwrap();
         assert!(letters.iter().all(|letter| stay.contains_key(&letter["message_id"].as_str().unwrap().to_owned())));
         let source = world.depth(world.queue_url("claims"));
         (source == (0, 0) && letters.len() == stay.len()).then_some(())
@@ -99,17 +99,26 @@ fn letters_are_grouped_with_an_example_and_a_command() {
         send(&world, &json!({"Records": [claim]}).to_string(), None);
     }
     let run = world.claimctl(["dlq", "inspect", "claims-dlq"]).run().exits(0);
-    for line in ["10 letters, send", "10 letters, payload gone", "10 letters, payload changed", "seen 30 of about 30"] {
+    for line in [
+        "10 dead letters, send",
+        "10 dead letters, payload gone",
+        "10 dead letters, payload changed",
+        "seen 30 of about 30",
+    ] {
         assert!(run.stdout.contains(line), "{line}: {}", run.stdout);
     }
     assert!(run.stdout.contains("  claimctl dlq replay claims-dlq\n"), "{}", run.stdout);
     let report = world.claimctl(["dlq", "inspect", "-o", "json"]).run().exits(0).json();
     assert_eq!(report["verdicts"], json!({"send": 10, "payload_gone": 10, "payload_changed": 10}));
     let group = &report["groups"][0];
-    assert_eq!((&group["prefix"], &group["envelope"], &group["letters"]), (&json!("in/"), &json!(["s3"]), &json!(10)));
+    assert_eq!((&group["prefix"], &group["envelope"], &group["messages"]), (&json!("in/"), &json!(["s3"]), &json!(10)));
 
-    let lines =
-        world.claimctl(["dlq", "inspect", "-o", "jsonl"]).run().exits(0).says("given back: 30 letters").json_lines();
+    let lines = world
+        .claimctl(["dlq", "inspect", "-o", "jsonl"])
+        .run()
+        .exits(0)
+        .says("given back: 30 dead letters")
+        .json_lines();
     assert_eq!(lines.len(), 30);
     let gone = r#"any(.claims[]; .key == "in/1")"#;
     let one = world.claimctl(["dlq", "inspect", "--where", gone, "-o", "jsonl"]).run().exits(0).json_lines();

@@ -73,7 +73,12 @@ fn who_loses_a_letter_first_comes_first_and_a_look_makes_it_exact() {
     world.claimctl(["dlq", "ls", "soon-dlq"]).run().exits(0).says("in 29m").says("claimctl dlq inspect soon-dlq");
     // Its consumer would notice the look.
     world.send(&world.queue("e", &[redrive("late-dlq")]), "{}");
-    world.claimctl(["dlq", "ls", "e", "--look"]).run().exits(3).says("not seen: the letters of e").says("is a source");
+    world
+        .claimctl(["dlq", "ls", "e", "--look"])
+        .run()
+        .exits(3)
+        .says("not seen: the dead letters of e")
+        .says("is a source");
     world.claimctl(["dlq", "ls", "nothing-dlq"]).run().fails_with(5, "there is no queue \"nothing-dlq\"");
 }
 
@@ -137,13 +142,15 @@ fn letters_are_grouped_by_what_the_handler_said_of_them() {
     world.send(letters, "sent here by hand");
 
     let why = world.letters("dlq ls --why")["queues"][0]["why"].clone();
-    let reasons: Vec<_> = why["reasons"].as_array().unwrap().iter().map(|reason| reason["letters"].clone()).collect();
+    let reasons: Vec<_> = why["reasons"].as_array().unwrap().iter().map(|reason| reason["messages"].clone()).collect();
     assert_eq!(reasons, [json!(3), json!(2)], "{why}");
     assert_eq!(why["reasons"][0]["error"], "JSON of no known envelope");
     assert!(why["reasons"][1]["error"].as_str().unwrap().contains("the claim dangles"), "{why}");
     assert_eq!((&why["unexplained"], &why["unread"]), (&json!(1), &json!([])));
     let run = world.claimctl(["dlq", "ls", "--why"]).run().exits(0);
-    run.says("JSON of no known envelope").says("no log says anything of 1 letter").says("given back: 6 letters");
+    run.says("JSON of no known envelope")
+        .says("no log says anything of 1 dead letter")
+        .says("given back: 6 dead letters");
     assert_eq!(world.depth(letters), (6, 0));
 }
 

@@ -40,7 +40,7 @@ fn the_printed_policy_is_enough_to_list_dead_letters() {
     let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
     let role = assume(&server, "enough", &with_batches(&policy));
     let run = run_as(&role, &project, line).exits(0);
-    run.says("claims (after 50 receives), function recorder").says("no log says anything of 1 letter");
+    run.says("claims (after 50 receives), function recorder").says("no log says anything of 1 dead letter");
     let but = [
         // Asked only where stacks are known, and where the policies of the account's queues may not be read.
         ("FindSources", "sqs:ListDeadLetterSourceQueues", 0),
@@ -52,8 +52,8 @@ fn the_printed_policy_is_enough_to_list_dead_letters() {
         ("SeeWhereFailuresGo", "lambda:ListFunctionEventInvokeConfigs", 3),
         ("FindHandlers", "lambda:ListEventSourceMappings", 3),
         ("ReadLogs", "logs:FilterLogEvents", 3),
-        ("LookAtLetters", "sqs:ReceiveMessage", 3),
-        ("LookAtLetters", "sqs:ChangeMessageVisibility", 3),
+        ("ReceiveDeadLetters", "sqs:ReceiveMessage", 3),
+        ("ReceiveDeadLetters", "sqs:ChangeMessageVisibility", 3),
     ];
     each_is_needed(&server, &project, &policy, line, &but);
 }
@@ -100,7 +100,7 @@ fn the_printed_policy_is_enough_to_replay_and_who_may_not_delete_sends_nothing()
     refused.fails_with(6, "sqs:DeleteMessage").says("nothing was sent");
     assert_eq!(sent(), before.to_string());
     let enough = run_as(&assume(&server, "enough", &with_batches(&policy)), &project, line).exits(0);
-    enough.says("1 letter sent to claims");
+    enough.says("1 dead letter sent to claims");
     assert_eq!(sent(), (before + 1).to_string());
 }
 
@@ -153,7 +153,7 @@ fn the_printed_policy_is_enough_to_inspect_dead_letters() {
     let line = "dlq inspect dead --table records --env dev";
     let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
     let role = assume(&server, "enough", &with_batches(&policy));
-    run_as(&role, &project, line).exits(0).says("1 letter, send").says("given back: 1 letter");
+    run_as(&role, &project, line).exits(0).says("1 dead letter, send").says("given back: 1 dead letter");
     let but = [
         ("LookIntoQueue", "sqs:ChangeMessageVisibility", 3),
         // Without an answer the letter stays undetermined, which is told and is no reason to stop.

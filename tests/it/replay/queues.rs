@@ -56,7 +56,7 @@ fn a_replay_is_counted_with_a_mark_and_without_room_for_one_in_the_journal() {
     }
     let refused = pair.replay(&project, &format!("{PLAINLY} --max-replays 2 -o json")).run().exits(3).json();
     assert_eq!((&refused["sent"], &refused["left"]), (&json!(0), &json!({"replayed": 2})));
-    pair.replay(&project, &format!("{PLAINLY} --max-replays 3")).run().exits(0).says("2 letters sent");
+    pair.replay(&project, &format!("{PLAINLY} --max-replays 3")).run().exits(0).says("2 dead letters sent");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn letters_of_a_fifo_queue_go_from_a_file_in_order_and_are_not_swallowed() {
     assert_eq!((&rest["sent"], &rest["sent_before"]), (&json!(53), &json!(7)));
     line(&format!("dlq replay --from o.jsonl.zst {PLAINLY}")).fails_with(4, "has replayed all of this file");
     // Within five minutes, so that a deduplication id that was used before would be swallowed.
-    line(&format!("dlq replay --from o.jsonl.zst {PLAINLY} --again")).exits(0).says("60 letters sent");
+    line(&format!("dlq replay --from o.jsonl.zst {PLAINLY} --again")).exits(0).says("60 dead letters sent");
     assert_eq!(source.depth(), (120, 0));
     line("queue drain ordered.fifo --to arrived.jsonl").exits(0);
     let mut of_group: HashMap<String, Vec<usize>> = HashMap::new();
@@ -122,7 +122,7 @@ fn a_queue_that_cannot_be_meant_is_refused_and_nothing_is_sent() {
     let line = |line: &str| project.run(ACCOUNT, &format!("{line} --env dev --yes"));
     let lone = Queue::new(&server, "lone");
     line("dlq replay lone").fails_with(2, "is nobody's dead-letter queue").says("--to QUEUE");
-    line("dlq replay meant-dlq --to meant-dlq").fails_with(2, "is where the letters are");
+    line("dlq replay meant-dlq --to meant-dlq").fails_with(2, "is where the dead letters are");
     line("dlq replay meant-dlq --to nowhere").fails_with(5, "no queue \"nowhere\"");
     let fifo = Queue::with(&server, "kind.fifo", &[(Name::FifoQueue, "true")]);
     line(&format!("dlq replay meant-dlq --to {}", fifo.name)).fails_with(2, "is a FIFO queue");

@@ -72,7 +72,7 @@ fn a_verdict_that_is_old_is_made_anew_before_the_send() {
     delete(&world, &keys[0]);
     record(&world, &keys[1], &etags[1], "0B");
     let said = terminal.enters("y").exits(3);
-    assert!(said.contains("2 letters sent to"), "{said}");
+    assert!(said.contains("2 dead letters sent to"), "{said}");
     assert!(said.contains("1 already recorded, 1 payload gone"), "{said}");
     assert_eq!(depth(&world), (2, 0));
 }

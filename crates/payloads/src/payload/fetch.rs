@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use claimctl_aws::Explain;
 use claimctl_claim::Claim;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use serde::Serialize;
 
 pub const GET: &str = "s3:GetObject";
@@ -61,7 +62,7 @@ pub async fn open(s3: &aws_sdk_s3::Client, claim: &Claim, any_version: bool) -> 
     if !any_version && !object.differs.is_empty() {
         return Err(Error::refused(format!("{} has changed since the claim was made", place(claim)))
             .details(object.differs)
-            .hint("take the object as it is now: --any-version"));
+            .next("take the object as it is now", as_it_is_now()));
     }
     Ok(Opened { object, body: answer.body })
 }
@@ -94,19 +95,19 @@ fn not_given(error: SdkError<GetObjectError, HttpResponse>, claim: &Claim, versi
     match claimctl_aws::code(&error) {
         Some("NoSuchVersion") => {
             Error::not_found(format!("{at} no longer has version {}", version.unwrap_or_default()))
-                .hint("its payload is gone; take the object as it is now: --any-version")
+                .next("its payload is gone; take the object as it is now", as_it_is_now())
         }
         Some("NoSuchKey") if is_marked => {
             Error::not_found(format!("{at} was deleted: its newest version is a delete marker"))
                 .hint("the versions below it may still be there: aws s3api list-object-versions")
         }
         Some("NoSuchKey") => Error::not_found(format!("{at} does not exist: the payload is gone"))
-            .hint("which other claims of the flow lead nowhere: claimctl verify"),
+            .next("which other claims of the flow lead nowhere", Next::verb("verify")),
         Some("NoSuchBucket") => Error::not_found(format!("there is no bucket {}", claim.bucket))
-            .hint("is it another environment's? the claim may lead there: --env"),
+            .hint("is it another environment's? the claim may lead there"),
         Some("PermanentRedirect") => {
             let region = region.unwrap_or_else(|| "another region".to_owned());
-            Error::usage(format!("bucket {} is in {region}", claim.bucket)).hint("choose its --env or its --region")
+            Error::usage(format!("bucket {} is in {region}", claim.bucket)).hint("choose its environment or its region")
         }
         Some("InvalidObjectState") => {
             Error::refused(format!("{at} is archived, and cannot be read before it is restored"))
@@ -135,6 +136,11 @@ fn not_given(error: SdkError<GetObjectError, HttpResponse>, claim: &Claim, versi
 
 pub fn place(claim: &Claim) -> String {
     format!("s3://{}/{}", claim.bucket, claim.key)
+}
+
+/// What was typed, without comparing the object with the claim.
+fn as_it_is_now() -> Next {
+    Next::again().word("--any-version")
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use claimctl_aws::policy::Statement;
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::Progress;
 use claimctl_core::units::count;
 use claimctl_queues::depth::{self, QueueDepth};
 use claimctl_queues::message::Message;
-use claimctl_queues::named::NamedQueue;
-use claimctl_queues::receive::{self, Ended};
-use claimctl_queues::{Queue, look, resolve};
+use claimctl_queues::policy::PolicyQueue;
+use claimctl_queues::receive::{self, ReceiveEnd};
+use claimctl_queues::{Queue, peek, resolve};
 
 /// A message, and the name of the queue that it is in.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Found {
 }
 
 /// What IAM has to allow to look into a queue and its dead-letter queue.
-pub fn permissions(queue: &NamedQueue) -> Vec<Statement> {
+pub fn permissions(queue: &PolicyQueue) -> Vec<Statement> {
     let mut statements = vec![queue.permissions("LookIntoQueue", &receive::CALLS)];
     statements.extend(queue.dead_letter_permissions("LookIntoDeadLetters", &receive::CALLS));
     statements
@@ -45,14 +46,14 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
     let mut looked = Vec::new();
     for depth in &queues {
         // Its own hint is of peek's flags.
-        look::allow(depth).map_err(|refused| {
+        peek::allow(depth).map_err(|refused| {
             Error::refused(refused.to_string())
-                .hint(format!("look all the same: claimctl queue peek {} --id {id} --force --full", depth.name))
-                .hint("and name the object that it shows: claimctl claim get s3://BUCKET/KEY")
+                .next("look all the same", peek_command(&depth.name, id).word("--force"))
+                .next("and name the object that it shows", Next::verb("claim get").word("s3://BUCKET/KEY"))
         })?;
         let queue = Queue::new(sqs.clone(), &depth.url);
         let mut found = None;
-        let look = look::look_until(&queue, None, cancel, progress, |message| {
+        let look = peek::peek_until(&queue, None, cancel, progress, |message| {
             if message.message_id != id {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -75,17 +76,23 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
         if let Some(message) = found {
             return Ok(Found { queue: queue.name().to_owned(), message });
         }
-        if look.ended == Ended::Interrupted {
+        if look.ended == ReceiveEnd::Interrupted {
             return Err(Error::interrupted(format!("interrupted before message {id} was seen; nothing was kept")));
         }
         looked.push(among);
     }
     Err(Error::new(Kind::Partial, format!("message {id} was not seen {}", looked.join(", nor ")))
-        .hint("a consumer may hold it, it may be delayed, or it has been consumed: claimctl queue ls")
-        .hint("name another queue (--queue), or the object itself: s3://BUCKET/KEY"))
+        .next("a consumer may hold it, it may be delayed, or it has been consumed", Next::verb("queue ls"))
+        .next("name another queue", Next::again().flag("--queue", "QUEUE"))
+        .hint("or name the object itself: s3://BUCKET/KEY"))
 }
 
 /// It may belong to another account, where these credentials see nothing.
 async fn dead_letters(sqs: &aws_sdk_sqs::Client, arn: &str) -> Result<QueueDepth> {
     depth::read(sqs, &resolve::by_arn(sqs, arn).await?).await
+}
+
+/// The command that shows the whole message.
+pub fn peek_command(queue: &str, id: &str) -> Next {
+    Next::verb("queue peek").word(queue).flag("--id", id).word("--full")
 }

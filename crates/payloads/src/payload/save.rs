@@ -7,6 +7,7 @@ use std::path::Path;
 
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::{Progress, Unit};
 
 use super::fetch::Opened;
@@ -78,7 +79,8 @@ pub async fn pour(
 
 pub fn exists(path: &Path) -> Error {
     Error::refused(format!("{} is there already, and was not touched", path.display()))
-        .hint("name another file (--to FILE), or replace it: --force")
+        .hint("name another file")
+        .next("or replace it", Next::again().word("--force"))
 }
 
 #[cfg(test)]

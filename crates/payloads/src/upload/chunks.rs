@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use claimctl_core::error::{Error, IoContext, Kind, Result};
+use claimctl_core::next::Next;
 
 use super::checksum::Checksum;
 use super::limits;
@@ -92,7 +93,7 @@ impl Chunks {
     pub async fn next(&mut self) -> Result<Chunk> {
         if self.parts == limits::PARTS {
             return Err(Error::usage(format!("{} does not fit into 10,000 parts", self.name))
-                .hint(format!("use longer parts: --part-size {}MiB", (self.part_size >> 20).max(1) * 8)));
+                .next("use longer parts", longer_parts(self.part_size)));
         }
         let Some(mut reader) = self.reader.take() else {
             return Err(Error::unexpected(format!("{} was given up while it was read", self.name)));
@@ -150,6 +151,11 @@ fn read_chunk(reader: &mut dyn Read, ahead: Option<u8>, size: u64, expected: u64
 /// The shortest parts, from `asked` upward in whole MiB, of which 10,000 hold `size` bytes.
 fn part_size_for(size: u64, asked: u64) -> u64 {
     asked.max(size.div_ceil(limits::PARTS).next_multiple_of(1 << 20))
+}
+
+/// The same upload with parts eight times as long. `size` is in bytes.
+fn longer_parts(size: u64) -> Next {
+    Next::again().flag("--part-size", format!("{}MiB", (size >> 20).max(1) * 8))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use claimctl_aws::target::Target;
 use claimctl_claim::surface::{self, Flow, Surface};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::nearest;
+use claimctl_core::next::Next;
 
 /// Of HeadBucket.
 pub const PROBE: &str = "s3:ListBucket";
@@ -83,12 +84,13 @@ impl Destination {
         let error = Error::not_found(format!("there is no bucket {:?} in environment {}", self.bucket, target.name()));
         let mut logical = self.known.iter().filter_map(|name| name.split('/').nth(1));
         if logical.clone().any(|name| name == self.bucket) {
-            let bucket = &self.bucket;
-            return error.hint(format!("s3:// takes real names; by its logical name: --bucket {bucket}, and no s3://"));
+            return error.hint("s3:// takes real names; name the bucket by its logical name, and without s3://");
         }
         target.unresolved(match nearest::name(&self.bucket, &mut logical) {
             Some(near) => error.hint(format!("did you mean {near}?")),
-            None if self.known.is_empty() => error.hint("check --bucket, --env and --region; nothing was sent"),
+            None if self.known.is_empty() => {
+                error.hint("check the name of the bucket, the environment and the region; nothing was sent")
+            }
             None => error.hint(format!("known: {}", self.known.join(", "))),
         })
     }
@@ -96,7 +98,7 @@ impl Destination {
     fn elsewhere(&self, target: &Target, response: &HttpResponse) -> Error {
         let region = response.headers().get("x-amz-bucket-region").unwrap_or("another region");
         Error::usage(format!("bucket {} is in {region}, and this is {}", self.bucket, target.region))
-            .hint("choose the --env or the --region of the bucket; nothing was sent")
+            .hint("choose the environment or the region of the bucket; nothing was sent")
     }
 }
 
@@ -113,19 +115,13 @@ fn only(stacks: &[Surface], target: &Target) -> Result<(String, String)> {
         .copied()
         .collect();
     let candidates = if with_flow.is_empty() { all } else { with_flow };
-    match candidates.as_slice() {
-        [(_, _, bucket)] => Ok((bucket.name.clone(), bucket.prefix.clone())),
-        [] => {
+    let named = candidates.into_iter().map(|(stack, logical, bucket)| (format!("{}/{logical}", stack.stack), bucket));
+    match surface::only("bucket", named.collect())? {
+        Some(bucket) => Ok((bucket.name.clone(), bucket.prefix.clone())),
+        None => {
             let error =
                 Error::usage(format!("no stack is known in environment {}, so a bucket must be named", target.name()));
-            Err(target.unresolved(error.hint("name it: --bucket BUCKET")))
-        }
-        several => {
-            let names: Vec<_> =
-                several.iter().map(|(stack, logical, _)| format!("{}/{logical}", stack.stack)).collect();
-            Err(Error::usage("payloads can go to several buckets, so one must be named")
-                .hint(format!("one of: {}", names.join(", ")))
-                .hint(format!("name it: --bucket {}", names[0])))
+            Err(target.unresolved(error.next("name it", Next::again().flag("--bucket", "BUCKET"))))
         }
     }
 }

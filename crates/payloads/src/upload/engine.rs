@@ -20,7 +20,7 @@ use super::chunks::{Chunk, Chunks};
 use super::destination::{self, Destination};
 use super::multipart::{self, Headers, Multipart};
 use super::plan::{Input, Naming, Plan, Upload};
-use super::report::{Summary, Uploads};
+use super::report::{Summary, UploadReport};
 
 /// The answer to a part comes after its last byte: 8 MiB in each of sixteen lanes need a while on a thin line.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -49,7 +49,7 @@ pub struct Object {
 }
 
 /// What would be sent, without sending it.
-pub fn rehearse(to: &Destination, plan: &Plan, dry_run: bool) -> Uploads {
+pub fn rehearse(to: &Destination, plan: &Plan, dry_run: bool) -> UploadReport {
     let mut summary = Summary::of(to, plan, dry_run);
     for upload in &plan.uploads {
         summary.planned(upload);
@@ -57,7 +57,6 @@ pub fn rehearse(to: &Destination, plan: &Plan, dry_run: bool) -> Uploads {
     summary.finish(plan.excluded, Duration::ZERO)
 }
 
-/// Sends every upload of the plan. One that fails does not stop the others; after an interrupt no new one is begun.
 /// Of PutObject, and of every step of a multipart upload but giving it up.
 pub const PUT: &str = "s3:PutObject";
 
@@ -78,6 +77,7 @@ pub fn arn_pattern(bucket: &str) -> String {
     format!("arn:*:s3:::{bucket}/*")
 }
 
+/// Sends every upload of the plan. One that fails does not stop the others; after an interrupt no new one is begun.
 pub async fn send(
     target: &Target,
     to: &Destination,
@@ -86,7 +86,7 @@ pub async fn send(
     _change: &Change,
     cancel: &Cancel,
     progress: &dyn Progress,
-) -> Uploads {
+) -> UploadReport {
     let timeouts = TimeoutConfig::builder().read_timeout(PATIENCE).build();
     let engine = Engine {
         s3: Client::from_conf(target.s3().config().to_builder().timeout_config(timeouts).build()),

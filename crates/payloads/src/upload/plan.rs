@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use super::limits;
 use super::sources::Sources;
@@ -80,7 +81,7 @@ impl Plan {
             Some(pair) => {
                 let (one, other) = (pair[0].input.name(), pair[1].input.name());
                 Err(Error::usage(format!("{one} and {other} would both become {:?}; nothing was sent", pair[0].key))
-                    .hint("upload them apart, each with its own --prefix, or leave one out with --exclude"))
+                    .hint("upload them apart, each with a prefix of its own, or leave one out"))
             }
         }
     }
@@ -93,12 +94,12 @@ impl Plan {
 
 fn check_key(key: &str) -> Result<()> {
     match key.len() {
-        0 => Err(Error::usage("an object's key cannot be empty").hint("name it: --key KEY")),
+        0 => Err(Error::usage("an object's key cannot be empty").next("name it", Next::again().flag("--key", "KEY"))),
         1..=limits::KEY_BYTES => Ok(()),
         bytes => {
             let beginning: String = key.chars().take(40).collect();
             Err(Error::usage(format!("the key {beginning:?}… has {bytes} bytes, and S3 takes 1,024"))
-                .hint("shorten the path or the --prefix, or upload it alone with --key"))
+                .hint("shorten the path or the prefix, or upload it alone by a key of its own"))
         }
     }
 }

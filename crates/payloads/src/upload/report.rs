@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::next::{Hint, Next};
+use claimctl_core::run_report::{RunEnd, RunReport};
 use serde::Serialize;
 
 use super::destination::Destination;
@@ -48,7 +50,7 @@ pub struct FileReport {
 
 /// The result of `claimctl upload`.
 #[derive(Debug, Serialize)]
-pub struct Uploads {
+pub struct UploadReport {
     pub bucket: String,
     pub dry_run: bool,
     /// Failures first, then by key.
@@ -61,20 +63,23 @@ pub struct Uploads {
     pub excluded: u64,
     /// Bytes uploaded; in a dry run, that would be.
     pub bytes: u64,
-    pub elapsed_ms: u64,
-    /// What to do about failures, each said once.
-    pub hints: Vec<String>,
     /// Whether any flow begins in the bucket.
     #[serde(skip)]
     pub has_flows: bool,
-    #[serde(skip)]
-    exit: Exit,
+    #[serde(flatten)]
+    pub run: RunReport,
 }
 
-impl Uploads {
+impl AsRef<RunReport> for UploadReport {
+    fn as_ref(&self) -> &RunReport {
+        &self.run
+    }
+}
+
+impl UploadReport {
     /// Done, done in part, or what all failures have in common.
     pub fn exit(&self) -> Exit {
-        self.exit
+        self.run.exit(self.uploaded + self.interrupted > 0, self.failed + self.interrupted > 0)
     }
 
     /// Keys of objects, sent or planned, for which no claim will come though the bucket has flows.
@@ -89,8 +94,10 @@ impl Uploads {
 pub(super) struct Summary<'a> {
     to: &'a Destination,
     files: Vec<FileReport>,
-    hints: Vec<String>,
-    exits: Vec<Exit>,
+    hints: Vec<Hint>,
+    kinds: Vec<Kind>,
+    /// What the first of them failed of.
+    first: String,
     dry_run: bool,
 }
 
@@ -98,7 +105,7 @@ impl<'a> Summary<'a> {
     /// Begins with what is known to fail or to be skipped.
     pub fn of(to: &'a Destination, plan: &Plan, dry_run: bool) -> Self {
         let files = Vec::with_capacity(plan.uploads.len());
-        let mut summary = Summary { to, files, hints: Vec::new(), exits: Vec::new(), dry_run };
+        let mut summary = Summary { to, files, hints: Vec::new(), kinds: Vec::new(), first: String::new(), dry_run };
         for (path, error) in &plan.failed {
             let mut file = summary.of_path(path);
             file.error = Some(summary.failure(error));
@@ -146,7 +153,7 @@ impl<'a> Summary<'a> {
         said
     }
 
-    pub fn finish(mut self, excluded: u64, elapsed: Duration) -> Uploads {
+    pub fn finish(mut self, excluded: u64, elapsed: Duration) -> UploadReport {
         self.files.sort_by(|a, b| {
             let goes = |file: &FileReport| matches!(file.status, Status::Uploaded | Status::Planned);
             (goes(a), &a.key, &a.path).cmp(&(goes(b), &b.key, &b.path))
@@ -155,15 +162,23 @@ impl<'a> Summary<'a> {
         let went = |file: &&FileReport| matches!(file.status, Status::Uploaded | Status::Planned);
         let (uploaded, planned) = (count(Status::Uploaded), count(Status::Planned));
         let interrupted = count(Status::Interrupted);
-        let exit = match self.exits.as_slice() {
-            [] if interrupted > 0 => Exit::Partial,
-            [] => Exit::Done,
-            [first, others @ ..] => {
-                let alone = uploaded + planned + interrupted == 0 && others.iter().all(|exit| exit == first);
-                if alone { *first } else { Exit::Partial }
-            }
+        let mut run = if self.dry_run { RunReport::rehearsal() } else { RunReport::default() };
+        // What all of them failed of is what it failed of.
+        if let [kind, others @ ..] = self.kinds.as_slice()
+            && uploaded + planned + interrupted == 0
+            && others.iter().all(|other| other == kind)
+        {
+            run.fail(&Error::new(*kind, self.first));
+        } else if interrupted > 0 {
+            run.ended = RunEnd::Interrupted;
+        }
+        self.hints.into_iter().for_each(|hint| run.hint(hint));
+        run.next = match interrupted {
+            0 => (self.to.has_flows() && uploaded > 0).then(|| Next::verb("verify")),
+            _ => Some(Next::again()),
         };
-        Uploads {
+        run.finish(uploaded, elapsed);
+        UploadReport {
             bucket: self.to.bucket.clone(),
             dry_run: self.dry_run,
             uploaded,
@@ -172,10 +187,8 @@ impl<'a> Summary<'a> {
             interrupted,
             excluded,
             bytes: self.files.iter().filter(went).filter_map(|file| file.size).sum(),
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            hints: self.hints,
             has_flows: self.to.has_flows(),
-            exit,
+            run,
             files: self.files,
         }
     }
@@ -211,16 +224,16 @@ impl<'a> Summary<'a> {
     }
 
     fn failure(&mut self, error: &Error) -> String {
-        self.exits.push(error.exit());
+        let why = error.chain().join(": ");
+        if self.kinds.is_empty() {
+            self.first = why.clone();
+        }
+        self.kinds.push(error.kind());
         self.hint(error);
-        error.chain().join(": ")
+        why
     }
 
     fn hint(&mut self, error: &Error) {
-        for hint in error.hints().iter().map(ToString::to_string) {
-            if !self.hints.contains(&hint) {
-                self.hints.push(hint);
-            }
-        }
+        self.hints.extend(error.hints().iter().cloned());
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::next::Next;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use walkdir::WalkDir;
 
@@ -77,7 +78,7 @@ pub fn find(paths: &[PathBuf], filter: &Filter, cancel: &Cancel) -> Result<Sourc
             Ok(_) => found.failed.push((
                 path.clone(),
                 Error::usage(format!("{} is neither a file nor a directory", path.display()))
-                    .hint("to upload what a pipe gives: claimctl upload - --key KEY < PIPE"),
+                    .next("to upload what a pipe gives, by stdin", Next::verb("upload").word("-").flag("--key", "KEY")),
             )),
             Err(error) => {
                 let error = error.hint("check the path and who may read it; nothing of it was uploaded");
@@ -123,7 +124,7 @@ impl Sources {
             None => self.failed.push((
                 path.to_owned(),
                 Error::usage(format!("the name of {} is not UTF-8, which S3 requires of a key", path.display()))
-                    .hint("rename it, or give the object a name: --key KEY"),
+                    .next("rename it, or give the object a name", Next::again().flag("--key", "KEY")),
             )),
         }
     }
@@ -137,10 +138,10 @@ impl Sources {
         let error = match (error.loop_ancestor(), error.io_error().map(std::io::Error::kind)) {
             (Some(ancestor), _) => {
                 let text = format!("{} is a link to {}, which holds it", path.display(), ancestor.display());
-                Error::usage(text).hint("leave such links out: --exclude GLOB")
+                Error::usage(text).next("leave such links out", exclude())
             }
             (None, Some(ErrorKind::NotFound)) => {
-                Error::usage(format!("{} points to nothing", path.display())).hint("leave it out: --exclude GLOB")
+                Error::usage(format!("{} points to nothing", path.display())).next("leave it out", exclude())
             }
             _ => {
                 let cannot = Error::usage(format!("cannot read {}", path.display()));
@@ -148,7 +149,7 @@ impl Sources {
                     Some(cause) => cannot.caused_by(cause),
                     None => cannot,
                 };
-                cannot.hint("check who may read it, or leave it out: --exclude GLOB")
+                cannot.next("check who may read it, or leave it out", exclude())
             }
         };
         self.failed.push((path, error));
@@ -159,6 +160,10 @@ impl Sources {
 fn key_path(below: &Path) -> Option<String> {
     let parts: Option<Vec<&str>> = below.components().map(Component::as_os_str).map(OsStr::to_str).collect();
     parts.map(|parts| parts.join("/"))
+}
+
+fn exclude() -> Next {
+    Next::again().flag("--exclude", "GLOB")
 }
 
 #[cfg(test)]

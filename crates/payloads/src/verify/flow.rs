@@ -5,6 +5,7 @@ use std::time::Duration;
 use claimctl_aws::target::Target;
 use claimctl_claim::surface::{self, SinkKind};
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 /// S3 delivers most notifications in seconds, and sometimes takes "a minute or longer"
 /// (Amazon S3 User Guide, "Amazon S3 Event Notifications").
@@ -46,18 +47,19 @@ impl ResolvedFlow {
                 Some((found.stack, found.item))
             }
             (None, _) if named.bucket.is_some() && named.table.is_some() => None,
-            (None, [only]) => Some(*only),
-            (None, []) => None,
-            (None, _) => {
-                return Err(Error::usage(format!("there are {} flows: {}", flows.len(), names().join(", ")))
-                    .hint(format!("name one: claimctl verify {}", names()[0])));
+            (None, flows) => {
+                let named =
+                    flows.iter().map(|(stack, flow)| (format!("{}/{}", stack.stack, flow.name), (*stack, *flow)));
+                surface::only("flow", named.collect())?
             }
         };
         let mut flow = match chosen {
             Some((stack, flow)) => {
                 if flow.sink.kind != SinkKind::Table {
-                    return Err(Error::usage(format!("flow {} does not end in a table", flow.name))
-                        .hint("verify compares with a table of records; name one with --table"));
+                    return Err(Error::usage(format!("flow {} does not end in a table", flow.name)).next(
+                        "verify compares with a table of records: name one",
+                        Next::again().flag("--table", "TABLE"),
+                    ));
                 }
                 let queue = flow.queue.as_deref().map(|queue| stack.queue(queue)).transpose()?;
                 ResolvedFlow {
@@ -88,8 +90,10 @@ impl ResolvedFlow {
             flow.queue = Some(claimctl_queues::resolve::resolve(target, queue).await?);
         }
         if flow.bucket.is_empty() || flow.table.is_empty() {
-            return Err(Error::not_found(format!("no flow is known in environment {}", target.name()))
-                .hint("deploy a stack, or name all three: --bucket BUCKET --table TABLE --queue QUEUE"));
+            return Err(Error::not_found(format!("no flow is known in environment {}", target.name())).next(
+                "deploy a stack, or name all three",
+                Next::again().words(["--bucket", "BUCKET", "--table", "TABLE", "--queue", "QUEUE"]),
+            ));
         }
         Ok(flow)
     }

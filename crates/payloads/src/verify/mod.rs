@@ -21,7 +21,7 @@ use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::spool::{Sorter, Spool};
 use claimctl_queues::depth::{self, QueueDepth};
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::{receive, resolve};
 use serde::Serialize;
 
@@ -94,7 +94,7 @@ struct Seen {
 pub fn permissions(
     arns: &ArnBuilder,
     flow: &ResolvedFlow,
-    queue: Option<&NamedQueue>,
+    queue: Option<&PolicyQueue>,
     options: &Options,
 ) -> Vec<Statement> {
     let mut statements = vec![table::permissions(arns, &flow.table, options.since.is_none())];
@@ -156,10 +156,10 @@ pub async fn verify(
 fn notes(options: &Options, flow: &ResolvedFlow) -> Vec<String> {
     let mut notes = Vec::new();
     if options.since.is_some() {
-        notes.push("with --since, records without an object are not looked for".to_owned());
+        notes.push("only objects of late were asked for, so records without an object are not looked for".to_owned());
     }
     if flow.queue.is_none() {
-        notes.push("no queue is known, so what has no record stays undetermined: name it with --queue".to_owned());
+        notes.push("no queue is known, so what has no record stays undetermined: name it".to_owned());
     }
     notes
 }

@@ -8,8 +8,8 @@ use claimctl_core::error::{Kind, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::spool::Spool;
 use claimctl_queues::depth::{self, QueueDepth};
-use claimctl_queues::look::{self, Counts, Look};
-use claimctl_queues::receive::Ended;
+use claimctl_queues::peek::{self, Counts, PeekReport};
+use claimctl_queues::receive::ReceiveEnd;
 use claimctl_queues::{Queue, resolve};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -240,7 +240,7 @@ impl Run<'_> {
             return Ok(queues);
         };
         if self.options.look {
-            look::allow(queue)?;
+            peek::allow(queue)?;
             let (look, claims, unreadable) = self.look_at(&queue.url).await?;
             queues.waiting = claims;
             queues.add(&queue.name, look, unreadable, Role::Source);
@@ -249,7 +249,7 @@ impl Run<'_> {
             let there = now.visible + now.delayed;
             if there > 0 {
                 queues.doubt =
-                    Some(format!("about {there} messages wait in queue {}: look into it with --look", now.name));
+                    Some(format!("about {there} messages wait in queue {}: it was not looked into", now.name));
             }
             queues.held = now.in_flight;
             queues.looks.push(QueueLook::only_counted(&now, Role::Source));
@@ -270,19 +270,19 @@ impl Run<'_> {
     }
 
     /// Its own redrive policy counts here, not the source's: a dead-letter queue seldom has one.
-    async fn look_at_dead_letters(&self, arn: &str) -> Result<(Look, Claims, u64)> {
+    async fn look_at_dead_letters(&self, arn: &str) -> Result<(PeekReport, Claims, u64)> {
         let sqs = self.target.sqs();
         let url = resolve::by_arn(&sqs, arn).await?;
-        look::allow(&depth::read(&sqs, &url).await?)?;
+        peek::allow(&depth::read(&sqs, &url).await?)?;
         self.look_at(&url).await
     }
 
     /// The claims of everything that can be received now, and how many messages hold none that can be read.
-    async fn look_at(&self, url: &str) -> Result<(Look, Claims, u64)> {
+    async fn look_at(&self, url: &str) -> Result<(PeekReport, Claims, u64)> {
         let queue = Queue::new(self.target.sqs(), url);
         let mut claims = Claims::default();
         let mut unreadable = 0;
-        let look = look::look(&queue, None, self.cancel, self.progress, |message| {
+        let look = peek::peek(&queue, None, self.cancel, self.progress, |message| {
             unreadable += u64::from(message.unreadable.is_some());
             for claim in message.claims {
                 if claim.bucket == self.flow.bucket && !claim.is_removal() {
@@ -308,11 +308,11 @@ impl Queues {
         }
     }
 
-    fn add(&mut self, queue: &str, look: Look, unreadable: u64, role: Role) {
+    fn add(&mut self, queue: &str, look: PeekReport, unreadable: u64, role: Role) {
         let Counts { visible, in_flight, delayed } = look.about.after;
         let held = in_flight.max(look.about.before.in_flight);
         // Delayed messages cannot be received, whatever is done; nor can dead letters that somebody else looks at.
-        if look.ended != Ended::Empty || delayed > 0 || (role == Role::DeadLetter && held > 0) {
+        if look.ended != ReceiveEnd::Empty || delayed > 0 || (role == Role::DeadLetter && held > 0) {
             self.doubt = Some(format!("not every message of queue {queue} could be seen"));
         }
         if role == Role::Source {
@@ -338,7 +338,7 @@ impl Queues {
                 (Category::Missing, "no record, and no claim in the queue or its dead letters".into())
             }
             None if nowhere <= self.held => {
-                let why = format!("the consumer holds about {} messages: look again, or use --wait", self.held);
+                let why = format!("the consumer holds about {} messages: look again, or wait for them", self.held);
                 (Category::InFlight, why)
             }
             None => {

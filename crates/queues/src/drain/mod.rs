@@ -2,11 +2,13 @@
 //! the file, and nothing is deleted by a handle that may no longer hold its message.
 
 pub mod report;
-pub mod run;
+mod run;
 mod store;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::Message as Received;
@@ -14,19 +16,22 @@ use claimctl_aws::policy::Statement;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::{Progress, Unit};
+use claimctl_core::run_report::RunEnd;
 use tokio::sync::mpsc;
 
-use self::report::{Ended, Report};
+use self::report::DrainReport;
 use self::store::{Store, Stored};
 use super::deletes::{Deletes, Left};
 use super::drained::Appender;
-use super::look::Counts;
 use super::message::Message;
-use super::named::NamedQueue;
-use super::receive::{self, Receiver, Until, Wish};
+use super::peek::Counts;
+use super::policy::PolicyQueue;
+use super::receive::{self, ReceiveOptions, Receiver, Until};
 use super::select::Selection;
 use super::{Queue, batch, depth};
-use crate::journal::Scribe;
+use crate::journal::JournalWriter;
+
+pub use self::run::{rehearse, run};
 
 /// Bodies that are received and not yet on the disk, in bytes. Beyond it nothing is received.
 const MOST_WAITING: usize = 4 << 20;
@@ -35,12 +40,12 @@ const OVERHEAD: usize = 1 << 10;
 /// Receives at once, once a delete has been seen to work.
 const RECEIVES: usize = 8;
 
-/// What to drain.
-#[derive(Debug)]
+/// What to drain, and where to.
+#[derive(Debug, Clone)]
 pub struct Order {
     pub queue: Queue,
     pub queue_arn: String,
-    pub selection: Selection,
+    pub selection: Arc<Selection>,
     /// The most messages that this run takes. None: all there are.
     pub limit: Option<u64>,
     /// Stops receiving after so long.
@@ -51,29 +56,51 @@ pub struct Order {
     pub until_empty: bool,
     /// How long a message is hidden at a time. Whole seconds.
     pub visibility: Duration,
+    /// The file to append to.
+    pub file: PathBuf,
+    /// Bytes after which the next file of the series is begun.
+    pub rotate_size: Option<u64>,
+}
+
+impl Order {
+    /// All that is in the queue, out of it and into the file.
+    pub fn everything(queue: Queue, queue_arn: String, file: PathBuf) -> Order {
+        Order {
+            queue,
+            queue_arn,
+            selection: Arc::default(),
+            limit: None,
+            max_time: None,
+            keep: false,
+            until_empty: false,
+            visibility: receive::HIDDEN,
+            file,
+            rotate_size: None,
+        }
+    }
 }
 
 /// What IAM has to allow for a drain.
-pub fn permissions(queue: &NamedQueue, keep: bool) -> Vec<Statement> {
+pub fn permissions(queue: &PolicyQueue, keep: bool) -> Vec<Statement> {
     let delete: &[&'static str] = if keep { &[] } else { &[batch::DELETE] };
     vec![queue.permissions("DrainQueue", &[&receive::CALLS, delete].concat())]
 }
 
 /// Drains into the file. `scribe` knows every message that is whole in it already, and nothing else.
 ///
-/// Everything that was received and is not deleted is given back, whatever happens. What went wrong on the way is in the
-/// report, because so is what was done until then.
+/// Everything that was received and is not deleted is given back, whatever happens. What went wrong on the way is in
+/// the report, because so is what was done until then.
 async fn drain(
     order: &Order,
     file: Appender,
-    scribe: Scribe,
+    writer: JournalWriter,
     cancel: &Cancel,
     progress: &dyn Progress,
-) -> Result<Report> {
+) -> Result<DrainReport> {
     let before = depth::read(&order.queue.sqs, &order.queue.url).await?;
     let began = Instant::now();
     progress.start("draining", order.limit.or((before.visible > 0).then_some(before.visible)), Unit::Items);
-    let mut drain = Drain::new(order, before.visible, file, scribe, cancel, progress);
+    let mut drain = Drain::new(order, before.visible, file, writer, cancel, progress);
     drain.work().await;
     // The file is closed, and may be written by another drain, when its task has ended.
     drop(drain.store);
@@ -82,8 +109,8 @@ async fn drain(
     let finished = drain.receiver.finish().await;
     progress.finish();
     let mut report = drain.report;
-    report.elapsed_seconds = began.elapsed().as_secs_f64();
-    report.not_deleted = drain.deletes.unsettled();
+    report.run.finish(report.done(), began.elapsed());
+    report.not_deleted = drain.deletes.not_deleted();
     report.before = Counts::from(&before);
     report.set_ended(finished.ended, drain.stopped);
     report.given_back = finished.returned;
@@ -103,9 +130,9 @@ struct Drain<'a> {
     waiting: (usize, usize),
     deletes: Deletes,
     taken: u64,
-    stopped: Option<Ended>,
+    stopped: Option<RunEnd>,
     progress: &'a dyn Progress,
-    report: Report,
+    report: DrainReport,
 }
 
 impl<'a> Drain<'a> {
@@ -113,7 +140,7 @@ impl<'a> Drain<'a> {
         order: &'a Order,
         expected: u64,
         file: Appender,
-        scribe: Scribe,
+        writer: JournalWriter,
         cancel: &'a Cancel,
         progress: &'a dyn Progress,
     ) -> Self {
@@ -121,16 +148,16 @@ impl<'a> Drain<'a> {
         // What is selected is known once it is received, so that only a drain of everything can ask for so many.
         let limit = order.limit.filter(|_| order.selection.is_everything());
         let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let wish = Wish { limit, expected, visibility: order.visibility, until };
-        let report = Report::of(order, &file);
-        let (store, stored) = Store::start(file, order.queue_arn.clone(), scribe.clone());
+        let options = ReceiveOptions { limit, expected, visibility: order.visibility, until };
+        let report = DrainReport::of(order, &file);
+        let (store, stored) = Store::start(file, order.queue_arn.clone(), writer.clone());
         Drain {
-            receiver: Receiver::new(order.queue.clone(), wish, cancel),
+            receiver: Receiver::new(order.queue.clone(), options, cancel),
             received_all: false,
             store,
             stored,
             waiting: (0, 0),
-            deletes: Deletes::new(order.queue.clone(), scribe),
+            deletes: Deletes::new(order.queue.clone(), writer),
             taken: 0,
             stopped: None,
             progress,
@@ -143,7 +170,7 @@ impl<'a> Drain<'a> {
     async fn work(&mut self) {
         let deadline = self.order.max_time.map(|time| Instant::now() + time);
         loop {
-            self.set_the_pace();
+            self.set_limits();
             if self.received_all && self.waiting.0 == 0 && self.deletes.are_done() {
                 return;
             }
@@ -159,7 +186,7 @@ impl<'a> Drain<'a> {
                     None => self.received_all = true,
                 },
                 stored = self.stored.recv(), if self.waiting.0 > 0 => {
-                    self.settle(stored.unwrap_or_else(|| Err(Error::unexpected("writing ended early"))));
+                    self.count_stored(stored.unwrap_or_else(|| Err(Error::unexpected("writing ended early"))));
                 }
                 Some(outcome) = self.deletes.next() => {
                     let taken = self.deletes.take(outcome, &mut self.receiver).await;
@@ -168,13 +195,13 @@ impl<'a> Drain<'a> {
                         self.fail(error);
                     }
                 }
-                () = time => self.stop(Ended::MaxTime),
+                () = time => self.stop(RunEnd::MaxTime),
             }
         }
     }
 
     /// Deletes what is on the disk, and receives as much as memory and the proof that deleting works allow.
-    fn set_the_pace(&mut self) {
+    fn set_limits(&mut self) {
         self.receiver.expect_more(self.waiting.0 > 0 || !self.deletes.are_done());
         if self.order.keep {
             self.receiver.at_most(RECEIVES);
@@ -193,7 +220,7 @@ impl<'a> Drain<'a> {
         if !self.order.selection.is_everything() {
             messages.retain(|message| self.is_selected(message));
         }
-        if messages.is_empty() || self.report.error.is_some() {
+        if messages.is_empty() || self.report.run.has_stopped() {
             return;
         }
         self.taken += messages.len() as u64;
@@ -202,9 +229,9 @@ impl<'a> Drain<'a> {
         self.store.put(messages);
         let ids = self.order.selection.ids();
         if !ids.is_empty() && self.taken >= ids.len() as u64 {
-            self.stop(Ended::Found);
+            self.stop(RunEnd::Complete);
         } else if self.order.limit.is_some_and(|limit| self.taken >= limit) && !self.order.selection.is_everything() {
-            self.stop(Ended::Limit);
+            self.stop(RunEnd::Limit);
         }
     }
 
@@ -223,7 +250,7 @@ impl<'a> Drain<'a> {
     }
 
     /// Messages are on the disk: now they may be deleted.
-    fn settle(&mut self, stored: Result<Stored>) {
+    fn count_stored(&mut self, stored: Result<Stored>) {
         match stored {
             Ok(stored) => {
                 self.waiting.0 -= stored.ids.len();
@@ -243,12 +270,12 @@ impl<'a> Drain<'a> {
     }
 
     fn fail(&mut self, error: Error) {
-        self.report.fail(error);
+        self.report.fail(&error);
         self.deletes.give_up();
-        self.stop(Ended::Failed);
+        self.stop(RunEnd::Failed);
     }
 
-    fn stop(&mut self, why: Ended) {
+    fn stop(&mut self, why: RunEnd) {
         self.stopped.get_or_insert(why);
         self.receiver.stop();
     }

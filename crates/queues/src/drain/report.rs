@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
+use claimctl_core::run_report::{RunEnd, RunReport};
 use serde::Serialize;
 
 use super::Order;
@@ -12,35 +14,14 @@ use super::store::Stored;
 use crate::deletes::Left;
 use crate::depth::QueueDepth;
 use crate::drained::{Appender, Existing};
-use crate::held::Returned;
+use crate::in_flight::Returned;
 use crate::journal::Outcome;
-use crate::look::Counts;
+use crate::peek::Counts;
 use crate::receive;
-
-/// Why a drain received no more.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// The counts agree: nothing visible is left, with `--until-empty` nothing at all.
-    Empty,
-    Limit,
-    MaxTime,
-    /// Every id that was asked for was found.
-    Found,
-    /// As many are held as may be in flight.
-    Cap,
-    /// The counts promise more than the queue gives: they lag behind, or newer messages keep coming.
-    Unanswered,
-    Interrupted,
-    Failed,
-    /// Nothing was received: a rehearsal.
-    #[default]
-    DryRun,
-}
 
 /// The JSON form is a contract.
 #[derive(Debug, Default, Serialize)]
-pub struct Report {
+pub struct DrainReport {
     /// The queue's real name.
     pub queue: String,
     pub queue_arn: String,
@@ -59,46 +40,48 @@ pub struct Report {
     pub deleted: u64,
     /// In the file, and not known to be deleted.
     pub not_deleted: Vec<Left>,
-    /// With `--keep`: in the file, and given back.
+    /// Where nothing was to be deleted: in the file, and given back.
     pub kept: u64,
-    /// Messages that `--where` could not be decided for; they stay in the queue.
+    /// Messages of which it could not be decided whether they are selected; they stay in the queue.
     pub undecided: Vec<Left>,
     #[serde(flatten)]
     pub given_back: Returned,
-    pub ended: Ended,
     /// The counts of SQS, which are approximate. None: they could not be read.
     pub before: Counts,
     pub after: Option<Counts>,
-    pub elapsed_seconds: f64,
-    /// Messages settled per second: deleted, or kept.
-    pub messages_per_second: f64,
-    /// What ended the drain, and what to do about it.
-    pub error: Option<String>,
-    pub hints: Vec<String>,
-    #[serde(skip)]
-    kind: Option<Kind>,
+    /// Functions that were paused meanwhile.
+    pub resumed: Vec<String>,
+    #[serde(flatten)]
+    pub run: RunReport,
 }
 
-impl Report {
-    pub fn of(order: &Order, file: &Appender) -> Report {
-        Report {
+impl AsRef<RunReport> for DrainReport {
+    fn as_ref(&self) -> &RunReport {
+        &self.run
+    }
+}
+
+impl DrainReport {
+    pub fn of(order: &Order, file: &Appender) -> DrainReport {
+        DrainReport {
             queue: order.queue.name().to_owned(),
             queue_arn: order.queue_arn.clone(),
             file: file.first().display().to_string(),
             files: file.number().into(),
-            ..Report::default()
+            ..DrainReport::default()
         }
     }
 
     /// What a drain would meet: in the queue, and in the file.
-    pub fn rehearsal(depth: &QueueDepth, file: &Path, existing: Existing) -> Report {
-        let mut report = Report {
+    pub fn rehearsal(depth: &QueueDepth, file: &Path, existing: Existing) -> DrainReport {
+        let mut report = DrainReport {
             queue: depth.name.clone(),
             queue_arn: depth.arn.clone(),
             file: file.display().to_string(),
             files: existing.files,
             before: Counts::from(depth),
-            ..Report::default()
+            run: RunReport::rehearsal(),
+            ..DrainReport::default()
         };
         report.set_existing(existing);
         report
@@ -116,41 +99,38 @@ impl Report {
         self.files = stored.files.into();
     }
 
-    /// The first error is the one that counts; what follows from it does not.
-    pub fn fail(&mut self, error: Error) {
-        if self.error.is_none() {
-            self.error = Some(error.chain().join(": "));
-            self.hints = error.hints().iter().map(ToString::to_string).collect();
-            self.kind = Some(error.kind());
+    pub(super) fn fail(&mut self, error: &Error) {
+        self.run.fail(error);
+    }
+
+    pub(super) fn set_ended(&mut self, ended: Result<receive::ReceiveEnd>, stopped: Option<RunEnd>) {
+        use receive::ReceiveEnd as E;
+        match (ended, stopped) {
+            (Err(error), _) => self.fail(&error),
+            (Ok(_), _) if self.run.has_stopped() => {}
+            (Ok(_), Some(stopped)) => self.run.ended = stopped,
+            (Ok(E::Empty | E::Heads), None) => self.run.ended = RunEnd::Complete,
+            (Ok(E::Interrupted), None) => self.run.ended = RunEnd::Interrupted,
+            (Ok(E::Limit), None) => self.run.ended = RunEnd::Limit,
+            (Ok(E::Cap), None) => self.run.ended = RunEnd::InFlightLimit,
+            (Ok(E::Unanswered | E::Stopped), None) => self.run.ended = RunEnd::Unanswered,
         }
     }
 
-    pub(super) fn set_ended(&mut self, ended: Result<receive::Ended>, stopped: Option<Ended>) {
-        use receive::Ended as E;
-        self.ended = match (ended, stopped) {
-            (Ok(_), Some(stopped)) => stopped,
-            (Ok(E::Interrupted), None) => Ended::Interrupted,
-            (Ok(E::Empty | E::Heads), None) => Ended::Empty,
-            (Ok(E::Limit), None) => Ended::Limit,
-            (Ok(E::Cap), None) => Ended::Cap,
-            (Ok(E::Unanswered | E::Stopped), None) => Ended::Unanswered,
-            (Err(error), _) => {
-                self.fail(error);
-                Ended::Failed
-            }
-        };
-        let settled = self.deleted + self.kept;
-        self.messages_per_second = settled as f64 / self.elapsed_seconds.max(f64::EPSILON);
+    /// Messages that are done with: deleted, or kept.
+    pub(super) fn done(&self) -> u64 {
+        self.deleted + self.kept
     }
 
     /// How the journal names the end.
     pub(super) fn outcome(&self) -> Outcome {
-        match (self.ended, self.exit()) {
-            (Ended::Interrupted, _) => Outcome::Interrupted,
-            (_, Exit::Done) => Outcome::Done,
-            (_, Exit::Partial) => Outcome::Partial,
-            _ => Outcome::Failed,
-        }
+        Outcome::of_run(&self.run, self.exit() != Exit::Done)
+    }
+
+    /// Says how to go on, where something is left to do.
+    pub(super) fn conclude(&mut self) {
+        let stopped = matches!(self.run.ended, RunEnd::Interrupted | RunEnd::MaxTime);
+        self.run.next = (stopped || self.exit() != Exit::Done).then(Next::again);
     }
 
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
@@ -166,14 +146,7 @@ impl Report {
     }
 
     pub fn exit(&self) -> Exit {
-        let partial = !self.not_deleted.is_empty()
-            || !self.undecided.is_empty()
-            || !self.given_back.not_released.is_empty()
-            || matches!(self.ended, Ended::Cap | Ended::Unanswered);
-        match self.kind {
-            Some(kind) => Error::new(kind, "").exit(),
-            None if partial => Exit::Partial,
-            None => Exit::Done,
-        }
+        let given_back = self.given_back.not_released.is_empty();
+        self.run.exit(self.done() > 0, !self.not_deleted.is_empty() || !self.undecided.is_empty() || !given_back)
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::weight;
 use crate::drained::{Appender, COMMIT, Drained};
-use crate::journal::{Entry, Scribe, State};
+use crate::journal::{Entry, ItemState, JournalWriter};
 
 /// Hands messages to the task that writes them. Whoever does bounds how many wait there.
 pub struct Store(mpsc::UnboundedSender<Vec<Received>>);
@@ -34,12 +34,12 @@ impl Store {
     pub fn start(
         file: Appender,
         queue_arn: String,
-        scribe: Scribe,
+        writer: JournalWriter,
     ) -> (Store, mpsc::UnboundedReceiver<Result<Stored>>) {
         let (inbox, messages) = mpsc::unbounded_channel();
         let (sender, stored) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            let ended = serve(file, &queue_arn, &scribe, messages, &sender).await;
+            let ended = serve(file, &queue_arn, &writer, messages, &sender).await;
             if let Err(error) = ended {
                 // Who has gone away in the meantime has given up.
                 drop(sender.send(Err(error)));
@@ -57,7 +57,7 @@ impl Store {
 async fn serve(
     mut file: Appender,
     queue_arn: &str,
-    scribe: &Scribe,
+    writer: &JournalWriter,
     mut inbox: mpsc::UnboundedReceiver<Vec<Received>>,
     stored: &mpsc::UnboundedSender<Result<Stored>>,
 ) -> Result<()> {
@@ -70,7 +70,7 @@ async fn serve(
             group.extend(more);
         }
         let ids: Vec<Box<str>> = group.iter().map(|message| id_of(message).into()).collect();
-        let known = scribe.states(ids.clone()).await?;
+        let known = writer.states(ids.clone()).await?;
         let new: Vec<Received> =
             group.into_iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(message, _)| message).collect();
         let written = new.len() as u64;
@@ -79,8 +79,8 @@ async fn serve(
         let bytes;
         (file, bytes) = appended.map_err(|error| Error::unexpected("writing ended early").caused_by(error))??;
         let entries = ids.iter().zip(&known).filter(|(_, known)| known.is_none());
-        scribe.note(entries.map(|(id, _)| Entry::new(id.clone(), State::Written)).collect()).await?;
-        let again = known.iter().filter(|known| **known == Some(State::Deleted)).count() as u64;
+        writer.note(entries.map(|(id, _)| Entry::new(id.clone(), ItemState::Written)).collect()).await?;
+        let again = known.iter().filter(|known| **known == Some(ItemState::Deleted)).count() as u64;
         drop(stored.send(Ok(Stored { ids, weight: size, written, again, bytes, files: file.number() })));
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::next::Next;
 use claimctl_core::units::{bytes, count};
 
 use super::packing::{self, Packing};
@@ -191,8 +192,8 @@ fn open_alone(path: &Path) -> Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             Err(Error::refused(format!("{} is being written by another drain", path.display()))
-                .hint("which one: claimctl runs ls")
-                .hint("wait for it, or drain into another file: --to FILE"))
+                .next("which one", Next::verb("runs ls"))
+                .hint("wait for it, or drain into another file"))
         }
         Err(TryLockError::Error(error)) => Err(error).on("lock", path),
     }

@@ -136,5 +136,5 @@ impl Packed {
 fn damaged(path: &Path, number: u64, error: io::Error) -> Error {
     Error::usage(format!("{}, line {number}: the file is damaged here, or packed in another way", path.display()))
         .caused_by(error)
-        .hint("what is whole in it can still be unpacked (zstd -dc, gzip -dc); a drain wants another file: --to FILE")
+        .hint("what is whole in it can still be unpacked (zstd -dc, gzip -dc); a drain wants another file")
 }

@@ -12,7 +12,7 @@ use super::packing::Packing;
 use super::raw::RawLines;
 use super::{LARGEST_COMMIT, packing};
 
-const ELSEWHERE: &str = "or drain into another file: --to FILE";
+const ELSEWHERE: &str = "or drain into another file";
 
 /// What a scan found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,5 +76,5 @@ fn begins_like_ours(path: &Path) -> std::io::Result<bool> {
 
 fn of_another_queue(path: &Path, theirs: &str, ours: &str) -> Error {
     Error::usage(format!("{} holds messages of {theirs}, and this drain is of {ours}", path.display()))
-        .hint("a file holds the messages of one queue: drain into another file (--to FILE)")
+        .hint("a file holds the messages of one queue: drain into another file")
 }

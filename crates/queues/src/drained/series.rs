@@ -18,7 +18,7 @@ impl Series {
     pub fn of(first: &Path) -> Result<Series> {
         let name = first.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
             Error::usage(format!("{} is not the name of a file", first.display()))
-                .hint("for example: --to dead-letters.jsonl.zst")
+                .hint("for example dead-letters.jsonl.zst")
         })?;
         let mut stem = name;
         for extension in EXTENSIONS {

@@ -13,6 +13,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use self::watch::{Limit, TIME, Watch};
 use super::message::Message;
@@ -139,7 +140,7 @@ impl Expression {
             Answer::Failed(why) => Error::usage(format!("the jq expression fails on message {id}: {why}"))
                 .details([self.text.as_str()])
                 .hint("where a field may be missing or of another type, append ?: (.body | fromjson | .kind)?")
-                .hint("see what it is given: claimctl queue peek --output jsonl"),
+                .next("see what it is given", Next::verb("queue peek").flag("--output", "jsonl")),
             _ => Error::unexpected(format!("the jq expression cannot be evaluated: {}", self.text)),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use rusqlite::ErrorCode;
 
 /// Turns a failed statement into an error that names the journal and the remedy.
@@ -24,7 +25,7 @@ fn explained(error: rusqlite::Error, doing: &str, file: &Path) -> Error {
         Some(C::DatabaseCorrupt | C::NotADatabase) => return damaged(file).caused_by(error),
         Some(C::DatabaseBusy | C::DatabaseLocked) => {
             Error::refused(format!("the journal {at} is locked by another process"))
-                .hint("another claimctl works in it for long: see claimctl runs ls, and try again")
+                .next("another claimctl works in it for long; see which, and try again", Next::verb("runs ls"))
         }
         Some(C::DiskFull) => Error::unexpected(format!("cannot {doing} the journal {at}: no room"))
             .hint("the disk is full: free some room, or point CLAIMCTL_HOME at another disk"),
@@ -34,9 +35,8 @@ fn explained(error: rusqlite::Error, doing: &str, file: &Path) -> Error {
         }
         Some(C::SystemIoFailure) => Error::unexpected(format!("cannot {doing} the journal {at}"))
             .hint("is the disk full, or gone? free some room, or point CLAIMCTL_HOME at another disk"),
-        _ => {
-            Error::unexpected(format!("cannot {doing} the journal {at}")).hint("claimctl doctor looks into the folder")
-        }
+        _ => Error::unexpected(format!("cannot {doing} the journal {at}"))
+            .next("what is wrong with the folder", Next::verb("doctor")),
     };
     described.caused_by(error)
 }

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::nearest;
+use claimctl_core::next::Next;
 use jiff::Timestamp;
 
 use super::Summary;
@@ -31,7 +32,7 @@ pub fn find<'a>(runs: &'a [Summary], typed: &str) -> Result<&'a Summary> {
                 Some(near) => missing.hint(format!("did you mean {near}?")),
                 None => missing,
             }
-            .hint("the runs that there are: claimctl runs ls"))
+            .next("the runs that there are", Next::verb("runs ls")))
         }
         several => {
             let ids: Vec<_> = several.iter().map(|run| run.id.as_str()).collect();

@@ -9,7 +9,7 @@ pub const PERHAPS_TWICE: &str = ", perhaps twice";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(i64)]
-pub enum State {
+pub enum ItemState {
     /// Whole in the drained file, durably.
     Written = 1,
     /// About to be sent. When nobody is at work it is undecided: SQS may or may not have it.
@@ -38,61 +38,69 @@ pub enum State {
     Unmarked = 15,
 }
 
-impl State {
-    pub const ALL: [State; 15] = [
-        State::Written,
-        State::Intent,
-        State::Sent,
-        State::Deleted,
-        State::Failed,
-        State::ToSend,
-        State::ToSendAgain,
-        State::AlreadyRecorded,
-        State::PayloadGone,
-        State::PayloadChanged,
-        State::NoClaim,
-        State::Unreadable,
-        State::Replayed,
-        State::Undetermined,
-        State::Unmarked,
+impl ItemState {
+    pub const ALL: [ItemState; 15] = [
+        ItemState::Written,
+        ItemState::Intent,
+        ItemState::Sent,
+        ItemState::Deleted,
+        ItemState::Failed,
+        ItemState::ToSend,
+        ItemState::ToSendAgain,
+        ItemState::AlreadyRecorded,
+        ItemState::PayloadGone,
+        ItemState::PayloadChanged,
+        ItemState::NoClaim,
+        ItemState::Unreadable,
+        ItemState::Replayed,
+        ItemState::Undetermined,
+        ItemState::Unmarked,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            State::Written => "written",
-            State::Intent => "intent",
-            State::Sent => "sent",
-            State::Deleted => "deleted",
-            State::Failed => "failed",
-            State::ToSend => "to_send",
-            State::ToSendAgain => "to_send_again",
-            State::AlreadyRecorded => "already_recorded",
-            State::PayloadGone => "payload_gone",
-            State::PayloadChanged => "payload_changed",
-            State::NoClaim => "no_claim",
-            State::Unreadable => "unreadable",
-            State::Replayed => "replayed",
-            State::Undetermined => "undetermined",
-            State::Unmarked => "unmarked",
+            ItemState::Written => "written",
+            ItemState::Intent => "intent",
+            ItemState::Sent => "sent",
+            ItemState::Deleted => "deleted",
+            ItemState::Failed => "failed",
+            ItemState::ToSend => "to_send",
+            ItemState::ToSendAgain => "to_send_again",
+            ItemState::AlreadyRecorded => "already_recorded",
+            ItemState::PayloadGone => "payload_gone",
+            ItemState::PayloadChanged => "payload_changed",
+            ItemState::NoClaim => "no_claim",
+            ItemState::Unreadable => "unreadable",
+            ItemState::Replayed => "replayed",
+            ItemState::Undetermined => "undetermined",
+            ItemState::Unmarked => "unmarked",
         }
     }
 
     /// Whether it is what a look found out, which a later look finds out anew.
     pub fn is_verdict(self) -> bool {
-        !matches!(self, State::Written | State::Intent | State::Sent | State::Deleted | State::Failed | State::Unmarked)
+        !matches!(
+            self,
+            ItemState::Written
+                | ItemState::Intent
+                | ItemState::Sent
+                | ItemState::Deleted
+                | ItemState::Failed
+                | ItemState::Unmarked
+        )
     }
 
     /// Whether SQS may or may not have it, where nobody is at work.
     pub fn is_undecided(self) -> bool {
-        matches!(self, State::Intent | State::ToSendAgain)
+        matches!(self, ItemState::Intent | ItemState::ToSendAgain)
     }
 
     pub(super) fn number(self) -> i64 {
         self as i64
     }
 
-    pub(super) fn of(number: i64) -> Option<State> {
-        State::ALL.into_iter().find(|state| state.number() == number)
+    pub(super) fn of(number: i64) -> Option<ItemState> {
+        ItemState::ALL.into_iter().find(|state| state.number() == number)
     }
 }
 
@@ -100,13 +108,13 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub item: Box<str>,
-    pub state: State,
+    pub state: ItemState,
     pub detail: Option<String>,
 }
 
 impl Entry {
     /// Keeps the detail that is known of the item, except why it failed before.
-    pub fn new(item: impl Into<Box<str>>, state: State) -> Self {
+    pub fn new(item: impl Into<Box<str>>, state: ItemState) -> Self {
         Entry { item: item.into(), state, detail: None }
     }
 
@@ -119,7 +127,7 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Item {
     pub item: String,
-    pub state: State,
+    pub state: ItemState,
     /// Of a sent one the new message id, of a failed one why.
     pub detail: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! Who is at work: a lock that a run holds while its process lives. The kernel lets go of it, whatever ends the process.
+//! Who is at work: a lock that a run holds while its process lives. The kernel lets go of it, whatever ends the
+//! process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -15,7 +16,7 @@ pub struct Locks(PathBuf);
 
 /// Held until dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldLock {
     _file: File,
 }
 
@@ -29,13 +30,13 @@ impl Locks {
     }
 
     /// None: another process holds it.
-    pub fn take(&self, id: &str) -> Result<Option<Held>> {
+    pub fn take(&self, id: &str) -> Result<Option<HeldLock>> {
         create_private(&self.0).on("create", &self.0)?;
         let path = self.path(id);
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).on("open", &path)?;
         for _ in 0..LOOKS {
             match file.try_lock() {
-                Ok(()) => return Ok(Some(Held { _file: file })),
+                Ok(()) => return Ok(Some(HeldLock { _file: file })),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK_AGAIN),
                 Err(TryLockError::Error(error)) => return Err(error).on("lock", &path),
             }

@@ -10,8 +10,8 @@ mod lock;
 mod row;
 mod run;
 mod schema;
-mod scribe;
 mod summary;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,11 +22,11 @@ use claimctl_core::error::{IoContext, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use failure::{Explain, damaged};
-pub use item::{Entry, Item, PERHAPS_TWICE, State};
+pub use item::{Entry, Item, ItemState, PERHAPS_TWICE};
 use lock::Locks;
 pub use run::Run;
-pub use scribe::Scribe;
 pub use summary::{Outcome, Standing, Start, Summary};
+pub use writer::JournalWriter;
 
 /// The journal of one project. Calls take milliseconds; items are written by a [`Scribe`].
 pub struct Journal {
@@ -91,17 +91,17 @@ impl Journal {
     }
 
     /// How many items of a run are in which state.
-    pub fn tally(&self, run: &Summary) -> Result<BTreeMap<State, u64>> {
+    pub fn tally(&self, run: &Summary) -> Result<BTreeMap<ItemState, u64>> {
         let counted = "SELECT state, count(*) FROM items WHERE run = ?1 GROUP BY state";
         let rows = self.rows(counted, [run.number], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         rows.into_iter().map(|(state, count)| Ok((self.state(state)?, count.unsigned_abs()))).collect()
     }
 
     /// A page of a run's items in the order of their names: at most `limit` behind `after`, of one state or of all.
-    pub fn items(&self, run: &Summary, state: Option<State>, after: Option<&str>, limit: u32) -> Result<Vec<Item>> {
+    pub fn items(&self, run: &Summary, state: Option<ItemState>, after: Option<&str>, limit: u32) -> Result<Vec<Item>> {
         let page = "SELECT item, state, detail FROM items
                     WHERE run = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR item > ?3) ORDER BY item LIMIT ?4";
-        let rows = self.rows(page, params![run.number, state.map(State::number), after, limit], |row| {
+        let rows = self.rows(page, params![run.number, state.map(ItemState::number), after, limit], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
         rows.into_iter().map(|(item, state, detail)| Ok(Item { item, state: self.state(state)?, detail })).collect()
@@ -114,14 +114,14 @@ impl Journal {
     }
 
     /// The items in a state, with their details, of all runs of this work.
-    pub fn details(&self, key: &str, state: State) -> Result<Vec<(String, String)>> {
+    pub fn details(&self, key: &str, state: ItemState) -> Result<Vec<(String, String)>> {
         let details = "SELECT item, detail FROM items JOIN runs ON run = number
                        WHERE key = ?1 AND state = ?2 AND detail IS NOT NULL ORDER BY number";
         self.rows(details, params![key, state.number()], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// What a run knows of these items, in their order. Of the run at work, ask its [`Scribe`].
-    pub fn states(&self, run: &Summary, items: &[Box<str>]) -> Result<Vec<Option<State>>> {
+    pub fn states(&self, run: &Summary, items: &[Box<str>]) -> Result<Vec<Option<ItemState>>> {
         let connection = self.connection();
         let known = "SELECT state FROM items WHERE run = ?1 AND item = ?2";
         let mut known = connection.prepare(known).on_journal("read", &self.file)?;
@@ -132,8 +132,8 @@ impl Journal {
         items.iter().map(|item| state(item)).collect()
     }
 
-    fn state(&self, number: i64) -> Result<State> {
-        State::of(number).ok_or_else(|| damaged(&self.file))
+    fn state(&self, number: i64) -> Result<ItemState> {
+        ItemState::of(number).ok_or_else(|| damaged(&self.file))
     }
 
     /// Runs that a condition selects, each with where it stands now.

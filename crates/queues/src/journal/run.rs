@@ -1,20 +1,22 @@
 //! One run at work: begun or resumed by one process at a time, which holds its lock.
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
+use claimctl_core::progress::Progress;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::failure::Explain;
-use super::lock::Held;
-use super::{Journal, Outcome, Scribe, Start, State, Summary, id, row};
+use super::lock::HeldLock;
+use super::{ItemState, Journal, JournalWriter, Outcome, Start, Summary, id, row};
 
 /// A run that this process works on. Other processes see it as live until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct Run {
     id: String,
     resumed: bool,
-    scribe: Scribe,
-    _held: Held,
+    writer: JournalWriter,
+    _held: HeldLock,
 }
 
 impl Run {
@@ -27,12 +29,39 @@ impl Run {
         self.resumed
     }
 
-    pub fn scribe(&self) -> Scribe {
-        self.scribe.clone()
+    pub fn writer(&self) -> JournalWriter {
+        self.writer.clone()
     }
 }
 
 impl Journal {
+    /// Goes on with the last run of this work, if it left something to do, or begins one. Says so where another process
+    /// is at work on the same queue.
+    pub fn begin_or_resume(&self, start: &Start, progress: &dyn Progress) -> Result<Run> {
+        let run = match self.resume(start)? {
+            Some(run) => run,
+            None => self.begin(start)?,
+        };
+        self.tell_of_others(start, &run, progress)?;
+        Ok(run)
+    }
+
+    /// Begins a run whatever became of earlier ones, and says so where another process is at work on the same queue.
+    pub fn begin_anew(&self, start: &Start, progress: &dyn Progress) -> Result<Run> {
+        let run = self.begin(start)?;
+        self.tell_of_others(start, &run, progress)?;
+        Ok(run)
+    }
+
+    fn tell_of_others(&self, start: &Start, run: &Run, progress: &dyn Progress) -> Result<()> {
+        let Some(queue_arn) = &start.queue_arn else { return Ok(()) };
+        for other in self.others_at(queue_arn, run)? {
+            let Summary { id, verb, target, .. } = other;
+            progress.note(&format!("warning: run {id} ({verb} {target}) is at work on the same queue too"));
+        }
+        Ok(())
+    }
+
     /// Begins a new run. Refused where another process is at work with the same key.
     pub fn begin(&self, start: &Start) -> Result<Run> {
         self.change(|change| {
@@ -79,9 +108,9 @@ impl Journal {
 
     /// Forgets what a look found out, so that a later one finds it out anew. What is undecided stays so.
     pub fn forget_verdicts(&self, run: &Run) -> Result<()> {
-        let verdicts: Vec<_> = State::ALL.into_iter().filter(|state| state.is_verdict()).collect();
+        let verdicts: Vec<_> = ItemState::ALL.into_iter().filter(|state| state.is_verdict()).collect();
         let [of_run, and_state] = ["run = (SELECT number FROM runs WHERE id = ?1)", "AND state = ?2"];
-        let undecided = format!("UPDATE items SET state = {} WHERE {of_run} {and_state}", State::Intent.number());
+        let undecided = format!("UPDATE items SET state = {} WHERE {of_run} {and_state}", ItemState::Intent.number());
         let forgotten = format!("DELETE FROM items WHERE {of_run} {and_state}");
         self.change(|change| {
             for state in verdicts {
@@ -121,19 +150,19 @@ impl Journal {
     fn nothing_is_left(&self, connection: &Connection, run: &Summary) -> Result<()> {
         let left = "SELECT EXISTS (SELECT 1 FROM runs WHERE number = ?1 AND outcome IS NOT ?2)
                     OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND state IN (?3, ?4))";
-        let (intent, again) = (State::Intent.number(), State::ToSendAgain.number());
+        let (intent, again) = (ItemState::Intent.number(), ItemState::ToSendAgain.number());
         let values = params![run.number, Outcome::Done.number(), intent, again];
         match connection.query_row(left, values, |row| row.get(0)).on_journal("read", &self.file)? {
             false => Ok(()),
             true => Err(Error::refused(format!("run {} is not done, and without it nothing can go on", run.id))
                 .hint(format!("to go on: {}", run.resume))
-                .hint(format!("what is left: claimctl runs show {}", run.id))
-                .hint("to forget it all the same: --force")),
+                .next("what is left", Next::verb("runs show").word(&run.id))
+                .next("to forget it all the same", Next::again().word("--force"))),
         }
     }
 
-    fn at_work(&self, number: i64, id: String, held: Held, resumed: bool) -> Result<Run> {
-        Ok(Run { scribe: Scribe::start(self.file.clone(), number)?, id, resumed, _held: held })
+    fn at_work(&self, number: i64, id: String, held: HeldLock, resumed: bool) -> Result<Run> {
+        Ok(Run { writer: JournalWriter::start(self.file.clone(), number)?, id, resumed, _held: held })
     }
 
     fn unused_id(&self, change: &Transaction<'_>) -> Result<String> {
@@ -160,6 +189,6 @@ impl Journal {
 fn busy(run: &Summary) -> Error {
     let Summary { id, process, verb, target, .. } = run;
     Error::refused(format!("process {process} is at work on this: run {id}, {verb} {target}"))
-        .hint(format!("how far it is: claimctl runs show {id}"))
+        .next("how far it is", Next::verb("runs show").word(id))
         .hint("let it finish, or stop it (Ctrl-C where it runs) and run the same command again")
 }

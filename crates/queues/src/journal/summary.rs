@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use claimctl_core::change_log::ChangeOrigin;
+use claimctl_core::run_report::{RunEnd, RunReport};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -40,6 +41,16 @@ pub enum Outcome {
 
 impl Outcome {
     const ALL: [Outcome; 4] = [Outcome::Done, Outcome::Partial, Outcome::Interrupted, Outcome::Failed];
+
+    /// Of a run that has ended; `goes_on`: a later command has something to go on with.
+    pub fn of_run(run: &RunReport, goes_on: bool) -> Outcome {
+        match run.ended {
+            RunEnd::Interrupted => Outcome::Interrupted,
+            RunEnd::Failed => Outcome::Failed,
+            _ if goes_on => Outcome::Partial,
+            _ => Outcome::Done,
+        }
+    }
 
     pub(super) fn number(self) -> i64 {
         self as i64

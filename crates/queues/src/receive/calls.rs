@@ -8,7 +8,7 @@ use claimctl_core::error::{Error, Result};
 
 use super::RECEIVE;
 use crate::batch::{self, Receipt};
-use crate::look::Counts;
+use crate::peek::Counts;
 use crate::{Queue, depth};
 
 /// Even a short poll that is not short asks every server of the queue (Amazon SQS Developer Guide, "short and long

@@ -10,8 +10,8 @@ fn the_default_of_the_flag_is_the_default() {
     assert_eq!(parse_visibility(HIDDEN_DEFAULT), Ok(super::HIDDEN));
 }
 
-fn all(visibility: Duration) -> Wish {
-    Wish { limit: None, expected: 50, visibility, until: Until::Seen }
+fn all(visibility: Duration) -> ReceiveOptions {
+    ReceiveOptions { limit: None, expected: 50, visibility, until: Until::Seen }
 }
 
 /// Receives to the end; the ids that were given.
@@ -39,7 +39,7 @@ async fn what_is_delivered_twice_is_given_once_and_released_by_its_newest_handle
     each_once(ids(&mut receiver).await, 95);
     assert_eq!(fake.visible(), 0);
     let finished = receiver.finish().await;
-    assert_eq!(finished.ended.unwrap(), Ended::Empty);
+    assert_eq!(finished.ended.unwrap(), ReceiveEnd::Empty);
     assert_eq!((finished.again, finished.returned.released), (14, 95));
     assert_eq!(fake.visible(), 95);
 }
@@ -48,9 +48,9 @@ async fn what_is_delivered_twice_is_given_once_and_released_by_its_newest_handle
 async fn a_limit_never_asks_for_more_than_is_wanted() {
     let fake = Fake::with(95);
     let cancel = Cancel::default();
-    let mut receiver = Receiver::new(fake.queue(), Wish { limit: Some(23), ..all(HIDDEN) }, &cancel);
+    let mut receiver = Receiver::new(fake.queue(), ReceiveOptions { limit: Some(23), ..all(HIDDEN) }, &cancel);
     each_once(ids(&mut receiver).await, 23);
-    assert_eq!(receiver.finish().await.ended.unwrap(), Ended::Limit);
+    assert_eq!(receiver.finish().await.ended.unwrap(), ReceiveEnd::Limit);
     assert_eq!(fake.change(|state| state.asked), 23);
     assert_eq!(fake.visible(), 95);
 }
@@ -117,7 +117,7 @@ async fn an_interrupt_gives_everything_back() {
     cancel.request(Exit::Interrupted);
     given += ids(&mut receiver).await.len();
     let finished = receiver.finish().await;
-    assert_eq!(finished.ended.unwrap(), Ended::Interrupted);
+    assert_eq!(finished.ended.unwrap(), ReceiveEnd::Interrupted);
     assert_eq!(finished.returned.released as usize, given);
     assert!(given < 200);
     assert_eq!(fake.visible(), 200);
@@ -142,7 +142,7 @@ async fn the_services_own_limit_ends_the_look_like_ours() {
     let cancel = Cancel::default();
     let mut receiver = Receiver::new(fake.queue(), all(HIDDEN), &cancel);
     ids(&mut receiver).await;
-    assert_eq!(receiver.finish().await.ended.unwrap(), Ended::Cap);
+    assert_eq!(receiver.finish().await.ended.unwrap(), ReceiveEnd::Cap);
 }
 
 #[tokio::test]
@@ -154,5 +154,5 @@ async fn a_producer_that_never_rests_does_not_keep_the_look_going() {
     receiver.patience = Duration::from_millis(200);
     let given = ids(&mut receiver).await;
     assert!((0..35).all(|id| given.contains(&format!("m{id}"))));
-    assert_eq!(receiver.finish().await.ended.unwrap(), Ended::Unanswered);
+    assert_eq!(receiver.finish().await.ended.unwrap(), ReceiveEnd::Unanswered);
 }

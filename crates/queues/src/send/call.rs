@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use claimctl_aws::Explain;
 use claimctl_core::error::Result;
 
-use super::outgoing::{Manner, Outgoing};
+use super::outgoing::{EntryOptions, Outgoing};
 use crate::Queue;
 use crate::batch::{Answer, Call};
 
@@ -13,15 +13,15 @@ use crate::batch::{Answer, Call};
 pub const SEND: &str = "sqs:SendMessage";
 
 pub struct SendBatch<'a> {
-    manner: &'a Manner,
+    entry_options: &'a EntryOptions,
     /// Entries of a call that failed as a whole.
     unanswered: AtomicUsize,
     doubtful: AtomicBool,
 }
 
 impl<'a> SendBatch<'a> {
-    pub fn new(manner: &'a Manner) -> Self {
-        SendBatch { manner, unanswered: AtomicUsize::new(0), doubtful: AtomicBool::new(false) }
+    pub fn new(entry_options: &'a EntryOptions) -> Self {
+        SendBatch { entry_options, unanswered: AtomicUsize::new(0), doubtful: AtomicBool::new(false) }
     }
 
     /// How many entries, the last ones of those that failed, were in a call that failed as a whole.
@@ -43,7 +43,7 @@ impl Call for SendBatch<'_> {
     async fn call(&self, queue: &Queue, messages: &[Outgoing]) -> Result<Answer<String>> {
         // Whatever fails before an answer leaves all of them without one.
         self.unanswered.store(messages.len(), Ordering::Relaxed);
-        let entries = messages.iter().enumerate().map(|(index, message)| message.to_entry(index, self.manner));
+        let entries = messages.iter().enumerate().map(|(index, message)| message.to_entry(index, self.entry_options));
         let entries = entries.collect::<Result<_>>()?;
         let call = queue.sqs.send_message_batch().queue_url(&*queue.url).set_entries(Some(entries));
         let sent = call.send().await;

@@ -2,10 +2,12 @@
 
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
+use serde::Serialize;
 
 use super::input::{Found, Reader};
 use super::limits::ENTRIES;
 use super::pack::Packer;
+use super::run::without_bad_lines;
 
 /// Memory for messages that wait for their group's turn; beyond it a batch goes though it is not full.
 pub const WINDOW: usize = 4 << 20;
@@ -14,7 +16,7 @@ pub const WINDOW: usize = 4 << 20;
 pub const LISTED: usize = 100;
 
 /// What an input holds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Checked {
     pub messages: u64,
     /// As SQS counts them: bodies and attributes.
@@ -28,6 +30,23 @@ pub struct Checked {
     pub bad_lines: u64,
     /// The first of those.
     pub bad: Vec<String>,
+}
+
+/// What would be sent. Its JSON form is a contract.
+#[derive(Debug, Serialize)]
+pub struct Rehearsal {
+    pub dry_run: bool,
+    pub queue: String,
+    #[serde(flatten)]
+    pub checked: Checked,
+    /// Where the payload would lie.
+    pub object: Option<String>,
+}
+
+impl Rehearsal {
+    pub fn of(queue: String, checked: Checked) -> Rehearsal {
+        Rehearsal { dry_run: true, queue, checked, object: None }
+    }
 }
 
 /// Reads all of it. A line that cannot be sent is an error, unless such lines are to be skipped.
@@ -55,7 +74,7 @@ pub fn check(
                 }
             }
             Found::LeftOut => checked.left_out += 1,
-            Found::Bad(error) if !skip_bad_lines => return Err(unsent(error)),
+            Found::Bad(error) if !skip_bad_lines => return Err(error.hint(without_bad_lines("nothing was sent"))),
             Found::Bad(error) => {
                 checked.bad_lines += 1;
                 if checked.bad.len() < LISTED {
@@ -73,11 +92,7 @@ pub fn check(
 /// As if the batch were answered at once.
 fn take(packer: &mut Packer) -> u64 {
     for group in packer.take(ENTRIES).into_iter().filter_map(|message| message.group) {
-        packer.settle(&group);
+        packer.group_answered(&group);
     }
     1
-}
-
-fn unsent(error: Error) -> Error {
-    error.hint("nothing was sent; to send the rest and list such lines: --skip-bad-lines")
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use claimctl_core::error::{Error, Result};
 
 use super::call::SendBatch;
-use super::outgoing::{Manner, Outgoing};
-use crate::journal::{Entry, Scribe, State};
+use super::outgoing::{EntryOptions, Outgoing};
+use crate::journal::{Entry, ItemState, JournalWriter};
 use crate::{Queue, batch};
 
 /// How often a batch is sent again when a call may have arrived but had no answer: loss is worse than a double.
@@ -18,8 +18,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Lane {
     pub queue: Queue,
-    pub manner: Manner,
-    pub scribe: Scribe,
+    pub entry_options: EntryOptions,
+    pub writer: JournalWriter,
     /// What was sent is deleted elsewhere, so that its new ids have to be durable before they are told.
     pub moves: bool,
 }
@@ -40,14 +40,14 @@ pub struct Delivered {
 }
 
 pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
-    let intents = batch.iter().map(|message| Entry::new(message.item.clone(), State::Intent)).collect();
-    if let Err(error) = lane.scribe.record(intents).await {
+    let intents = batch.iter().map(|message| Entry::new(message.item.clone(), ItemState::Intent)).collect();
+    if let Err(error) = lane.writer.record(intents).await {
         return Delivered { untouched: batch, error: Some(error), ..Delivered::default() };
     }
     let mut delivered = Delivered::default();
     let mut left = batch;
     for attempt in 1..=TRIES {
-        let call = SendBatch::new(&lane.manner);
+        let call = SendBatch::new(&lane.entry_options);
         let outcome = batch::run(&call, &lane.queue, left).await;
         let (mut done, mut failed) = (outcome.done, outcome.failed);
         let unanswered = failed.split_off(failed.len().saturating_sub(call.unanswered()));
@@ -65,7 +65,7 @@ pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
         }
         if call.is_doubtful() && attempt < TRIES {
             // SQS knows a deduplication id for five minutes, so that a FIFO queue does not take it twice.
-            let again = lane.manner.deduplicate.is_none();
+            let again = lane.entry_options.deduplicate.is_none();
             left = unanswered
                 .into_iter()
                 .map(|(message, _)| Outgoing { again: message.again || again, ..message })
@@ -84,8 +84,8 @@ pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
         break;
     }
     let failures = delivered.failed.iter();
-    let failures = failures.map(|(message, why)| Entry::new(message.item.clone(), State::Failed).with_detail(why));
-    if let Err(error) = lane.scribe.note(failures.collect()).await {
+    let failures = failures.map(|(message, why)| Entry::new(message.item.clone(), ItemState::Failed).with_detail(why));
+    if let Err(error) = lane.writer.note(failures.collect()).await {
         delivered.error.get_or_insert(error);
     }
     delivered
@@ -105,8 +105,8 @@ impl Delivered {
             sent.push((message, new_id));
         }
         let noted = match lane.moves {
-            true => lane.scribe.record(entries).await,
-            false => lane.scribe.note(entries).await,
+            true => lane.writer.record(entries).await,
+            false => lane.writer.note(entries).await,
         };
         match lane.moves && noted.is_err() {
             // Deleting what is sent wants a journal that says so.

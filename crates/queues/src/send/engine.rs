@@ -8,6 +8,7 @@ use claimctl_aws::target::Change;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::{Progress, Unit};
+use claimctl_core::run_report::RunEnd;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -17,9 +18,9 @@ use super::feed::Chunk;
 use super::limits::ENTRIES;
 use super::outgoing::Outgoing;
 use super::pack::Packer;
-use super::report::{Ended, Sent};
-use crate::journal::{Entry, Journal, Run, State, Summary};
-use crate::pace::Pace;
+use super::report::SendReport;
+use crate::journal::{Entry, ItemState, Journal, Run, Summary};
+use crate::rate::RateLimit;
 
 /// Batches on their way at once: more only wait for each other at the service.
 const LANES: usize = 32;
@@ -36,41 +37,46 @@ pub struct Task<'a> {
     pub total: Option<u64>,
     /// Messages to send at most.
     pub limit: Option<u64>,
-    pub pace: Option<Pace>,
+    pub rate_limit: Option<RateLimit>,
     pub run: &'a Run,
     /// Another run, of which all that it knows is taken over.
     pub known: Option<(&'a Journal, Summary)>,
 }
 
-/// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would survive;
-/// and says in the journal how the run ended.
-pub async fn send(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+/// Sends until the input ends, the limit is reached, the operator stops it, or a call fails that no other would
+/// survive; and says in the journal how the run ended.
+pub async fn send(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<SendReport> {
     whole(task, cancel, progress).await
 }
 
 /// Sends as much, and leaves the run open: more of it follows, and who knows how it ended says so in the journal.
-pub async fn send_part(task: Task<'_>, _change: &Change, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
+pub async fn send_part(
+    task: Task<'_>,
+    _change: &Change,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<SendReport> {
     let (report, error) = work(task, cancel, progress).await;
     told(report, error)
 }
 
-pub(super) async fn whole(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<Sent> {
-    let scribe = task.run.scribe();
+pub(super) async fn whole(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> Result<SendReport> {
+    let writer = task.run.writer();
     let (report, error) = work(task, cancel, progress).await;
-    scribe.finish(report.outcome(), report.counts()).await?;
+    writer.finish(report.outcome(), report.counts()).await?;
     told(report, error)
 }
 
-async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (Sent, Option<Error>) {
+async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (SendReport, Option<Error>) {
     let started = Instant::now();
     progress.start("sending", task.total, Unit::Items);
     let mut engine = Engine {
-        ordered: task.lane.manner.deduplicate.is_some(),
-        packer: Packer::new(task.lane.manner.deduplicate.is_some()),
+        ordered: task.lane.entry_options.deduplicate.is_some(),
+        packer: Packer::new(task.lane.entry_options.deduplicate.is_some()),
         lane: Arc::new(task.lane),
         input: Some(task.input),
         limit: task.limit,
-        pace: task.pace,
+        rate_limit: task.rate_limit,
         run: task.run,
         known: task.known,
         calls: JoinSet::new(),
@@ -80,28 +86,26 @@ async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (Sent
         taken: 0,
         blocked: HashSet::new(),
         error: None,
-        report: Sent::default(),
+        report: SendReport::default(),
         progress,
     };
     engine.work(cancel).await;
     progress.finish();
     let Engine { mut report, error, lane, .. } = engine;
-    report.run = task.run.id().to_owned();
+    report.run.id = Some(task.run.id().to_owned());
     report.queue = lane.queue.name().to_owned();
+    if let Some(error) = &error {
+        report.run.fail(error);
+    }
     report.finish(task.total, started.elapsed());
     (report, error)
 }
 
-fn told(mut report: Sent, error: Option<Error>) -> Result<Sent> {
+/// With nothing to report, the error says it all.
+fn told(report: SendReport, error: Option<Error>) -> Result<SendReport> {
     match error {
-        // With nothing to report, the error says it all.
         Some(error) if report.sent + report.undecided == 0 => Err(error),
-        Some(error) => {
-            report.stopped = Some(error.chain().join(": "));
-            report.hints = error.hints().iter().map(ToString::to_string).collect();
-            Ok(report)
-        }
-        None => Ok(report),
+        _ => Ok(report),
     }
 }
 
@@ -112,7 +116,7 @@ struct Engine<'a> {
     input: Option<mpsc::Receiver<Chunk>>,
     packer: Packer,
     limit: Option<u64>,
-    pace: Option<Pace>,
+    rate_limit: Option<RateLimit>,
     run: &'a Run,
     known: Option<(&'a Journal, Summary)>,
     calls: JoinSet<(usize, Delivered)>,
@@ -127,15 +131,15 @@ struct Engine<'a> {
     /// FIFO groups of which a message failed.
     blocked: HashSet<Box<str>>,
     error: Option<Error>,
-    report: Sent,
+    report: SendReport,
     progress: &'a dyn Progress,
 }
 
 impl Engine<'_> {
     async fn work(&mut self, cancel: &Cancel) {
         loop {
-            if cancel.is_cancelled() && self.report.ended != Ended::Interrupted {
-                self.stop(Ended::Interrupted);
+            if cancel.is_cancelled() && self.report.run.ended != RunEnd::Interrupted {
+                self.stop(RunEnd::Interrupted);
             }
             while self.begin_batch() {}
             let more = self.input.is_some() && self.packer.weight() < WINDOW;
@@ -148,14 +152,14 @@ impl Engine<'_> {
                 chunk = next(&mut self.input), if more => self.arrived(chunk).await,
                 () = until(self.patient_until), if self.patient_until.is_some() => self.patient_until = None,
                 () = until(begin_at), if begin_at.is_some() => {}
-                () = cancel.cancelled(), if self.report.ended != Ended::Interrupted => {}
+                () = cancel.cancelled(), if self.report.run.ended != RunEnd::Interrupted => {}
             }
         }
     }
 
     /// Takes no more; what is on its way is waited for.
-    fn stop(&mut self, why: Ended) {
-        self.report.ended = why;
+    fn stop(&mut self, why: RunEnd) {
+        self.report.run.ended = why;
         self.input = None;
         self.packer = Packer::new(self.ordered);
     }
@@ -163,7 +167,7 @@ impl Engine<'_> {
     fn fail(&mut self, error: Error) {
         if self.error.is_none() {
             self.error = Some(error);
-            self.stop(Ended::Stopped);
+            self.stop(RunEnd::Failed);
         }
     }
 
@@ -172,13 +176,13 @@ impl Engine<'_> {
         if self.calls.len() >= LANES || self.on_their_way >= ON_THEIR_WAY {
             return false;
         }
-        let most = self.pace.as_ref().map_or(ENTRIES, |pace| pace.batch.get() as usize);
+        let most = self.rate_limit.as_ref().map_or(ENTRIES, |rate_limit| rate_limit.batch.get() as usize);
         let (number, full) = self.packer.next_batch(most);
         let waits = self.input.is_some() && self.packer.weight() < WINDOW && self.patient_until.is_some();
         if number == 0 || (!full && waits) {
             return false;
         }
-        if let Some(Err(wait)) = self.pace.as_ref().map(|pace| pace.go(number)) {
+        if let Some(Err(wait)) = self.rate_limit.as_ref().map(|rate_limit| rate_limit.go(number)) {
             self.begin_at = Some(Instant::now() + wait);
             return false;
         }
@@ -202,7 +206,7 @@ impl Engine<'_> {
         self.progress.advance(settled as u64);
         for (message, _) in &delivered.sent {
             self.report.sent(message);
-            message.group.iter().for_each(|group| self.packer.settle(group));
+            message.group.iter().for_each(|group| self.packer.group_answered(group));
         }
         for (message, why) in delivered.failed {
             self.report.failed(&message, why);
@@ -240,7 +244,7 @@ impl Engine<'_> {
             // The messages before the end are fit to be sent, and are.
             self.input = None;
             if let Err(error) = end {
-                self.report.ended = Ended::Stopped;
+                self.report.run.ended = RunEnd::Failed;
                 self.error.get_or_insert(error);
             }
         }
@@ -252,7 +256,7 @@ impl Engine<'_> {
         }
         if self.limit.is_some_and(|limit| self.taken >= limit) {
             self.input = None;
-            self.report.ended = Ended::Limit;
+            self.report.run.ended = RunEnd::Limit;
             return;
         }
         self.taken += 1;
@@ -272,22 +276,22 @@ impl Engine<'_> {
             Some((journal, run)) => journal.states(run, &items)?,
             None => vec![None; items.len()],
         };
-        let own = self.lane.scribe.states(items).await?;
+        let own = self.lane.writer.states(items).await?;
         let before = messages.len() as u64;
         let mut taken_over = Vec::new();
         let mut states = own.into_iter().zip(earlier);
         messages.retain_mut(|message| {
             let (own, earlier) = states.next().unwrap_or_default();
-            if own != Some(State::Sent) && earlier == Some(State::Sent) {
-                taken_over.push(Entry::new(message.item.clone(), State::Sent).with_detail("by an earlier run"));
+            if own != Some(ItemState::Sent) && earlier == Some(ItemState::Sent) {
+                taken_over.push(Entry::new(message.item.clone(), ItemState::Sent).with_detail("by an earlier run"));
             }
-            message.again |= own.or(earlier).is_some_and(State::is_undecided);
-            own != Some(State::Sent) && earlier != Some(State::Sent)
+            message.again |= own.or(earlier).is_some_and(ItemState::is_undecided);
+            own != Some(ItemState::Sent) && earlier != Some(ItemState::Sent)
         });
         let already = before - messages.len() as u64;
         self.report.already_sent += already;
         self.progress.advance(already);
-        self.lane.scribe.note(taken_over).await?;
+        self.lane.writer.note(taken_over).await?;
         Ok(messages)
     }
 }

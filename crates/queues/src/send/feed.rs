@@ -1,10 +1,12 @@
-//! Reads ahead on a thread of its own, so that reading and sending go side by side; a little, so that memory is bounded.
+//! Reads ahead on a thread of its own, so that reading and sending go side by side; a little, so that memory is
+//! bounded.
 
 use claimctl_core::error::{Error, Result};
 use tokio::sync::mpsc;
 
 use super::input::{Found, Reader};
 use super::outgoing::Outgoing;
+use super::run::without_bad_lines;
 
 /// Of a file, messages come in chunks of so many, or of so many bytes.
 const CHUNK: usize = 200;
@@ -24,20 +26,20 @@ pub struct Chunk {
 
 /// How the input is read.
 #[derive(Debug, Clone, Copy)]
-pub struct Habits {
+pub struct ReadOptions {
     pub skip_bad_lines: bool,
     /// Hands over each message at once: a stream may not say more for hours.
     pub eager: bool,
 }
 
 /// Starts reading. Who drops the receiver ends it, after the line that is being read.
-pub fn start(mut reader: Reader, habits: Habits) -> Result<mpsc::Receiver<Chunk>> {
+pub fn start(mut reader: Reader, read_options: ReadOptions) -> Result<mpsc::Receiver<Chunk>> {
     let (chunks, receiver) = mpsc::channel(CHUNKS_AHEAD);
     std::thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
             loop {
-                let chunk = read(&mut reader, habits);
+                let chunk = read(&mut reader, read_options);
                 let ended = chunk.end.is_some();
                 if chunks.blocking_send(chunk).is_err() || ended {
                     break;
@@ -48,9 +50,9 @@ pub fn start(mut reader: Reader, habits: Habits) -> Result<mpsc::Receiver<Chunk>
     Ok(receiver)
 }
 
-fn read(reader: &mut Reader, habits: Habits) -> Chunk {
+fn read(reader: &mut Reader, read_options: ReadOptions) -> Chunk {
     let mut chunk = Chunk::default();
-    let (mut most, mut bytes) = (if habits.eager { 1 } else { CHUNK }, 0);
+    let (mut most, mut bytes) = (if read_options.eager { 1 } else { CHUNK }, 0);
     while most > 0 && bytes < CHUNK_BYTES {
         most -= 1;
         match reader.find() {
@@ -59,10 +61,9 @@ fn read(reader: &mut Reader, habits: Habits) -> Chunk {
                 chunk.messages.push(message);
             }
             Ok(Some(Found::LeftOut)) => chunk.left_out += 1,
-            Ok(Some(Found::Bad(error))) if habits.skip_bad_lines => chunk.bad.push(error),
+            Ok(Some(Found::Bad(error))) if read_options.skip_bad_lines => chunk.bad.push(error),
             Ok(Some(Found::Bad(error))) => {
-                let hint = "nothing behind it was sent; to send the rest and list such lines: --skip-bad-lines";
-                chunk.end = Some(Err(error.hint(hint)));
+                chunk.end = Some(Err(error.hint(without_bad_lines("nothing behind it was sent"))));
             }
             Err(error) => chunk.end = Some(Err(error)),
             Ok(None) => chunk.end = Some(Ok(())),

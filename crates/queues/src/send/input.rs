@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use crc_fast::CrcAlgorithm;
 
 use super::limits;
@@ -153,8 +154,8 @@ impl Reader {
             here.1,
             here.0
         ))
-        .hint("to send it all the same: --allow-other-environment")
-        .hint("to send it where it came from, choose that environment (--env)"))
+        .next("to send it all the same", Next::again().word("--allow-other-environment"))
+        .hint("to send it where it came from, choose that environment"))
     }
 
     /// The message group that the message goes with; in a standard queue it names a tenant (Amazon SQS Developer Guide,
@@ -169,13 +170,13 @@ impl Reader {
                 "{}: the message has no message group, and FIFO queue {queue} needs one",
                 origin.text()
             ))
-            .hint("one group for all of them: --group-id GROUP")),
+            .next("one group for all of them", Next::again().flag("--group-id", "GROUP"))),
             (None, Some(_)) if *drop_groups => Ok(None),
             (None, Some(group)) if line.is_ordered() => Err(Error::usage(format!(
                 "{}: the message is of FIFO group {group:?}, and standard queue {queue} keeps no order",
                 origin.text()
             ))
-            .hint("to send messages without their groups and their order: --drop-groups")),
+            .next("to send messages without their groups and their order", Next::again().word("--drop-groups"))),
             (None, group) => Ok(group.map(Into::into)),
         }
     }

@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::{
 use claimctl_core::error::{Error, Result};
 use sha2::{Digest, Sha256};
 
-use crate::journal::{Entry, PERHAPS_TWICE, State};
+use crate::journal::{Entry, ItemState, PERHAPS_TWICE};
 use crate::message::Attribute;
 
 /// What a message occupies beside its own bytes, about.
@@ -49,7 +49,7 @@ impl Origin {
 
 /// How every message of a run is sent.
 #[derive(Debug, Clone)]
-pub struct Manner {
+pub struct EntryOptions {
     /// Makes deduplication ids new: the id of the run. None for a standard queue.
     pub deduplicate: Option<Box<str>>,
     /// Seconds.
@@ -99,10 +99,10 @@ impl Outgoing {
     /// What the journal keeps once SQS has it.
     pub fn sent_as(&self, new_id: &str) -> Entry {
         let twice = if self.again { PERHAPS_TWICE } else { "" };
-        Entry::new(self.item.clone(), State::Sent).with_detail(format!("{new_id}{twice}"))
+        Entry::new(self.item.clone(), ItemState::Sent).with_detail(format!("{new_id}{twice}"))
     }
 
-    pub fn to_entry(&self, index: usize, manner: &Manner) -> Result<SendMessageBatchRequestEntry> {
+    pub fn to_entry(&self, index: usize, entry_options: &EntryOptions) -> Result<SendMessageBatchRequestEntry> {
         let mut entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&self.body);
         for (name, attribute) in &self.attributes {
             let value = attribute.to_value();
@@ -113,11 +113,11 @@ impl Outgoing {
             let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace);
             entry = entry.message_system_attributes(System::AwsTraceHeader, value.build().map_err(cannot_build)?);
         }
-        let deduplication = manner.deduplicate.as_deref().map(|run| deduplication_id(run, &self.item));
+        let deduplication = entry_options.deduplicate.as_deref().map(|run| deduplication_id(run, &self.item));
         entry
             .set_message_group_id(self.group.as_deref().map(str::to_owned))
             .set_message_deduplication_id(deduplication)
-            .set_delay_seconds(manner.delay)
+            .set_delay_seconds(entry_options.delay)
             .build()
             .map_err(cannot_build)
     }
@@ -165,7 +165,7 @@ mod tests {
             ..Outgoing::of_body("body")
         };
         assert_eq!(message.bytes(), 4 + (1 + 6 + 1) + (1 + 10 + 2));
-        let entry = message.to_entry(3, &Manner { deduplicate: Some("run".into()), delay: None }).unwrap();
+        let entry = message.to_entry(3, &EntryOptions { deduplicate: Some("run".into()), delay: None }).unwrap();
         assert_eq!((entry.id.as_str(), entry.message_body.as_str()), ("3", "body"));
         assert_eq!(entry.message_group_id.as_deref(), Some("g"));
         assert_eq!(entry.message_deduplication_id.as_deref(), Some("run.m-1"));
@@ -175,7 +175,7 @@ mod tests {
         let system = entry.message_system_attributes.unwrap();
         assert_eq!(system[&System::AwsTraceHeader].string_value.as_deref(), Some("Root=1"));
 
-        let entry = Outgoing::of_body("x").to_entry(0, &Manner { deduplicate: None, delay: Some(9) }).unwrap();
+        let entry = Outgoing::of_body("x").to_entry(0, &EntryOptions { deduplicate: None, delay: Some(9) }).unwrap();
         assert_eq!((entry.message_deduplication_id, entry.delay_seconds), (None, Some(9)));
     }
 

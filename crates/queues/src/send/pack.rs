@@ -43,7 +43,7 @@ impl Packer {
     }
 
     /// The fate of the group's message is known: the next one may go.
-    pub fn settle(&mut self, group: &str) {
+    pub fn group_answered(&mut self, group: &str) {
         match self.behind.get_mut(group).map(VecDeque::pop_front) {
             Some(Some((place, message))) => drop(self.ready.insert(place, message)),
             Some(None) => drop(self.behind.remove(group)),
@@ -140,9 +140,9 @@ mod tests {
         }
         assert_eq!(packer.take(10).iter().map(number).collect::<Vec<_>>(), [0, 2]);
         assert!(packer.take(10).is_empty());
-        packer.settle("1");
+        packer.group_answered("1");
         assert!(packer.next_batch(10).0 == 0);
-        packer.settle("0");
+        packer.group_answered("0");
         assert_eq!(packer.take(10).iter().map(number).collect::<Vec<_>>(), [1]);
         assert_eq!(packer.abandon("0").map(|message| number(&message)).collect::<Vec<_>>(), [3]);
         assert_eq!(packer.weight(), 0);
@@ -178,7 +178,7 @@ mod tests {
                         // The newest batch is answered first: the worst order there is.
                         for message in open.pop().unwrap() {
                             sent.push(number(&message));
-                            message.group.iter().for_each(|group| packer.settle(group));
+                            message.group.iter().for_each(|group| packer.group_answered(group));
                         }
                     }
                     _ if packer.next_batch(10).0 > 0 => {

@@ -5,25 +5,13 @@ use std::time::Duration;
 
 use claimctl_core::error::Error;
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
+use claimctl_core::run_report::{RunEnd, RunReport};
 use serde::Serialize;
 
 use super::check::LISTED;
 use super::outgoing::Outgoing;
 use crate::journal::Outcome;
-
-/// Why no more was sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// The whole input was gone through.
-    #[default]
-    Complete,
-    /// As many as were asked for.
-    Limit,
-    Interrupted,
-    /// By the error in `stopped`.
-    Stopped,
-}
 
 /// A message that was not sent.
 #[derive(Debug, Clone, Serialize)]
@@ -37,12 +25,9 @@ pub struct Failure {
 
 /// The result of a send. Lists hold the first hundred; the journal has all.
 #[derive(Debug, Default, Serialize)]
-pub struct Sent {
-    /// The run in the journal.
-    pub run: String,
+pub struct SendReport {
     /// The queue's real name.
     pub queue: String,
-    pub ended: Ended,
     /// Messages that SQS confirmed.
     pub sent: u64,
     /// Of those, how many SQS may have taken twice: an earlier try had no answer.
@@ -62,22 +47,23 @@ pub struct Sent {
     pub left: Option<u64>,
     /// Of the messages sent, as SQS counts them.
     pub bytes: u64,
-    pub elapsed_ms: u64,
-    /// Messages sent in a second.
-    pub per_second: f64,
     pub failures: Vec<Failure>,
     /// Ids of those that SQS may have twice.
     pub doubles: Vec<String>,
     /// Ids of those of which nobody knows.
     pub open: Vec<String>,
     pub bad: Vec<String>,
-    /// Why it ended early, in words.
-    pub stopped: Option<String>,
-    /// What to do about that.
-    pub hints: Vec<String>,
+    #[serde(flatten)]
+    pub run: RunReport,
 }
 
-impl Sent {
+impl AsRef<RunReport> for SendReport {
+    fn as_ref(&self) -> &RunReport {
+        &self.run
+    }
+}
+
+impl SendReport {
     pub fn sent(&mut self, message: &Outgoing) {
         self.sent += 1;
         self.bytes += message.bytes() as u64;
@@ -106,9 +92,8 @@ impl Sent {
     pub fn finish(&mut self, total: Option<u64>, elapsed: Duration) {
         let met = self.sent + self.failed + self.held_back + self.undecided + self.already_sent;
         self.left = total.map(|total| total.saturating_sub(met));
-        self.elapsed_ms = elapsed.as_millis().try_into().unwrap_or(u64::MAX);
-        let seconds = elapsed.as_secs_f64();
-        self.per_second = if seconds > 0.0 { (self.sent as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 };
+        self.run.finish(self.sent, elapsed);
+        self.run.next = (self.outcome() != Outcome::Done).then(Next::again);
     }
 
     /// Messages that were to be sent, and of which that cannot be said.
@@ -116,13 +101,10 @@ impl Sent {
         self.failed + self.held_back + self.undecided + self.bad_lines
     }
 
+    /// How the journal names the end. Done: a later command has nothing to go on with.
     pub fn outcome(&self) -> Outcome {
-        match self.ended {
-            Ended::Interrupted => Outcome::Interrupted,
-            Ended::Stopped => Outcome::Failed,
-            Ended::Complete if self.undone() == 0 && self.left_out == 0 => Outcome::Done,
-            Ended::Complete | Ended::Limit => Outcome::Partial,
-        }
+        let goes_on = self.run.ended == RunEnd::Limit || self.undone() + self.left_out > 0;
+        Outcome::of_run(&self.run, goes_on)
     }
 
     /// What the journal keeps of it.
@@ -140,7 +122,7 @@ impl Sent {
     }
 
     pub fn exit(&self) -> Exit {
-        if self.undone() > 0 || self.ended == Ended::Stopped { Exit::Partial } else { Exit::Done }
+        self.run.exit(self.sent + self.undecided > 0, self.undone() > 0)
     }
 }
 

@@ -11,11 +11,13 @@ use tokio::sync::mpsc;
 use super::deliver::Lane;
 use super::engine::{Task, whole};
 use super::feed::Chunk;
-use super::outgoing::{Manner, Outgoing};
-use super::report::{Ended, Sent};
+use super::outgoing::{EntryOptions, Outgoing};
+use claimctl_core::run_report::RunEnd;
+
+use super::report::SendReport;
 use crate::Queue;
 use crate::fake::{Fake, LOST};
-use crate::journal::{Item, Journal, Outcome, Start, State};
+use crate::journal::{Item, ItemState, Journal, Outcome, Start};
 
 /// Messages by their bodies, each in the group that its first letter names.
 fn messages(bodies: &[&str]) -> Vec<Outgoing> {
@@ -29,7 +31,7 @@ fn messages(bodies: &[&str]) -> Vec<Outgoing> {
 }
 
 /// The report, and what the journal has of each message.
-async fn send(fake: &Fake, bodies: &[&str], fifo: bool) -> (Result<Sent>, Vec<Item>) {
+async fn send(fake: &Fake, bodies: &[&str], fifo: bool) -> (Result<SendReport>, Vec<Item>) {
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths { cache: folder.path().to_owned(), state: folder.path().to_owned() };
     let journal = Journal::open(&paths, "project").unwrap();
@@ -41,14 +43,14 @@ async fn send(fake: &Fake, bodies: &[&str], fifo: bool) -> (Result<Sent>, Vec<It
     let task = Task {
         lane: Lane {
             queue: Queue { sqs, ..queue },
-            manner: Manner { deduplicate: fifo.then(|| run.id().into()), delay: None },
-            scribe: run.scribe(),
+            entry_options: EntryOptions { deduplicate: fifo.then(|| run.id().into()), delay: None },
+            writer: run.writer(),
             moves: false,
         },
         input,
         total: Some(bodies.len() as u64),
         limit: None,
-        pace: None,
+        rate_limit: None,
         run: &run,
         known: None,
     };
@@ -79,7 +81,7 @@ async fn an_entry_that_fails_is_tried_again_and_one_that_is_refused_is_listed() 
     assert_eq!((sent.failures[0].message_id.as_str(), sent.outcome()), ("old-a3", Outcome::Partial));
     assert!(sent.failures[0].why.contains("so it is (InvalidMessageContents)"), "{:?}", sent.failures);
     let states: Vec<_> = known.iter().map(|item| item.state).collect();
-    assert_eq!(states, [State::Sent, State::Sent, State::Failed, State::Sent]);
+    assert_eq!(states, [ItemState::Sent, ItemState::Sent, ItemState::Failed, ItemState::Sent]);
     assert_eq!(known[0].detail.as_deref(), Some("new-0"));
 }
 
@@ -132,9 +134,9 @@ async fn without_any_answer_messages_stay_undecided() {
     fake.change(|state| state.send_calls = vec![LOST, LOST, "AccessDenied"]);
     let (sent, known) = send(&fake, &["a1"], false).await;
     let sent = sent.unwrap();
-    assert_eq!((sent.sent, sent.failed, sent.undecided, sent.ended), (0, 0, 1, Ended::Stopped));
-    assert_eq!((sent.exit(), sent.outcome(), known[0].state), (Exit::Partial, Outcome::Failed, State::Intent));
-    assert!(sent.stopped.unwrap().contains("AccessDenied"));
+    assert_eq!((sent.sent, sent.failed, sent.undecided, sent.run.ended), (0, 0, 1, RunEnd::Failed));
+    assert_eq!((sent.exit(), sent.outcome(), known[0].state), (Exit::Partial, Outcome::Failed, ItemState::Intent));
+    assert!(sent.run.error.unwrap().contains("AccessDenied"));
 }
 
 #[tokio::test]
@@ -147,7 +149,7 @@ async fn an_answer_to_a_second_try_says_nothing_of_the_first() {
     let (sent, known) = send(&fake, &["a1", "a2"], false).await;
     let sent = sent.unwrap();
     assert_eq!((sent.sent, sent.failed, sent.undecided, sent.open), (1, 0, 1, vec!["old-a2".to_owned()]));
-    assert_eq!(known[1].state, State::Intent);
+    assert_eq!(known[1].state, ItemState::Intent);
 }
 
 #[tokio::test]
@@ -158,7 +160,7 @@ async fn a_refusal_of_everything_is_an_error_and_nothing_is_undecided() {
     let error = sent.unwrap_err();
     assert_eq!(error.kind(), Kind::Denied);
     assert!(error.advice().contains("sqs:SendMessage"), "{}", error.advice());
-    assert_eq!(known[0].state, State::Failed);
+    assert_eq!(known[0].state, ItemState::Failed);
 }
 
 #[tokio::test]
@@ -167,6 +169,6 @@ async fn what_sqs_swallows_was_not_sent() {
     fake.change(|state| state.sent_id = Some("old-a1"));
     let (sent, known) = send(&fake, &["a1"], true).await;
     let sent = sent.unwrap();
-    assert_eq!((sent.sent, sent.failed, known[0].state), (0, 1, State::Failed));
+    assert_eq!((sent.sent, sent.failed, known[0].state), (0, 1, ItemState::Failed));
     assert!(sent.failures[0].why.starts_with("swallowed"));
 }

@@ -1,39 +1,28 @@
 //! `claimctl dlq replay`: dead letters sent again, each looked at first, and written down before and after.
 
-mod aim;
-mod permissions;
-mod shown;
+mod report;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use claimctl_aws::target::Intent;
-use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::error::{Error, Result};
 use claimctl_core::time::parse_duration;
-use claimctl_core::units::count;
-use claimctl_queues::Queue;
-use claimctl_queues::dlq::inspect;
-use claimctl_queues::dlq::replay::run::{self, Prepared};
-use claimctl_queues::dlq::replay::{OnRecorded, Order};
-use claimctl_queues::journal::{self, Journal, Standing, Start, Summary};
-use claimctl_queues::pace::Rate;
+use claimctl_queues::dead_letters::replay::{self, OnRecorded, Order, Request, Settings};
+use claimctl_queues::journal::Summary;
+use claimctl_queues::rate::Rate;
 use claimctl_queues::receive::{HIDDEN_DEFAULT, parse_visibility};
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
-use self::aim::Aim;
-use self::shown::Shown;
 use super::inspect::PreflightArgs;
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
 use crate::cli::{Cli, values};
 use crate::context::Ctx;
-use crate::output::{Outcome, report};
+use crate::output::{Outcome, Written, report};
 use crate::session::{Session, TargetArgs};
-
-const VERB: &str = "dlq replay";
 
 /// Send dead letters again, without loss or damage
 ///
@@ -128,167 +117,57 @@ pub struct Args {
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
-        return policy(permissions::of(args, target).await?);
+        return policy(replay::permissions(target, &args.request()?, args.dry_run).await?);
     }
     match &args.resume {
-        None => replay(args, ctx, target, None).await,
+        None => begin(args, ctx, target, None).await,
         Some(typed) => {
-            let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-            let run = journal.run(typed)?;
-            check_resumable(&run, ctx, target).await?;
-            let earlier = arguments_of(&run)?;
-            replay(&earlier, ctx, target, Some(&run)).await
+            let run = replay::resumable(ctx, target, typed).await?;
+            begin(&arguments_of(&run)?, ctx, target, Some(&run)).await
         }
     }
 }
 
-async fn replay(args: &Args, ctx: &Ctx, target: &Session, resumed: Option<&Summary>) -> Result<Outcome> {
-    let selection = args.select.understand(Timestamp::now())?;
-    let aim = Aim::find(args, target).await?;
-    if aim.letters.fifo && args.from.is_none() {
-        return Err(Error::usage(format!(
-            "{} is a FIFO queue, and what is left out would hold up its group",
-            aim.letters.name
-        ))
-        .hint(format!("drain it: claimctl queue drain {} --to FILE", aim.letters.name))
-        .hint("then replay the file: claimctl dlq replay --from FILE"));
-    }
-    if args.from.is_some() && args.on_recorded == OnRecorded::Delete {
-        return Err(Error::usage("a letter of a file cannot be deleted: the file stays as it is")
-            .hint("leave them out: --on-recorded skip"));
-    }
-    if !args.force && args.from.is_none() {
-        inspect::allow(&aim.letters, true)?;
-    }
-    let intent = |what: String| Intent {
-        what: format!("send {what} from {} to {}", aim.from.as_deref().unwrap_or(&aim.letters.name), aim.to.name()),
-        destroys: true,
-    };
+async fn begin(args: &Args, ctx: &Ctx, target: &Session, resumed: Option<&Summary>) -> Result<Outcome> {
+    let order = Order::find(ctx, target, args.request()?).await?;
     if !args.dry_run {
-        target.check_answerable(ctx, &intent("dead letters".to_owned()))?;
+        target.check_answerable(ctx, &order.intent("dead letters"))?;
     }
     target.guard().await?;
-    aim.notes.iter().for_each(|note| ctx.progress.note(&format!("note: {note}")));
-    let order = order(args, ctx, target, &aim, selection).await?;
-    let key = key(&order);
-    let (cancel, progress) = (&ctx.cancel, ctx.progress.as_ref());
-    if args.dry_run {
-        let journal = Journal::existing(&ctx.paths, &target.config.project.name)?.map(Arc::new);
-        return report(Shown::rehearsal(run::rehearse(&order, journal, &key, cancel, progress).await?));
-    }
-    let journal = Arc::new(Journal::open(&ctx.paths, &target.config.project.name)?);
-    if order.file.is_some() {
-        refuse_finished(args, &journal, &key)?;
-    }
-    let start = start(ctx, target, &aim, key, resumed).await?;
-    let prepared = run::prepare(order, journal, &start, cancel, progress).await?;
-    if cancel.is_cancelled() {
-        prepared.leave(journal::Outcome::Interrupted).await?;
-        return Err(
-            Error::interrupted("stopped while looking; nothing was sent").hint(format!("again: {}", start.resume))
-        );
-    }
-    let what = shown::tell_plan(ctx, &prepared, &aim.letters);
-    let change = match target.authorize(ctx, &intent(what)).await {
-        Ok(change) => change,
-        Err(error) => {
-            prepared.leave(journal::Outcome::Interrupted).await?;
-            return Err(error);
+    order.notes.iter().for_each(|note| ctx.progress.note(&format!("note: {note}")));
+    let replayed = match args.dry_run {
+        true => replay::rehearse(ctx, target, &order).await?,
+        false => {
+            let consent = async |intent: &Intent| target.authorize(ctx, intent).await;
+            replay::run(ctx, target, order, resumed, consent).await?
         }
     };
-    let report_of_it = prepared.replay(&change, cancel, progress).await?;
-    report(Shown::of(report_of_it, ctx.change_log.command()))
+    report(Written::out(ctx, replayed))
 }
 
-async fn order(
-    args: &Args,
-    ctx: &Ctx,
-    target: &Session,
-    aim: &Aim,
-    selection: claimctl_queues::select::Selection,
-) -> Result<Order> {
-    Ok(Order {
-        letters: Queue::new(target.sqs(), &aim.letters.url),
-        letters_arn: aim.letters.arn.clone(),
-        to: aim.to.clone(),
-        selection: Arc::new(selection),
-        limit: args.limit,
-        file: args.from.as_ref().map(|file| file.canonicalize().on("find", file)).transpose()?,
-        gauges: aim.gauges(target).await?,
-        preflight: args.preflight.start(target, &aim.letters.url).await?.map(Arc::new),
-        on_recorded: args.on_recorded,
-        quarantine: args.quarantine.as_ref().map(|file| ctx.working_directory.join(file)),
-        max_replays: args.preflight.max_replays(),
-        max_returns: args.max_returns,
-        canary: args.canary,
-        canary_wait: args.canary_wait,
-        rate: args.rate,
-        recheck: args.recheck,
-        visibility: args.visibility_timeout,
-    })
-}
-
-/// Equal for the same letters: one replay of them at a time, and each goes on with what the last one left.
-fn key(order: &Order) -> String {
-    let queue = if order.letters_arn.is_empty() { &order.letters.url } else { order.letters_arn.as_str() };
-    match &order.file {
-        Some(file) => format!("{VERB} {} to {}", file.display(), order.to.name()),
-        None => format!("{VERB} {queue}"),
-    }
-}
-
-/// A file that was replayed to its end is not replayed again by accident.
-fn refuse_finished(args: &Args, journal: &Journal, key: &str) -> Result<()> {
-    match journal.last(key)?.filter(|last| last.standing == Standing::Done && !args.again) {
-        None => Ok(()),
-        Some(run) => Err(Error::refused(format!("run {} has replayed all of this file ({})", run.id, run.target))
-            .hint("to replay it once more: --again")),
-    }
-}
-
-/// What the journal is told. One that is gone on with keeps the command that it was begun by.
-async fn start(ctx: &Ctx, target: &Session, aim: &Aim, key: String, resumed: Option<&Summary>) -> Result<Start> {
-    let (arguments, resume) = match resumed {
-        Some(run) => (run.arguments.clone(), run.resume.clone()),
-        None => (ctx.change_log.arguments(), ctx.change_log.command()),
-    };
-    Ok(Start {
-        verb: VERB.to_owned(),
-        who: target.change_origin(ctx).await?,
-        queue_arn: Some(aim.letters.arn.clone()),
-        target: format!("{} to {}", aim.from.as_deref().unwrap_or(&aim.letters.name), aim.to.name()),
-        key,
-        arguments,
-        resume,
-    })
-}
-
-/// Only the last run of a queue knows what is still to be done there, and only in its own environment.
-async fn check_resumable(run: &Summary, ctx: &Ctx, target: &Session) -> Result<()> {
-    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-    if run.verb != VERB {
-        return Err(Error::usage(format!("run {} is no replay of dead letters, it is: {}", run.id, run.verb))
-            .hint(format!("to go on with it: {}", run.resume)));
-    }
-    let here = target.change_origin(ctx).await?;
-    if (&run.who.environment, &run.who.region, &run.who.account) != (&here.environment, &here.region, &here.account) {
-        let there = run.who.environment.as_deref().unwrap_or("none");
-        let account = run.who.account.as_ref().map_or_else(String::new, |account| format!(", account {account}"));
-        return Err(Error::refused(format!(
-            "run {} is of another environment: {there}, region {}{account}",
-            run.id, run.who.region
-        ))
-        .hint(format!("to go on with it: {}", run.resume)));
-    }
-    let last = journal.last(&run.key)?;
-    if let Some(last) = last.filter(|last| last.id != run.id) {
-        return Err(Error::refused(format!("run {} was followed by run {} on the same queue", run.id, last.id))
-            .hint(format!("go on with that one: claimctl dlq replay --resume {}", last.id)));
-    }
-    match run.standing {
-        Standing::Done => Err(Error::refused(format!("run {} is done: nothing is left to do", run.id))
-            .hint(format!("to replay what came since: {}", run.resume))),
-        _ => Ok(()),
+impl Args {
+    fn request(&self) -> Result<Request> {
+        Ok(Request {
+            queue: self.queue.clone(),
+            to: self.to.clone(),
+            file: self.from.clone(),
+            again: self.again,
+            force: self.force,
+            selection: self.select.understand(Timestamp::now())?,
+            preflight: self.preflight.options(),
+            settings: Settings {
+                limit: self.limit,
+                on_recorded: self.on_recorded,
+                quarantine: self.quarantine.clone(),
+                max_replays: self.preflight.max_replays(),
+                max_returns: self.max_returns,
+                canary: self.canary,
+                canary_wait: self.canary_wait,
+                rate: self.rate,
+                recheck: self.recheck,
+                visibility: self.visibility_timeout,
+            },
+        })
     }
 }
 

@@ -1,36 +1,32 @@
 //! `claimctl queue drain`: messages into a file, and only then out of the queue.
 
-mod shown;
+pub(in crate::cli) mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-pub(in crate::cli) use self::shown::Shown;
 use claimctl_aws::policy::ArnBuilder;
-use claimctl_aws::target::{Change, Intent};
-use claimctl_core::error::{Error, Result};
+use claimctl_aws::target::Intent;
+use claimctl_core::error::Result;
+use claimctl_core::next::Next;
 use claimctl_core::time::parse_duration;
-use claimctl_core::units::count;
-use claimctl_queues::depth::{self, QueueDepth};
-use claimctl_queues::drain::report::Report;
-use claimctl_queues::drain::run::Destination;
+use claimctl_queues::Queue;
+use claimctl_queues::consumers::mapping;
+use claimctl_queues::consumers::pause::Pauser;
+use claimctl_queues::depth;
 use claimctl_queues::drain::{self, Order};
-use claimctl_queues::drained::{Appender, parse_rotate_size};
-use claimctl_queues::function::mapping;
-use claimctl_queues::function::pause::Pauser;
-use claimctl_queues::journal::{Journal, Start};
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::drained::parse_rotate_size;
+use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::receive::{HIDDEN_DEFAULT, parse_visibility};
-use claimctl_queues::{Queue, look, resolve};
+use jiff::Timestamp;
 
 use super::QueueArgs;
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
 use crate::cli::values;
 use crate::context::Ctx;
-use crate::output::{Outcome, report};
+use crate::output::{Outcome, Written, report};
 use crate::session::{Session, TargetArgs};
 
 /// Move messages into a file, and lose none
@@ -95,8 +91,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let name = args.queue.name();
     if args.policy.print_policy {
         let arns = ArnBuilder::of(target).await?;
-        let queue = NamedQueue::find(target, &arns, name).await?;
-        let mut statements = drain::permissions(&queue, args.keep);
+        let mut statements = drain::permissions(&PolicyQueue::find(target, &arns, name).await?, args.keep);
         if args.pause_consumer {
             statements.extend(mapping::permissions(&arns));
         }
@@ -104,129 +99,38 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     }
     // A mistake in an expression is to be found before anything is received.
     let selection = args.select.understand(Timestamp::now())?;
-    let queue = Queue::new(target.sqs(), &resolve::resolve(target, name).await?);
-    let depth = depth::read(&queue.sqs, &queue.url).await?;
-    let gives_back = args.keep || !selection.is_everything();
-    if gives_back {
-        refuse_fifo(&depth)?;
-        if !args.force {
-            look::allow(&depth)?;
-        }
-    }
-    let to = Destination { file: args.to.clone().unwrap_or_default(), rotate_size: args.rotate_size };
-    if args.dry_run {
-        return report(rehearse(&depth, &to.file).await?);
-    }
+    let depth = depth::find(target, name).await?;
     let order = Order {
-        queue,
-        queue_arn: depth.arn.clone(),
-        selection,
+        selection: Arc::new(selection),
         limit: args.limit,
         max_time: args.max_time,
         keep: args.keep,
         until_empty: args.until_empty,
         visibility: args.visibility_timeout,
+        rotate_size: args.rotate_size,
+        ..Order::everything(
+            Queue::new(target.sqs(), &depth.url),
+            depth.arn.clone(),
+            args.to.clone().unwrap_or_default(),
+        )
     };
-    if !args.pause_consumer {
-        note_consumers(ctx, target, &order).await?;
+    order.check(&depth, args.force)?;
+    if args.dry_run {
+        return report(Written::out(ctx, drain::rehearse(&depth, &order).await?));
     }
-    let change = target.authorize(ctx, &intent(&order, &depth, &to.file)).await?;
-    match args.pause_consumer {
-        true => report(undisturbed(ctx, target, &order, &to, &change, args.target.again(ctx)).await?),
-        false => report(into_file(ctx, target, &order, &to, &change).await?),
-    }
-}
-
-/// Drains while the queue's consumers are paused. They are resumed however it ends; a kill leaves them to the journal.
-async fn undisturbed(
-    ctx: &Ctx,
-    target: &Session,
-    order: &Order,
-    to: &Destination,
-    change: &Change,
-    flags: String,
-) -> Result<Shown> {
-    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-    let pauser = Pauser::of(ctx, target, &journal, flags).await?;
-    let progress = ctx.progress.as_ref();
-    let paused = pauser.pause_consumers(&order.queue_arn, change, &ctx.cancel, progress).await?;
-    let drained = into_file(ctx, target, order, to, change).await;
-    let resumed = paused.resume(&ctx.cancel, progress).await;
-    let mut shown = match (drained, &resumed) {
-        (Err(error), Err(left)) => return Err(left.hints().iter().fold(error, |error, hint| error.hint(hint))),
-        (drained, _) => drained?,
+    let written = |next: &Next| ctx.command(next);
+    let pauser = match args.pause_consumer {
+        true => Some(Pauser::of(ctx, target, &written).await?),
+        false => None,
     };
-    match resumed {
-        Ok(mappings) => shown.resumed = mappings.into_iter().map(|mapping| mapping.function).collect(),
-        Err(error) => shown.report.fail(error),
+    if pauser.is_none() {
+        for function in mapping::deployed_handlers(target, &depth.url).await? {
+            ctx.progress.note(&format!(
+                "note: function {function} takes messages from this queue too; --pause-consumer pauses it meanwhile"
+            ));
+        }
     }
-    Ok(shown)
-}
-
-/// Says so where a deployed function takes messages from the queue too.
-async fn note_consumers(ctx: &Ctx, target: &Session, order: &Order) -> Result<()> {
-    for function in mapping::deployed_handlers(target, &order.queue.url).await? {
-        ctx.progress.note(&format!(
-            "note: function {function} takes messages from this queue too; --pause-consumer pauses it meanwhile"
-        ));
-    }
-    Ok(())
-}
-
-/// Drains as a run of the journal. Shared with `purge --backup` and `dlq rescue`, which are drains.
-pub(in crate::cli) async fn into_file(
-    ctx: &Ctx,
-    target: &Session,
-    order: &Order,
-    to: &Destination,
-    change: &Change,
-) -> Result<Shown> {
-    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-    let file = ctx.working_directory.join(&to.file);
-    let start = Start {
-        verb: "queue drain".to_owned(),
-        who: target.change_origin(ctx).await?,
-        queue_arn: Some(order.queue_arn.clone()),
-        target: format!("{} to {}", order.queue.name(), to.file.display()),
-        key: format!("queue drain {} {}", order.queue_arn, file.display()),
-        arguments: ctx.change_log.arguments(),
-        resume: ctx.change_log.command(),
-    };
-    let progress = ctx.progress.as_ref();
-    let report = drain::run::run(order, to, &journal, &start, change, &ctx.cancel, progress).await?;
-    Ok(Shown::of(report, start.resume))
-}
-
-fn intent(order: &Order, depth: &QueueDepth, file: &Path) -> Intent {
-    let number = match (order.limit, order.selection.is_everything()) {
-        (Some(limit), _) => format!("up to {}", count(limit, "message")),
-        (None, true) => format!("about {}", count(depth.visible, "message")),
-        (None, false) => format!("what is selected of about {}", count(depth.visible, "message")),
-    };
-    let (name, file) = (&depth.name, file.display());
-    match order.keep {
-        true => Intent { what: format!("write {number} of queue {name} to {file}, and give back"), destroys: false },
-        false => Intent { what: format!("move {number} from queue {name} to {file}"), destroys: true },
-    }
-}
-
-/// A group comes in its order only if each head is deleted before the next one is received.
-fn refuse_fifo(depth: &QueueDepth) -> Result<()> {
-    match depth.fifo {
-        true => Err(Error::usage(format!(
-            "{} is a FIFO queue: what is left out or kept would hold up the rest of its group",
-            depth.name
-        ))
-        .hint("drain it without --where, --id, --older-than and --keep")
-        .hint(format!("look at the heads of its groups: claimctl queue peek {}", depth.name))),
-        false => Ok(()),
-    }
-}
-
-/// What a drain would meet: in the queue, and in the file.
-pub(in crate::cli) async fn rehearse(depth: &QueueDepth, file: &Path) -> Result<Shown> {
-    let (to, queue_arn) = (file.to_owned(), depth.arn.clone());
-    let existing = tokio::task::spawn_blocking(move || Appender::look(&to, &queue_arn)).await;
-    let existing = existing.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))??;
-    Ok(Shown { report: Report::rehearsal(depth, file, existing), next: None, resumed: Vec::new() })
+    let consent = async |intent: &Intent| target.authorize(ctx, intent).await;
+    let drained = drain::run(ctx, target, &order, &order.intent(&depth), pauser.as_ref(), consent).await?;
+    report(Written::out(ctx, drained))
 }

@@ -1,6 +1,6 @@
 //! `claimctl queue peek`: look at messages, honestly.
 
-mod shown;
+mod report;
 
 use std::ops::ControlFlow;
 
@@ -9,12 +9,13 @@ use claimctl_core::error::Result;
 use claimctl_queues::expression::Expression;
 use claimctl_queues::histogram::Histogram;
 use claimctl_queues::message::Message;
-use claimctl_queues::named::NamedQueue;
+use claimctl_queues::policy::PolicyQueue;
+use claimctl_queues::resolve::{self, Only};
 use claimctl_queues::select::Selection;
-use claimctl_queues::{Queue, depth, look, resolve};
+use claimctl_queues::{Queue, depth, peek};
 use jiff::Timestamp;
 
-use self::shown::{Counted, Peek};
+use self::report::{Counted, Peek};
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
 use crate::cli::values;
@@ -74,24 +75,18 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let named = args.queue_url.as_ref().or(args.queue.as_ref());
+    let named = args.queue_url.as_deref().or(args.queue.as_deref());
+    let name = resolve::named_or(target, named, Only::Queue).await?;
     if args.policy.print_policy {
-        let name = match named {
-            Some(name) => name.clone(),
-            None => resolve::only(target).await?,
-        };
-        return policy(look::permissions(&NamedQueue::find(target, &ArnBuilder::of(target).await?, &name).await?));
+        return policy(peek::permissions(&PolicyQueue::find(target, &ArnBuilder::of(target).await?, &name).await?));
     }
     // A mistake in an expression is to be found before anything is received.
     let selection = args.select.understand(Timestamp::now())?;
     let count_by = args.count_by.as_deref().map(Expression::parse).transpose()?;
-    let url = match named {
-        Some(name) => resolve::resolve(target, name).await?,
-        None => resolve::only(target).await?,
-    };
+    let url = resolve::resolve(target, &name).await?;
     let queue = Queue::new(target.sqs(), &url);
     if !args.force {
-        look::allow(&depth::read(&queue.sqs, &url).await?)?;
+        peek::allow(&depth::read(&queue.sqs, &url).await?)?;
     }
     target.guard().await?;
     let format = ctx.options.format;
@@ -107,7 +102,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     };
     // What is not selected counts against no limit, so that only the sink knows when there is enough.
     let receive = if selection.is_everything() { limit } else { None };
-    let look = look::look_until(&queue, receive, &ctx.cancel, ctx.progress.as_ref(), |message| {
+    let look = peek::peek_until(&queue, receive, &ctx.cancel, ctx.progress.as_ref(), |message| {
         sink.missing.retain(|id| *id != message.message_id);
         if selection.takes(&message)? {
             sink.take(message)?;

@@ -1,38 +1,25 @@
 //! Sending one message by hand: a body, or a payload that goes to a bucket and a pointer to it.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use claimctl_aws::policy::{ArnBuilder, Statement};
-use claimctl_aws::target::{Change, Intent};
-use claimctl_core::error::{Error, IoContext, Kind, Result};
-use claimctl_core::exit::Exit;
-use claimctl_payloads::upload::destination::Destination;
-use claimctl_payloads::upload::engine::{self, Settings};
-use claimctl_payloads::upload::plan::{Naming, Plan};
-use claimctl_payloads::upload::report::Status;
-use claimctl_payloads::upload::sources::{self, Filter};
-use claimctl_queues::journal::{Entry, Journal, State};
+use claimctl_aws::target::Intent;
+use claimctl_core::error::Result;
+use claimctl_payloads::send::{self, Payload, Sent};
 use claimctl_queues::message::Attribute;
-use claimctl_queues::send::check::Checked;
-use claimctl_queues::send::feed::Chunk;
-use claimctl_queues::send::outgoing::{Origin, Outgoing};
-use claimctl_queues::send::{limits, pointer};
-use tokio::sync::mpsc;
+use claimctl_queues::send::by_hand::{self, ByHand};
+use claimctl_queues::send::check::Rehearsal;
+use claimctl_queues::send::outgoing::Outgoing;
+use claimctl_queues::send::queue::SendQueue;
 
-use super::shown::{Object, Rehearsal, Shown};
-use super::{Sending, To, start};
+use super::Args;
 use crate::context::Ctx;
-use crate::output::{Outcome, report};
+use crate::output::{Outcome, Written, report};
 use crate::session::Session;
-
-/// Of a payload; in memory at once are so many parts as there are requests.
-const PART: u64 = 8 << 20;
-const REQUESTS: u16 = 4;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "One message by hand")]
-pub struct ByHand {
+pub struct ByHandArgs {
     /// Send one message with this body
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["files", "claim"])]
     body: Option<String>,
@@ -59,176 +46,49 @@ pub struct ByHand {
     prefix: Option<String>,
 }
 
-impl ByHand {
+impl ByHandArgs {
     pub fn is_given(&self) -> bool {
         self.body.is_some() || self.claim.is_some()
     }
+
+    fn place(&self) -> send::PayloadPlace<'_> {
+        send::PayloadPlace { bucket: self.bucket.as_deref(), key: self.key.as_deref(), prefix: self.prefix.as_deref() }
+    }
 }
 
-pub async fn permissions(args: &ByHand, target: &Session, arns: &ArnBuilder) -> Result<Vec<Statement>> {
-    if args.claim.is_none() {
-        return Ok(Vec::new());
+pub async fn permissions(args: &ByHandArgs, target: &Session, arns: &ArnBuilder) -> Result<Vec<Statement>> {
+    match args.claim {
+        Some(_) => send::permissions(target, arns, args.place()).await,
+        None => Ok(Vec::new()),
     }
-    let bucket = Destination::find(target, args.bucket.as_deref()).await?;
-    let naming = match &args.key {
-        Some(key) => Naming::Key(key.clone()),
-        None => Naming::Prefix(prefix(args, &bucket)),
-    };
-    Ok(engine::permissions(arns, &bucket, &naming))
 }
 
-pub async fn run(args: &super::Args, ctx: &Ctx, target: &Session, to: &To) -> Result<Outcome> {
-    let payload = match &args.by_hand.claim {
-        Some(payload) => Some(Payload::plan(&args.by_hand, payload, target).await?),
-        None => None,
-    };
-    let message = match &payload {
-        // Its size is known after the upload, and changes nothing of what has to be checked.
-        Some(payload) => pointer::message(&payload.bucket.bucket, &payload.key, 0),
-        None => Outgoing::of_body(args.by_hand.body.as_deref().unwrap_or_default()),
-    };
-    let message = complete(args, to, message)?;
-    let object = payload.as_ref().map(Payload::place);
-    if args.dry_run {
-        let checked = Checked { messages: 1, bytes: message.bytes() as u64, batches: 1, ..Checked::default() };
-        return report(Rehearsal::of(to, checked, object));
-    }
-    let intent = Intent { what: format!("send 1 message to queue {}", to.depth.name), destroys: false };
-    let change = target.authorize(ctx, &intent).await?;
-    let journal = Journal::open(&ctx.paths, &target.config.project.name)?;
-    let what = object.clone().unwrap_or_else(|| "a message by hand".to_owned());
-    let run = journal.begin(&start(ctx, target, to, &what, None).await?)?;
-    let (message, object) = match payload {
-        None => (Outgoing { item: "by-hand".into(), ..message }, None),
-        Some(payload) => {
-            let size = payload.upload(target, ctx, &change).await?;
-            let pointer = complete(args, to, pointer::message(&payload.bucket.bucket, &payload.key, size))?;
-            let item: Box<str> = payload.place().into();
-            run.scribe().record(vec![Entry::new(item.clone(), State::Written)]).await?;
-            (Outgoing { item, ..pointer }, Some(payload.object(size)))
-        }
-    };
-    let (chunks, input) = mpsc::channel(1);
-    let chunk = Chunk { messages: vec![message], end: Some(Ok(())), ..Chunk::default() };
-    chunks.send(chunk).await.map_err(|error| Error::unexpected("the message got lost").caused_by(error.to_string()))?;
-    let sending = Sending { journal: &journal, run: &run, known: None, input, total: Some(1) };
-    let sent = sending.send(args, ctx, to, &change).await.map_err(|error| match &object {
-        Some(object) => error.hint(format!("the payload lies at s3://{}/{}", object.bucket, object.key)),
-        None => error,
-    })?;
-    report(Shown::of(sent, ctx, object))
-}
-
-/// With what the command line says of it; an error where SQS would not take it.
-fn complete(args: &super::Args, to: &To, message: Outgoing) -> Result<Outgoing> {
-    let mut attributes = message.attributes.clone();
-    for (name, attribute) in &args.by_hand.attributes {
-        if attributes.insert(name.clone(), attribute.clone()).is_some() {
-            return Err(Error::usage(format!("attribute {name} is given twice"))
-                .hint("each name once; the pointer's own ExtendedPayloadSize is set by itself"));
-        }
-    }
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session, to: &SendQueue) -> Result<Outcome> {
     let group = args.group_id.as_deref().map(Into::into);
-    if to.depth.fifo && group.is_none() {
-        return Err(Error::usage(format!("queue {} is FIFO, and the message has no message group", to.depth.name))
-            .hint("name one: --group-id GROUP"));
-    }
-    let origin = Origin { file: "by hand".into(), line: 0 };
-    let message = Outgoing { attributes, group, origin, ..message };
-    limits::check(&message, to.rules.most_bytes).map_err(|why| {
-        Error::usage(format!("the message cannot be sent: {why}"))
-            .hint("a payload above the limit goes to a bucket: claimctl queue send QUEUE --claim FILE")
-    })?;
-    Ok(message)
-}
-
-/// A payload and where it will lie.
-struct Payload {
-    bucket: Destination,
-    key: String,
-    plan: Plan,
-}
-
-impl Payload {
-    async fn plan(args: &ByHand, payload: &Path, target: &Session) -> Result<Payload> {
-        let bucket = Destination::find(target, args.bucket.as_deref()).await?;
-        let key = match &args.key {
-            Some(key) => key.clone(),
-            None => format!("{}{}", prefix(args, &bucket), uuid()?),
-        };
-        let plan = if payload == Path::new("-") { Plan::of_stdin(key.clone())? } else { plan(payload, &key)? };
-        bucket.probe(target).await?;
-        Ok(Payload { bucket, key, plan })
-    }
-
-    fn place(&self) -> String {
-        format!("s3://{}/{}", self.bucket.bucket, self.key)
-    }
-
-    /// Uploads it, and gives its size in bytes.
-    async fn upload(&self, target: &Session, ctx: &Ctx, change: &Change) -> Result<u64> {
-        let settings = Settings { metadata: [].into(), content_type: None, concurrency: REQUESTS, part_size: PART };
-        for flow in self.bucket.flows_of(&self.key) {
-            ctx.progress.note(&format!("note: flow {flow} takes this key too, and will send a claim of its own"));
-        }
-        let progress = ctx.progress.as_ref();
-        let uploads = engine::send(target, &self.bucket, &self.plan, &settings, change, &ctx.cancel, progress).await;
-        let [file] = uploads.files.as_slice() else { return Err(Error::unexpected("the payload was not uploaded")) };
-        match (file.status, file.size) {
-            (Status::Uploaded, Some(size)) => Ok(size),
-            (Status::Interrupted, _) => Err(Error::interrupted("interrupted: nothing was uploaded and nothing sent")),
-            _ => {
-                let why = file.error.clone().unwrap_or_default();
-                let text = format!("the payload was not uploaded, and nothing was sent: {why}");
-                let error = Error::new(kind_of(uploads.exit()), text);
-                Err(uploads.hints.iter().fold(error, |error, hint| error.hint(hint.as_str())))
+    let by_hand = ByHand { attributes: args.by_hand.attributes.clone(), group };
+    let consent = async |intent: &Intent| target.authorize(ctx, intent).await;
+    let options = args.options();
+    let sent = match &args.by_hand.claim {
+        Some(payload) => {
+            let payload = Payload::plan(target, payload, args.by_hand.place()).await?;
+            let message = by_hand.complete(to, payload.pointer())?;
+            if args.dry_run {
+                let object = Some(payload.place());
+                return report(Rehearsal { object, ..by_hand::rehearse(to, &message) });
             }
+            send::send(ctx, target, to, payload, &by_hand, &options, consent).await?
         }
-    }
-
-    fn object(&self, size: u64) -> Object {
-        Object { bucket: self.bucket.bucket.clone(), key: self.key.clone(), size }
-    }
-}
-
-fn plan(payload: &Path, key: &str) -> Result<Plan> {
-    if payload.is_dir() {
-        return Err(Error::usage(format!("{} is a directory, and a message points to one payload", payload.display()))
-            .hint("name a file"));
-    }
-    let found = sources::find(&[payload.to_owned()], &Filter::default(), &Default::default())?;
-    let mut plan = Plan::of(found, &Naming::Key(key.to_owned()))?;
-    match plan.failed.pop() {
-        Some((_, error)) => Err(error),
-        None => Ok(plan),
-    }
-}
-
-fn prefix(args: &ByHand, bucket: &Destination) -> String {
-    args.prefix.clone().unwrap_or_else(|| bucket.prefix.clone())
-}
-
-/// What the only upload failed of.
-fn kind_of(exit: Exit) -> Kind {
-    match exit {
-        Exit::Usage => Kind::Usage,
-        Exit::NotFound => Kind::NotFound,
-        Exit::Denied => Kind::Denied,
-        Exit::Unreachable => Kind::Unreachable,
-        _ => Kind::Unexpected,
-    }
-}
-
-/// A random UUID (RFC 9562, version 4), as the extended clients name their payloads.
-fn uuid() -> Result<String> {
-    let source = Path::new("/dev/urandom");
-    let mut bytes = [0; 16];
-    std::fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).on("read", source)?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let number = u128::from_be_bytes(bytes);
-    let hex = format!("{number:032x}");
-    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+        None => {
+            let body = args.by_hand.body.as_deref().unwrap_or_default();
+            let message = by_hand.complete(to, Outgoing::of_body(body))?;
+            if args.dry_run {
+                return report(by_hand::rehearse(to, &message));
+            }
+            let sent = by_hand::send(ctx, target, to, message, &options, consent).await?;
+            Sent { report: sent, object: None }
+        }
+    };
+    report(Written::out(ctx, sent))
 }
 
 fn parse_attribute(text: &str) -> Result<(String, Attribute), String> {
@@ -261,14 +121,5 @@ mod tests {
             );
         }
         assert!(parse_attribute("n").is_err());
-    }
-
-    #[test]
-    fn uuids_are_random_ones() {
-        let (one, other) = (uuid().unwrap(), uuid().unwrap());
-        assert_ne!(one, other);
-        let parts: Vec<_> = one.split('-').map(str::len).collect();
-        assert_eq!(parts, [8, 4, 4, 4, 12]);
-        assert!(one.as_bytes()[14] == b'4' && b"89ab".contains(&one.as_bytes()[19]), "{one}");
     }
 }

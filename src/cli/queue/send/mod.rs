@@ -1,42 +1,37 @@
 //! `claimctl queue send`: messages from drained files, from peek, from stdin or by hand, into a queue.
 
 mod by_hand;
-mod from_input;
-mod shown;
+mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use claimctl_aws::DoubtIsFinal;
 use claimctl_aws::policy::{ArnBuilder, Statement};
-use claimctl_aws::target::Change;
+use claimctl_aws::target::Intent;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use claimctl_core::time::parse_seconds_in;
-use claimctl_queues::depth::{self, QueueDepth};
-use claimctl_queues::journal::{Journal, Run, Start, Summary};
-use claimctl_queues::named::NamedQueue;
-use claimctl_queues::pace::{Pace, Rate};
+use claimctl_payloads::send::Sent;
+use claimctl_queues::policy::PolicyQueue;
+use claimctl_queues::rate::Rate;
 use claimctl_queues::send::call::SEND;
-use claimctl_queues::send::deliver::Lane;
-use claimctl_queues::send::engine::{self, Task};
-use claimctl_queues::send::feed::Chunk;
 use claimctl_queues::send::input::Rules;
-use claimctl_queues::send::limits;
-use claimctl_queues::send::outgoing::Manner;
-use claimctl_queues::send::report::Sent;
-use claimctl_queues::{Queue, resolve};
+use claimctl_queues::send::queue::SendQueue;
+use claimctl_queues::send::source::Source;
+use claimctl_queues::send::{self, Options, limits};
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 
-use self::by_hand::ByHand;
+use self::by_hand::ByHandArgs;
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
 use crate::cli::values;
 use crate::context::Ctx;
-use crate::output::Outcome;
+use crate::output::{Outcome, Written, report};
 use crate::session::{Session, TargetArgs};
+
+const STDIN: &str = "-";
 
 /// Send messages: from files, from stdin, or one by hand
 ///
@@ -93,7 +88,7 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    by_hand: ByHand,
+    by_hand: ByHandArgs,
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
@@ -106,101 +101,68 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(permissions(args, target).await?);
     }
-    let to = To::find(args, target).await?;
-    match args.by_hand.is_given() {
-        true => by_hand::run(args, ctx, target, &to).await,
-        false => from_input::run(args, ctx, target, &to).await,
+    let to = SendQueue::find(target, &args.queue).await?;
+    if to.depth.fifo && args.delay.is_some() {
+        return Err(Error::usage(format!("queue {} is FIFO, and SQS delays no single message there", to.depth.name))
+            .hint("leave --delay out; the delay of the whole queue is its attribute DelaySeconds"));
     }
+    if args.by_hand.is_given() {
+        return by_hand::run(args, ctx, target, &to).await;
+    }
+    let (source, rules, options) = (args.source(ctx).await?, args.rules(&to)?, args.options());
+    if args.dry_run {
+        return report(send::rehearse(ctx, target, &to, rules, source, &options).await?);
+    }
+    let consent = async |intent: &Intent| target.authorize(ctx, intent).await;
+    let sent = send::run(ctx, target, &to, rules, source, &options, consent).await?;
+    report(Written::out(ctx, Sent { report: sent, object: None }))
 }
 
 async fn permissions(args: &Args, target: &Session) -> Result<Vec<Statement>> {
     let arns = ArnBuilder::of(target).await?;
-    let queue = NamedQueue::find(target, &arns, &args.queue).await?;
+    let queue = PolicyQueue::find(target, &arns, &args.queue).await?;
     let mut statements = vec![queue.permissions("SendToQueue", &[SEND])];
     statements.extend(by_hand::permissions(&args.by_hand, target, &arns).await?);
     Ok(statements)
 }
 
-/// The queue that is sent to.
-struct To {
-    queue: Queue,
-    depth: QueueDepth,
-    rules: Arc<Rules>,
-}
-
-impl To {
-    async fn find(args: &Args, target: &Session) -> Result<To> {
-        let url = resolve::resolve(target, &args.queue).await?;
-        let config = target.sqs().config().to_builder().retry_classifier(DoubtIsFinal).build();
-        let queue = Queue::new(aws_sdk_sqs::Client::from_conf(config), &url);
-        let depth = depth::read(&queue.sqs, &url).await?;
-        if depth.fifo && args.delay.is_some() {
-            return Err(Error::usage(format!("queue {} is FIFO, and SQS delays no single message there", depth.name))
-                .hint("leave --delay out; the delay of the whole queue is its attribute DelaySeconds"));
+impl Args {
+    fn options(&self) -> Options {
+        Options {
+            rate: self.rate,
+            limit: self.limit,
+            delay: self.delay,
+            skip_bad_lines: self.skip_bad_lines,
+            again: self.again,
+            resume: self.resume.clone(),
         }
-        let rules = Rules {
-            queue_arn: depth.arn.clone(),
-            fifo: depth.fifo,
-            most_bytes: usize::try_from(depth.maximum_message_size)
-                .ok()
-                .filter(|most| *most > 0)
-                .map_or(limits::BYTES, |most| most.min(limits::BYTES)),
-            group: args.group_id.as_deref().map(Into::into),
-            drop_groups: args.drop_groups,
-            other_environment: args.allow_other_environment,
-            selection: Arc::new(args.select.understand(Timestamp::now())?),
-        };
-        Ok(To { queue, depth, rules: Arc::new(rules) })
     }
-}
 
-/// What the journal is told of a run before it begins. Without a key it is work that no later command goes on with.
-async fn start(ctx: &Ctx, target: &Session, to: &To, what: &str, key: Option<String>) -> Result<Start> {
-    let once = || format!("queue send, once: {} {}", Timestamp::now().as_nanosecond(), std::process::id());
-    Ok(Start {
-        verb: "queue send".to_owned(),
-        who: target.change_origin(ctx).await?,
-        queue_arn: Some(to.depth.arn.clone()),
-        target: format!("{what} to {}", to.depth.name),
-        key: key.unwrap_or_else(once),
-        arguments: ctx.change_log.arguments(),
-        resume: ctx.change_log.command(),
-    })
-}
+    fn rules(&self, to: &SendQueue) -> Result<Arc<Rules>> {
+        Ok(Arc::new(Rules {
+            queue_arn: to.depth.arn.clone(),
+            fifo: to.depth.fifo,
+            most_bytes: to.most_bytes(),
+            group: self.group_id.as_deref().map(Into::into),
+            drop_groups: self.drop_groups,
+            other_environment: self.allow_other_environment,
+            selection: Arc::new(self.select.understand(Timestamp::now())?),
+        }))
+    }
 
-/// Sends what comes out of `input`, as a run of the journal.
-struct Sending<'a> {
-    journal: &'a Journal,
-    run: &'a Run,
-    /// A run that was named, of which all that it knows is taken over.
-    known: Option<Summary>,
-    input: mpsc::Receiver<Chunk>,
-    total: Option<u64>,
-}
-
-impl Sending<'_> {
-    async fn send(self, args: &Args, ctx: &Ctx, to: &To, change: &Change) -> Result<Sent> {
-        for other in self.journal.others_at(&to.depth.arn, self.run)? {
-            ctx.progress.note(&format!(
-                "note: process {} works on the same queue: run {}, {} {}",
-                other.process, other.id, other.verb, other.target
-            ));
+    async fn source(&self, ctx: &Ctx) -> Result<Source> {
+        match self.files.as_slice() {
+            [] if ctx.terminal.stdin => Err(Error::usage("no FILE is named, and stdin is a terminal")
+                .hint("name a file that queue drain wrote, or use a pipe: … | claimctl queue send QUEUE -")
+                .next("one message by hand", Next::verb("queue send").word("QUEUE").flag("--body", "TEXT"))),
+            [] => Source::stdin(&ctx.cancel).await,
+            [only] if only == Path::new(STDIN) => Source::stdin(&ctx.cancel).await,
+            files if files.iter().any(|file| file == Path::new(STDIN)) => {
+                Err(Error::usage("stdin (-) goes alone, without files")
+                    .hint("send the files first and stdin with a command of its own; a file called - is ./-"))
+            }
+            files => Source::files(files),
         }
-        let manner = Manner {
-            deduplicate: to.depth.fifo.then(|| self.run.id().into()),
-            delay: args.delay.and_then(|delay| i32::try_from(delay.as_secs()).ok()),
-        };
-        let lane = Lane { queue: to.queue.clone(), manner, scribe: self.run.scribe(), moves: false };
-        let task = Task {
-            lane,
-            input: self.input,
-            total: self.total,
-            limit: args.limit,
-            pace: args.rate.map(Pace::of),
-            run: self.run,
-            known: self.known.map(|known| (self.journal, known)),
-        };
-        engine::send(task, change, &ctx.cancel, ctx.progress.as_ref()).await
     }
 }
 

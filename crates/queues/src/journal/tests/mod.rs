@@ -39,7 +39,7 @@ fn start(key: &str) -> Start {
     }
 }
 
-fn entries(items: impl IntoIterator<Item = u32>, state: State) -> Vec<Entry> {
+fn entries(items: impl IntoIterator<Item = u32>, state: ItemState) -> Vec<Entry> {
     items.into_iter().map(|item| Entry::new(format!("m-{item:06}"), state)).collect()
 }
 
@@ -52,19 +52,19 @@ async fn what_was_recorded_is_known_to_the_run_that_goes_on() {
     let here = Here::new();
     let run = here.journal().begin(&start("k")).unwrap();
     let id = run.id().to_owned();
-    run.scribe().record(entries(0..10, State::Intent)).await.unwrap();
-    run.scribe().record(vec![Entry::new("m-000003", State::Sent).with_detail("new-id")]).await.unwrap();
+    run.writer().record(entries(0..10, ItemState::Intent)).await.unwrap();
+    run.writer().record(vec![Entry::new("m-000003", ItemState::Sent).with_detail("new-id")]).await.unwrap();
     drop(run);
     let journal = here.journal();
     assert_eq!(journal.run(&id).unwrap().standing, Standing::Killed);
     let run = journal.resume(&start("k")).unwrap().unwrap();
     assert_eq!((run.id(), run.is_resumed()), (id.as_str(), true));
-    let states = run.scribe().states(boxed(&["m-000003", "m-000004", "m-000010"])).await.unwrap();
-    assert_eq!(states, [Some(State::Sent), Some(State::Intent), None]);
+    let states = run.writer().states(boxed(&["m-000003", "m-000004", "m-000010"])).await.unwrap();
+    assert_eq!(states, [Some(ItemState::Sent), Some(ItemState::Intent), None]);
     let summary = journal.run(&id).unwrap();
-    assert_eq!(journal.tally(&summary).unwrap(), BTreeMap::from([(State::Intent, 9), (State::Sent, 1)]));
-    let sent = journal.items(&summary, Some(State::Sent), None, 10).unwrap();
-    assert_eq!(sent, [Item { item: "m-000003".into(), state: State::Sent, detail: Some("new-id".into()) }]);
+    assert_eq!(journal.tally(&summary).unwrap(), BTreeMap::from([(ItemState::Intent, 9), (ItemState::Sent, 1)]));
+    let sent = journal.items(&summary, Some(ItemState::Sent), None, 10).unwrap();
+    assert_eq!(sent, [Item { item: "m-000003".into(), state: ItemState::Sent, detail: Some("new-id".into()) }]);
 }
 
 #[tokio::test]
@@ -73,18 +73,21 @@ async fn a_detail_stays_unless_it_says_why_it_failed_before() {
     let journal = here.journal();
     let run = journal.begin(&start("k")).unwrap();
     for (item, state, detail) in [
-        ("a", State::Sent, Some("new-id")),
-        ("a", State::Deleted, None),
-        ("b", State::Failed, Some("throttled")),
-        ("b", State::Intent, None),
-        ("c", State::Failed, Some("denied for AKIAABCDEFGHIJKLMNOP")),
+        ("a", ItemState::Sent, Some("new-id")),
+        ("a", ItemState::Deleted, None),
+        ("b", ItemState::Failed, Some("throttled")),
+        ("b", ItemState::Intent, None),
+        ("c", ItemState::Failed, Some("denied for AKIAABCDEFGHIJKLMNOP")),
     ] {
-        run.scribe().record(vec![Entry { item: item.into(), state, detail: detail.map(str::to_owned) }]).await.unwrap();
+        run.writer().record(vec![Entry { item: item.into(), state, detail: detail.map(str::to_owned) }]).await.unwrap();
     }
     let items = journal.items(&journal.run(run.id()).unwrap(), None, None, 10).unwrap();
     let details: Vec<_> = items.iter().map(|item| (item.state, item.detail.as_deref())).collect();
-    let expected =
-        [(State::Deleted, Some("new-id")), (State::Intent, None), (State::Failed, Some("denied for [hidden]"))];
+    let expected = [
+        (ItemState::Deleted, Some("new-id")),
+        (ItemState::Intent, None),
+        (ItemState::Failed, Some("denied for [hidden]")),
+    ];
     assert_eq!(details, expected);
 }
 
@@ -93,13 +96,13 @@ async fn a_note_is_seen_at_once_and_durable_with_what_follows() {
     let here = Here::new();
     let journal = here.journal();
     let run = journal.begin(&start("k")).unwrap();
-    run.scribe().note(entries(0..3, State::Written)).await.unwrap();
-    assert_eq!(run.scribe().states(boxed(&["m-000002"])).await.unwrap(), [Some(State::Written)]);
-    run.scribe().note(entries(3..6, State::Written)).await.unwrap();
-    run.scribe().finish(Outcome::Done, BTreeMap::from([("written".to_owned(), 6)])).await.unwrap();
+    run.writer().note(entries(0..3, ItemState::Written)).await.unwrap();
+    assert_eq!(run.writer().states(boxed(&["m-000002"])).await.unwrap(), [Some(ItemState::Written)]);
+    run.writer().note(entries(3..6, ItemState::Written)).await.unwrap();
+    run.writer().finish(Outcome::Done, BTreeMap::from([("written".to_owned(), 6)])).await.unwrap();
     let summary = journal.run(run.id()).unwrap();
     assert_eq!((summary.standing, summary.counts["written"]), (Standing::Done, 6));
-    assert_eq!(journal.tally(&summary).unwrap(), BTreeMap::from([(State::Written, 6)]));
+    assert_eq!(journal.tally(&summary).unwrap(), BTreeMap::from([(ItemState::Written, 6)]));
 }
 
 #[tokio::test]
@@ -114,7 +117,7 @@ async fn the_last_run_of_a_work_decides_whether_there_is_something_to_resume() {
             Some(run) => run,
             None => journal.begin(&start("k")).unwrap(),
         };
-        run.scribe().finish(outcome, BTreeMap::new()).await.unwrap();
+        run.writer().finish(outcome, BTreeMap::new()).await.unwrap();
         assert_eq!(journal.runs().unwrap().len(), 1);
         drop(run);
         assert_eq!(journal.resume(&start("k")).unwrap().is_some(), goes_on, "{outcome:?}");
@@ -152,8 +155,8 @@ async fn a_run_is_forgotten_only_when_nothing_is_left_of_it() {
     let summary = journal.run(run.id()).unwrap();
     let live = journal.remove(&summary, true).unwrap_err();
     assert!(live.to_string().contains("at work"), "{live}");
-    run.scribe().record(entries(0..1, State::Intent)).await.unwrap();
-    run.scribe().finish(Outcome::Done, BTreeMap::new()).await.unwrap();
+    run.writer().record(entries(0..1, ItemState::Intent)).await.unwrap();
+    run.writer().finish(Outcome::Done, BTreeMap::new()).await.unwrap();
     drop(run);
     let undecided = journal.remove(&summary, false).unwrap_err();
     assert_eq!(undecided.exit(), Exit::Refused);
@@ -169,7 +172,7 @@ async fn a_clock_that_jumps_back_confuses_neither_order_nor_ids() {
     let here = Here::new();
     let journal = here.journal();
     let run = journal.begin(&start("k")).unwrap();
-    run.scribe().finish(Outcome::Interrupted, BTreeMap::new()).await.unwrap();
+    run.writer().finish(Outcome::Interrupted, BTreeMap::new()).await.unwrap();
     let later = "UPDATE runs SET id = '20990101-0000-ffff', begun_at = '2099-01-01T00:00:00Z'";
     journal.connection().execute(later, []).unwrap();
     drop(run);
@@ -189,15 +192,15 @@ async fn callers_at_the_same_time_share_a_commit() {
     let pages = || std::fs::metadata(&log).unwrap().len() / 4096;
     let before = pages();
     let callers = (0..500).map(|caller| {
-        let scribe = run.scribe();
-        tokio::spawn(async move { scribe.record(entries(caller..caller + 1, State::Sent)).await })
+        let writer = run.writer();
+        tokio::spawn(async move { writer.record(entries(caller..caller + 1, ItemState::Sent)).await })
     });
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap().unwrap();
     }
     let commits = pages() - before;
     assert!(commits < 250, "{commits} pages for 500 callers");
-    assert_eq!(journal.tally(&journal.run(run.id()).unwrap()).unwrap()[&State::Sent], 500);
+    assert_eq!(journal.tally(&journal.run(run.id()).unwrap()).unwrap()[&ItemState::Sent], 500);
 }
 
 #[test]
@@ -233,8 +236,8 @@ async fn what_a_removed_run_took_is_given_back_to_the_disk() {
     let here = Here::new();
     let journal = here.journal();
     let run = journal.begin(&start("k")).unwrap();
-    run.scribe().record(entries(0..20_000, State::Sent)).await.unwrap();
-    run.scribe().finish(Outcome::Done, BTreeMap::new()).await.unwrap();
+    run.writer().record(entries(0..20_000, ItemState::Sent)).await.unwrap();
+    run.writer().finish(Outcome::Done, BTreeMap::new()).await.unwrap();
     let summary = journal.run(run.id()).unwrap();
     drop(run);
     let pages = || journal.connection().pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap();

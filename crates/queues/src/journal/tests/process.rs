@@ -50,11 +50,11 @@ async fn write_until_killed() {
         None => journal.begin(&start(&key)).unwrap(),
     };
     let callers = (0..8_u32).map(|caller| {
-        let (scribe, promised) = (run.scribe(), folder.join(&key));
+        let (writer, promised) = (run.writer(), folder.join(&key));
         tokio::spawn(async move {
             let mut promised = std::fs::File::options().create(true).append(true).open(promised).unwrap();
             for first in (0..ITEMS).step_by(8).map(|step| step + caller) {
-                scribe.record(entries([first], State::Sent)).await.unwrap();
+                writer.record(entries([first], ItemState::Sent)).await.unwrap();
                 promised.write_all(format!("m-{first:06}\n").as_bytes()).unwrap();
             }
         })
@@ -62,7 +62,7 @@ async fn write_until_killed() {
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    run.scribe().finish(Outcome::Done, BTreeMap::new()).await.unwrap();
+    run.writer().finish(Outcome::Done, BTreeMap::new()).await.unwrap();
 }
 
 /// Items that the process was told are durable; what it was writing when it died is no promise.
@@ -91,8 +91,8 @@ async fn what_was_promised_survives_every_kill() {
         assert_eq!(journal.last("k").unwrap().unwrap().standing, Standing::Killed);
         let run = journal.resume(&start("k")).unwrap().expect("a run to go on with");
         let promised = promised(&here, "k");
-        let known = run.scribe().states(promised.clone()).await.unwrap();
-        let lost: Vec<_> = promised.iter().zip(known).filter(|(_, state)| *state != Some(State::Sent)).collect();
+        let known = run.writer().states(promised.clone()).await.unwrap();
+        let lost: Vec<_> = promised.iter().zip(known).filter(|(_, state)| *state != Some(ItemState::Sent)).collect();
         assert!(lost.is_empty(), "kill {seed}: {lost:?}");
     }
     assert_eq!(journal.runs().unwrap().len(), 1);
@@ -110,7 +110,7 @@ async fn two_processes_at_once_lose_nothing_to_each_other() {
     children.iter_mut().for_each(Writer::kill);
     for key in ["a", "b"] {
         let run = journal.resume(&start(key)).unwrap().unwrap();
-        let states = run.scribe().states(promised(&here, key)).await.unwrap();
-        assert!(states.len() > 200 && states.iter().all(|state| *state == Some(State::Sent)));
+        let states = run.writer().states(promised(&here, key)).await.unwrap();
+        assert!(states.len() > 200 && states.iter().all(|state| *state == Some(ItemState::Sent)));
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn one() -> impl Strategy<Value = Entry> {
-    let state = proptest::sample::select(State::ALL.to_vec());
+    let state = proptest::sample::select(ItemState::ALL.to_vec());
     (0..6_u8, state, proptest::option::of("[a-z]{1,4}")).prop_map(|(item, state, detail)| Entry {
         item: format!("m-{item} é'").into(),
         state,
@@ -22,7 +22,7 @@ proptest! {
     )) {
         let mut model: BTreeMap<String, Item> = BTreeMap::new();
         for Entry { item, state, detail } in groups.iter().flat_map(|(entries, _)| entries) {
-            let known = model.remove(&**item).filter(|known| known.state != State::Failed);
+            let known = model.remove(&**item).filter(|known| known.state != ItemState::Failed);
             let detail = detail.clone().or(known.and_then(|known| known.detail));
             model.insert(item.to_string(), Item { item: item.to_string(), state: *state, detail });
         }
@@ -31,14 +31,14 @@ proptest! {
         let run = journal.begin(&start("k")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let states = runtime.block_on(async {
-            let scribe = run.scribe();
+            let writer = run.writer();
             for (entries, durable) in groups {
                 match durable {
-                    true => scribe.record(entries).await.unwrap(),
-                    false => scribe.note(entries).await.unwrap(),
+                    true => writer.record(entries).await.unwrap(),
+                    false => writer.note(entries).await.unwrap(),
                 }
             }
-            scribe.states(model.keys().map(|item| item.as_str().into()).collect()).await.unwrap()
+            writer.states(model.keys().map(|item| item.as_str().into()).collect()).await.unwrap()
         });
         prop_assert_eq!(states, model.values().map(|item| Some(item.state)).collect::<Vec<_>>());
         let summary = journal.run(run.id()).unwrap();

@@ -1,0 +1,82 @@
+//! Where the claims of a dead-letter queue belong: the buckets and the table of the flows that it serves.
+
+use claimctl_aws::objects;
+use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::sinks::table;
+use claimctl_aws::target::Target;
+use claimctl_claim::surface::{self, Flow, SinkKind, Surface};
+use claimctl_core::error::Result;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServedFlows {
+    /// Flows whose queue gives its dead letters to this one.
+    pub flows: Vec<String>,
+    /// Real names. Empty: unknown, and a claim may name any.
+    pub buckets: Vec<String>,
+    /// Real name. None: what is recorded cannot be told.
+    pub table: Option<String>,
+}
+
+impl ServedFlows {
+    /// By the deployed stacks; `table` names another table, or the one where no stack is known.
+    pub async fn find(target: &Target, url: &str, table: Option<&str>) -> Result<ServedFlows> {
+        let surfaces = target.surfaces().await?;
+        let mut flows = ServedFlows::default();
+        let mut tables = Vec::new();
+        for (stack, flow) in surfaces.0.iter().flat_map(|stack| served(stack, url)) {
+            flows.flows.push(flow.name.clone());
+            flows.buckets.push(stack.bucket(&flow.bucket)?.name.clone());
+            if flow.sink.kind == SinkKind::Table {
+                tables.push(stack.table(&flow.sink.name)?.name.clone());
+            }
+        }
+        for names in [&mut flows.buckets, &mut tables] {
+            names.sort();
+            names.dedup();
+        }
+        flows.table = match table {
+            Some(named) => Some(surfaces.table_name(named)?),
+            None => surface::only("table", tables.into_iter().map(|name| (name.clone(), name)).collect())?,
+        };
+        Ok(flows)
+    }
+
+    /// What IAM has to allow to look at payloads and records.
+    pub fn permissions(&self, arns: &ArnBuilder) -> Vec<Statement> {
+        let any = ["*".to_owned()];
+        let buckets = if self.buckets.is_empty() { &any[..] } else { &self.buckets };
+        let mut statements = vec![
+            Statement::allow(
+                "LookAtPayloads",
+                &[objects::HEAD, objects::HEAD_VERSION],
+                buckets.iter().map(|bucket| arns.objects(bucket, "")),
+            ),
+            Statement::allow(
+                "TellMissingFromForbidden",
+                &[objects::LIST],
+                buckets.iter().map(|bucket| arns.bucket(bucket)),
+            ),
+        ];
+        statements.extend(self.table.as_ref().map(|name| table::permissions(arns, name, false)));
+        statements
+    }
+}
+
+/// Whether a queue of a deployed stack gives its dead letters to the queue with this URL.
+pub async fn is_dead_letter_queue(target: &Target, url: &str) -> Result<bool> {
+    Ok(target.surfaces().await?.0.iter().any(|stack| !sources(stack, url).is_empty()))
+}
+
+/// The logical names of a stack's queues that give their dead letters to the queue with this URL.
+fn sources<'a>(stack: &'a Surface, url: &str) -> Vec<&'a str> {
+    let is_it = |name: &str| stack.queues.get(name).is_some_and(|queue| queue.url == url);
+    let given = stack.queues.iter().filter(|(_, queue)| queue.dead_letter.as_deref().is_some_and(is_it));
+    given.map(|(logical, _)| logical.as_str()).collect()
+}
+
+/// The flows of a stack whose queue gives its dead letters to the queue with this URL.
+fn served<'a>(stack: &'a Surface, url: &str) -> impl Iterator<Item = (&'a Surface, &'a Flow)> {
+    let sources = sources(stack, url);
+    let is_served = move |flow: &&Flow| flow.queue.as_deref().is_some_and(|queue| sources.contains(&queue));
+    stack.flows.iter().filter(is_served).map(move |flow| (stack, flow))
+}

@@ -1,0 +1,158 @@
+//! The command that does what a group of dead letters needs next.
+
+use claimctl_core::next::Next;
+
+use super::inspect::Group;
+use super::shape::Shape;
+use super::verdict::Verdict;
+
+/// The command for one group among all. It selects by what sets the group apart from the other groups that the command
+/// would do something with. Groups that differ in nothing but size, receives and verdict share what is selected.
+pub fn command(queue: &str, group: &Group, all: &[Group]) -> Next {
+    let acts_on = acts_on(group.shape.verdict);
+    let is_touched = |other: &&Shape| other.verdict.is_none_or(|verdict| acts_on.contains(&verdict));
+    let others: Vec<&Shape> = all.iter().map(|other| &other.shape).filter(is_touched).collect();
+    let conditions = conditions(&group.shape, &others);
+    let selected = |next: Next, conditions: &[String]| match conditions {
+        [] => next,
+        conditions => next.flag("--where", conditions.join(" and ")),
+    };
+    let replay = selected(Next::verb("dlq replay").word(queue), &conditions);
+    match group.shape.verdict {
+        None | Some(Verdict::Send) => replay,
+        Some(Verdict::AlreadyRecorded) => replay.flag("--on-recorded", "delete"),
+        Some(Verdict::PayloadGone | Verdict::PayloadChanged | Verdict::Unreadable) => {
+            replay.flag("--quarantine", "quarantine.jsonl")
+        }
+        Some(Verdict::Replayed) => replay.flag("--max-replays", group.most_replays.saturating_add(1)),
+        Some(Verdict::Undetermined) => Next::verb("dlq inspect").word(queue).word("--print-policy"),
+        Some(Verdict::NoClaim) => {
+            let where_none = [".claims == [] and .unreadable == null".to_owned()];
+            selected(Next::verb("queue drain").word(queue), &where_none).flag("--to", "test-events.jsonl")
+        }
+    }
+}
+
+/// What the command for a verdict does something with: every replay also sends what may be sent.
+fn acts_on(verdict: Option<Verdict>) -> &'static [Verdict] {
+    use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Replayed, Send, Unreadable};
+    match verdict {
+        Some(AlreadyRecorded) => &[Send, AlreadyRecorded],
+        Some(PayloadGone | PayloadChanged | Unreadable) => &[Send, PayloadGone, PayloadChanged, Unreadable],
+        Some(Replayed) => &[Send, Replayed],
+        _ => &[Send],
+    }
+}
+
+/// jq conditions on what this shape has and not every other one shares.
+fn conditions(shape: &Shape, others: &[&Shape]) -> Vec<String> {
+    let differs = |part: fn(&Shape, &Shape) -> bool| others.iter().any(|other| part(shape, other));
+    let mut conditions = Vec::new();
+    if differs(|a, b| a.envelope != b.envelope) {
+        let envelope = serde_json::to_string(&shape.envelope).unwrap_or_default();
+        conditions.push(format!(".envelope == {envelope}"));
+    }
+    let of_claims = [
+        (&shape.event, differs(|a, b| a.event != b.event), ".event_name == "),
+        (&shape.bucket, differs(|a, b| a.bucket != b.bucket), ".bucket == "),
+    ];
+    let mut each: Vec<String> = of_claims
+        .into_iter()
+        .filter(|(_, differs, _)| *differs && shape.unreadable.is_none())
+        .filter_map(|(value, _, condition)| Some(format!("{condition}{}", literal(value.as_deref()?))))
+        .collect();
+    if differs(|a, b| a.prefix != b.prefix) {
+        each.extend(shape.prefix.as_deref().map(|prefix| match prefix {
+            "" => "(.key | contains(\"/\") | not)".to_owned(),
+            folder => format!("(.key | startswith({}))", literal(folder)),
+        }));
+    }
+    if !each.is_empty() {
+        conditions.push(format!("all(.claims[]; {})", each.join(" and ")));
+    }
+    conditions
+}
+
+/// A jq string. JSON doubles every backslash, so that nothing in it is jq's interpolation.
+fn literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dead_letters::inspect::DeadLetter;
+    use crate::expression::Expression;
+    use crate::message::Message;
+    use aws_sdk_sqs::types::Message as Received;
+
+    fn message(event: &str, key: &str) -> Message {
+        let record = serde_json::json!({"eventName": event, "s3": {"bucket": {"name": "b"}, "object": {"key": key}}});
+        let body = serde_json::json!({"Records": [record]}).to_string();
+        Message::from(Received::builder().body(body).build())
+    }
+
+    fn group(message: &Message, verdict: Verdict) -> Group {
+        let example = DeadLetter {
+            message_id: "m".into(),
+            verdict: Some(verdict),
+            why: None,
+            replays: 3,
+            bucket: None,
+            key: None,
+        };
+        let shape = Shape { verdict: Some(verdict), ..Shape::of(message) };
+        Group { messages: 1, shape, most_replays: 3, example }
+    }
+
+    fn command(group: &Group, all: &[Group]) -> String {
+        super::command("dead", group, all).to_string()
+    }
+
+    #[test]
+    fn each_verdict_has_what_it_needs_next() {
+        for (verdict, expected) in [
+            (Verdict::Send, "claimctl dlq replay dead"),
+            (Verdict::AlreadyRecorded, "claimctl dlq replay dead --on-recorded delete"),
+            (Verdict::PayloadGone, "claimctl dlq replay dead --quarantine quarantine.jsonl"),
+            (Verdict::Replayed, "claimctl dlq replay dead --max-replays 4"),
+            (Verdict::Undetermined, "claimctl dlq inspect dead --print-policy"),
+        ] {
+            let all = [group(&message("ObjectCreated:Put", "a/k"), verdict)];
+            assert_eq!(command(&all[0], &all), expected);
+        }
+    }
+
+    #[test]
+    fn what_may_be_sent_is_not_sent_by_the_way() {
+        let all = [
+            group(&message("ObjectCreated:Put", "a/k"), Verdict::Send),
+            group(&message("ObjectCreated:Put", "b/k"), Verdict::AlreadyRecorded),
+        ];
+        assert_eq!(command(&all[0], &all), "claimctl dlq replay dead");
+        assert_eq!(
+            command(&all[1], &all),
+            "claimctl dlq replay dead --where 'all(.claims[]; (.key | startswith(\"b/\")))' \
+             --on-recorded delete"
+        );
+    }
+
+    #[test]
+    fn a_selection_takes_its_own_group_and_no_other_of_its_verdict() {
+        let keys = ["a/k", "it's/\\(1)/k", "plain", "\u{e9}\"/k"];
+        let encoded = keys.map(claimctl_claim::key::encode_form);
+        let mut messages = vec![Message::from(Received::builder().body("nonsense").build())];
+        for event in ["ObjectCreated:Put", "ObjectCreated:Copy"] {
+            messages.extend(encoded.iter().map(|key| message(event, key)));
+        }
+        let groups: Vec<_> = messages.iter().map(|message| group(message, Verdict::Send)).collect();
+        for (index, one) in groups.iter().enumerate() {
+            let others: Vec<_> = groups.iter().map(|group| &group.shape).collect();
+            let expression = Expression::parse(&conditions(&one.shape, &others).join(" and ")).unwrap();
+            let taken: Vec<_> =
+                (0..messages.len()).filter(|other| expression.holds(&messages[*other]).unwrap()).collect();
+            assert_eq!(taken, [index], "{expression:?}");
+        }
+        assert!(command(&groups[2], &groups).contains(r"startswith("), "{}", command(&groups[2], &groups));
+    }
+}

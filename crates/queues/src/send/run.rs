@@ -1,0 +1,309 @@
+//! A send from its input to its end: checked whole, agreed to, and sent as a run of the journal, which a later command
+//! goes on with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use claimctl_aws::target::{Change, Intent, Target};
+use claimctl_core::context::Context;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::next::{Hint, Next};
+use claimctl_core::progress::Unit;
+use claimctl_core::units::count;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::check::{Checked, Rehearsal, check};
+use super::deliver::Lane;
+use super::engine::{self, Task};
+use super::feed::{self, Chunk, ReadOptions};
+use super::input::{Reader, Rules};
+use super::outgoing::{EntryOptions, Outgoing};
+use super::queue::SendQueue;
+use super::report::SendReport;
+use super::source::Source;
+use crate::journal::{Journal, Run, Standing, Start, Summary};
+use crate::rate::{Rate, RateLimit};
+
+/// How messages are sent.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub rate: Option<Rate>,
+    /// Messages to send at most.
+    pub limit: Option<u64>,
+    /// Hides every message for so long after it is sent. Whole seconds.
+    pub delay: Option<Duration>,
+    /// Lines that cannot be sent are listed, and the others sent.
+    pub skip_bad_lines: bool,
+    /// Everything is sent, also what was sent before.
+    pub again: bool,
+    /// A run of which all that it has sent is left out.
+    pub resume: Option<String>,
+}
+
+/// Reads and checks everything, and sends nothing.
+pub async fn rehearse(
+    ctx: &Context,
+    target: &Target,
+    to: &SendQueue,
+    rules: Arc<Rules>,
+    source: Source,
+    options: &Options,
+) -> Result<Rehearsal> {
+    refuse_finished(ctx, target, options, source.key(&to.depth.arn)?.as_deref())?;
+    let checked = read_through(ctx, to, options, source.into_reader(rules)).await?;
+    Ok(Rehearsal::of(to.depth.name.clone(), checked))
+}
+
+/// Checks files to their end, asks, and sends what was not sent yet. A stream is sent as it comes.
+pub async fn run(
+    ctx: &Context,
+    target: &Target,
+    to: &SendQueue,
+    rules: Arc<Rules>,
+    source: Source,
+    options: &Options,
+    consent: impl AsyncFnOnce(&Intent) -> Result<Change>,
+) -> Result<SendReport> {
+    let (key, name) = (source.key(&to.depth.arn)?, source.name());
+    refuse_finished(ctx, target, options, key.as_deref())?;
+    let checked = match &source {
+        Source::Files(files) => Some(read_through(ctx, to, options, Reader::of_files(files, rules.clone())).await?),
+        Source::Stream(_) => None,
+    };
+    let messages = match &checked {
+        Some(checked) => count(checked.messages, "message"),
+        None => "the messages on stdin".to_owned(),
+    };
+    let change = consent(&intent(&messages, to)).await?;
+    let journal = Journal::open(&ctx.paths, &target.project)?;
+    let known = options.resume.as_deref().map(|run| journal.run(run)).transpose()?;
+    let start = start(ctx, target, to, &name, key).await?;
+    let run = match options.again {
+        true => journal.begin_anew(&start, ctx.progress.as_ref())?,
+        false => journal.begin_or_resume(&start, ctx.progress.as_ref())?,
+    };
+    if run.is_resumed() {
+        ctx.progress.note(&format!("going on with run {}: what it has sent is left out", run.id()));
+    }
+    let read_options = ReadOptions { skip_bad_lines: options.skip_bad_lines, eager: checked.is_none() };
+    let sending = Sending {
+        known: known.filter(|known| known.id != run.id()),
+        total: checked.as_ref().map(|checked| checked.messages + checked.beyond_limit),
+        input: feed::start(source.into_reader(rules), read_options)?,
+        journal: &journal,
+        run: &run,
+    };
+    sending.send(ctx, to, options, &change).await
+}
+
+/// What is to be agreed to. `messages` reads like "12 messages".
+pub fn intent(messages: &str, to: &SendQueue) -> Intent {
+    Intent { what: format!("send {messages} to queue {}", to.depth.name), destroys: false }
+}
+
+/// A run that no later command goes on with: of one message by hand.
+pub struct Single {
+    journal: Journal,
+    run: Run,
+}
+
+impl Single {
+    /// `what` reads like "a message by hand".
+    pub async fn begin(ctx: &Context, target: &Target, to: &SendQueue, what: &str) -> Result<Single> {
+        let journal = Journal::open(&ctx.paths, &target.project)?;
+        let run = journal.begin_anew(&start(ctx, target, to, what, None).await?, ctx.progress.as_ref())?;
+        Ok(Single { journal, run })
+    }
+
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    pub async fn send(
+        self,
+        ctx: &Context,
+        to: &SendQueue,
+        message: Outgoing,
+        options: &Options,
+        change: &Change,
+    ) -> Result<SendReport> {
+        let (chunks, input) = mpsc::channel(1);
+        let chunk = Chunk { messages: vec![message], end: Some(Ok(())), ..Chunk::default() };
+        let lost = |error: mpsc::error::SendError<Chunk>| {
+            Error::unexpected("the message got lost").caused_by(error.to_string())
+        };
+        chunks.send(chunk).await.map_err(lost)?;
+        let sending = Sending { journal: &self.journal, run: &self.run, known: None, input, total: Some(1) };
+        sending.send(ctx, to, options, change).await
+    }
+}
+
+/// Sends what comes out of `input`, as a run of the journal.
+struct Sending<'a> {
+    journal: &'a Journal,
+    run: &'a Run,
+    /// A run that was named, of which all that it knows is taken over.
+    known: Option<Summary>,
+    input: mpsc::Receiver<Chunk>,
+    total: Option<u64>,
+}
+
+impl Sending<'_> {
+    async fn send(self, ctx: &Context, to: &SendQueue, options: &Options, change: &Change) -> Result<SendReport> {
+        let entry_options = EntryOptions {
+            deduplicate: to.depth.fifo.then(|| self.run.id().into()),
+            delay: options.delay.and_then(|delay| i32::try_from(delay.as_secs()).ok()),
+        };
+        let lane = Lane { queue: to.queue.clone(), entry_options, writer: self.run.writer(), moves: false };
+        let task = Task {
+            lane,
+            input: self.input,
+            total: self.total,
+            limit: options.limit,
+            rate_limit: options.rate.map(RateLimit::of),
+            run: self.run,
+            known: self.known.map(|known| (self.journal, known)),
+        };
+        engine::send(task, change, &ctx.cancel, ctx.progress.as_ref()).await
+    }
+}
+
+/// What the journal is told of a run before it begins. Without a key it is work that no later command goes on with.
+async fn start(ctx: &Context, target: &Target, to: &SendQueue, what: &str, key: Option<String>) -> Result<Start> {
+    let once = || format!("queue send, once: {} {}", Timestamp::now().as_nanosecond(), std::process::id());
+    Ok(Start {
+        verb: "queue send".to_owned(),
+        who: target.change_origin(ctx).await?,
+        queue_arn: Some(to.depth.arn.clone()),
+        target: format!("{what} to {}", to.depth.name),
+        key: key.unwrap_or_else(once),
+        arguments: ctx.change_log.arguments(),
+        resume: ctx.change_log.command(),
+    })
+}
+
+/// What was sent to its end is not sent again by accident.
+fn refuse_finished(ctx: &Context, target: &Target, options: &Options, key: Option<&str>) -> Result<()> {
+    if options.again || options.resume.is_some() {
+        return Ok(());
+    }
+    let (Some(journal), Some(key)) = (Journal::existing(&ctx.paths, &target.project)?, key) else {
+        return Ok(());
+    };
+    // A later run over the same input that was not finished is gone on with.
+    match journal.last(key)?.filter(|last| last.standing == Standing::Done) {
+        None => Ok(()),
+        Some(run) => Err(Error::refused(format!("run {} has sent all of this ({})", run.id, run.target))
+            .next("if it has grown since, to send what is new", Next::again().flag("--resume", &run.id))
+            .next("to send everything once more", Next::again().word("--again"))),
+    }
+}
+
+async fn read_through(ctx: &Context, to: &SendQueue, options: &Options, reader: Reader) -> Result<Checked> {
+    let (skip, limit, fifo, cancel) = (options.skip_bad_lines, options.limit, to.depth.fifo, ctx.cancel.clone());
+    ctx.progress.start("reading the input", None, Unit::Steps);
+    let checked = tokio::task::spawn_blocking(move || check(reader, skip, limit, fifo, &cancel));
+    let stopped = || Error::interrupted("stopped while reading the input; nothing was sent");
+    let checked = tokio::select! {
+        checked = checked => {
+            checked.map_err(|error| Error::unexpected("reading the input ended early").caused_by(error))?
+        }
+        // A pipe may give nothing for hours.
+        () = ctx.cancel.cancelled() => Err(stopped()),
+    };
+    ctx.progress.finish();
+    checked
+}
+
+/// How to send the rest where a line cannot be sent.
+pub(super) fn without_bad_lines(why: &str) -> Hint {
+    let why = format!("{why}; to send the rest and list such lines");
+    Hint::Run { why, next: Next::again().word("--skip-bad-lines") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use claimctl_core::error::Kind;
+
+    use super::*;
+    use crate::fake::{Fake, Here};
+
+    /// A file of three messages, and a queue to send them to.
+    struct Input {
+        fake: Fake,
+        here: Here,
+        file: PathBuf,
+        to: SendQueue,
+    }
+
+    impl Input {
+        async fn new() -> Input {
+            let (fake, here) = (Fake::default(), Here::new());
+            let file = here.file("m.jsonl");
+            let line = |id: u32| format!("{{\"message_id\":\"{id}\",\"body\":\"b{id}\"}}\n");
+            std::fs::write(&file, (1..=3).map(line).collect::<String>()).unwrap();
+            let to = SendQueue { queue: fake.queue(), depth: fake.depth().await };
+            Input { fake, here, file, to }
+        }
+
+        async fn send(
+            &self,
+            options: &Options,
+            consent: impl AsyncFnOnce(&Intent) -> Result<Change>,
+        ) -> Result<SendReport> {
+            let rules = Arc::new(Rules {
+                queue_arn: self.to.depth.arn.clone(),
+                fifo: false,
+                most_bytes: self.to.most_bytes(),
+                group: None,
+                drop_groups: false,
+                other_environment: false,
+                selection: Arc::default(),
+            });
+            let source = Source::files(std::slice::from_ref(&self.file))?;
+            run(&self.here.ctx, &self.here.target, &self.to, rules, source, options, consent).await
+        }
+
+        fn sent(&self) -> usize {
+            self.fake.change(|state| state.sent.len())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_sent_once_unless_it_is_to_be_sent_again() {
+        let input = Input::new().await;
+        let report = input.send(&Options::default(), input.here.agree()).await.unwrap();
+        assert_eq!((report.sent, &report.run.next, report.run.id.is_some()), (3, &None, true));
+        let refused = input.send(&Options::default(), input.here.agree()).await.unwrap_err();
+        assert_eq!((refused.kind(), input.sent()), (Kind::Refused, 3));
+        let again = Options { again: true, ..Options::default() };
+        assert_eq!(input.send(&again, input.here.agree()).await.unwrap().sent, 3);
+        assert_eq!(input.sent(), 6);
+    }
+
+    #[tokio::test]
+    async fn the_same_command_goes_on_behind_the_limit() {
+        let input = Input::new().await;
+        let options = Options { limit: Some(2), ..Options::default() };
+        let first = input.send(&options, input.here.agree()).await.unwrap();
+        assert_eq!((first.sent, first.left, &first.run.next), (2, Some(1), &Some(Next::again())));
+        let second = input.send(&options, input.here.agree()).await.unwrap();
+        assert_eq!((second.sent, second.already_sent, second.run.id, input.sent()), (1, 2, first.run.id, 3));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_agreed_to_sends_nothing_and_leaves_no_run() {
+        let input = Input::new().await;
+        let refuse = async |intent: &Intent| {
+            assert_eq!(intent.what, "send 3 messages to queue q");
+            Err(Error::refused("no"))
+        };
+        let refused = input.send(&Options::default(), refuse).await.unwrap_err();
+        assert_eq!((refused.kind(), input.sent()), (Kind::Refused, 0));
+        let journal = Journal::open(&input.here.ctx.paths, &input.here.target.project).unwrap();
+        assert!(journal.runs().unwrap().is_empty());
+    }
+}
