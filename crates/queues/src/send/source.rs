@@ -114,7 +114,7 @@ mod tests {
         let file = folder.path().join("m.jsonl");
         let key = |text: &str, queue: &str| {
             std::fs::write(&file, text).unwrap();
-            Source::files(&[file.clone()]).unwrap().key(queue).unwrap()
+            Source::files(std::slice::from_ref(&file)).unwrap().key(queue).unwrap()
         };
         let first = key("{\"body\":\"1\"}\n", "q");
         assert_eq!(first, key("{\"body\":\"1\"}\n{\"body\":\"2\"}\n", "q"));
