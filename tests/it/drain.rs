@@ -147,7 +147,7 @@ fn a_full_disk_ends_a_drain_that_goes_on_when_there_is_room() {
             None => limited.env_remove(name),
         };
     }
-    let run = limited.run().exits(1).says("cannot write").says("to go on: claimctl queue drain full");
+    let run = limited.run().exits(3).says("cannot write").says("to go on: claimctl queue drain full");
     let written = messages(&project.path().join("full.jsonl")).len();
     assert!((1..60).contains(&written), "{written} {}", said(&run));
     let (visible, in_flight) = queue.depth();

@@ -199,13 +199,14 @@ fn check(path: &Path, overwrite: bool) -> Result<()> {
 /// The claims of a message that are meant.
 fn choose(queue: &str, message: Message, index: Option<u32>, several: bool) -> Result<Vec<Claim>> {
     let id = &message.message_id;
-    let body = format!("see its body: claimctl queue peek {queue} --id {id} --full");
+    let body = || find::peek_command(queue, id).word("--full");
     if let Some(why) = &message.unreadable {
-        return Err(Error::not_found(format!("message {id} holds no claim: {why}")).hint(body));
+        return Err(Error::not_found(format!("message {id} holds no claim: {why}")).next("see its body", body()));
     }
     let mut claims = message.claims;
     if claims.is_empty() {
-        return Err(Error::not_found(format!("message {id} is S3's own test event, which has no payload")).hint(body));
+        return Err(Error::not_found(format!("message {id} is S3's own test event, which has no payload"))
+            .next("see its body", body()));
     }
     match index.map(|index| index as usize) {
         Some(index) if index > claims.len() => {

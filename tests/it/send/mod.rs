@@ -304,7 +304,7 @@ fn a_stream_is_sent_as_it_comes_and_says_how_far_it_came() {
     pipe.write_all(b"no message\n").unwrap();
     drop(pipe);
     let run = finish(child, "send -".to_owned()).exits(3).says("3 messages sent");
-    run.says("stopped: stdin, line 4: it is neither").says("--skip-bad-lines");
+    run.says("error: stdin, line 4: it is neither").says("--skip-bad-lines");
     assert_eq!(queue.take().len(), 3);
 }
 

@@ -48,7 +48,7 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
         // Its own hint is of peek's flags.
         peek::allow(depth).map_err(|refused| {
             Error::refused(refused.to_string())
-                .next("look all the same", peek_command(&depth.name, id).word("--force"))
+                .next("look all the same", peek_command(&depth.name, id).words(["--force", "--full"]))
                 .next("and name the object that it shows", Next::verb("claim get").word("s3://BUCKET/KEY"))
         })?;
         let queue = Queue::new(sqs.clone(), &depth.url);
@@ -92,7 +92,7 @@ async fn dead_letters(sqs: &aws_sdk_sqs::Client, arn: &str) -> Result<QueueDepth
     depth::read(sqs, &resolve::by_arn(sqs, arn).await?).await
 }
 
-/// The command that shows the whole message.
+/// The command that shows a message.
 pub fn peek_command(queue: &str, id: &str) -> Next {
-    Next::verb("queue peek").word(queue).flag("--id", id).word("--full")
+    Next::verb("queue peek").word(queue).flag("--id", id)
 }

@@ -84,7 +84,8 @@ impl Destination {
         let error = Error::not_found(format!("there is no bucket {:?} in environment {}", self.bucket, target.name()));
         let mut logical = self.known.iter().filter_map(|name| name.split('/').nth(1));
         if logical.clone().any(|name| name == self.bucket) {
-            return error.hint("s3:// takes real names; name the bucket by its logical name, and without s3://");
+            let by_name = Next::verb("upload").word("FILE").flag("--bucket", &self.bucket);
+            return error.next("s3:// takes real names; by its logical name", by_name);
         }
         target.unresolved(match nearest::name(&self.bucket, &mut logical) {
             Some(near) => error.hint(format!("did you mean {near}?")),
