@@ -59,8 +59,23 @@ struct Commands {
     change_log: Arc<ChangeLog>,
     /// The flags that lead to the environment, once they are known: `--env`, `dev`.
     target_flags: Arc<OnceLock<Vec<String>>>,
-    /// Whether the verb of a command takes those flags.
-    takes_target_flags: fn(&[String]) -> bool,
+    verbs: Verbs,
+}
+
+/// What commands are written out by: the tree of verbs, which the context does not know.
+#[derive(Clone, Copy)]
+pub struct Verbs {
+    /// Whether the verb of a command, given by its words, takes the flags that lead to an environment.
+    pub takes_target_flags: fn(&[String]) -> bool,
+    /// Why a command line would be refused. Checked of every command that is told, except in a release.
+    pub refusal: fn(&[String]) -> Option<String>,
+}
+
+impl Verbs {
+    /// For a run that tells no command.
+    pub fn unknown() -> Verbs {
+        Verbs { takes_target_flags: |_| false, refusal: |_| None }
+    }
 }
 
 impl Deref for Ctx {
@@ -83,14 +98,12 @@ pub struct Terminal {
 }
 
 impl Ctx {
-    /// `takes_target_flags` tells of the words of a command whether its verb takes the flags that lead to an environment.
-    pub fn new(options: OutputOptions, cancel: Cancel, takes_target_flags: fn(&[String]) -> bool) -> Result<Self> {
+    pub fn new(options: OutputOptions, cancel: Cancel, verbs: Verbs) -> Result<Self> {
         let variables = Variables::of_process();
         let terminal = Terminal::detect(&options, &variables);
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let mut context = Context::new(variables, arguments, Arc::new(Silent), cancel)?;
-        let commands =
-            Commands { change_log: context.change_log.clone(), target_flags: Arc::default(), takes_target_flags };
+        let commands = Commands { change_log: context.change_log.clone(), target_flags: Arc::default(), verbs };
         let of_notes = commands.clone();
         context.progress = terminal_progress(&options, &terminal, move |hint| of_notes.hint(hint));
         Ok(Ctx { options, terminal, context, commands })
@@ -129,12 +142,13 @@ impl Commands {
             true => joined(&self.change_log.words(), next.as_words()),
             false => joined(next.as_words(), &self.flags_of(next)),
         };
+        debug_assert_eq!((self.verbs.refusal)(&words), None, "a command that is told can be typed");
         format!("claimctl {}", command_line(&words))
     }
 
     /// The flags that lead to the environment of a command, where its verb takes them.
     fn flags_of(&self, next: &Next) -> Vec<String> {
-        if !(self.takes_target_flags)(next.as_words()) {
+        if !(self.verbs.takes_target_flags)(next.as_words()) {
             return Vec::new();
         }
         let typed = self.target_flags.get().map(Vec::as_slice).unwrap_or_default();

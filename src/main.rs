@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     }
     let cli = cli::parse();
     let cancel = Cancel::default();
-    let ended = match Ctx::new(cli.options(), cancel.clone(), cli::takes_target) {
+    let ended = match Ctx::new(cli.options(), cancel.clone(), cli::VERBS) {
         Ok(ctx) => run(cli, &ctx).inspect_err(|error| output::print_error(error, |hint| ctx.hint(hint))),
         Err(error) => {
             output::print_error(&error, ToString::to_string);

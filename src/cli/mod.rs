@@ -35,7 +35,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::help::Group;
-use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions, Verbs};
 use crate::output::Outcome;
 use crate::session::Session;
 
@@ -173,8 +173,10 @@ pub fn parse() -> Cli {
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
-/// Whether the verb of a command, given by its words, takes the flags that lead to an environment.
-pub fn takes_target(words: &[String]) -> bool {
+/// The verbs, for what tells the operator which one to type next.
+pub const VERBS: Verbs = Verbs { takes_target_flags, refusal };
+
+fn takes_target_flags(words: &[String]) -> bool {
     let mut command = Cli::command();
     for word in words {
         match command.find_subcommand(word) {
@@ -183,6 +185,11 @@ pub fn takes_target(words: &[String]) -> bool {
         }
     }
     command.get_arguments().any(|argument| argument.get_long() == Some("endpoint-url"))
+}
+
+fn refusal(words: &[String]) -> Option<String> {
+    let line = std::iter::once("claimctl").chain(words.iter().map(String::as_str));
+    Cli::command().try_get_matches_from(line).err().map(|error| error.to_string())
 }
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {

@@ -13,7 +13,7 @@ use clap_complete::CompletionCandidate;
 use clap_complete::engine::{PathCompleter, ValueCompleter};
 
 use crate::config::{self, Config, LOCAL};
-use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions, Verbs};
 use crate::session::LastSurfaces;
 use crate::stacks;
 
@@ -91,7 +91,7 @@ impl Known {
     fn here() -> Option<Known> {
         let options =
             OutputOptions { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
-        let ctx = Ctx::new(options, Cancel::default(), |_| false).ok()?;
+        let ctx = Ctx::new(options, Cancel::default(), Verbs::unknown()).ok()?;
         // A file that cannot be read now may be read tomorrow; what was seen is known without it.
         let config = Config::find(&ctx).unwrap_or_default();
         let words: Vec<_> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();

@@ -7,8 +7,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use claimctl_core::error::{Error, Kind};
+use claimctl_core::next::Next;
 
-const SIGN_IN: &str = "sign in (aws sso login), choose a profile (--profile), or set AWS_ACCESS_KEY_ID and its secret";
+const SIGN_IN: &str = "sign in (aws sso login), choose a profile, or set AWS_ACCESS_KEY_ID and its secret";
 
 const KEY: &str = "the KMS key that it says has to be allowed: in the caller's policy, and in the key's own";
 
@@ -114,7 +115,7 @@ where
             let said = answer.err().message().unwrap_or("the service gave no reason").to_owned();
             let kind = kind_of(&code, status);
             let hint = match is_unknown_call(&error) {
-                true => Some("is this endpoint an AWS service? check --endpoint-url and AWS_ENDPOINT_URL"),
+                true => Some("is this endpoint an AWS service? check its URL, given or in AWS_ENDPOINT_URL"),
                 false if is_denied_a_key(&error) => Some(KEY),
                 false => hint_for(&code, kind),
             };
@@ -129,7 +130,7 @@ where
             Some(connector) if is_refused(connector) => {
                 Error::unreachable(format!("cannot {doing}: the connection was refused"))
                     .caused_by(root_cause(&error))
-                    .hint("nothing listens at that endpoint: check --endpoint-url and AWS_ENDPOINT_URL")
+                    .hint("nothing listens at that endpoint: check its URL, given or in AWS_ENDPOINT_URL")
             }
             Some(connector) if connector.is_io() || connector.is_timeout() => {
                 Error::unreachable(format!("cannot {doing}: the service cannot be reached"))
@@ -167,7 +168,7 @@ where
         return Error::denied(format!("cannot {doing}: no usable AWS credentials"))
             .caused_by(root_cause(&error))
             .hint(SIGN_IN)
-            .hint("without --env, claimctl works on this machine: claimctl local up");
+            .next("without an environment, claimctl works on this machine", Next::verb("local up"));
     }
     Error::new(Kind::Unexpected, format!("cannot {doing}: the call could not be made")).caused_by(error)
 }
@@ -261,9 +262,9 @@ fn hint_for(code: &str, kind: Kind) -> Option<&'static str> {
         ("ExpiredToken" | "ExpiredTokenException", _) => Some("the credentials have expired: sign in again"),
         ("SignatureDoesNotMatch", _) => Some("the secret access key does not belong to the access key id"),
         ("InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException", _) => {
-            Some("these credentials are not known to the account: check --profile and --env")
+            Some("these credentials are not known to the account: check the profile and the environment")
         }
-        (_, Kind::Denied) => Some("ask for the permission, or use a profile that has it (--profile)"),
+        (_, Kind::Denied) => Some("ask for the permission, or use a profile that has it"),
         (_, Kind::Unreachable) => Some("the service is overloaded or throttles: run the same command again later"),
         _ => None,
     }

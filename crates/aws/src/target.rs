@@ -13,6 +13,7 @@ use claimctl_claim::surface::Surfaces;
 use claimctl_core::change_log::ChangeOrigin;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::Progress;
 use tokio::sync::OnceCell;
 
@@ -51,7 +52,8 @@ impl Target {
         progress: Arc<dyn Progress>,
     ) -> Result<Target> {
         let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
-            Error::usage("no region is known").hint("name one: --region us-east-1, or set it in the profile")
+            Error::usage("no region is known")
+                .next("name one, or set it in the profile", Next::again().flag("--region", "us-east-1"))
         })?;
         Ok(Target {
             environment: None,
@@ -117,7 +119,7 @@ impl Target {
             StsAnswer::Caller(caller) => Ok(caller),
             StsAnswer::NoSts(why) => Err(Error::unreachable("no STS answers at this endpoint")
                 .caused_by(why.as_str())
-                .hint("nothing tells whose account this is: check --endpoint-url and AWS_ENDPOINT_URL")),
+                .hint("nothing tells whose account this is: check its URL, given or in AWS_ENDPOINT_URL")),
         }
     }
 

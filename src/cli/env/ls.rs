@@ -4,6 +4,7 @@ use claimctl_aws::MfaSessions;
 use claimctl_aws::account::AccountComparison;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
@@ -110,7 +111,9 @@ async fn actual_account(ctx: &Ctx, config: &Config, endpoint: Option<&str>, name
         && let Some(serial) = &environment.mfa_serial
         && MfaSessions::at(&ctx.paths).open(serial, endpoint).is_none()
     {
-        return Err(Error::denied("a code of the MFA device is wanted").hint(format!("claimctl env show {name}")));
+        return Err(
+            Error::denied("a code of the MFA device is wanted").next("give it", Next::verb("env show").word(name))
+        );
     }
     Ok(Session::open(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
 }

@@ -201,12 +201,12 @@ impl Failure {
             }
             Failure::Foreign(status) => {
                 Error::unreachable(format!("cannot {doing}: the server answered HTTP {status}"))
-                    .hint("is this endpoint the sandbox? check --endpoint-url and AWS_ENDPOINT_URL")
+                    .hint("is this endpoint the sandbox? check its URL, given or in AWS_ENDPOINT_URL")
             }
             Failure::Silent(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 Error::unreachable(format!("cannot {doing}: the connection was refused"))
                     .caused_by(error)
-                    .hint("nothing listens at that endpoint: check --endpoint-url and AWS_ENDPOINT_URL")
+                    .hint("nothing listens at that endpoint: check its URL, given or in AWS_ENDPOINT_URL")
             }
             Failure::Silent(error) => Error::unreachable(format!("cannot {doing}: the service cannot be reached"))
                 .caused_by(error)

@@ -62,7 +62,7 @@ impl Server {
         let home = tempfile::tempdir().unwrap();
         let options =
             OutputOptions { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
-        let ctx = Ctx::new(options, Cancel::default(), |_| false).unwrap();
+        let ctx = Ctx::new(options, Cancel::default(), claimctl::cli::VERBS).unwrap();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/claimctl");
         let ctx = ctx.with_paths(Paths { cache, state: home.path().join("server") });
         let started = wait_for(Sandbox::at(&ctx.paths).start(&ctx)).unwrap();

@@ -3,6 +3,7 @@
 use claimctl_core::change_log::ChangeStart;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use super::Target;
 use crate::account::StsAnswer;
@@ -42,8 +43,8 @@ impl Target {
                 caller.account,
                 caller.arn
             ))
-            .hint("nothing was done; choose another --env or --profile")
-            .hint(format!("what is meant and what is there: claimctl env show {}", self.name()))),
+            .hint("nothing was done; choose another environment or profile")
+            .next("what is meant and what is there", show(self.name()))),
             StsAnswer::NoSts(why) if self.protected => Err(Error::refused(format!(
                 "the account of protected environment {} cannot be checked, so nothing was done",
                 self.name()
@@ -66,7 +67,7 @@ impl Target {
         let message = format!("protected environment {name} declares no account to check, so nothing was done");
         Err(Error::refused(message)
             .hint(format!("declare it in claimctl.toml: account = \"…\" under [environments.{name}]"))
-            .hint(format!("whose the credentials are: claimctl env show {name}")))
+            .next("whose the credentials are", show(name)))
     }
 }
 
@@ -79,4 +80,8 @@ impl AccountChecked<'_> {
         ctx.change_log.begin(ChangeStart { origin, what: intent.what.clone() })?;
         Ok(Change(()))
     }
+}
+
+fn show(environment: &str) -> Next {
+    Next::verb("env show").word(environment)
 }
