@@ -34,7 +34,7 @@ demo:
 
 # the golden files of help and completions, after a change that was meant
 golden:
-    UPDATE_GOLDEN=1 cargo {{ runner }} --locked --test it -- help completions
+    UPDATE_GOLDEN=1 cargo {{ runner }} --locked --test it -- help
 
 # one benchmark: just bench drain
 bench name *arguments:

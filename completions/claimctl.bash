@@ -1,32 +1,16 @@
-_clap_complete_claimctl() {
-    local IFS=$'\013'
-    local _CLAP_COMPLETE_INDEX=${COMP_CWORD}
-    local _CLAP_COMPLETE_COMP_TYPE=${COMP_TYPE}
-    if compopt +o nospace 2> /dev/null; then
-        local _CLAP_COMPLETE_SPACE=false
-    else
-        local _CLAP_COMPLETE_SPACE=true
-    fi
-    local words=("${COMP_WORDS[@]}")
-    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-        words[COMP_CWORD]="$2"
-    fi
-    COMPREPLY=( $( \
-        _CLAP_IFS="$IFS" \
-        _CLAP_COMPLETE_INDEX="$_CLAP_COMPLETE_INDEX" \
-        _CLAP_COMPLETE_COMP_TYPE="$_CLAP_COMPLETE_COMP_TYPE" \
-        _CLAP_COMPLETE_SPACE="$_CLAP_COMPLETE_SPACE" \
-        CLAIMCTL_COMPLETE="bash" \
-        "claimctl" -- "${words[@]}" \
-    ) )
-    if [[ $? != 0 ]]; then
-        unset COMPREPLY
-    elif [[ $_CLAP_COMPLETE_SPACE == false ]] && [[ "${COMPREPLY-}" =~ [=/:]$ ]]; then
-        compopt -o nospace
-    fi
+# Completion of claimctl in bash: source <(claimctl completions bash)
+_claimctl() {
+    local reply
+    COMPREPLY=()
+    # What bash will replace goes beside the line: it breaks words at colons and equals signs too.
+    while IFS= read -r reply; do
+        COMPREPLY+=("$reply")
+    done < <(CLAIMCTL_COMPLETE=bash claimctl -- "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null)
+    # A blank is put behind a word that is whole. The bash of macOS cannot choose, and puts none.
+    [[ ${COMPREPLY[0]-} == *[/=:] ]] || compopt +o nospace 2>/dev/null
 }
-if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -o nospace -o bashdefault -o nosort -F _clap_complete_claimctl claimctl
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)); then
+    complete -o nospace -o bashdefault -o nosort -F _claimctl claimctl
 else
-    complete -o nospace -o bashdefault -F _clap_complete_claimctl claimctl
+    complete -o nospace -o bashdefault -F _claimctl claimctl
 fi

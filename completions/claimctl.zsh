@@ -1,36 +1,16 @@
 #compdef claimctl
-function _clap_dynamic_completer_claimctl() {
-    local _CLAP_COMPLETE_INDEX=$(expr $CURRENT - 1)
-    local _CLAP_IFS=$'\n'
-
-    local completions=("${(@f)$( \
-        _CLAP_IFS="$_CLAP_IFS" \
-        _CLAP_COMPLETE_INDEX="$_CLAP_COMPLETE_INDEX" \
-        CLAIMCTL_COMPLETE="zsh" \
-        claimctl -- "${words[@]}" 2>/dev/null \
-    )}")
-
-    if [[ -n $completions ]]; then
-        local -a dirs=()
-        local -a other=()
-        local completion
-        for completion in $completions; do
-            local value="${completion%%:*}"
-            if [[ "$value" == */ ]]; then
-                local dir_no_slash="${value%/}"
-                if [[ "$completion" == *:* ]]; then
-                    local desc="${completion#*:}"
-                    dirs+=("$dir_no_slash:$desc")
-                else
-                    dirs+=("$dir_no_slash")
-                fi
-            else
-                other+=("$completion")
-            fi
-        done
-        [[ -n $dirs ]] && _describe -V 'values' dirs -S '/' -r '/'
-        [[ -n $other ]] && _describe -V 'values' other
-    fi
+# Completion of claimctl in zsh: source <(claimctl completions zsh), below compinit
+_claimctl() {
+    local line
+    local -a whole more
+    for line in "${(@f)$(CLAIMCTL_COMPLETE=zsh claimctl -- "${(@)words[1,CURRENT]}" 2>/dev/null)}"; do
+        case $line in
+        '='*) whole+=("${line#=}") ;;
+        '+'*) more+=("${line#+}") ;;
+        esac
+    done
+    # More is typed behind the end of these, so that no blank is put there.
+    (($#more)) && _describe -V 'values' more -S ''
+    (($#whole)) && _describe -V 'values' whole
 }
-
-compdef _clap_dynamic_completer_claimctl claimctl
+compdef _claimctl claimctl

@@ -67,6 +67,8 @@ struct Commands {
 pub struct Verbs {
     /// Whether the verb of a command, given by its words, takes the flags that lead to an environment.
     pub takes_target_flags: fn(&[String]) -> bool,
+    /// The words of a line with more words behind them; what may stand there once is replaced.
+    pub again: fn(&[String], &[String]) -> Vec<String>,
     /// Why a command line would be refused. Checked of every command that is told, except in a release.
     pub refusal: fn(&[String]) -> Option<String>,
 }
@@ -74,7 +76,7 @@ pub struct Verbs {
 impl Verbs {
     /// For a run that tells no command.
     pub fn unknown() -> Verbs {
-        Verbs { takes_target_flags: |_| false, refusal: |_| None }
+        Verbs { takes_target_flags: |_| false, again: joined, refusal: |_| None }
     }
 }
 
@@ -139,7 +141,7 @@ impl Ctx {
 impl Commands {
     fn command(&self, next: &Next) -> String {
         let words = match next.is_again() {
-            true => joined(&self.change_log.words(), next.as_words()),
+            true => (self.verbs.again)(&self.change_log.words(), next.as_words()),
             false => joined(next.as_words(), &self.flags_of(next)),
         };
         debug_assert_eq!((self.verbs.refusal)(&words), None, "a command that is told can be typed");

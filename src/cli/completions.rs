@@ -3,7 +3,7 @@
 use claimctl_core::error::Result;
 use serde::Serialize;
 
-use crate::completion::{self, Shell};
+use crate::completion::Shell;
 use crate::output::{Outcome, Page, Report, report};
 
 /// Print the script that completes verbs, flags and names in a shell
@@ -26,15 +26,15 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Completions {
     shell: Shell,
-    script: String,
+    script: &'static str,
 }
 
 pub fn run(args: &Args) -> Result<Outcome> {
-    report(Completions { shell: args.shell, script: completion::script(args.shell)? })
+    report(Completions { shell: args.shell, script: args.shell.script() })
 }
 
 impl Report for Completions {
     fn page(&self) -> Page {
-        Page::new().verbatim(self.script.as_str())
+        Page::new().verbatim(self.script)
     }
 }

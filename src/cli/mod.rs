@@ -17,6 +17,7 @@ mod init;
 mod local;
 mod log;
 mod man;
+mod next;
 mod output;
 mod package;
 mod plan;
@@ -35,7 +36,8 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::help::Group;
-use crate::context::{ColorChoice, Ctx, Format, OutputOptions, Verbs};
+pub use self::next::VERBS;
+use crate::context::{ColorChoice, Ctx, Format, OutputOptions};
 use crate::output::Outcome;
 use crate::session::Session;
 
@@ -171,25 +173,6 @@ pub fn parse() -> Cli {
     let mut command = command();
     let matches = command.get_matches_mut();
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
-}
-
-/// The verbs, for what tells the operator which one to type next.
-pub const VERBS: Verbs = Verbs { takes_target_flags, refusal };
-
-fn takes_target_flags(words: &[String]) -> bool {
-    let mut command = Cli::command();
-    for word in words {
-        match command.find_subcommand(word) {
-            Some(verb) => command = verb.clone(),
-            None => break,
-        }
-    }
-    command.get_arguments().any(|argument| argument.get_long() == Some("endpoint-url"))
-}
-
-fn refusal(words: &[String]) -> Option<String> {
-    let line = std::iter::once("claimctl").chain(words.iter().map(String::as_str));
-    Cli::command().try_get_matches_from(line).err().map(|error| error.to_string())
 }
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {

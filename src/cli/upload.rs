@@ -18,11 +18,9 @@ use claimctl_payloads::upload::plan::{Naming, Plan};
 use claimctl_payloads::upload::report::{Status, UploadReport};
 use claimctl_payloads::upload::sources::{self, Filter};
 use clap::builder::NonEmptyStringValueParser;
-use clap_complete::engine::ArgValueCompleter;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::values;
-use crate::completion::paths_and_buckets;
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, Written, report};
 use crate::session::{Session, TargetArgs};
@@ -48,7 +46,6 @@ Only look what would go, and where:
 pub struct Args {
     /// Files and directories, or - for stdin; the last may be s3://BUCKET/PREFIX/ to upload to
     #[arg(value_name = "FILE", required_unless_present = "print_policy")]
-    #[arg(add = ArgValueCompleter::new(paths_and_buckets))]
     paths: Vec<PathBuf>,
     /// The bucket, if not the one where the flows begin
     ///

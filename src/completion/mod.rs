@@ -1,17 +1,21 @@
 //! Shell completion: the script that a shell loads, and the answers that it asks claimctl for while one types.
 //!
-//! The script holds no knowledge of the verbs. At each Tab it runs claimctl with [`VARIABLE`] set, which answers from
-//! the command tree, claimctl.toml and the surfaces last seen: no network, no error, no other work.
+//! The scripts of `completions/` hold no knowledge of the verbs. At each Tab they run claimctl with [`VARIABLE`] set,
+//! which answers from the command tree, claimctl.toml and the surfaces last seen: no network, no error, no other work.
 
+mod line;
+mod shells;
 mod values;
 
-use claimctl_core::error::{Error, Result};
-use clap::{Command, CommandFactory};
-use clap_complete::engine::ArgValueCompleter;
-use clap_complete::env::{CompleteEnv, Shells};
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::{Command, CommandFactory, ValueEnum};
+use clap_complete::engine::{ArgValueCompleter, complete};
 use serde::Serialize;
 
-pub use self::values::paths_and_buckets;
+use self::shells::Typed;
 use crate::cli::Cli;
 
 /// Names the shell that asks; the loaded script sets it.
@@ -28,56 +32,51 @@ pub enum Shell {
 }
 
 impl Shell {
-    pub fn name(self) -> &'static str {
+    /// The script for it to load.
+    pub fn script(self) -> &'static str {
         match self {
-            Shell::Bash => "bash",
-            Shell::Zsh => "zsh",
-            Shell::Fish => "fish",
-            Shell::Powershell => "powershell",
-            Shell::Elvish => "elvish",
+            Shell::Bash => include_str!("../../completions/claimctl.bash"),
+            Shell::Zsh => include_str!("../../completions/claimctl.zsh"),
+            Shell::Fish => include_str!("../../completions/claimctl.fish"),
+            Shell::Powershell => include_str!("../../completions/claimctl.powershell"),
+            Shell::Elvish => include_str!("../../completions/claimctl.elvish"),
         }
     }
 }
 
-/// The script for a shell to load.
-pub fn script(shell: Shell) -> Result<String> {
-    let unknown = || Error::unexpected(format!("no completion script for {}", shell.name()));
-    let mut script = Vec::new();
-    Shells::builtins()
-        .completer(shell.name())
-        .ok_or_else(unknown)?
-        .write_registration(VARIABLE, "claimctl", "claimctl", "claimctl", &mut script)
-        .map_err(|error| unknown().caused_by(error))?;
-    let script = String::from_utf8(script).map_err(|error| unknown().caused_by(error))?;
-    Ok(format!("{}\n", script.trim()))
-}
-
 /// Answers a shell that asks what may be typed next. False in an ordinary run, at the cost of one look at a variable.
 pub fn answer() -> bool {
-    let Some(shell) = std::env::var_os(VARIABLE) else { return false };
-    if !Shells::builtins().names().any(|name| shell == name) {
+    let Some(shell) = std::env::var(VARIABLE).ok().and_then(|name| Shell::from_str(&name, false).ok()) else {
         return false;
-    }
+    };
+    let arguments = std::env::args_os().skip_while(|word| word != "--").skip(1);
+    let arguments: Vec<_> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    let typed = Typed::of(shell, &arguments);
+    let last = typed.words.len().saturating_sub(1);
     let here = std::env::current_dir().ok();
-    let words = std::env::args_os();
     // An error would land in the middle of the line that is being typed: there is nothing to offer, that is all.
-    let _ = CompleteEnv::with_factory(command).var(VARIABLE).try_complete(words, here.as_deref());
+    if let Ok(found) = complete(&mut command(&typed.words), typed.words.clone(), last, here.as_deref()) {
+        let _ = std::io::stdout().write_all(typed.answer(shell, &found).as_bytes());
+    }
     true
 }
 
 /// The command tree with what its arguments can be, found by the name of the value or of the argument: `QUEUE`.
-pub fn command() -> Command {
-    with_values(Cli::command())
+fn command(typed: &[OsString]) -> Command {
+    with_values(Cli::command(), &typed.to_vec().into())
 }
 
-fn with_values(command: Command) -> Command {
+fn with_values(command: Command, typed: &Arc<[OsString]>) -> Command {
     command
         .mut_args(|argument| {
             let value = argument.get_value_names().and_then(|names| values::Kind::named(names.first()?.as_str()));
             match value.or_else(|| values::Kind::named(&argument.get_id().as_str().to_uppercase())) {
-                Some(kind) => argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| kind.like(typed))),
+                Some(kind) => {
+                    let typed = typed.clone();
+                    argument.add(ArgValueCompleter::new(move |word: &OsStr| kind.like(word, &typed)))
+                }
                 None => argument,
             }
         })
-        .mut_subcommands(with_values)
+        .mut_subcommands(|verb| with_values(verb, typed))
 }

@@ -24,8 +24,8 @@ pub enum Kind {
     Stack,
     Flow,
     Bucket,
-    /// A bucket by its real name, as `s3://BUCKET/`.
-    S3Url,
+    /// Paths, and buckets by their real names as `s3://BUCKET/`: what `upload` takes.
+    Payload,
     Topic,
     Queue,
     Table,
@@ -41,6 +41,7 @@ impl Kind {
             "STACK" => Kind::Stack,
             "FLOW" => Kind::Flow,
             "BUCKET" => Kind::Bucket,
+            "PATHS" => Kind::Payload,
             "TOPIC" => Kind::Topic,
             "QUEUE" => Kind::Queue,
             "TABLE" => Kind::Table,
@@ -50,32 +51,18 @@ impl Kind {
         })
     }
 
-    /// The values that begin with what was typed.
-    pub fn like(self, typed: &OsStr) -> Vec<CompletionCandidate> {
-        let (Some(typed), Some(known)) = (typed.to_str(), Known::here()) else { return Vec::new() };
-        known
-            .values(self)
-            .into_iter()
-            .filter(|(name, _)| name.starts_with(typed))
-            .map(|(name, what)| CompletionCandidate::new(name).help(Some(what.into())))
-            .collect()
+    /// The values that begin with this word of the line.
+    pub fn like(self, word: &OsStr, line: &[OsString]) -> Vec<CompletionCandidate> {
+        let mut found = match self {
+            Kind::Payload => PathCompleter::any().stdio().complete(word),
+            _ => Vec::new(),
+        };
+        if let (Some(word), Some(known)) = (word.to_str(), Known::here(line)) {
+            let named = known.values(self).into_iter().filter(|(name, _)| name.starts_with(word));
+            found.extend(named.map(|(name, what)| CompletionCandidate::new(name).help(Some(what.into()))));
+        }
+        found
     }
-}
-
-/// Paths, and `s3://` with the buckets that were seen last: what `upload` takes.
-pub fn paths_and_buckets(typed: &OsStr) -> Vec<CompletionCandidate> {
-    // bash breaks words at colons, and wants what stands behind the last one.
-    let words: Vec<_> = std::env::args_os().collect();
-    let is_broken = words.len() > 3 && words[words.len() - 3] == "s3" && words[words.len() - 2] == ":";
-    let broken_off = if is_broken { "s3:" } else { "" };
-    let mut found = if is_broken { Vec::new() } else { PathCompleter::any().stdio().complete(typed) };
-    found.extend(Kind::S3Url.like(&OsString::from_iter([OsStr::new(broken_off), typed])).into_iter().filter_map(
-        |url| {
-            let rest = url.get_value().to_str()?.strip_prefix(broken_off)?;
-            Some(CompletionCandidate::new(rest.to_owned()).help(url.get_help().cloned()))
-        },
-    ));
-    found
 }
 
 /// What is known on this machine about the environment that the typed line names.
@@ -88,14 +75,13 @@ struct Known {
 }
 
 impl Known {
-    fn here() -> Option<Known> {
+    fn here(line: &[OsString]) -> Option<Known> {
         let options =
             OutputOptions { format: Format::Text, color: ColorChoice::Never, quiet: true, verbose: 0, yes: false };
         let ctx = Ctx::new(options, Cancel::default(), Verbs::unknown()).ok()?;
         // A file that cannot be read now may be read tomorrow; what was seen is known without it.
         let config = Config::find(&ctx).unwrap_or_default();
-        let words: Vec<_> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
-        let typed = environment_in(words.iter().cloned());
+        let typed = environment_in(line.iter().cloned());
         let environment = typed.or_else(|| ctx.variable(config::ENV).map(str::to_owned));
         let environment = environment.unwrap_or_else(|| LOCAL.to_owned());
         let exists = environment == LOCAL || config.environments.contains_key(&environment);
@@ -103,7 +89,7 @@ impl Known {
             true => LastSurfaces::at(&ctx.paths, &config.project.name, &environment).surfaces(),
             false => Surfaces::default(),
         };
-        Some(Known { config, surfaces, paths: ctx.paths.clone(), is_of_sandbox: is_of_sandbox(&words) })
+        Some(Known { config, surfaces, paths: ctx.paths.clone(), is_of_sandbox: is_of_sandbox(line) })
     }
 
     /// Names, each with a few words on what it is.
@@ -125,7 +111,7 @@ impl Known {
             }
             Kind::Flow => self.of_stacks(|surface| surface.flows.iter().map(|flow| flow.name.as_str()).collect()),
             Kind::Bucket => self.of_stacks(|surface| surface.buckets.keys().map(String::as_str).collect()),
-            Kind::S3Url => self.s3_urls(),
+            Kind::Payload => self.s3_urls(),
             Kind::Topic => self.of_stacks(|surface| surface.topics.keys().map(String::as_str).collect()),
             Kind::Queue => self.of_stacks(|surface| surface.queues.keys().map(String::as_str).collect()),
             Kind::Table => self.of_stacks(|surface| surface.tables.keys().map(String::as_str).collect()),

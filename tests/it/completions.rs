@@ -6,6 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::run::{Running, claimctl};
+use crate::terminal::Terminal;
 use crate::world::World;
 
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
@@ -45,15 +46,11 @@ fn offered(home: &Path, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_committed_scripts_are_what_claimctl_prints() {
+fn the_script_of_each_shell_is_the_one_that_packages_find() {
     let home = tempfile::tempdir().unwrap();
     for shell in SHELLS {
         let printed = claimctl(home.path()).args(["completions", shell]).run().exits(0).stdout;
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(script(shell), printed).unwrap();
-        } else {
-            assert_eq!(printed, std::fs::read_to_string(script(shell)).unwrap(), "{}", script(shell).display());
-        }
+        assert_eq!(printed, std::fs::read_to_string(script(shell)).unwrap(), "{}", script(shell).display());
     }
     let files = std::fs::read_dir(script("x").parent().unwrap()).unwrap().count();
     assert_eq!(files, SHELLS.len(), "a script without a shell");
@@ -73,9 +70,11 @@ fn names_come_from_the_configuration_and_the_surface_seen_last() {
         ("claimctl upload x --bucket p", vec!["payload"]),
         ("claimctl package build claim", vec!["claim-recorder"]),
         ("claimctl completions f", vec!["fish"]),
+        ("claimctl queue ls --env=st", vec!["--env=staging"]),
     ] {
         let offered = offered(home.path(), line);
-        let offered: Vec<_> = offered.iter().map(String::as_str).filter(|offer| !offer.starts_with('-')).collect();
+        let offered: Vec<_> =
+            offered.iter().map(String::as_str).filter(|offer| !offer.starts_with('-') || offer.contains('=')).collect();
         assert_eq!(offered, names, "{line}");
     }
 }
@@ -136,9 +135,19 @@ fn a_variable_that_names_no_shell_does_not_silence_claimctl() {
     assert!(run.stdout.starts_with("claimctl "), "{}", run.stdout);
 }
 
-/// Runs a line in a shell that has loaded its script; none where the shell is not installed.
-fn in_shell(program: &str, arguments: &[&str], line: &str) -> Option<String> {
+/// A shell with the script loaded, in a folder with a home as above and a few payloads. None where it is not installed.
+fn shell(program: &str, arguments: &[&str]) -> Option<(TempDir, Command)> {
+    if Command::new(program).arg("--version").output().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+        // CI has all three; a contributor's machine may have one.
+        eprintln!("{program} is not installed, so its completion is not tested here");
+        return None;
+    }
     let home = home();
+    for name in ["my file", "it's $5", "a:b=c"] {
+        std::fs::write(home.path().join(name), "").unwrap();
+    }
+    std::fs::create_dir(home.path().join("sub dir")).unwrap();
+    std::fs::write(home.path().join("sub dir/inner"), "").unwrap();
     let known = claimctl(home.path());
     let mut shell = Command::new(program);
     for (name, value) in known.get_envs() {
@@ -151,62 +160,72 @@ fn in_shell(program: &str, arguments: &[&str], line: &str) -> Option<String> {
     let path = std::env::join_paths(
         std::iter::once(ours.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
-    shell.env("PATH", path.unwrap()).current_dir(home.path()).args(arguments).arg(line);
-    match shell.output() {
-        Ok(output) => {
-            assert!(output.stderr.is_empty(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-            Some(String::from_utf8(output.stdout).unwrap())
-        }
-        // CI has all three; a contributor's machine may have one.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("{program} is not installed, so its completion is not tested here");
-            None
-        }
-        Err(error) => panic!("{program}: {error}"),
+    shell.env("PATH", path.unwrap()).env("TERM", "xterm").current_dir(home.path()).args(arguments);
+    Some((home, shell))
+}
+
+/// What is typed up to a Tab, and the words that a program is given then.
+const TYPED: [(&str, &str); 11] = [
+    ("queue peek claims-\t", "<queue><peek><claims-dlq>"),
+    ("queue ls --env=st\t", "<queue><ls><--env=staging>"),
+    ("queue ls --env st\t", "<queue><ls><--env><staging>"),
+    ("upload my\t", "<upload><my file>"),
+    ("upload my\\ f\t", "<upload><my file>"),
+    ("upload \"my f\t", "<upload><my file>"),
+    ("upload 'my f\t", "<upload><my file>"),
+    ("upload it\t", "<upload><it's $5>"),
+    ("upload a:b\t", "<upload><a:b=c>"),
+    ("upload sub\tinn\t", "<upload><sub dir/inner>"),
+    ("upload x s3://cl\t", "<upload><x><s3://claim-check-local-payload/>"),
+];
+
+fn completes_what_is_typed(mut terminal: Terminal) {
+    terminal.sees("ready>");
+    for (typed, given) in TYPED {
+        terminal.enters(&format!("given {typed}")).sees(given).sees("ready>");
     }
 }
 
 #[test]
-fn bash_completes_with_the_committed_script() {
-    let line = format!(
-        "source {}; COMP_WORDS=(claimctl queue peek cl); COMP_CWORD=3; COMP_TYPE=9; \
-         _clap_complete_claimctl claimctl cl peek; printf '%s\\n' \"${{COMPREPLY[@]}}\"; complete -p claimctl",
+fn bash_completes_in_a_terminal_whatever_the_words_hold() {
+    let Some((home, mut bash)) = shell("bash", &["--noprofile", "--rcfile", "bashrc", "-i"]) else { return };
+    let start = format!(
+        "PS1='ready> '; bind 'set enable-bracketed-paste off'; source '{}'\n\
+         given() {{ printf '<%s>' \"$@\"; echo; }}\n\
+         eval \"$(complete -p claimctl | sed 's/claimctl$/given/')\"\n",
         script("bash").display()
     );
-    let said = in_shell("bash", &["--noprofile", "--norc", "-c"], &line).unwrap();
-    assert!(said.starts_with("claims\nclaims-dlq\ncomplete "), "{said}");
+    std::fs::write(home.path().join("bashrc"), start).unwrap();
+    completes_what_is_typed(Terminal::run(bash.env("HISTFILE", "")));
 }
 
 #[test]
-fn bash_completes_a_bucket_although_it_breaks_words_at_colons() {
-    let line = format!(
-        "source {}; COMP_WORDS=(claimctl upload x s3 : //cl); COMP_CWORD=5; COMP_TYPE=9; \
-         _clap_complete_claimctl claimctl //cl :; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-        script("bash").display()
-    );
-    let said = in_shell("bash", &["--noprofile", "--norc", "-c"], &line).unwrap();
-    assert_eq!(said, "//claim-check-local-payload/\n");
-}
-
-#[test]
-fn fish_completes_with_the_committed_script() {
-    let line = format!("source {}; complete -C 'claimctl queue peek cl'", script("fish").display());
-    if let Some(said) = in_shell("fish", &["--no-config", "-c"], &line) {
-        assert_eq!(said, "claims\tin stack claim-check\nclaims-dlq\tin stack claim-check\n");
-    }
-}
-
-#[test]
-fn zsh_completes_with_the_committed_script() {
-    // The completion system hands over words and draws what _describe is given; both stand in for a keyboard here.
-    let line = format!(
-        "compdef() {{ registered=$*; }}; _describe() {{ print -l -- ${{(P)3}}; }}; source {}; \
-         words=(claimctl queue peek cl); CURRENT=4; ${{registered%% *}}; print -- $registered",
+fn zsh_completes_in_a_terminal_whatever_the_words_hold() {
+    let Some((home, mut zsh)) = shell("zsh", &["-d", "-i"]) else { return };
+    let start = format!(
+        "PS1='ready> '; unsetopt zle_bracketed_paste 2>/dev/null; unset zle_bracketed_paste\n\
+         autoload -Uz compinit; compinit -u -D; source '{}'\n\
+         given() {{ printf '<%s>' \"$@\"; echo; }}\n\
+         compdef _claimctl given\n",
         script("zsh").display()
     );
-    if let Some(said) = in_shell("zsh", &["-f", "-c"], &line) {
-        let expected = "claims:in stack claim-check\nclaims-dlq:in stack claim-check\n\
-                        _clap_dynamic_completer_claimctl claimctl\n";
-        assert_eq!(said, expected);
+    std::fs::write(home.path().join(".zshrc"), start).unwrap();
+    completes_what_is_typed(Terminal::run(zsh.env("ZDOTDIR", home.path())));
+}
+
+#[test]
+fn fish_completes_whatever_the_words_hold() {
+    for (line, offered) in [
+        ("claimctl queue peek cl", "claims\tin stack claim-check\nclaims-dlq\tin stack claim-check\n"),
+        ("claimctl queue ls --env=st", "--env=staging\teu-central-1\n"),
+        ("claimctl upload my", "my file\n"),
+        ("claimctl upload my\\ f", "my file\n"),
+        ("claimctl upload \"my f", "my file\n"),
+        ("claimctl upload x s3://cl", "s3://claim-check-local-payload/\tpayload of stack claim-check\n"),
+    ] {
+        let Some((_home, mut fish)) = shell("fish", &["--no-config", "-c"]) else { return };
+        let said = fish.arg(format!("source {}; complete -C '{line}'", script("fish").display())).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&said.stderr), "", "{line}");
+        assert_eq!(String::from_utf8_lossy(&said.stdout), offered, "{line}");
     }
 }

@@ -111,9 +111,8 @@ async fn actual_account(ctx: &Ctx, config: &Config, endpoint: Option<&str>, name
         && let Some(serial) = &environment.mfa_serial
         && MfaSessions::at(&ctx.paths).open(serial, endpoint).is_none()
     {
-        return Err(
-            Error::denied("a code of the MFA device is wanted").next("give it", Next::verb("env show").word(name))
-        );
+        return Err(Error::denied("a code of the MFA device is wanted")
+            .next("give it", Next::verb("env show").in_environment(name)));
     }
     Ok(Session::open(ctx, config, choice, endpoint.map(ToOwned::to_owned)).await?.caller().await?.account.clone())
 }

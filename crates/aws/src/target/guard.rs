@@ -83,5 +83,5 @@ impl AccountChecked<'_> {
 }
 
 fn show(environment: &str) -> Next {
-    Next::verb("env show").word(environment)
+    Next::verb("env show").in_environment(environment)
 }

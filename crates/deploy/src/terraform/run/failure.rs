@@ -129,7 +129,7 @@ fn run(why: &str, next: Next) -> Hint {
 }
 
 fn env_show(environment: &str) -> Next {
-    Next::verb("env show").word(environment)
+    Next::verb("env show").in_environment(environment)
 }
 
 fn without_lock() -> Next {
