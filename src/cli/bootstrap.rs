@@ -227,7 +227,7 @@ impl Report for Bootstrap {
             page = page.line(format!("note: {note}"));
         }
         if let Some(failed) = &self.failed {
-            page = page.line(failed.text());
+            page = page.lines(failed.lines());
         }
         page.line(self.summary())
     }
@@ -268,7 +268,7 @@ impl Report for Destroyed {
         }
         let mut page = Page::new().table(table);
         if let Some(failed) = &self.failed {
-            page = page.line(failed.text());
+            page = page.lines(failed.lines());
         }
         page.line_if(self.is_all_gone(), || format!("environment {}: nothing of bootstrap is left", self.environment))
     }

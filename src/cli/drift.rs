@@ -215,7 +215,7 @@ impl Report for Drift {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, looked| looked.add_to(page));
         self.failed.iter().fold(page, |page, failed| {
-            page.line(format!("{}: could not be looked at", failed.name())).line(failed.failure.text())
+            page.line(format!("{}: could not be looked at", failed.name())).lines(failed.failure.lines())
         })
     }
 

@@ -146,7 +146,7 @@ impl Report for Plans {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
         let page = self.failed.iter().fold(page, |page, failed| {
-            page.line(format!("{}: could not be planned", failed.stack)).line(failed.failure.text())
+            page.line(format!("{}: could not be planned", failed.stack)).lines(failed.failure.lines())
         });
         page.line_if(self.apply.is_some(), || format!("to apply it: {}", self.apply.as_deref().unwrap_or_default()))
     }

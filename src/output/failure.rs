@@ -2,6 +2,7 @@
 
 use claimctl_core::error::Error;
 use claimctl_core::exit::Exit;
+use claimctl_core::units::printable;
 use serde::Serialize;
 
 use crate::context::Ctx;
@@ -32,10 +33,22 @@ impl Failure {
     }
 
     /// As a run that ends with it prints it.
-    pub fn text(&self) -> String {
-        let causes = self.error.join("\n  because: ");
-        let details: Vec<String> = self.details.iter().map(|line| format!("\n  | {line}")).collect();
-        let hints: Vec<String> = self.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
-        format!("error: {causes}{}{}", details.concat(), hints.concat())
+    pub fn lines(&self) -> Vec<String> {
+        lines_of(&self.error, &self.details, &self.hints)
     }
+}
+
+/// The message, its causes, another program's words, what to do. Nothing in them breaks a line or draws on the terminal.
+pub fn lines_of(chain: &[String], details: &[String], hints: &[String]) -> Vec<String> {
+    let messages = chain.iter().enumerate().flat_map(|(depth, message)| {
+        let head = if depth == 0 { "error: " } else { "  because: " };
+        // What a tool said on several lines is quoted as such.
+        message.lines().enumerate().map(move |(line, text)| match line {
+            0 => format!("{head}{}", printable(text)),
+            _ => format!("    {}", printable(text)),
+        })
+    });
+    let details = details.iter().map(|line| format!("  | {}", printable(line)));
+    let hints = hints.iter().map(|hint| format!("hint: {}", printable(hint)));
+    messages.chain(details).chain(hints).collect()
 }

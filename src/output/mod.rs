@@ -22,7 +22,6 @@ pub use stdout::{Stdout, write_stderr};
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::exit::Exit;
 use claimctl_core::next::Hint;
-use claimctl_core::units;
 
 use crate::context::{Ctx, Format};
 
@@ -48,14 +47,6 @@ pub fn print_error(error: &Error, hint: impl Fn(&Hint) -> String) {
     if error.kind() == Kind::ClosedPipe {
         return;
     }
-    let mut lines = Vec::new();
-    for (depth, message) in error.chain().iter().enumerate() {
-        // What a tool said on several lines is quoted as such.
-        let message: Vec<_> = message.lines().map(units::printable).collect();
-        let message = message.join("\n    ");
-        lines.push(if depth == 0 { format!("error: {message}") } else { format!("  because: {message}") });
-    }
-    lines.extend(error.detail_lines().iter().map(|line| format!("  | {}", units::printable(line))));
-    lines.extend(error.hints().iter().map(|each| format!("hint: {}", hint(each))));
-    write_stderr(&lines.join("\n"));
+    let hints: Vec<String> = error.hints().iter().map(hint).collect();
+    write_stderr(&failure::lines_of(&error.chain(), error.detail_lines(), &hints).join("\n"));
 }

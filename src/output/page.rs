@@ -26,7 +26,7 @@ impl Page {
         Self::default()
     }
 
-    /// A sentence. Left out of `--output text`, which is fields only.
+    /// A sentence, on one line whatever it names. Left out of `--output text`, which is fields only.
     pub fn line(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Line(text.into()));
         self
@@ -65,7 +65,10 @@ impl Page {
         for (index, part) in self.0.iter().enumerate() {
             match part {
                 Part::Verbatim(verbatim) => text.push_str(verbatim),
-                Part::Line(lines) => push_lines(&mut text, lines),
+                Part::Line(line) => {
+                    text.push_str(&printable(line));
+                    text.push('\n');
+                }
                 Part::Table(table) => {
                     text.push_str(&table.render(terminal));
                     if index + 1 < self.0.len() {
@@ -103,13 +106,6 @@ impl Page {
             Part::Verbatim(_) | Part::Table(_) => None,
         });
         lines.collect::<Vec<_>>().join("; ")
-    }
-}
-
-fn push_lines(text: &mut String, lines: &str) {
-    for line in lines.lines() {
-        text.push_str(&printable(line));
-        text.push('\n');
     }
 }
 
@@ -186,6 +182,12 @@ mod tests {
     #[test]
     fn text_has_the_fields_only() {
         assert_eq!(sample().fields(), "a\t1\nlong\\e[31m\t12345\n");
+    }
+
+    #[test]
+    fn a_key_with_line_breaks_stays_within_its_sentence() {
+        let page = Page::new().line("missing: a\nall accounted for\r\u{1b}[2K");
+        assert_eq!(page.render(&PLAIN), "missing: a\\nall accounted for\\r\\e[2K\n");
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn name(listed: &ListedQueue) -> &str {
     queue.logical.as_deref().unwrap_or(&queue.name)
 }
 
-fn looked(listed: &ListedQueue, look: &PeekReport) -> String {
+fn looked(listed: &ListedQueue, look: &PeekReport) -> Vec<String> {
     let Counts { visible, in_flight, delayed } = look.about.before;
     let name = name(listed);
     let mut said = format!("{name}: seen {} of about {visible} visible", look.seen);
@@ -169,11 +169,9 @@ fn looked(listed: &ListedQueue, look: &PeekReport) -> String {
         let word = if expiry.exact { "is" } else { "is, of those seen," };
         said.push_str(&format!("; the first {word} gone {}", local_time(expiry.latest)));
     }
-    said.push_str(&format!("\n{name}: {}; receive counts went up by one", look.given_back.sentence("dead letter")));
-    for left in &look.given_back.not_released {
-        said.push_str(&format!("\n{left}"));
-    }
-    said
+    let given_back = format!("{name}: {}; receive counts went up by one", look.given_back.sentence("dead letter"));
+    let left = look.given_back.not_released.iter().map(ToString::to_string);
+    [said, given_back].into_iter().chain(left).collect()
 }
 
 fn why_page(why: &Why, page: Page, queue: &str) -> Page {
@@ -206,7 +204,7 @@ impl Report for Listing {
             .line_if(self.queues.is_empty(), || format!("no dead-letter queues in environment {}", self.environment));
         for listed in &self.queues {
             if let Some(look) = &listed.look {
-                page = page.line(looked(listed, look));
+                page = page.lines(looked(listed, look));
             }
             if let Some(why) = &listed.why {
                 page = why_page(why, page, name(listed));

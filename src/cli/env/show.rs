@@ -160,7 +160,7 @@ impl Report for Shown {
         row("stacks", Some(stacks.as_str()).filter(|stacks| !stacks.is_empty()));
         let page = Page::new().table(table);
         match &self.failure {
-            Some(failure) => page.line(failure.text()),
+            Some(failure) => page.lines(failure.lines()),
             None => page,
         }
     }

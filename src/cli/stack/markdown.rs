@@ -54,7 +54,7 @@ pub fn of_failure(environment: &str, failure: &Failure) -> String {
 }
 
 fn said(failure: &Failure, most: usize) -> String {
-    let said: Vec<String> = failure.text().lines().map(|line| redact(&printable(line))).collect();
+    let said: Vec<String> = failure.lines().iter().map(|line| redact(line)).collect();
     fenced(&said.join("\n"), most)
 }
 

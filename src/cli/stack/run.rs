@@ -108,7 +108,7 @@ impl Report for Deployment {
                 continue;
             }
             if let Some(failed) = &run.failed {
-                page = page.line(failed.text());
+                page = page.lines(failed.lines());
             }
             page = page.line(run.sentence(self.operation));
         }

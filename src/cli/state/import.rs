@@ -110,7 +110,7 @@ impl Report for Import {
     fn page(&self) -> Page {
         let mut page = page(&self.resources);
         for failed in self.resources.iter().filter_map(|row| row.failed.as_ref()) {
-            page = page.line(failed.text());
+            page = page.lines(failed.lines());
         }
         match self.resources.iter().all(|row| row.standing == ImportStanding::Planned) {
             true => page.line("nothing was changed"),

@@ -72,8 +72,35 @@ fn check_value(name: &str, attribute: &Attribute) -> Result<(), String> {
     match (attribute.is_binary(), attribute.value.chars().all(is_allowed)) {
         (true, _) if attribute.to_value().is_none() => Err(format!("the value of attribute {name} is not base64")),
         (false, false) => Err(format!("attribute {name} holds a character that SQS does not take")),
+        _ if attribute.data_type.split('.').next() == Some("Number") && !is_number(&attribute.value) => Err(format!(
+            "attribute {name} is a Number, and {:?} is none of up to 38 digits between 1e-128 and 1e126",
+            attribute.value
+        )),
         _ => Ok(()),
     }
+}
+
+/// Up to 38 significant digits, and from 10^-128 to 10^126, with either sign (Amazon SQS Developer Guide, "Amazon SQS
+/// message metadata").
+fn is_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (decimal, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((decimal, exponent)) => (decimal, exponent.parse::<i64>().ok()),
+        None => (unsigned, Some(0)),
+    };
+    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
+    let digits = format!("{whole}{fraction}");
+    let Some(exponent) = exponent.filter(|_| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    else {
+        return false;
+    };
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return true;
+    }
+    // Of the first digit that counts.
+    let magnitude = exponent + significant.len() as i64 - fraction.len() as i64 - 1;
+    significant.trim_end_matches('0').len() <= 38 && (-128..=126).contains(&magnitude)
 }
 
 /// The characters of XML 1.0, as far as SQS takes them.
@@ -107,6 +134,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_one() {
+        let digits = "1".repeat(38);
+        for number in ["0", "-7", "+3.50", ".5", "5.", "1e126", "1E-128", "0.000", &digits, &format!("{digits}000")] {
+            assert!(is_number(number), "{number}");
+        }
+        for text in
+            ["", "-", ".", "seven", "1,5", "0x1F", "1e", "1e127", "1e-129", "NaN", " 1", "1 ", "1".repeat(39).as_str()]
+        {
+            assert!(!is_number(text), "{text}");
+        }
+    }
+
+    #[test]
     fn what_sqs_refuses_is_said_in_words() {
         let eleven: Vec<String> = (0..11).map(|number| format!("n{number}")).collect();
         let eleven: Vec<_> = eleven.iter().map(|name| (name.as_str(), "String", "1")).collect();
@@ -123,6 +163,7 @@ mod tests {
             (message("x", &[("n", "String", "")]), "n is empty"),
             (message("x", &[("n", "String", "\u{1}")]), "a character that SQS"),
             (message("x", &[("n", "Binary", "no base64!")]), "n is not base64"),
+            (message("x", &[("n", "Number.int", "three")]), "n is a Number, and \"three\" is none"),
         ] {
             let why = check(&message, BYTES).unwrap_err();
             assert!(why.contains(said), "{said:?} is not in {why:?}");
