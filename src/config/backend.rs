@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use claimctl_deploy::terraform::hcl;
 use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Block, Body};
+use hcl_edit::structure::Block;
 use serde::Deserialize;
 use walkdir::{DirEntry, WalkDir};
 
@@ -62,7 +63,7 @@ fn read(path: &Path) -> Option<Backend> {
     if !written && path.extension()? != "tf" {
         return None;
     }
-    let text = std::fs::read_to_string(path).ok()?;
+    let text = hcl::text(path).ok()?;
     if written { initialized(&text, path) } else { declared(&text, path) }
 }
 
@@ -77,7 +78,7 @@ fn initialized(text: &str, path: &Path) -> Option<Backend> {
 }
 
 fn declared(text: &str, path: &Path) -> Option<Backend> {
-    let body: Body = text.parse().ok()?;
+    let body = hcl::parse(text).ok()?;
     let blocks = body.get_blocks("terraform").flat_map(|block| block.body.get_blocks("backend"));
     let backend = blocks.into_iter().find(|block: &&Block| block.labels.iter().any(|label| label.as_str() == "s3"))?;
     let value = |key: &str| -> Option<&Expression> { backend.body.get_attribute(key).map(|found| &found.value) };

@@ -271,7 +271,7 @@ fn rules(environment: &Environment) -> [Rule<'_>; 10] {
             state_bucket.as_deref(),
             naming::is_bucket,
             "a bucket's name",
-            "use 3 to 63 lower-case letters, digits and hyphens",
+            "use 3 to 63 lower-case letters, digits, hyphens and dots",
         ),
         rule(
             "lock_table",

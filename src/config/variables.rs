@@ -2,6 +2,7 @@
 
 use claimctl_aws::naming::is_name;
 use claimctl_core::error::{Error, Result};
+use claimctl_deploy::project::LockFile;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
@@ -21,6 +22,7 @@ pub const REGION: &str = "CLAIMCTL_REGION";
 const PROJECT_NAME: &str = "CLAIMCTL_PROJECT_NAME";
 const TERRAFORM_BINARY: &str = "CLAIMCTL_TERRAFORM_BINARY";
 const TERRAFORM_LOCKING: &str = "CLAIMCTL_TERRAFORM_LOCKING";
+const TERRAFORM_LOCK_FILE: &str = "CLAIMCTL_TERRAFORM_LOCK_FILE";
 
 impl Config {
     pub(super) fn apply_variables(&mut self, ctx: &Ctx) -> Result<()> {
@@ -42,6 +44,13 @@ impl Config {
                     Error::usage(format!("{TERRAFORM_LOCKING}: {error}")).hint("use lockfile, table or both")
                 })?;
             self.origins.set("terraform.locking", ValueOrigin::Variable { name: TERRAFORM_LOCKING });
+        }
+        if let Some(lock_file) = ctx.variable(TERRAFORM_LOCK_FILE) {
+            self.terraform.lock_file =
+                LockFile::deserialize(lock_file.into_deserializer()).map_err(|error: ValueError| {
+                    Error::usage(format!("{TERRAFORM_LOCK_FILE}: {error}")).hint("use update or readonly")
+                })?;
+            self.origins.set("terraform.lock_file", ValueOrigin::Variable { name: TERRAFORM_LOCK_FILE });
         }
         Ok(())
     }

@@ -54,6 +54,7 @@ fn flags_stand_before_variables_before_the_file_before_defaults() {
         ("CLAIMCTL_PROJECT_NAME", "shop2"),
         ("CLAIMCTL_TERRAFORM_BINARY", "tofu"),
         ("CLAIMCTL_TERRAFORM_LOCKING", "both"),
+        ("CLAIMCTL_TERRAFORM_LOCK_FILE", "readonly"),
     ];
     let varied = show(&[], &variables);
     assert_eq!(value(&varied, "environment"), told("dev", "CLAIMCTL_ENV"));
@@ -62,6 +63,7 @@ fn flags_stand_before_variables_before_the_file_before_defaults() {
     assert_eq!(value(&varied, "project.name"), told("shop2", "CLAIMCTL_PROJECT_NAME"));
     assert_eq!(value(&varied, "terraform.binary"), told("tofu", "CLAIMCTL_TERRAFORM_BINARY"));
     assert_eq!(value(&varied, "terraform.locking"), told("both", "CLAIMCTL_TERRAFORM_LOCKING"));
+    assert_eq!(value(&varied, "terraform.lock_file"), told("readonly", "CLAIMCTL_TERRAFORM_LOCK_FILE"));
 
     let flagged = show(&["--profile", "flagged"], &variables);
     assert_eq!(value(&flagged, "environments.dev.profile"), told("flagged", "--profile"));
@@ -74,6 +76,7 @@ fn a_variable_is_checked_like_the_file() {
     for (name, value, said) in [
         ("CLAIMCTL_PROJECT_NAME", "Shop!", "cannot start resource names"),
         ("CLAIMCTL_TERRAFORM_LOCKING", "sometimes", "unknown variant `sometimes`"),
+        ("CLAIMCTL_TERRAFORM_LOCK_FILE", "sometimes", "unknown variant `sometimes`"),
     ] {
         claimctl(home.path()).args(["config", "show"]).env(name, value).run().fails_with(2, said);
     }

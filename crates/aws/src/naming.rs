@@ -21,14 +21,16 @@ pub fn is_region(region: &str) -> bool {
     words.len() >= 2 && words.iter().all(is_word) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A general purpose bucket's name (Amazon S3 User Guide, "General purpose bucket naming rules"). Dots are left out:
-/// S3 advises against them, because the certificate of `BUCKET.s3.REGION.amazonaws.com` does not cover such a name.
+/// A general purpose bucket's name (Amazon S3 User Guide, "General purpose bucket naming rules"). S3 advises against
+/// dots, because the certificate of `BUCKET.s3.REGION.amazonaws.com` does not cover such a name, and takes them.
 pub fn is_bucket(name: &str) -> bool {
     let at_ends = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     (3..=63).contains(&name.len())
         && at_ends(name.bytes().next())
         && at_ends(name.bytes().next_back())
-        && name.bytes().all(is_lower_digit_hyphen)
+        && name.bytes().all(|byte| is_lower_digit_hyphen(byte) || byte == b'.')
+        && !["..", ".-", "-."].iter().any(|pair| name.contains(pair))
+        && name.parse::<std::net::Ipv4Addr>().is_err()
         && !["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
         && !["-s3alias", "--ol-s3", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix))
 }
@@ -112,8 +114,22 @@ mod tests {
         rows(is_account, &["012345678901"], &["", "12345678901", "12345678901a", "١١١١١١"]);
         rows(
             is_bucket,
-            &["abc", "a-1", &long[..63]],
-            &["ab", &long, "Abc", "a.bc", "-ab", "ab-", "xn--abc", "abc-s3alias"],
+            &["abc", "a-1", &long[..63], "a.bc", "tfstate.example.com"],
+            &[
+                "ab",
+                &long,
+                "Abc",
+                "a..bc",
+                "a.-bc",
+                "a-.bc",
+                ".abc",
+                "abc.",
+                "192.168.5.4",
+                "-ab",
+                "ab-",
+                "xn--abc",
+                "abc-s3alias",
+            ],
         );
         rows(is_table, &["abc", "A_b.c-1"], &["ab", "a b c", &"a".repeat(256)]);
         rows(is_session_name, &["claimctl-me", "me@example.com"], &["a", "a b", &"a".repeat(65)]);

@@ -7,6 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use claimctl_core::error::{Error, IoContext, Result};
+use hcl_edit::expr::Expression;
+
+use crate::terraform::hcl;
 
 /// The keys that claimctl answers for; one that is not wanted any more is taken out.
 const OURS: [&str; 8] = [
@@ -61,9 +64,9 @@ impl BackendFile {
     /// The file need not be there.
     pub fn read(project: &Path, environment: &str) -> Result<Self> {
         let path = folder(project).join(format!("{environment}{SUFFIX}"));
-        let content = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            content => Some(content.on("read", &path)?),
+        let content = match path.try_exists().on("read", &path)? {
+            true => Some(hcl::text(&path)?),
+            false => None,
         };
         Ok(BackendFile { path, content })
     }
@@ -74,14 +77,18 @@ impl BackendFile {
 
     /// A setting that is a string.
     pub fn get(&self, key: &str) -> Option<String> {
-        let value = settings(self.content.as_deref()?).find(|setting| setting.key == key)?.value;
-        serde_json::from_str(&value).ok()
+        self.value(key)?.as_str().map(str::to_owned)
     }
 
     /// A setting that is true.
     pub fn is_on(&self, key: &str) -> bool {
-        let mut settings = settings(self.content.as_deref().unwrap_or_default());
-        settings.any(|setting| setting.key == key && setting.value == "true")
+        let value = self.value(key);
+        value.is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("true"))
+    }
+
+    fn value(&self, key: &str) -> Option<Expression> {
+        let body = hcl::parse(self.content.as_deref()?).ok()?;
+        body.get_attribute(key).map(|found| found.value.clone())
     }
 
     /// What the keys of all workspaces' states begin with (Terraform documentation, "Backend Type: s3").
@@ -180,7 +187,7 @@ fn without_comment(line: &str) -> &str {
         match c {
             '"' => in_quotes = !in_quotes,
             '#' if !in_quotes => return &line[..at],
-            '/' if !in_quotes && line[at..].starts_with("//") => return &line[..at],
+            '/' if !in_quotes && ["//", "/*"].iter().any(|begin| line[at..].starts_with(begin)) => return &line[..at],
             _ => {}
         }
     }
@@ -263,6 +270,23 @@ mod tests {
             "# mine\nprofile = \"p\" # why\nbucket               = \"b\"\nassume_role = {\n  bucket = \"inner\"\n}\n\
              allowed_account_ids = [ \"111111111111\" ]\nuse_lockfile         = true\n"
         );
+    }
+
+    #[test]
+    fn a_file_of_another_editor_is_read_as_terraform_reads_it() {
+        let project = tempfile::tempdir().unwrap();
+        let path = folder(project.path()).join(format!("dev{SUFFIX}"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        for content in [
+            b"\xef\xbb\xbfbucket = \"b\"\n".as_slice(),
+            b"# caf\xe9\nbucket = \"b\"\n",
+            b"bucket = \"b\"\r\nregion = \"r\"\r\n",
+            b"bucket = \"b\" /* ours */\n",
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let file = BackendFile::read(project.path(), "dev").unwrap();
+            assert_eq!(file.get("bucket").as_deref(), Some("b"), "{}", content.escape_ascii());
+        }
     }
 
     #[test]

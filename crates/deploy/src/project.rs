@@ -48,12 +48,22 @@ impl Project {
 pub struct Terraform {
     pub binary: String,
     pub locking: Locking,
+    pub lock_file: LockFile,
 }
 
 impl Default for Terraform {
     fn default() -> Self {
-        Terraform { binary: "terraform".to_owned(), locking: Locking::Lockfile }
+        Terraform { binary: "terraform".to_owned(), locking: Locking::Lockfile, lock_file: LockFile::Update }
     }
+}
+
+/// Whether `terraform init` may write `.terraform.lock.hcl`, which says by their digests which providers a stack runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockFile {
+    Update,
+    /// What is committed holds, and what it does not know is an error: for machines that commit nothing.
+    ReadOnly,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

@@ -93,8 +93,7 @@ impl At<'_> {
             Answer::None => return Ok(Answer::None),
             Answer::Hidden => return Ok(Answer::Hidden),
         };
-        let state: State =
-            serde_json::from_slice(&text).map_err(|error| self.broken(stack, key, "no state").caused_by(error))?;
+        let state: State = serde_json::from_slice(&text).map_err(|error| self.lost(stack, key, &text, error))?;
         match state.outputs.claimctl {
             Some(output) => self.surface(stack, key, Ok(output.value)).map(Answer::Found),
             None => Ok(Answer::None),
@@ -138,6 +137,17 @@ impl At<'_> {
             "use the claimctl that belongs to the stack, or write it anew",
             of_stack("deploy", stack, self.environment),
         )
+    }
+}
+
+impl At<'_> {
+    /// An object in the place of a state, which is none. Nothing that writes a new one is named: it would not know what
+    /// is deployed.
+    fn lost(&self, stack: &str, key: &str, text: &[u8], error: serde_json::Error) -> Error {
+        let is = if text.is_empty() { "an empty object" } else { "no state that claimctl reads" };
+        Error::unexpected(format!("what s3://{}/{key} holds for {stack} is {is}", self.store.bucket))
+            .caused_by(error)
+            .next("what it was before", self.store.next("state versions", stack))
     }
 }
 

@@ -220,8 +220,9 @@ impl Request {
     /// The one key that is the prefix, where it is there.
     fn listed(&self, folder: &Path) -> Vec<u8> {
         let prefix = self.query.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
-        let is_there = folder.join(BUCKET).join(prefix).is_file();
-        let key = if is_there { format!("<Contents><Key>{prefix}</Key></Contents>") } else { String::new() };
+        let size = std::fs::metadata(folder.join(BUCKET).join(prefix)).ok().filter(|file| file.is_file());
+        let object = |size| format!("<Contents><Key>{prefix}</Key><Size>{size}</Size></Contents>");
+        let key = size.map_or_else(String::new, |file| object(file.len()));
         format!("<ListBucketResult>{key}</ListBucketResult>").into_bytes()
     }
 }

@@ -108,6 +108,7 @@ mod tests {
             from: None,
             forced_by: Vec::new(),
             attributes: Vec::new(),
+            settled: Vec::new(),
             before: json!(null),
         };
         let changes: Vec<Change> = addresses.into_iter().map(change).collect();

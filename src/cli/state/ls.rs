@@ -82,6 +82,7 @@ impl State {
             return "may not be read";
         }
         match (self.listed.header.is_some(), self.is_environment, self.is_stack) {
+            (false, ..) if self.listed.bytes == 0 => "empty: the state is lost",
             (false, ..) => "not a state that can be read",
             (_, true, true) => "",
             (_, true, false) => "no such stack in the repository",

@@ -62,7 +62,7 @@ struct Listed {
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let store = Store::of(target, &target.project).await?;
     let stack = &args.stack;
-    if state::current(&store, stack).await?.is_none() {
+    if !state::is_there(&store, stack).await? {
         return Err(state::gone(&store, stack).await?);
     }
     let terraform = Terraform::open_for_repair(ctx, target, &target.project, stack).await?;

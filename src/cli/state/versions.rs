@@ -74,7 +74,9 @@ fn remark(version: &Version) -> String {
     let remarks = [
         version.is_current.then(|| "current".to_owned()),
         version.is_deletion.then(|| "deleted".to_owned()),
-        (!version.is_deletion && version.header.is_none()).then(|| "not a state that can be read".to_owned()),
+        version.is_blank().then(|| "empty, which is no state".to_owned()),
+        (!version.is_deletion && !version.is_blank() && version.header.is_none())
+            .then(|| "not a state that can be read".to_owned()),
         version.begins_lineage.then(|| format!("begins lineage {lineage}")),
     ];
     remarks.into_iter().flatten().collect::<Vec<_>>().join(", ")
@@ -94,7 +96,10 @@ impl Report for Versions {
                 remark(version),
             ]);
         }
-        let is_gone = self.versions.first().is_some_and(|version| version.is_current && version.is_deletion);
+        let is_gone = self
+            .versions
+            .first()
+            .is_some_and(|version| version.is_current && (version.is_deletion || version.is_blank()));
         Page::new()
             .table(table)
             .line_if(self.left_out > 0, || {

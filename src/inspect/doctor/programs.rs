@@ -4,6 +4,7 @@ use claimctl_core::child;
 use claimctl_core::error::{Error, Kind};
 use claimctl_core::units::duration;
 use claimctl_deploy::project::Locking;
+use claimctl_deploy::terraform::{version_command, version_in};
 use tokio::process::Command;
 
 use super::{Check, Chosen, Finding, PATIENCE, Status, within};
@@ -63,16 +64,13 @@ pub async fn terraform(chosen: &Chosen<'_>) -> Finding {
                claimctl.toml";
     // Looking at queues needs no Terraform, and neither does the sandbox.
     let missing = if chosen.is_local() { Status::Warning } else { Status::Problem };
-    let mut command = Command::new(&settings.binary);
-    // It would ask its maker for a newer one.
-    command.args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").current_dir(&chosen.ctx.working_directory);
+    let command = version_command(chosen.ctx, &settings.binary, &chosen.ctx.working_directory);
     let said = match ask_all(command).await {
         Ok(said) => said,
         Err(error) => return CHECK.error(missing, &error).fix(fix),
     };
-    let said = serde_json::from_str::<serde_json::Value>(&said).ok();
-    let text = said.as_ref().and_then(|said| said["terraform_version"].as_str());
-    let Some((text, number)) = text.and_then(|text| Some((text, version(text)?))) else {
+    let named = version_in(&said).and_then(|text| Some((version(&text)?, text)));
+    let Some((number, text)) = named else {
         return CHECK.not_checked(format!("{} version -json names no version", settings.binary));
     };
     let found = format!("{} {text}", settings.binary);

@@ -37,8 +37,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 
   lifecycle {
     precondition {
-      condition     = var.kms_key_arn == null || try(split(":", var.kms_key_arn)[3] == data.aws_region.current.region, false)
-      error_message = "The KMS key of bucket ${var.name} is in another region: name a key in ${data.aws_region.current.region}."
+      condition     = var.kms_key_arn == null || try(split(":", var.kms_key_arn)[3] == data.aws_region.current.id, false)
+      error_message = "The KMS key of bucket ${var.name} is in another region: name a key in ${data.aws_region.current.id}."
     }
   }
 }

@@ -23,8 +23,8 @@ resource "aws_sqs_queue" "this" {
 
   lifecycle {
     precondition {
-      condition     = var.kms_key_arn == null || try(split(":", var.kms_key_arn)[3] == data.aws_region.current.region, false)
-      error_message = "The KMS key of queue ${var.name} is in another region: name a key in ${data.aws_region.current.region}."
+      condition     = var.kms_key_arn == null || try(split(":", var.kms_key_arn)[3] == data.aws_region.current.id, false)
+      error_message = "The KMS key of queue ${var.name} is in another region: name a key in ${data.aws_region.current.id}."
     }
   }
 }

@@ -6,8 +6,8 @@ resource "aws_sns_topic" "this" {
 
   lifecycle {
     precondition {
-      condition     = try(split(":", var.kms_key_arn)[3] == data.aws_region.current.region, false)
-      error_message = "The KMS key of topic ${var.name} is in another region: name a key in ${data.aws_region.current.region}."
+      condition     = try(split(":", var.kms_key_arn)[3] == data.aws_region.current.id, false)
+      error_message = "The KMS key of topic ${var.name} is in another region: name a key in ${data.aws_region.current.id}."
     }
   }
 }

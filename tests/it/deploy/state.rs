@@ -115,6 +115,26 @@ fn what_cannot_be_read_is_not_gone_and_a_look_makes_no_state() {
 }
 
 #[test]
+fn a_state_without_a_byte_is_lost_and_comes_back() {
+    let server = Server::up();
+    let site = deployed(&server, "", &["one"]);
+    let last = serial(&site);
+    put(&site, KEY, "");
+    for verb in ["plan", "deploy", "destroy", "drift", "output"] {
+        let yes = if ["deploy", "destroy"].contains(&verb) { " --yes" } else { "" };
+        let told = site.run(&format!("{verb} small --env dev{yes}"));
+        told.fails_with(4, "is an empty object").says("claimctl state restore small VERSION --env dev");
+    }
+    assert_eq!(site.root.cloud.all("aws_sqs_queue").len(), 1, "nothing was made a second time");
+    site.run("state show small --env dev").fails_with(5, "is an empty object").says("claimctl state versions small");
+    site.run("state ls --env dev").exits(0).says("empty: the state is lost");
+    site.run("state versions small --env dev").exits(0).says("empty, which is no state").says("to bring it back");
+    site.run("verify --env dev").says("claimctl state versions small --env dev");
+    site.run(&format!("state restore small serial:{last} --env dev --yes")).exits(0);
+    site.run("deploy small --env dev --yes").exits(0).says("nothing to do");
+}
+
+#[test]
 fn a_state_is_shown_with_its_secrets_masked() {
     let server = Server::up();
     let site = deployed(&server, "", &["one"]);

@@ -1,6 +1,6 @@
 //! A project with the repository's Terraform, bootstrapped, and a cloud of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -57,7 +57,13 @@ pub struct Site<'a> {
     pub project: Project<'a>,
     /// Its folder is not used: what it has is the cloud and the way to the provider.
     pub root: Root,
+    /// In the place of the test provider: the configuration by which Terraform finds the real one.
+    real: Option<PathBuf>,
 }
+
+/// What only the test provider needs, and what would keep the real one, which is larger, collecting garbage.
+const OF_THE_DOUBLE: [&str; 5] =
+    ["TF_DISABLE_PLUGIN_TLS", "TEST_PROVIDER_SCHEMA", "TEST_PROVIDER_WORLD", "GOGC", "GOMEMLIMIT"];
 
 impl<'a> Site<'a> {
     /// `dev` bootstrapped, with the stacks of the repository.
@@ -71,8 +77,18 @@ impl<'a> Site<'a> {
         let root = Root::named("stacks/claim-check").with_its_backend();
         let from = root.path().ancestors().nth(2).unwrap();
         copy(from, &project.path().join("terraform"));
-        let site = Site { server, project, root };
+        let site = Site { server, project, root, real: None };
         site.run("bootstrap --env dev --yes").exits(0);
+        site
+    }
+
+    /// The same with the real provider of a filesystem mirror.
+    pub fn with_the_real_provider(server: &'a Server, mirror: &Path) -> Site<'a> {
+        let mut site = Site::new(server);
+        let config = site.project.path().join("real.rc");
+        let text = format!("provider_installation {{\n  filesystem_mirror {{\n    path = {mirror:?}\n  }}\n}}\n");
+        std::fs::write(&config, text).unwrap();
+        site.real = Some(config);
         site
     }
 
@@ -114,7 +130,7 @@ impl<'a> Site<'a> {
                 None => shell.env_remove(name),
             };
         }
-        let ours = std::path::Path::new(known.get_program()).parent().unwrap().to_owned();
+        let ours = Path::new(known.get_program()).parent().unwrap().to_owned();
         let path = std::env::var_os("PATH").unwrap();
         let path = std::env::join_paths(std::iter::once(ours).chain(std::env::split_paths(&path))).unwrap();
         shell.env("PATH", path).run()
@@ -128,6 +144,12 @@ impl<'a> Site<'a> {
         let mut command = self.project.claimctl(account, line);
         let provider = self.root.environment();
         command.envs(provider.into_iter().filter(|(name, _)| !name.starts_with("AWS_")));
+        if let Some(config) = &self.real {
+            for name in OF_THE_DOUBLE {
+                command.env_remove(name);
+            }
+            command.env("TF_CLI_CONFIG_FILE", config);
+        }
         command
     }
 
@@ -197,7 +219,7 @@ impl<'a> Site<'a> {
     }
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.unwrap();
         let to = to.join(entry.path().strip_prefix(from).unwrap());

@@ -61,6 +61,24 @@ impl Kind<'_> {
         if self.facts.key.is_empty() { "{id}" } else { &self.facts.key }
     }
 
+    /// What reading finds, which is not what was written: nothing comes back as an empty value, and what another resource
+    /// has set since as it is now.
+    pub fn read_back(&self, place: &Place) -> Result<Value> {
+        let Some(mut object) = self.world.look(place)? else { return Ok(Value::Nil) };
+        for (name, attribute) in &self.block.attributes {
+            if get(&object, name).is_nil() && !attribute.computed && attribute.is_collection() {
+                set(&mut object, name, plainest(&attribute.r#type, ""));
+            }
+        }
+        for (name, other) in &self.facts.shared {
+            let other = Place { r#type: other.clone(), ..place.clone() };
+            if let Some(other) = self.world.look(&other)? {
+                set(&mut object, name, get(&other, name).clone());
+            }
+        }
+        Ok(object)
+    }
+
     async fn create(&self, planned: Value, stopped: impl Future<Output = ()>) -> Result<Applied> {
         let mut last: Option<Place> = None;
         for attempt in 0u32.. {

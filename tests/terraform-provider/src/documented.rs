@@ -32,6 +32,8 @@ pub struct Facts {
     /// Decided by the service, so known after apply; by attribute. Strings are templates.
     pub assigned: BTreeMap<String, Json>,
     pub force_new: Vec<String>,
+    /// Attributes that a resource of another type sets as well, under the same key: reading tells its value.
+    pub shared: BTreeMap<String, String>,
     pub renewed: Option<Renewed>,
     pub sensitive: Vec<String>,
     /// The values allowed, by path.
@@ -63,7 +65,7 @@ impl Facts {
         let maps = self.defaults.keys().chain(self.assigned.keys()).chain(self.one_of.keys()).chain(self.range.keys());
         let lists = self.force_new.iter().chain(&self.sensitive).chain(&self.json).chain(&self.protected_by);
         let renewed = self.renewed.iter().flat_map(|renewed| renewed.attributes.iter().chain(&renewed.by));
-        maps.chain(lists).chain(renewed).chain(self.conflicts.iter().flatten())
+        maps.chain(self.shared.keys()).chain(lists).chain(renewed).chain(self.conflicts.iter().flatten())
     }
 }
 

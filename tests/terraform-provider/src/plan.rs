@@ -38,6 +38,12 @@ pub fn plan(block: &Block, facts: &Facts, account: &Account, prior: &Value, prop
         block.leave_open(&mut planned);
         return Plan { planned, replace: Vec::new() };
     }
+    // Where nothing is asked for, nothing changes, however the state has it (the provider's SDK, normalizeNullValues).
+    for name in block.attributes.keys() {
+        if is_nothing(get(prior, name)) && is_nothing(get(&planned, name)) {
+            set(&mut planned, name, get(prior, name).clone());
+        }
+    }
     if !same(prior, &planned) {
         block.leave_open(&mut planned);
         renew(facts.renewed.as_ref(), prior, &mut planned);
@@ -46,6 +52,11 @@ pub fn plan(block: &Block, facts: &Facts, account: &Account, prior: &Value, prop
     let replace = replace.filter(|name| differs(get(prior, name), get(&planned, name)));
     let replace = replace.map(str::to_owned).collect();
     Plan { planned, replace }
+}
+
+/// Null, or a list, a set or a map of nothing.
+fn is_nothing(value: &Value) -> bool {
+    value.is_nil() || (value.is_array() || value.is_map()) && is_empty(value)
 }
 
 /// The provider's own tags, and over them the resource's.

@@ -132,7 +132,7 @@ impl Provider {
         let planted = Planted::new(&file, &place, Action::Read);
         planted.before()?;
         planted.after(self.stopped()).await?;
-        Ok(kind.world.look(&place)?.unwrap_or(Value::Nil))
+        kind.read_back(&place)
     }
 
     /// Resolves once Terraform asks to stop.

@@ -87,6 +87,11 @@ impl Schemas {
 }
 
 impl Attribute {
+    /// A list, a set or a map.
+    pub fn is_collection(&self) -> bool {
+        self.r#type[0].as_str().is_some_and(|kind| ["list", "set", "map"].contains(&kind))
+    }
+
     /// The package does not mark them; the provider gives all of them this ending.
     pub fn is_write_only(&self, name: &str) -> bool {
         name.ends_with("_wo") && !self.computed

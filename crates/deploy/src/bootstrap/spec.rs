@@ -163,8 +163,9 @@ fn check_bucket(name: &str) -> Result<()> {
     if naming::is_bucket(name) {
         return Ok(());
     }
-    Err(Error::usage(format!("{name:?} cannot be the name of a bucket"))
-        .hint("use 3 to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit"))
+    Err(Error::usage(format!("{name:?} cannot be the name of a bucket")).hint(
+        "use 3 to 63 lower-case letters, digits, hyphens and dots, beginning and ending with a letter or a digit",
+    ))
 }
 
 /// S3 and DynamoDB take a key of their own region only.

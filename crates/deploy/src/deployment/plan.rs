@@ -81,8 +81,7 @@ pub async fn drift(
     let terraform = terraform.with_variables(&request.variables);
     let artifacts = terraform.any_artifacts(ctx, target, &request.variables).await?;
     let is_made_up = artifacts.are_made_up();
-    let request = PlanRequest { mode: Mode::RefreshOnly, digests: artifacts.digests, ..request };
-    let mut summary = terraform.plan(target, &request).await?.summary;
+    let mut summary = terraform.drift(target, &PlanRequest { digests: artifacts.digests, ..request }).await?;
     if is_made_up {
         // Outputs tell of the artifact, and this one is nobody's.
         summary.outputs.clear();

@@ -12,6 +12,11 @@ use serde_json::Value;
 /// The format that Terraform writes since 0.12.
 const FORMAT: &str = "4";
 
+/// What OpenTofu keeps an encrypted state under (OpenTofu documentation, "State and Plan Encryption").
+const ENCRYPTED: &str = "encrypted_data";
+/// Any of them says that an object is a state, of whatever format.
+const SIGNS: [&str; 5] = ["version", "serial", "lineage", "terraform_version", ENCRYPTED];
+
 /// What a state says of itself before its resources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Header {
@@ -57,13 +62,17 @@ impl Content {
         let not_a_state = |why: String| Error::usage(format!("{from} is not a Terraform state")).caused_by(why);
         let text = String::from_utf8(bytes).map_err(|error| not_a_state(error.to_string()))?;
         serde_json::from_str::<IgnoredAny>(&text).map_err(|error| not_a_state(error.to_string()))?;
-        let Some(header) = Header::read(text.as_bytes()) else {
-            return Err(not_a_state(format!("it lacks the serial or the lineage of a state of version {FORMAT}")));
-        };
+        let Some(header) = Header::read(text.as_bytes()) else { return Err(not_a_state(unread(&text))) };
         if !member(&text, "resources").is_some_and(|resources| resources.starts_with('[')) {
             return Err(not_a_state("it lists no resources".to_owned()));
         }
         Ok(Content { header, text })
+    }
+
+    /// Whether it is a state of some kind, though perhaps none that can be parsed here: another program may read it.
+    pub fn is_of_a_kind(bytes: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(bytes);
+        Members::of(&text).any(|(name, _)| SIGNS.contains(&name.as_str()))
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -135,6 +144,17 @@ impl Listed {
             let deposed = content["deposed"].as_str().map_or_else(String::new, |key| format!(" (deposed {key})"));
             (format!("{name}{key}{deposed}"), Instance { kind: self.kind.clone(), content })
         })
+    }
+}
+
+/// Why a JSON text is no state of the format that is read here.
+fn unread(text: &str) -> String {
+    if member(text, ENCRYPTED).is_some() {
+        return "it is encrypted by OpenTofu, which alone can read it".to_owned();
+    }
+    match member(text, "version").filter(|version| *version != FORMAT) {
+        Some(version) => format!("it is of format {version}, and this claimctl reads format {FORMAT}"),
+        None => format!("it lacks the serial or the lineage of a state of format {FORMAT}"),
     }
 }
 
@@ -250,5 +270,26 @@ mod tests {
             assert_eq!(error.to_string(), "x.tfstate is not a Terraform state");
         }
         assert!(Content::parse(vec![0xff, 0xfe], "x").is_err());
+    }
+
+    #[test]
+    fn a_state_that_only_others_read_is_told_from_what_is_none() {
+        let newer = STATE.replace("\"version\": 4", "\"version\": 5");
+        let encrypted =
+            "{\"serial\":7,\"lineage\":\"l\",\"meta\":{},\"encrypted_data\":\"eA==\",\"encryption_version\":\"v0\"}";
+        for (text, why) in [
+            (encrypted, Some("encrypted by OpenTofu")),
+            ("{\"encrypted_data\":\"eA==\"}", Some("encrypted by OpenTofu")),
+            (newer.as_str(), Some("it is of format 5")),
+            ("{\"version\":3,\"serial\":1,\"modules\":[]}", Some("it is of format 3")),
+            ("{\"lineage\":\"l\"}", Some("it lacks the serial")),
+            ("{}", None),
+            ("<html></html>", None),
+            ("", None),
+        ] {
+            let cause = Content::parse(text.as_bytes().to_vec(), "x").unwrap_err().chain().join(": ");
+            assert!(why.is_none_or(|why| cause.contains(why)), "{cause}");
+            assert_eq!(Content::is_of_a_kind(text.as_bytes()), why.is_some(), "{text}");
+        }
     }
 }

@@ -22,9 +22,10 @@ pub use lock::{Held, Lock, permissions_to_unlock};
 pub use lock_holder::LockHolder;
 pub use owner::Owner;
 pub use restore::{
-    Before, ReplacedState, RestoreFrom, RestoreRequest, RestoreStanding, Restored, RestoredFrom, current, restore,
+    Before, ReplacedState, RestoreFrom, RestoreRequest, RestoreStanding, Restored, RestoredFrom, current, is_there,
+    restore,
 };
 pub use shown_state::{Resource, ShownState};
-pub use store::{Store, no_bucket, state_key};
+pub use store::{Store, no_bucket, remove_command, state_key};
 pub use unlock::{FoundLock, UnlockRequest, UnlockStanding, Unlocking, unlock};
 pub use versions::{Version, content, find, gone, looked_into, no_state, permissions_to_see_versions, versions};

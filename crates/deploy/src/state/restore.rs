@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::content::{Content, Header};
 use super::difference::Difference;
 use super::owner::Owner;
-use super::store::Store;
+use super::store::{Store, remove_command};
 use super::versions::{self, looked_into};
 use super::{checksum, list};
 use crate::next::bootstrap;
@@ -346,21 +346,44 @@ impl Restoration {
     }
 }
 
-/// What Terraform would read. None: there is no state.
+/// What Terraform would read. None: there is no state, or an object without a byte, which is none to Terraform either.
 pub async fn current(store: &Store, stack: &str) -> Result<Option<Before>> {
     let key = store.key(stack);
-    let Some(read) = store.read(&key, None, None).await? else { return Ok(None) };
+    let read = store.read(&key, None, None).await?.filter(|read| !read.bytes.is_empty());
+    let Some(read) = read else { return Ok(None) };
     let url = store.url(&key);
     let version_id = read.version_id.filter(|id| id != NULL);
-    let content = Content::parse(read.bytes, &url)
-        .map_err(|error| unreadable(store, stack, version_id.as_deref()).caused_by(error))?;
+    let is_of_a_kind = Content::is_of_a_kind(&read.bytes);
+    let content = Content::parse(read.bytes, &url).map_err(|error| {
+        let why = match is_of_a_kind {
+            true => of_another_kind(store, stack),
+            false => unreadable(store, stack, version_id.as_deref()),
+        };
+        why.caused_by(error)
+    })?;
     Ok(Some(Before { content, version_id, modified_at: read.modified_at }))
+}
+
+/// Whether there is a state, for whoever has Terraform read it: it reads kinds that claimctl does not.
+pub async fn is_there(store: &Store, stack: &str) -> Result<bool> {
+    match store.read(&store.key(stack), None, None).await? {
+        Some(read) if Content::is_of_a_kind(&read.bytes) => Ok(true),
+        _ => Ok(current(store, stack).await?.is_some()),
+    }
+}
+
+/// It knows what is deployed, for whoever can read it: nothing that takes it away is named.
+fn of_another_kind(store: &Store, stack: &str) -> Error {
+    let environment = &store.environment;
+    Error::refused(format!("the state of {stack} in {environment} is of a kind that claimctl cannot read"))
+        .hint("leave it where it is: the program that wrote it reads it, and is named by binary under [terraform] in claimctl.toml")
+        .next("what it was before", store.next("state versions", stack))
 }
 
 fn unreadable(store: &Store, stack: &str, version_id: Option<&str>) -> Error {
     let environment = &store.environment;
-    let region = store.s3.config().region().map(|region| format!(" --region {region}")).unwrap_or_default();
-    let remove = format!("aws s3 rm {}{region}", quoted(&store.url(&store.key(stack))));
+    let region = store.s3.config().region().map(ToString::to_string);
+    let remove = remove_command(&store.url(&store.key(stack)), region.as_deref());
     let error = Error::refused(format!("what is there as the state of {stack} in {environment} cannot be read"));
     match version_id {
         Some(id) => error.hint(format!(
@@ -474,6 +497,30 @@ mod tests {
         assert!(refused.advice().contains("claimctl state pull small --to FILE --env dev"), "{}", refused.advice());
         restored(&site, &RestoreRequest { force: true, ..request("older.tfstate") }).await.unwrap();
         assert_eq!(site.state().unwrap(), state(8, &["a"]));
+    }
+
+    #[tokio::test]
+    async fn an_object_without_a_byte_is_taken_for_no_state() {
+        let site = site().await;
+        site.put_state("");
+        restored(&site, &RestoreRequest { lineage: Some("l".to_owned()), ..request("older.tfstate") }).await.unwrap();
+        assert_eq!(site.state().unwrap(), state(3, &["a"]));
+    }
+
+    #[tokio::test]
+    async fn what_only_others_read_is_not_to_be_deleted_and_what_is_no_state_is_kept_first() {
+        let site = site().await;
+        for (text, says, names_removal) in [
+            ("{\"encrypted_data\":\"eA==\"}", "is of a kind that claimctl cannot read", false),
+            ("{\"version\":5,\"serial\":9}", "is of a kind that claimctl cannot read", false),
+            ("<html></html>", "cannot be read", true),
+        ] {
+            site.put_state(text);
+            let refused = restored(&site, &request("older.tfstate")).await.unwrap_err();
+            assert!(refused.to_string().ends_with(says), "{refused}");
+            assert_eq!(refused.advice().contains("s3 rm"), names_removal, "{}", refused.advice());
+            assert_eq!(site.state().unwrap(), text);
+        }
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use claimctl_aws::target::Target;
 use claimctl_aws::{Explain, code};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
+use claimctl_core::shell::quoted;
 use jiff::Timestamp;
 
 use crate::backend::BackendFile;
@@ -111,9 +112,10 @@ impl Store {
         let get = get.set_range(first.map(|bytes| format!("bytes=0-{}", bytes.saturating_sub(1))));
         let answer = get.set_expected_bucket_owner(self.owner.clone()).send().await;
         match answer.as_ref().err().and_then(code) {
-            Some("NoSuchKey" | "NoSuchVersion") => return Ok(None),
-            // A delete marker has nothing to be read, and an empty object no first byte.
-            Some("MethodNotAllowed" | "InvalidRange") => return Ok(None),
+            // A delete marker has nothing to be read.
+            Some("NoSuchKey" | "NoSuchVersion" | "MethodNotAllowed") => return Ok(None),
+            // An empty object has no first byte, and is there all the same.
+            Some("InvalidRange") if first.is_some() => return Box::pin(self.read(key, version, None)).await,
             Some("NoSuchBucket") => return Err(self.no_bucket()),
             // S3 does not read an id that it cannot have given.
             Some("InvalidArgument") if version.is_some() => return Ok(None),
@@ -146,6 +148,12 @@ impl Store {
 /// The key of a stack's state in a workspace other than `default`.
 pub fn state_key(prefix: &str, workspace: &str, stack: &str) -> String {
     format!("{prefix}/{workspace}/{stack}{SUFFIX}")
+}
+
+/// What takes an object out of the way, in words of the AWS CLI.
+pub fn remove_command(url: &str, region: Option<&str>) -> String {
+    let region = region.map(|region| format!(" --region {region}")).unwrap_or_default();
+    format!("aws s3 rm {}{region}", quoted(url))
 }
 
 /// An object, or the beginning of one.

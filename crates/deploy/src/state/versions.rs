@@ -45,6 +45,11 @@ pub struct Version {
 }
 
 impl Version {
+    /// Whether it has no byte at all, which Terraform takes for no state.
+    pub fn is_blank(&self) -> bool {
+        !self.is_deletion && self.bytes == 0
+    }
+
     /// `version 1a2b (serial 7)`, as far as it is known.
     pub fn name(&self) -> String {
         match &self.header {
@@ -206,7 +211,7 @@ pub async fn no_state(store: &Store, stack: &str) -> Result<Error> {
 /// There is no state now; there may have been one.
 pub async fn gone(store: &Store, stack: &str) -> Result<Error> {
     let environment = &store.environment;
-    match versions(store, &store.key(stack)).await {
+    let is_there = match versions(store, &store.key(stack)).await {
         Ok(versions) if versions.is_empty() => return no_state(store, stack).await,
         // What is certain is said all the same.
         Err(error) if error.kind() == Kind::Denied => {
@@ -215,9 +220,13 @@ pub async fn gone(store: &Store, stack: &str) -> Result<Error> {
                 .hint("whether it was deleted may not be seen")
                 .next("what its versions need", store.next("state versions", stack).word("--print-policy")));
         }
-        versions => versions?,
+        versions => versions?.iter().any(|version| version.is_current && !version.is_deletion),
     };
-    Ok(Error::not_found(format!("the state of {stack} in {environment} was deleted: {}", store.url(&store.key(stack))))
+    let was = match is_there {
+        true => "is an empty object",
+        false => "was deleted",
+    };
+    Ok(Error::not_found(format!("the state of {stack} in {environment} {was}: {}", store.url(&store.key(stack))))
         .next("its versions are there", store.next("state versions", stack))
         .next("bring one back", store.next("state restore", stack).word("VERSION")))
 }

@@ -4,6 +4,7 @@
 
 mod apply;
 mod artifacts;
+pub mod hcl;
 mod losses;
 mod order;
 mod outputs;
@@ -28,9 +29,11 @@ pub use plan::file::Deployed;
 pub use plan::make::{Mode, PlanRequest, Planned};
 pub use plan::summary::{Action, Change, Counts, Summary};
 pub use root::{GLOBAL, Root, StateAt, stacks, stacks_of};
+pub use run::binary::version_in;
 pub use run::driver::Terraform;
 pub(crate) use run::lock_error::look_at_lock;
 pub use run::lock_error::since;
+pub use run::shell::version_command;
 pub use source::{ArtifactOf, Handler};
 pub use unfinished::created::CreatedResource;
 pub(crate) use unfinished::created::{check as check_not_created, unsaved as created_resources};

@@ -19,7 +19,7 @@ impl Terraform {
     /// By name, with the values of sensitive ones.
     pub async fn outputs(&self) -> Result<BTreeMap<String, Output>> {
         let arguments = ["output", "-json"].map(str::to_owned);
-        let json = self.run(&arguments, &format!("read the outputs of {}", self.root.name())).await?;
+        let json = self.run_for_json(&arguments, &format!("read the outputs of {}", self.root.name())).await?;
         serde_json::from_str(&json)
             .map_err(|error| Error::unexpected("Terraform's outputs are not what claimctl reads").caused_by(error))
     }

@@ -7,6 +7,8 @@ use claimctl_core::error::{Error, IoContext, Result};
 use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator};
 use hcl_edit::structure::{Block, Body};
 
+use crate::terraform::hcl;
+
 /// A root module, read.
 #[derive(Debug, Default)]
 pub struct Source {
@@ -50,8 +52,8 @@ impl Source {
             if folder == root {
                 check_files(&folder)?;
             }
-            for file in files(&folder, |name| name.ends_with(".tf"))? {
-                let body = parse(&file)?;
+            for file in files(&folder, |name| name.ends_with(".tf") && !is_hidden(name))? {
+                let body = hcl::read(&file)?;
                 if folder == root {
                     source.take(&body);
                 }
@@ -116,10 +118,19 @@ impl Source {
             self.installed.push_str(&block.body.to_string());
         }
         for module in modules(body) {
+            // Terraform notes where the module is by the name of the call.
+            self.installed.extend(module.labels.iter().map(|label| format!("module {}\n", label.as_str())));
             for key in ["source", "version"] {
                 let value = module.body.get_attribute(key).and_then(|found| found.value.as_str());
                 self.installed.push_str(value.unwrap_or_default());
                 self.installed.push('\n');
+            }
+        }
+        let providers: BTreeSet<String> = providers(body).collect();
+        for line in providers.iter().map(|provider| format!("provider {provider}\n")) {
+            // Once for all files.
+            if !self.installed.contains(&line) {
+                self.installed.push_str(&line);
             }
         }
     }
@@ -134,13 +145,19 @@ fn files(folder: &Path, is_such: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> 
     Ok(files)
 }
 
+/// Such as an editor's lock (Terraform, configs.IsIgnoredFile).
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
 /// Refuses what Terraform or OpenTofu would read in a root and claimctl does not: variables declared there would be
 /// passed by (Terraform documentation, "Override Files"; OpenTofu documentation, "Files and Directories").
 fn check_files(root: &Path) -> Result<()> {
     let is_other = |name: &str| {
         let stem = name.strip_suffix(".tf");
-        stem.is_some_and(|stem| stem == "override" || stem.ends_with("_override"))
-            || [".tf.json", ".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end))
+        let is_override = stem.is_some_and(|stem| stem == "override" || stem.ends_with("_override"));
+        let is_other = [".tf.json", ".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end));
+        (is_override || is_other) && !is_hidden(name)
     };
     match files(root, is_other)?.first() {
         None => Ok(()),
@@ -171,22 +188,35 @@ pub fn names_of_values(path: &Path) -> Result<Vec<String>> {
 
 /// The strings of a variables file, such as `terraform/environments/dev.tfvars`, and the names of all that it sets.
 pub fn read_values(path: &Path) -> Result<BTreeMap<String, Option<String>>> {
-    let body = parse(path)?;
+    let body = hcl::read(path)?;
     let value = |value: &Expression| value.as_str().map(str::to_owned);
     Ok(body.attributes().map(|found| (found.key.as_str().to_owned(), value(&found.value))).collect())
 }
 
-fn parse(path: &Path) -> Result<Body> {
-    let text = std::fs::read_to_string(path).on("read", path)?;
-    text.parse().map_err(|error: hcl_edit::parser::Error| {
-        Error::usage(format!("{} is not valid HCL", path.display()))
-            .details(error.to_string().lines())
-            .hint("mend the file; terraform fmt says the same of it")
-    })
-}
-
 fn modules(body: &Body) -> impl Iterator<Item = &Block> {
     body.get_blocks("module")
+}
+
+/// The local names of the providers that a file uses; one that nothing requires is used all the same (Terraform
+/// documentation, "Provider Requirements").
+fn providers(body: &Body) -> impl Iterator<Item = String> {
+    let within = body.get_blocks("check").flat_map(|check| check.body.get_blocks("data"));
+    let used = ["resource", "data", "ephemeral"].into_iter().flat_map(|kind| body.get_blocks(kind));
+    let used: Vec<&Block> = used.chain(within).collect();
+    let named = body.get_blocks("import").chain(used.clone()).filter_map(|block| {
+        let provider = &block.body.get_attribute("provider")?.value;
+        match provider {
+            Expression::Traversal(traversal) => traversal.expr.as_variable().map(|name| name.as_str().to_owned()),
+            Expression::Variable(name) => Some(name.as_str().to_owned()),
+            other => other.as_str().map(str::to_owned),
+        }
+    });
+    let by_type = used.into_iter().filter_map(|block| {
+        let kind = block.labels.first()?.as_str();
+        Some(kind.split('_').next().unwrap_or(kind).to_owned())
+    });
+    let configured = body.get_blocks("provider").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
+    by_type.chain(named).chain(configured)
 }
 
 /// The folder of a module beside the root.
@@ -271,10 +301,43 @@ mod tests {
     }
 
     #[test]
+    fn whatever_init_installs_counts_for_it_and_what_else_changes_does_not() {
+        const BEFORE: &str =
+            "module \"a\" {\n  source = \"../a\"\n}\nresource \"aws_sqs_queue\" \"q\" {\n  name = \"q\"\n}\n";
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("a")).unwrap();
+        let root = folder.path().join("root");
+        std::fs::create_dir_all(&root).unwrap();
+        let installed = |text: &str| {
+            std::fs::write(root.join("main.tf"), text).unwrap();
+            Source::read(&root).unwrap().installed
+        };
+        let before = installed(BEFORE);
+        for (what, text, counts) in [
+            ("a call of another name", BEFORE.replace("module \"a\"", "module \"b\""), true),
+            ("another source", BEFORE.replace("../a", "./a"), true),
+            ("a version", BEFORE.replace("\"../a\"", "\"../a\"\n  version = \"1\""), true),
+            ("a resource of another provider", format!("{BEFORE}resource \"random_id\" \"r\" {{}}\n"), true),
+            ("data of another provider", format!("{BEFORE}data \"http\" \"h\" {{}}\n"), true),
+            ("data within a check", format!("{BEFORE}check \"c\" {{\n  data \"http\" \"h\" {{}}\n}}\n"), true),
+            ("what lives for a run", format!("{BEFORE}ephemeral \"tls_key\" \"k\" {{}}\n"), true),
+            ("a provider that is configured", format!("{BEFORE}provider \"random\" {{}}\n"), true),
+            ("a provider that is named", BEFORE.replace("name =", "provider = other.alias\n  name ="), true),
+            ("a provider that is required", format!("{BEFORE}terraform {{\n  required_version = \">= 1\"\n}}\n"), true),
+            ("one more of the same provider", format!("{BEFORE}resource \"aws_sns_topic\" \"t\" {{}}\n"), false),
+            ("an argument", BEFORE.replace("\"q\"\n}", "\"other\"\n}"), false),
+            ("a variable", format!("{BEFORE}variable \"v\" {{}}\n"), false),
+        ] {
+            assert_eq!(installed(&text) != before, counts, "{what}");
+        }
+    }
+
+    #[test]
     fn a_root_with_files_that_are_not_read_is_refused() {
         for name in ["override.tf", "x_override.tf", "a.tf.json", "a.tofu", "a.tofu.json", "override.tf.json"] {
             let folder = tempfile::tempdir().unwrap();
             std::fs::write(folder.path().join("my_overrides.tf"), "").unwrap();
+            std::os::unix::fs::symlink("me@host.1", folder.path().join(".#main.tf")).unwrap();
             Source::read(folder.path()).unwrap();
             std::fs::write(folder.path().join(name), "{}").unwrap();
             let error = Source::read(folder.path()).unwrap_err();

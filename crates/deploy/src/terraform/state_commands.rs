@@ -29,7 +29,7 @@ impl Terraform {
     async fn tell(&self, file: Option<String>) -> Result<ShownState> {
         let mut show = vec!["show".to_owned(), "-json".into(), "-no-color".into()];
         show.extend(file);
-        let json = self.run(&show, &format!("read the state of {}", self.root.name())).await?;
+        let json = self.run_for_json(&show, &format!("read the state of {}", self.root.name())).await?;
         serde_json::from_str(&json)
             .map_err(|error| Error::unexpected("Terraform's state is not what claimctl reads").caused_by(error))
     }

@@ -18,8 +18,11 @@ const GET: &str = "s3:GetObject";
 /// So much of a state is read: one that is empty is shorter.
 const FIRST_BYTES: u64 = 1024;
 
-/// A state that is there.
+/// An object in the place of a state.
 pub struct Found {
+    /// Whether it has no byte at all. Terraform takes that for no state (its S3 backend, client.go), and none is what it
+    /// writes: whatever was there is lost.
+    pub is_blank: bool,
     /// None: it is not what claimctl reads, or may not be read, which Terraform will tell.
     pub header: Option<Header>,
     /// Whether it lists nothing at all.
@@ -28,8 +31,8 @@ pub struct Found {
 
 /// None: there is no state.
 pub async fn look(target: &Target, root: &Root) -> Result<Option<Found>> {
-    let (is_there, found) = tokio::join!(is_there(target, root), beginning(target, root));
-    Ok(is_there?.then_some(found))
+    let (bytes, found) = tokio::join!(size(target, root), beginning(target, root));
+    Ok(bytes?.map(|bytes| Found { is_blank: bytes == 0, ..found }))
 }
 
 async fn beginning(target: &Target, root: &Root) -> Found {
@@ -41,10 +44,11 @@ async fn beginning(target: &Target, root: &Root) -> Found {
     let header = Header::read(&bytes);
     let is_whole = (bytes.len() as u64) < FIRST_BYTES;
     let is_empty = is_whole && Content::parse(bytes, &root.state.key).is_ok_and(|content| content.is_empty());
-    Found { header, is_empty }
+    Found { is_blank: false, header, is_empty }
 }
 
-async fn is_there(target: &Target, root: &Root) -> Result<bool> {
+/// As it is listed. None where it is not.
+async fn size(target: &Target, root: &Root) -> Result<Option<i64>> {
     let bucket = &root.state.bucket;
     let list = target.s3().list_objects_v2().bucket(bucket).prefix(&root.state.key).max_keys(2);
     let answer = list.set_expected_bucket_owner(target.expected_account().map(str::to_owned)).send().await;
@@ -60,7 +64,9 @@ async fn is_there(target: &Target, root: &Root) -> Result<bool> {
         )),
         _ => error,
     })?;
-    Ok(found.contents().iter().any(|object| object.key() == Some(&root.state.key)))
+    let object = found.contents().iter().find(|object| object.key() == Some(&root.state.key));
+    // A store that lists no sizes says nothing against it.
+    Ok(object.map(|object| object.size().unwrap_or(i64::MAX)))
 }
 
 /// As it is now.

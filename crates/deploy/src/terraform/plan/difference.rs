@@ -1,5 +1,7 @@
 //! What changes within a resource, attribute by attribute; secrets are masked before anything else sees them.
 
+use std::collections::BTreeSet;
+
 use claimctl_core::redact::is_secret_name;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -36,6 +38,39 @@ pub fn planned(change: &ChangeOf) -> Vec<Attribute> {
         attribute.forces_replacement = forced.iter().any(|forced| is_within(&attribute.path, forced));
     }
     found
+}
+
+/// The same without what differs only as nothing and an empty value do: whoever reads back what was never set finds the
+/// one or the other.
+pub fn settled(change: &ChangeOf) -> Vec<Attribute> {
+    planned(&ChangeOf { after: settle(&change.before, &change.after), ..change.clone() })
+}
+
+/// The new value, with the old one wherever both are nothing.
+fn settle(old: &Value, new: &Value) -> Value {
+    match (old, new) {
+        _ if is_nothing(old) && is_nothing(new) => old.clone(),
+        (Value::Object(was), Value::Object(is)) => {
+            let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+            let at = |side: &Map<String, Value>, name: &String| side.get(name).cloned().unwrap_or_default();
+            names.into_iter().map(|name| (name.clone(), settle(&at(was, name), &at(is, name)))).collect()
+        }
+        (Value::Array(was), Value::Array(is)) if was.len() == is.len() => {
+            was.iter().zip(is).map(|(was, is)| settle(was, is)).collect()
+        }
+        _ => new.clone(),
+    }
+}
+
+/// Absent, empty, or a block in which nothing is set.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.iter().all(|item| item.is_object() && is_nothing(item)),
+        Value::Object(members) => members.values().all(is_nothing),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// In what two sides that are both known differ. A mark of `true` stands for a secret, and for all below it.
@@ -91,7 +126,8 @@ fn below(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn is_within(path: &str, outer: &str) -> bool {
+/// Whether one of the two is a part of the other.
+pub fn is_within(path: &str, outer: &str) -> bool {
     path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         || outer.strip_prefix(path).is_some_and(|rest| rest.starts_with(['.', '[']))
 }
@@ -247,6 +283,37 @@ mod tests {
         let change = json!({"actions": ["update"], "before": {"a": 1, "tags": {"x": "1", "y": "2"}, "l": [{"id": 1}], "m": [1]},
             "after": {"a": 1, "tags": {"x": "1", "z": "3"}, "l": [{"id": 2}], "m": [1, 2]}});
         assert_eq!(told(change), ["l[0].id: 1 -> 2", "m: [1] -> [1,2]", "tags.y: \"2\" -> -", "tags.z: - -> \"3\""]);
+    }
+
+    #[test]
+    fn nothing_and_an_empty_value_are_the_same_and_nothing_else_is() {
+        let same = [
+            (json!(null), json!({})),
+            (json!(null), json!([])),
+            (json!(""), json!(null)),
+            (json!([]), json!([{"a": null, "b": []}])),
+            (json!({"x": null}), json!({})),
+            (json!([{"a": null, "b": 1}]), json!([{"a": [], "b": 1}])),
+            (json!("{\"a\":1,\"b\":2}"), json!("{\"b\": 2, \"a\": 1}")),
+        ];
+        let different = [
+            (json!(null), json!(false)),
+            (json!(null), json!(0)),
+            (json!([]), json!([""])),
+            (json!({}), json!({"x": "1"})),
+            (json!([{"b": 1}]), json!([{"b": 2}])),
+            (json!("a"), json!("")),
+        ];
+        let changed = |before: &Value, after: &Value| {
+            let change = json!({"actions": ["update"], "before": {"v": before}, "after": {"v": after}});
+            settled(&serde_json::from_value(change).unwrap()).len()
+        };
+        for (one, other) in same {
+            assert_eq!((changed(&one, &other), changed(&other, &one)), (0, 0), "{one} {other}");
+        }
+        for (one, other) in different {
+            assert_eq!((changed(&one, &other), changed(&other, &one)), (1, 1), "{one} {other}");
+        }
     }
 
     #[test]

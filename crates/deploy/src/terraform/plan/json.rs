@@ -48,7 +48,7 @@ pub struct ResourceChange {
     pub deposed: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct ChangeOf {
     pub actions: Vec<String>,
     #[serde(default)]
@@ -67,7 +67,7 @@ pub struct ChangeOf {
     pub importing: Option<Importing>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Importing {
     /// Absent where it is named by an identity of several parts, or not known yet.
     pub id: Option<String>,

@@ -137,7 +137,7 @@ impl Terraform {
 
     async fn show(&self, path: &std::path::Path) -> Result<Plan> {
         let show = ["show", "-json", "-no-color", &path.display().to_string()].map(str::to_owned);
-        let json = self.run(&show, &format!("read the plan of {}", self.root.name())).await?;
+        let json = self.run_for_json(&show, &format!("read the plan of {}", self.root.name())).await?;
         let unknown = || {
             Error::unexpected("Terraform's plan is not what claimctl reads").hint(format!(
                 "claimctl reads version 1 of its format; this is {} {}",

@@ -60,6 +60,9 @@ pub struct Change {
     pub forced_by: Vec<String>,
     /// Of updates and replacements.
     pub attributes: Vec<Attribute>,
+    /// The same without what differs only as nothing and an empty value do.
+    #[serde(skip)]
+    pub settled: Vec<Attribute>,
     /// What the resource is now, for guards that look at it. Contents secrets.
     #[serde(skip)]
     pub before: Value,
@@ -184,9 +187,9 @@ impl Summary {
 impl Change {
     fn new(resource: &ResourceChange, action: Action) -> Change {
         let ResourceChange { address, r#type: kind, change, action_reason, deposed, previous_address, .. } = resource;
-        let attributes = match action {
-            Action::Update | Action::Replace => difference::planned(change),
-            _ => Vec::new(),
+        let (attributes, settled) = match action {
+            Action::Update | Action::Replace => (difference::planned(change), difference::settled(change)),
+            _ => (Vec::new(), Vec::new()),
         };
         Change {
             address: match deposed {
@@ -203,6 +206,7 @@ impl Change {
             },
             forced_by: change.replace_paths.iter().map(|path| difference::spelled(path)).collect(),
             attributes,
+            settled,
             before: change.before.clone(),
         }
     }

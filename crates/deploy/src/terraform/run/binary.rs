@@ -1,11 +1,15 @@
 //! The program: Terraform or OpenTofu, of a version that can do what is asked of it.
 
+use std::path::{Path, PathBuf};
+
 use claimctl_core::child;
+use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Kind, Result};
 use serde::Deserialize;
-use tokio::process::Command;
 
 use crate::project::Project;
+use crate::terraform::run::shell::{self, version_command};
+use crate::terraform::run::words::{document, plain};
 
 /// The first with lock files in S3 (Terraform documentation, "Backend Type: s3", use_lockfile).
 const LEAST: (u64, u64) = (1, 10);
@@ -14,7 +18,10 @@ const INSTALL: &str = "install Terraform 1.10 or later, or OpenTofu and set bina
 
 #[derive(Debug, Clone)]
 pub struct Binary {
+    /// As it is declared.
     pub program: String,
+    /// What is started.
+    pub path: PathBuf,
     pub version: String,
 }
 
@@ -27,27 +34,31 @@ struct Version {
 impl Binary {
     /// Asks the program that the project declares for its version. Each time: what is found on the PATH may be a version
     /// manager's, which is the same file whatever version it starts in this folder.
-    pub async fn find(project: &Project) -> Result<Binary> {
+    pub async fn find(ctx: &Context, project: &Project, folder: &Path) -> Result<Binary> {
         let program = project.terraform.binary.clone();
-        let mut command = Command::new(&program);
-        command.args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1");
+        let mut command = version_command(ctx, &program, folder);
         let answer = child::output(&mut command).await.map_err(|error| match error.kind() {
             Kind::NotFound => error.hint(INSTALL),
             _ => error,
         })?;
-        let version = serde_json::from_slice::<Version>(&answer.stdout)
-            .map_err(|_| {
-                let said = String::from_utf8_lossy(&answer.stderr).into_owned();
-                Error::usage(format!("{program} does not say which version of Terraform it is"))
-                    .details(said.lines().take(10))
-                    .hint(INSTALL)
-            })?
-            .terraform_version;
+        let said = [answer.stdout, answer.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+        let version = version_in(&said[0]).ok_or_else(|| {
+            let lines = said.iter().flat_map(|said| said.lines()).map(plain).filter(|line| !line.trim().is_empty());
+            Error::usage(format!("{program} does not say which version of Terraform it is"))
+                .details(lines.take(10))
+                .hint(INSTALL)
+        })?;
         if parts(&version) < LEAST {
             return Err(Error::usage(format!("{program} is version {version}, and 1.10 is the least")).hint(INSTALL));
         }
-        Ok(Binary { program, version })
+        Ok(Binary { path: shell::program(ctx, &program), program, version })
     }
+}
+
+/// The version that `version -json` names, whatever a program in front of Terraform says besides.
+pub fn version_in(said: &str) -> Option<String> {
+    let version = serde_json::from_str::<Version>(document(said).0?).ok()?;
+    Some(version.terraform_version)
 }
 
 /// Major and minor; nothing where they cannot be read.

@@ -11,31 +11,9 @@ use claimctl_core::error::{Error, Result};
 use tokio::process::Command;
 
 use crate::terraform::root::Root;
+use crate::terraform::run::shell::{IGNORE_ENDPOINTS, Shell};
 use crate::terraform::source::Source;
 use crate::terraform::variables::{PLACE, VARIABLE};
-
-/// Variables of the shell that would change what Terraform does, or where. The endpoints of single services are those
-/// of the S3 backend and of older providers (Terraform documentation, "Backend type: s3").
-const MISLEADING: [&str; 11] = [
-    "TF_INPUT",
-    "TF_DATA_DIR",
-    "TF_WORKSPACE",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    IGNORE_ENDPOINTS,
-    "AWS_S3_ENDPOINT",
-    "AWS_DYNAMODB_ENDPOINT",
-    "AWS_STS_ENDPOINT",
-    "AWS_IAM_ENDPOINT",
-];
-
-/// The same by what their names begin with: of each verb, and of each service.
-const MISLEADING_KINDS: [&str; 2] = ["TF_CLI_ARGS", "AWS_ENDPOINT_URL"];
-
-/// Leaves out `endpoint_url` and `services` of `~/.aws/config`, and all of the variables (AWS SDKs and Tools Reference
-/// Guide, "Service-specific endpoints").
-const IGNORE_ENDPOINTS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 
 /// Terraform's backend reads only those of a service, providers the first one.
 const ENDPOINTS: [&str; 5] = [
@@ -50,7 +28,7 @@ const ENDPOINTS: [&str; 5] = [
 const LEAST_FOR_AN_APPLY: Duration = Duration::from_secs(5 * 60);
 
 pub(in crate::terraform) struct ChildEnvironment {
-    unset: Vec<String>,
+    shell: Shell,
     variables: Vec<(&'static str, String)>,
     credentials: Option<SharedCredentialsProvider>,
 }
@@ -66,18 +44,12 @@ impl ChildEnvironment {
             ("AWS_DEFAULT_REGION", target.region.clone()),
         ];
         variables.extend(endpoints(target.endpoint.as_deref()));
-        ChildEnvironment {
-            unset: ctx.variable_names().filter(|name| is_misleading(name)).map(str::to_owned).collect(),
-            variables,
-            credentials: target.sdk().credentials_provider(),
-        }
+        ChildEnvironment { shell: Shell::of(ctx), variables, credentials: target.sdk().credentials_provider() }
     }
 
     /// The credentials are asked for anew: between two commands lie questions, and buckets that are emptied.
     pub async fn apply_to(&self, command: &mut Command) -> Result<()> {
-        for name in &self.unset {
-            command.env_remove(name);
-        }
+        self.shell.apply_to(command);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         if let Some(credentials) = self.credentials().await? {
             command.env("AWS_ACCESS_KEY_ID", credentials.access_key_id());
@@ -118,13 +90,6 @@ fn endpoints(endpoint: Option<&str>) -> Vec<(&'static str, String)> {
     }
 }
 
-fn is_misleading(name: &str) -> bool {
-    MISLEADING.contains(&name)
-        || MISLEADING_KINDS.iter().any(|kind| name.starts_with(kind))
-        || name.strip_prefix("TF_AWS_").is_some_and(|rest| rest.ends_with("_ENDPOINT"))
-        || name.strip_prefix(VARIABLE).is_some_and(|variable| PLACE.contains(&variable))
-}
-
 /// A variable of the stack that the shell sets is not in the repository, and what it does is in the plan all the same.
 pub(in crate::terraform) fn note_variables(ctx: &Context, source: &Source) {
     let set = ctx.variable_names().filter_map(|name| name.strip_prefix(VARIABLE));
@@ -142,29 +107,6 @@ mod tests {
     use claimctl_core::error::Kind;
 
     #[test]
-    fn nothing_of_the_shell_leads_terraform_elsewhere() {
-        for name in [
-            "AWS_ENDPOINT_URL",
-            "AWS_ENDPOINT_URL_SQS",
-            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-            "AWS_S3_ENDPOINT",
-            "AWS_DYNAMODB_ENDPOINT",
-            "AWS_STS_ENDPOINT",
-            "AWS_IAM_ENDPOINT",
-            "TF_AWS_SQS_ENDPOINT",
-            "AWS_PROFILE",
-            "TF_CLI_ARGS",
-            "TF_CLI_ARGS_plan",
-            "TF_VAR_account",
-        ] {
-            assert!(is_misleading(name), "{name}");
-        }
-        for name in ["PATH", "TF_CLI_CONFIG_FILE", "AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "TF_VAR_timeout"] {
-            assert!(!is_misleading(name), "{name}");
-        }
-    }
-
-    #[test]
     fn endpoints_of_a_profile_are_followed_by_nobody() {
         assert_eq!(endpoints(None), [("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true".to_owned())]);
         let ours = endpoints(Some("http://127.0.0.1:1"));
@@ -176,8 +118,8 @@ mod tests {
         let minutes = |number: u64| Some(SystemTime::now() + Duration::from_secs(60 * number));
         for (ends, is_refused) in [(minutes(0), true), (minutes(4), true), (minutes(6), false), (None, false)] {
             let credentials = SharedCredentialsProvider::new(Credentials::new("id", "secret", None, ends, "test"));
-            let (unset, variables) = (Vec::new(), Vec::new());
-            let child_environment = ChildEnvironment { unset, variables, credentials: Some(credentials) };
+            let (shell, variables) = (Shell::default(), Vec::new());
+            let child_environment = ChildEnvironment { shell, variables, credentials: Some(credentials) };
             let checked = child_environment.check_that_they_last().await;
             assert_eq!(checked.err().map(|error| error.kind()), is_refused.then_some(Kind::Denied), "{ends:?}");
         }

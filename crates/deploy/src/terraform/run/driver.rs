@@ -5,33 +5,26 @@ use std::io::{ErrorKind, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::child::{self, ChildEnd, Stream};
-use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::lock;
-use claimctl_core::next::Hint;
-use claimctl_core::private_files::create_private;
 use claimctl_core::progress::Progress;
-use claimctl_core::redact::redact_arguments;
+use claimctl_core::redact::{redact, redact_arguments};
 use tokio::process::Command;
 
-use crate::next::bootstrap;
 use crate::project::Project;
 use crate::state::terraform_runs;
-use crate::surfaces::surface_key;
 use crate::terraform::root::Root;
 use crate::terraform::run::binary::Binary;
-use crate::terraform::run::child_environment::{self, ChildEnvironment};
+use crate::terraform::run::child_environment::ChildEnvironment;
 use crate::terraform::run::events::{Diagnostic, Event};
 use crate::terraform::run::failure::TerraformMessages;
-use crate::terraform::run::init::{self, Select};
+use crate::terraform::run::init;
 use crate::terraform::run::lock_error;
+use crate::terraform::run::words::{document, plain};
 use crate::terraform::source::Source;
-use crate::terraform::state_object::{self, Found};
 use crate::terraform::unfinished::unsaved_state::{self, ERRORED};
-use crate::terraform::variables;
 
 pub struct Terraform {
     pub root: Root,
@@ -47,99 +40,6 @@ pub struct Terraform {
 }
 
 impl Terraform {
-    /// Checks account, region, program and state, and initialises where that is needed.
-    pub async fn open(ctx: &Context, target: &Target, project: &Project, stack: &str) -> Result<Terraform> {
-        let (terraform, _) = Terraform::checked(ctx, target, project, stack).await?;
-        terraform.ensure_initialised(Select::OrCreate).await?;
-        Ok(terraform)
-    }
-
-    /// The same for what only looks: none where nothing is deployed, and no workspace is made for it.
-    pub async fn open_deployed(
-        ctx: &Context,
-        target: &Target,
-        project: &Project,
-        stack: &str,
-    ) -> Result<Option<Terraform>> {
-        let (terraform, has_state) = Terraform::checked(ctx, target, project, stack).await?;
-        let root = &terraform.root;
-        match has_state {
-            // A machine that never saw the state still sees what the stack has left.
-            false if state_object::has_surface(target, root).await => {
-                let key = surface_key(&root.environment, &root.stack);
-                return Err(
-                    init::gone(root).caused_by(format!("it is deployed: s3://{}/{key} is there", root.state.bucket))
-                );
-            }
-            false => return Ok(None),
-            true if state_object::is_empty(target, root).await? => return Ok(None),
-            true => {}
-        }
-        terraform.ensure_initialised(Select::OrCreate).await?;
-        Ok(Some(terraform))
-    }
-
-    /// The same for what looks at a state or mends it: one that is gone, or waits to be saved, stops nothing, and
-    /// none is made.
-    pub async fn open_for_repair(ctx: &Context, target: &Target, project: &Project, stack: &str) -> Result<Terraform> {
-        let root = Root::find(&ctx.paths, target, project, stack)?;
-        let (terraform, found) = Terraform::opened(ctx, target, project, root).await?;
-        terraform.ensure_initialised(if found.is_some() { Select::OrCreate } else { Select::AsNamed }).await?;
-        Ok(terraform)
-    }
-
-    /// With a state that may be worked on, and whether there is one.
-    async fn checked(ctx: &Context, target: &Target, project: &Project, stack: &str) -> Result<(Terraform, bool)> {
-        let root = Root::find(&ctx.paths, target, project, stack)?;
-        unsaved_state::check(&root)?;
-        let (terraform, found) = Terraform::opened(ctx, target, project, root).await?;
-        init::check_state(&terraform.root, found.as_ref())?;
-        let has_state = found.is_some();
-        // Another machine may have seen it, and this one is about to begin it anew.
-        if !has_state && state_object::was_deleted(target, &terraform.root).await {
-            let root = &terraform.root;
-            let why = format!(
-                "the state of {} was deleted, and what it listed may still be there; to bring it back",
-                root.name()
-            );
-            ctx.progress.hint(&Hint::Run { why, next: root.restore() });
-        }
-        Ok((terraform, has_state))
-    }
-
-    /// And the state that is there.
-    async fn opened(
-        ctx: &Context,
-        target: &Target,
-        project: &Project,
-        root: Root,
-    ) -> Result<(Terraform, Option<Found>)> {
-        check_place(ctx, target, project, &root)?;
-        let source = Source::read(&root.folder)?;
-        source.check_backend(&root.folder)?;
-        ctx.change_log.hide(&source.sensitive);
-        variables::check_unheard(&root, &source, ctx.variable_names())?;
-        child_environment::note_variables(ctx, &source);
-        create_private(&root.data_dir).on("create", &root.data_dir)?;
-        let (guarded, binary, found) =
-            tokio::join!(target.guard(), Binary::find(project), state_object::look(target, &root));
-        guarded?;
-        let binary = binary?;
-        let found = found?;
-        let terraform = Terraform {
-            child_environment: ChildEnvironment::of(ctx, target, &root),
-            path_style: target.endpoint.is_some(),
-            progress: ctx.progress.clone(),
-            cancel: ctx.cancel.clone(),
-            root,
-            source,
-            binary,
-            variables: Vec::new(),
-            project: project.clone(),
-        };
-        Ok((terraform, found))
-    }
-
     /// The same for a run that was given these variables: commands that it names carry them as well.
     pub fn with_variables(mut self, variables: &[String]) -> Terraform {
         let flags: Vec<String> = variables.iter().flat_map(|variable| ["--var".to_owned(), variable.clone()]).collect();
@@ -160,7 +60,7 @@ impl Terraform {
     /// The workspace is named rather than selected: another checkout that initialises in the same data folder selects
     /// `default` for a moment.
     async fn command(&self, arguments: &[String], workspace: Option<&str>) -> Result<Command> {
-        let mut command = Command::new(&self.binary.program);
+        let mut command = Command::new(&self.binary.path);
         command.args(arguments).current_dir(&self.root.folder);
         self.child_environment.apply_to(&mut command).await?;
         command.envs(workspace.map(|workspace| ("TF_WORKSPACE", workspace)));
@@ -187,7 +87,11 @@ impl Terraform {
         let mut has_errored = false;
         let on_line = |stream, line: &str| {
             has_errored |= line.contains(ERRORED);
-            on_line(stream, line);
+            match stream {
+                // What JSON escapes is told apart later, by whoever reads the JSON.
+                Stream::Stdout if line.trim_start().starts_with('{') => on_line(stream, line),
+                _ => on_line(stream, &plain(line)),
+            }
         };
         terraform_runs::begin(&running, &noted);
         let ended =
@@ -242,6 +146,20 @@ impl Terraform {
         Ok(stdout)
     }
 
+    /// The same where that is a JSON document. What a program in front of Terraform says besides is passed on.
+    pub async fn run_for_json(&self, arguments: &[String], doing: &str) -> Result<String> {
+        let said = self.run(arguments, doing).await?;
+        let (json, besides) = document(&said);
+        self.note_besides(besides);
+        Ok(json.unwrap_or_default().to_owned())
+    }
+
+    fn note_besides<'a>(&self, lines: impl IntoIterator<Item = &'a str>) {
+        for line in lines {
+            self.progress.note(&format!("note: {} says: {}", self.binary.program, redact(line)));
+        }
+    }
+
     /// Runs a command with `-json`, hands over its events, and keeps its diagnostics.
     pub async fn stream(
         &self,
@@ -259,7 +177,7 @@ impl Terraform {
         mut on_event: impl FnMut(Event),
     ) -> Result<(ChildEnd, TerraformMessages)> {
         let mut said = TerraformMessages::default();
-        let mut speaks = false;
+        let (mut speaks, mut besides) = (false, Vec::new());
         let ended = self
             .started(lock, arguments, Some(&self.root.environment), |stream, line| match (stream, Event::read(line)) {
                 (Stream::Stdout, Some(event)) => {
@@ -269,6 +187,10 @@ impl Terraform {
                         event => on_event(event),
                     }
                 }
+                (Stream::Stdout, None) if !line.trim().is_empty() => {
+                    besides.push(line.to_owned());
+                    said.other.push(line.to_owned());
+                }
                 _ => said.other.push(line.to_owned()),
             })
             .await?;
@@ -276,7 +198,13 @@ impl Terraform {
         // well says nothing about what it did.
         match ended.status.success() && !speaks {
             true => Err(silent(&self.binary.program, &said)),
-            false => Ok((ended, said)),
+            false => {
+                // Where it failed, that tells of it.
+                if matches!(ended.status.code(), Some(0 | 2)) {
+                    self.note_besides(besides.iter().map(String::as_str));
+                }
+                Ok((ended, said))
+            }
         }
     }
 
@@ -295,7 +223,12 @@ impl Terraform {
             Some(0) => Ok(()),
             _ if said.is_about_a_lock() => Err(lock_error::explain(said, &self.root, takes_extra)),
             Some(_) if has_no_room(&self.root) => Err(full(doing, said, &self.root)),
-            Some(_) => Err(said.failure(doing, &self.root)),
+            Some(_) => {
+                if said.asks_for_init() {
+                    init::repeat(&self.root)?;
+                }
+                Err(said.failure(doing, &self.root))
+            }
             None => Err(Error::unexpected(format!("Terraform was killed before it could {doing}"))
                 .next("what it was doing may be there without being in the state", self.root.next_run("plan"))),
         }
@@ -334,28 +267,4 @@ fn silent(program: &str, said: &TerraformMessages) -> Error {
 /// That `--target` was given is known.
 fn is_expected(warning: &Diagnostic) -> bool {
     ["Resource targeting is in effect", "Applied changes may be incomplete"].contains(&warning.summary.as_str())
-}
-
-/// What the shell, the flags and the backend file say has to be about one place.
-fn check_place(ctx: &Context, target: &Target, project: &Project, root: &Root) -> Result<()> {
-    let environment = &root.environment;
-    if let Some(workspace) = ctx.variable("TF_WORKSPACE").filter(|workspace| workspace != environment) {
-        return Err(Error::refused(format!("TF_WORKSPACE selects {workspace}, and this is environment {environment}"))
-            .hint("unset TF_WORKSPACE: claimctl selects the workspace of the environment"));
-    }
-    let elsewhere = root.backend.get("region").filter(|region| *region != target.region);
-    let declared = project.environments.get(environment).map(|declared| declared.region.as_str());
-    if declared.is_some_and(|region| region != target.region) {
-        return Err(Error::refused(format!("environment {environment} is not in {}", target.region))
-            .hint("name no region: a stack goes where its environment is"));
-    }
-    match elsewhere {
-        Some(region) => Err(Error::refused(format!(
-            "environment {environment} is in {}, and {} keeps its state in {region}",
-            target.region,
-            root.backend.path.display()
-        ))
-        .next("nothing was done; put it right", bootstrap(environment))),
-        None => Ok(()),
-    }
 }

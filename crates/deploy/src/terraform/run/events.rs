@@ -3,6 +3,8 @@
 use claimctl_core::redact::redact;
 use serde::Deserialize;
 
+use crate::terraform::run::words::plain;
+
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -132,6 +134,6 @@ impl Diagnostic {
         };
         let detail = self.detail.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned);
         let lines = std::iter::once(self.summary.clone()).chain(about.map(|about| format!("({about})"))).chain(detail);
-        lines.map(|line| redact(&line)).collect()
+        lines.map(|line| redact(&plain(&line))).collect()
     }
 }

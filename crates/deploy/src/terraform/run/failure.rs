@@ -9,6 +9,9 @@ use crate::terraform::root::Root;
 use crate::terraform::run::events::Diagnostic;
 use crate::terraform::unfinished::existing;
 
+/// How either program names what has to be done again.
+const INIT: [&str; 2] = ["terraform init", "tofu init"];
+
 /// How much of what was not JSON is worth repeating.
 const LAST_LINES: usize = 20;
 
@@ -58,6 +61,13 @@ impl TerraformMessages {
         let words = ["acquiring the state lock", "failed to lock s3 state"];
         let says = |text: &str| words.iter().any(|words| text.contains(words));
         self.errors().any(|error| says(&error.text())) || self.other.iter().any(|line| says(line))
+    }
+
+    /// Whether Terraform wants to be initialised again. It says so in many ways, and names the command in each, which
+    /// is `tofu init` where it is OpenTofu.
+    pub fn asks_for_init(&self) -> bool {
+        let text = self.text();
+        INIT.iter().any(|command| text.contains(command))
     }
 
     /// All that was said, for what has to be found in it.
@@ -120,6 +130,26 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<Hint>) {
     if says(&["Failed to query available provider packages", "Failed to install provider"]) {
         let hint = "providers come from their registry or a mirror of it: check the network and TF_CLI_CONFIG_FILE";
         return (Kind::Unreachable, vec![hint.into()]);
+    }
+    if says(&["lock file is read-only", "-lockfile=readonly"]) {
+        let hint = format!(
+            "the lock file in {} does not know what the stack needs here: bring it up to date where it may be written \
+             (terraform providers lock -platform=OS_ARCH), and commit it",
+            root.folder.display()
+        );
+        return (Kind::Usage, vec![hint.into()]);
+    }
+    if says(&["init -upgrade"]) {
+        let folder = root.folder.display();
+        let hint = format!(
+            "the lock file keeps a version that the stack does not take: terraform init -upgrade -backend=false in \
+             {folder} takes a newer one; commit the lock file then"
+        );
+        return (Kind::Usage, vec![hint.into()]);
+    }
+    if says(&INIT) {
+        let why = "what it had installed is not what it needs; the next run initialises it again";
+        return (Kind::Unexpected, vec![run(why, Next::again())]);
     }
     (Kind::Unexpected, vec![run("mend the cause; what is still to do", root.next_run("plan"))])
 }
@@ -185,6 +215,14 @@ mod tests {
             ("refreshing state", "S3 bucket \"b\" does not exist.", Kind::NotFound),
             ("refreshing state", "in S3 bucket \"b\": InternalError", Kind::Unexpected),
             ("Failed to get existing workspaces", "S3 bucket does not exist.", Kind::NotFound),
+            ("Module not installed", "Run \"terraform init\" to install all modules.", Kind::Unexpected),
+            ("Failed to query available provider packages", "use terraform init -upgrade", Kind::Unreachable),
+            (
+                "Provider dependency changes detected",
+                "the lock file is read-only. Run \"terraform init\" without the \"-lockfile=readonly\" flag.",
+                Kind::Usage,
+            ),
+            ("Inconsistent dependency lock file", "run: terraform init -upgrade", Kind::Usage),
             ("something else", "", Kind::Unexpected),
         ] {
             let error = said(summary, detail).failure("plan it", &root());

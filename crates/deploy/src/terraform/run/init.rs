@@ -8,16 +8,24 @@ use claimctl_core::shell::quoted;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::state::Header;
+use crate::project::LockFile;
+use crate::state::{Header, remove_command};
 use crate::terraform::root::{Root, StateAt};
 use crate::terraform::run::driver::Terraform;
+use crate::terraform::run::installed;
 use crate::terraform::state_object::Found;
+
+/// Which providers a root runs, by their digests (Terraform documentation, "Dependency Lock File").
+const LOCK_FILE: &str = ".terraform.lock.hcl";
 
 /// What claimctl remembers of a root in an environment, in its data folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Notes {
     /// Digest of everything that init depends on; empty before the first.
     init: String,
+    /// What init has left in the data folder, from there.
+    #[serde(default)]
+    installed: Vec<PathBuf>,
     /// Where a state was seen last.
     state: Option<StateAt>,
     /// Which one it was. None: it listed nothing.
@@ -67,6 +75,12 @@ impl Notes {
 /// Refuses to go on where a state was and none is, or an empty one that is not what became of it: everything would be
 /// made a second time.
 pub fn check_state(root: &Root, found: Option<&Found>) -> Result<()> {
+    if found.is_some_and(|found| found.is_blank) {
+        let StateAt { bucket, key } = &root.state;
+        let remove = remove_command(&format!("s3://{bucket}/{key}"), root.backend.get("region").as_deref());
+        return Err(with_versions(is_lost(root, "an empty object"), root)
+            .hint(format!("only where nothing was ever deployed, take it out of the way: {remove}")));
+    }
     let notes = Notes::read(root);
     let here = Some(&root.state);
     let lost = match (&notes.seen, found) {
@@ -122,6 +136,11 @@ pub fn note_state(root: &Root) -> Result<()> {
     Notes { state: Some(root.state.clone()), ..Notes::read(root) }.write(root)
 }
 
+/// Has the next run initialise, where this one was told by Terraform that it must.
+pub fn repeat(root: &Root) -> Result<()> {
+    Notes { init: String::new(), installed: Vec::new(), ..Notes::read(root) }.write(root)
+}
+
 /// How the environment's workspace is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Select {
@@ -143,7 +162,8 @@ impl Terraform {
         let notes = Notes::read(root);
         let selection = root.data_dir.join("environment");
         let selected = std::fs::read_to_string(&selection).unwrap_or_default();
-        if notes.init == self.depends_on()? && selected == root.environment {
+        let is_installed = installed::is_there(&root.data_dir, &notes.installed);
+        if notes.init == self.depends_on()? && is_installed && selected == root.environment {
             return Ok(());
         }
         self.progress.start(&format!("terraform init of {}", root.name()), None, Unit::Steps);
@@ -160,6 +180,7 @@ impl Terraform {
         if self.path_style {
             init.push("-backend-config=use_path_style=true".into());
         }
+        init.extend(self.lock_file());
         // Outside of it, init reads the state of the workspace "default", which lies where no role of an environment may
         // look.
         let workspace = (select == Select::OrCreate).then_some(root.environment.as_str());
@@ -181,7 +202,24 @@ impl Terraform {
             Select::AsNamed => std::fs::write(&selection, &root.environment).on("write", &selection)?,
         }
         self.progress.finish();
-        Notes { init: self.depends_on()?, ..Notes::read(root) }.write(root)
+        Notes { init: self.depends_on()?, installed: installed::list(&root.data_dir), ..Notes::read(root) }.write(root)
+    }
+
+    /// How the lock file is kept, where it may not be written.
+    fn lock_file(&self) -> Option<String> {
+        let folder = &self.root.folder;
+        match self.project.terraform.lock_file {
+            LockFile::Update => None,
+            LockFile::ReadOnly if folder.join(LOCK_FILE).is_file() => Some("-lockfile=readonly".to_owned()),
+            LockFile::ReadOnly => {
+                self.progress.note(&format!(
+                    "note: there is no {LOCK_FILE} in {}, so whatever its versions allow is installed: make one \
+                     (terraform providers lock), and commit it",
+                    folder.display()
+                ));
+                None
+            }
+        }
     }
 
     /// The workspace is made where there is none yet, which a role that only plans cannot do.
@@ -204,10 +242,10 @@ impl Terraform {
             digest.update(text);
         };
         add(root.folder.as_os_str().as_encoded_bytes());
-        add(self.binary.program.as_bytes());
+        add(self.binary.path.as_os_str().as_encoded_bytes());
         add(self.binary.version.as_bytes());
         add(&std::fs::read(&root.backend.path).on("read", &root.backend.path)?);
-        add(&std::fs::read(root.folder.join(".terraform.lock.hcl")).unwrap_or_default());
+        add(&std::fs::read(root.folder.join(LOCK_FILE)).unwrap_or_default());
         add(self.source.installed.as_bytes());
         add(&[u8::from(self.path_style)]);
         Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())

@@ -6,4 +6,8 @@ pub(super) mod driver;
 pub(super) mod events;
 pub(super) mod failure;
 pub(super) mod init;
+mod installed;
 pub(super) mod lock_error;
+mod open;
+pub(super) mod shell;
+mod words;
