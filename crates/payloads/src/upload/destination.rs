@@ -30,7 +30,7 @@ impl Destination {
         let stacks = &target.surfaces().await?.0;
         let (bucket, prefix) = match named {
             Some(name) => {
-                let name = surface::in_arn(name, ":::");
+                let name = surface::bucket_in_arn(name)?;
                 match target.surfaces().await?.bucket(name)? {
                     Some(found) if found.item.name != name => (found.item.name.clone(), found.item.prefix.clone()),
                     _ => (name.to_owned(), String::new()),
@@ -43,6 +43,7 @@ impl Destination {
 
     /// By its real name and nothing else, as `s3://` names a bucket. It may be one that no stack knows.
     pub async fn real(target: &Target, bucket: &str) -> Result<Destination> {
+        let bucket = surface::bucket_in_arn(bucket)?;
         Ok(Destination::of(&target.surfaces().await?.0, bucket.to_owned(), String::new()))
     }
 
