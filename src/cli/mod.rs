@@ -30,8 +30,10 @@ mod upload;
 mod values;
 mod verify;
 
+use std::ffi::OsStr;
+
 use claimctl_core::error::Result;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, Resettable};
 use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::help::Group;
@@ -163,7 +165,23 @@ impl Cli {
 
 /// The command tree, with the help that operators read.
 pub fn command() -> Command {
-    help::dress(Cli::command())
+    help::dress(tree())
+}
+
+/// The command tree as it is parsed by.
+fn tree() -> Command {
+    without_empty_variables(Cli::command())
+}
+
+/// A variable that is set and empty is not set: CI sets them so. clap would take the empty text for the value.
+fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
+            true => argument.env(Resettable::Reset),
+            false => argument,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// Reads the command line; ends the process where that is help or an error.
@@ -177,7 +195,7 @@ pub fn parse() -> Cli {
 pub const VERBS: Verbs = Verbs { takes_target_flags, refusal };
 
 fn takes_target_flags(words: &[String]) -> bool {
-    let mut command = Cli::command();
+    let mut command = tree();
     for word in words {
         match command.find_subcommand(word) {
             Some(verb) => command = verb.clone(),
@@ -189,7 +207,7 @@ fn takes_target_flags(words: &[String]) -> bool {
 
 fn refusal(words: &[String]) -> Option<String> {
     let line = std::iter::once("claimctl").chain(words.iter().map(String::as_str));
-    Cli::command().try_get_matches_from(line).err().map(|error| error.to_string())
+    tree().try_get_matches_from(line).err().map(|error| error.to_string())
 }
 
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {

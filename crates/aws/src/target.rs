@@ -7,6 +7,7 @@ mod guard;
 mod known_surfaces;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use aws_config::SdkConfig;
 use claimctl_claim::surface::Surfaces;
@@ -41,6 +42,7 @@ pub struct Target {
     surfaces_reader: Box<dyn ReadSurfaces>,
     known_surfaces: OnceCell<KnownSurfaces>,
     identity: OnceCell<StsAnswer>,
+    noted_unchecked: AtomicBool,
 }
 
 impl Target {
@@ -67,6 +69,7 @@ impl Target {
             surfaces_reader,
             known_surfaces: OnceCell::new(),
             identity: OnceCell::new(),
+            noted_unchecked: AtomicBool::new(false),
         })
     }
 
