@@ -41,7 +41,14 @@ where
                 return explained;
             }
             let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
-            explained.hint(format!("needed: {action} on {resource}")).hint(format!("the IAM statement: {statement}"))
+            let explained = explained
+                .hint(format!("needed: {action} on {resource}"))
+                .hint(format!("the IAM statement: {statement}"));
+            match action.starts_with("s3:") {
+                // S3 tells no more of it, so that nobody learns whose a bucket is.
+                true => explained.hint("or the bucket of this name is another account's than its stack says"),
+                false => explained,
+            }
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A verb that takes a [`Target`] may read. What changes something asks for a [`Change`], which the guard gives out.
 
+mod bucket_owners;
 mod clients;
 mod guard;
 mod known_surfaces;
@@ -19,6 +20,8 @@ use claimctl_core::progress::Progress;
 use tokio::sync::OnceCell;
 
 use crate::account::{self, CallerIdentity, StsAnswer};
+
+use self::bucket_owners::BucketOwners;
 
 pub use guard::{AccountChecked, Change, Intent};
 pub use known_surfaces::{KnownSurfaces, ReadSurfaces};
@@ -43,6 +46,7 @@ pub struct Target {
     known_surfaces: OnceCell<KnownSurfaces>,
     identity: OnceCell<StsAnswer>,
     noted_unchecked: AtomicBool,
+    bucket_owners: BucketOwners,
 }
 
 impl Target {
@@ -70,6 +74,7 @@ impl Target {
             known_surfaces: OnceCell::new(),
             identity: OnceCell::new(),
             noted_unchecked: AtomicBool::new(false),
+            bucket_owners: BucketOwners::default(),
         })
     }
 
@@ -99,6 +104,7 @@ impl Target {
     /// Reads anew what is deployed, and notes what could not be read.
     pub async fn read_surfaces(&self) -> Result<KnownSurfaces> {
         let known = self.surfaces_reader.read(self).await?;
+        self.bucket_owners.learn(&known.surfaces);
         for note in known.notes() {
             self.progress.note(&format!("note: {note}"));
         }

@@ -8,6 +8,7 @@ impl Target {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk)
             // Host names below an address of this machine do not resolve.
             .force_path_style(self.endpoint.is_some())
+            .interceptor(self.bucket_owners.clone())
             .retry_classifier(RetryRules)
             .build();
         aws_sdk_s3::Client::from_conf(config)
