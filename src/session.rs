@@ -183,7 +183,7 @@ type SurfacesRead<'a> = Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Sen
 impl ReadSurfaces for SandboxSurfaces {
     fn read<'a>(&'a self, target: &'a Target) -> SurfacesRead<'a> {
         Box::pin(async {
-            let known = KnownSurfaces::complete(sandbox::surfaces(target.sdk()).await?);
+            let known = sandbox::surfaces(target.sdk()).await?;
             self.last.keep(&known.surfaces);
             Ok(known)
         })
