@@ -12,7 +12,7 @@ use std::pin::Pin;
 use aws_config::SdkConfig;
 use claimctl_aws::credentials::{self, Role};
 use claimctl_aws::target::{KnownSurfaces, ReadSurfaces, Target};
-use claimctl_aws::{CredentialSource, MfaSessions, SdkSettings, endpoint};
+use claimctl_aws::{CredentialSource, MfaSessions, SdkSettings, UserConfig, endpoint};
 use claimctl_core::error::{Error, Result};
 use claimctl_deploy::{Project, surfaces};
 use claimctl_queues::consumers::pause;
@@ -119,14 +119,15 @@ async fn sdk(
     endpoint: Option<&str>,
     declared: Option<&Environment>,
 ) -> Result<SdkConfig> {
-    for variable in endpoint::of_one_service(ctx.variable_names()) {
+    for variable in endpoint::of_one_service(ctx.variables.iter().map(|(name, _)| name)) {
         ctx.progress.note(&format!(
             "note: {variable} is not followed: one endpoint serves all calls, and --endpoint-url or AWS_ENDPOINT_URL \
              names it"
         ));
     }
     let endpoint = endpoint.map(str::to_owned);
-    let settings = SdkSettings { region, endpoint: endpoint.clone(), credentials: CredentialSource::Chain { profile } };
+    let credentials = CredentialSource::Chain(UserConfig::load(&ctx.variables, profile).await?);
+    let settings = SdkSettings { region, endpoint: endpoint.clone(), credentials };
     let mut sdk = claimctl_aws::sdk_config(&settings).await;
     if let Some(serial) = declared.and_then(|declared| declared.mfa_serial.as_deref()) {
         let session = mfa_session(ctx, &sdk, serial, endpoint.as_deref()).await?;
@@ -151,7 +152,7 @@ async fn local(ctx: &Ctx, endpoint: Option<String>, region: Option<String>, proj
     };
     // A server that is not ours may want credentials of its own; a loopback address keeps them on this machine.
     let credentials = match (explicit, ctx.variable("AWS_ACCESS_KEY_ID")) {
-        (true, Some(_)) => CredentialSource::Chain { profile: None },
+        (true, Some(_)) => CredentialSource::Chain(UserConfig::load(&ctx.variables, None).await?),
         _ => CredentialSource::Dummy { access_key: sandbox::ACCOUNT.to_owned() },
     };
     let region = Some(region.unwrap_or_else(|| sandbox::REGION.to_owned()));
@@ -182,7 +183,7 @@ type SurfacesRead<'a> = Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Sen
 impl ReadSurfaces for SandboxSurfaces {
     fn read<'a>(&'a self, target: &'a Target) -> SurfacesRead<'a> {
         Box::pin(async {
-            let known = KnownSurfaces::complete(sandbox::surfaces(target.sdk()).await?);
+            let known = sandbox::surfaces(target.sdk()).await?;
             self.last.keep(&known.surfaces);
             Ok(known)
         })

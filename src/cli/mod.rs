@@ -31,8 +31,10 @@ mod upload;
 mod values;
 mod verify;
 
+use std::ffi::OsStr;
+
 use claimctl_core::error::Result;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, Resettable};
 use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::help::Group;
@@ -165,7 +167,23 @@ impl Cli {
 
 /// The command tree, with the help that operators read.
 pub fn command() -> Command {
-    help::dress(Cli::command())
+    help::dress(tree())
+}
+
+/// The command tree as it is parsed by.
+fn tree() -> Command {
+    without_empty_variables(Cli::command())
+}
+
+/// A variable that is set and empty is not set: CI sets them so. clap would take the empty text for the value.
+fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
+            true => argument.env(Resettable::Reset),
+            false => argument,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// Reads the command line; ends the process where that is help or an error.

@@ -1,10 +1,10 @@
 //! What the tree of verbs has to say on commands that operators are told to run next.
 
-use clap::{Arg, ArgAction, Command, CommandFactory};
-
-use super::Cli;
-use crate::context::Verbs;
 use claimctl_core::next::joined;
+use clap::{Arg, ArgAction, Command};
+
+use super::tree;
+use crate::context::Verbs;
 
 pub const VERBS: Verbs = Verbs { takes_target_flags, again, refusal };
 
@@ -49,12 +49,12 @@ fn without(typed: &[String], argument: &Arg) -> Vec<String> {
 }
 
 fn refusal(words: &[String]) -> Option<String> {
-    Cli::command().try_get_matches_from(with_name(words)).err().map(|error| error.to_string())
+    tree().try_get_matches_from(with_name(words)).err().map(|error| error.to_string())
 }
 
 /// The verb that a line names, whatever flags stand before it.
 fn verb_of(words: &[String]) -> Command {
-    let mut verb = Cli::command().ignore_errors(true);
+    let mut verb = tree().ignore_errors(true);
     let Ok(matches) = verb.try_get_matches_from_mut(with_name(words)) else { return verb };
     let mut matches = &matches;
     while let Some((name, of_verb)) = matches.subcommand() {

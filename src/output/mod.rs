@@ -42,6 +42,13 @@ pub fn print(outcome: &Outcome, ctx: &Ctx) -> Result<Exit> {
     Ok(outcome.exit())
 }
 
+/// Where stdout has a list and nothing else, what is not in it is said on stderr.
+pub fn beside_the_list(ctx: &Ctx, sentences: impl IntoIterator<Item = String>) {
+    if matches!(ctx.options.format, Format::Text | Format::Jsonl) {
+        sentences.into_iter().for_each(|sentence| ctx.progress.note(&sentence));
+    }
+}
+
 /// Says what went wrong on stderr: the message, its causes, what to do, as `hint` writes it out.
 pub fn print_error(error: &Error, hint: impl Fn(&Hint) -> String) {
     if error.kind() == Kind::ClosedPipe {

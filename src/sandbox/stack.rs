@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use claimctl_aws::Explain;
+use claimctl_aws::target::KnownSurfaces;
 use claimctl_claim::surface::{Surface, Surfaces};
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::nearest;
@@ -85,16 +86,28 @@ impl Sandbox {
 const LIST: &str = "list the stacks of the sandbox";
 
 /// The surfaces of the stacks that are deployed in the sandbox. Another server on this machine may have no stacks.
-pub async fn surfaces(sdk: &SdkConfig) -> Result<Surfaces> {
-    let Some(client) = Client::of(sdk).await? else { return Ok(Surfaces::default()) };
+/// One whose surface cannot be read hides none of the others.
+pub async fn surfaces(sdk: &SdkConfig) -> Result<KnownSurfaces> {
+    let Some(client) = Client::of(sdk).await? else { return Ok(KnownSurfaces::default()) };
     let stacks = match client.stacks().await {
-        Err(failure) if failure.is_unknown_call() => return Ok(Surfaces::default()),
+        Err(failure) if failure.is_unknown_call() => return Ok(KnownSurfaces::default()),
         stacks => stacks.map_err(|failure| failure.explain(LIST))?,
     };
-    let surfaces = stacks.iter().filter_map(|stack| surface(stack).transpose()).collect::<Result<Vec<_>>>();
-    let mut surfaces = surfaces?;
+    let (mut surfaces, mut failures) = (Vec::new(), Vec::new());
+    for stack in &stacks {
+        match surface(stack) {
+            Ok(found) => surfaces.extend(found),
+            Err(error) => {
+                let name = &stack.name;
+                failures
+                    .push(Error::new(error.kind(), format!("the surface of {name} cannot be read")).caused_by(error));
+            }
+        }
+    }
     surfaces.sort_by(|a, b| a.stack.cmp(&b.stack));
-    Ok(Surfaces(surfaces))
+    let mut known = KnownSurfaces::complete(Surfaces(surfaces));
+    known.failures = failures;
+    Ok(known)
 }
 
 async fn client(target: &Session) -> Result<Client> {

@@ -200,8 +200,14 @@ fn a_protected_environment_without_an_account_is_not_changed() {
 fn an_endpoint_without_sts_is_let_pass_and_told_unless_protected() {
     let home = folder();
     let upload = "upload payload --bucket b --yes";
-    for status in ["501 Not Implemented", "404 Not Found"] {
-        let store = answering(status, "<Error><Code>NotImplemented</Code><Message>no</Message></Error>");
+    for (status, body) in [
+        ("501 Not Implemented", "<Error><Code>NotImplemented</Code><Message>no</Message></Error>"),
+        ("404 Not Found", "<Error><Code>NotImplemented</Code><Message>no</Message></Error>"),
+        ("200 OK", "<html><body>a store of objects</body></html>"),
+        ("400 Bad Request", ""),
+        ("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>"),
+    ] {
+        let store = answering(status, body);
         as_account(&home, &store, "111111111111", &format!("{upload} --env dev"))
             .run()
             .exits(0)
@@ -310,6 +316,21 @@ fn a_named_profile_stands_before_variables_and_a_missing_one_is_an_error() {
 
     let mut variable = as_account(&home, &world.endpoint, "999999999999", "env show dev -o json");
     variable.env("AWS_CONFIG_FILE", home.path().join("aws")).env("CLAIMCTL_PROFILE", "by-process").run().exits(0);
+}
+
+#[test]
+fn what_the_sdk_reads_from_variables_is_not_set_where_it_is_empty() {
+    let (home, world) = (folder(), World::up());
+    let names = ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY"];
+    let profile = "[default]\nregion = us-east-1\n[profile keys]\nregion = us-east-1\naws_access_key_id = \
+                   111111111111\naws_secret_access_key = x\n";
+    std::fs::write(home.path().join("aws"), profile).unwrap();
+    for line in ["env show dev", "queue ls --env dev", "queue ls --profile keys"] {
+        let mut command = as_account(&home, &world.endpoint, "111111111111", line);
+        command.envs(names.map(|name| (name, ""))).env("AWS_ENDPOINT_URL_S3", "");
+        let run = command.env("AWS_CONFIG_FILE", home.path().join("aws")).run().exits(0);
+        assert!(!run.stderr.contains("is not followed"), "{}", run.stderr);
+    }
 }
 
 #[test]

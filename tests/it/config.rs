@@ -133,3 +133,33 @@ fn an_unknown_binary_of_a_function_is_told() {
     let home = folder("[functions.recorder]\nbinary = \"claim-recordr\"\n");
     run(home.path(), "config check").exits(0).says("the functions' binaries are not checked");
 }
+
+#[test]
+fn a_variable_that_is_set_and_empty_is_not_set() {
+    const NAMES: [&str; 12] = [
+        "CLAIMCTL_ENV",
+        "CLAIMCTL_OUTPUT",
+        "CLAIMCTL_YES",
+        "CLAIMCTL_CONFIG",
+        "CLAIMCTL_HOME",
+        "CLAIMCTL_PROFILE",
+        "CLAIMCTL_REGION",
+        "CLAIMCTL_PROJECT_NAME",
+        "CLAIMCTL_TERRAFORM_BINARY",
+        "CLAIMCTL_TERRAFORM_LOCKING",
+        "AWS_ENDPOINT_URL",
+        "NO_COLOR",
+    ];
+    let home = folder(FILE);
+    let plain = run(home.path(), "config show -o json").exits(0).stdout;
+    for names in NAMES.chunks(1).chain([&NAMES[..]]) {
+        let with_empty = |line: &str| {
+            let mut command = claimctl(home.path());
+            command.args(line.split_whitespace()).envs(names.iter().map(|name| (name, ""))).run()
+        };
+        assert_eq!(with_empty("config show -o json").exits(0).stdout, plain, "{names:?}");
+        with_empty("env ls").exits(0).says("us-west-1");
+        with_empty("queue ls").fails_with(5, "the sandbox is not running");
+        with_empty("queue ls --env dev --profile nosuch").fails_with(6, "the AWS profile does not exist");
+    }
+}

@@ -29,6 +29,7 @@ mod journal;
 mod local;
 mod log;
 mod man;
+mod network;
 mod package;
 mod peek;
 mod policy;

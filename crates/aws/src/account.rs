@@ -4,10 +4,12 @@ use aws_config::SdkConfig;
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use claimctl_core::error::Result;
+use claimctl_core::error::{Error, Result};
 use serde::Serialize;
 
-use crate::{Explain, credentials, is_unknown_call};
+use crate::failure::is_refusal;
+use crate::naming::is_account;
+use crate::{Explain, credentials};
 
 /// Who the credentials belong to (AWS Security Token Service API Reference, GetCallerIdentity).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,20 +63,28 @@ pub(crate) async fn ask(sdk: &SdkConfig, explicit_endpoint: bool) -> Result<StsA
     let answer = credentials::sts(sdk).get_caller_identity().send().await;
     let no_sts = explicit_endpoint && answer.as_ref().err().is_some_and(is_no_sts);
     match answer.or_explain("ask STS for the account") {
-        Ok(answer) => Ok(StsAnswer::Caller(CallerIdentity {
-            account: answer.account().unwrap_or_default().to_owned(),
-            arn: answer.arn().unwrap_or_default().to_owned(),
-        })),
+        Ok(answer) => {
+            let (account, arn) = (answer.account().unwrap_or_default(), answer.arn().unwrap_or_default());
+            match is_account(account) {
+                true => Ok(StsAnswer::Caller(CallerIdentity { account: account.to_owned(), arn: arn.to_owned() })),
+                false if explicit_endpoint => Ok(StsAnswer::NoSts("the answer names no account".to_owned())),
+                false => Err(Error::unreachable("cannot ask STS for the account: the answer names none")
+                    .hint("is there a proxy in between that answers by itself?")),
+            }
+        }
         Err(error) if no_sts => Ok(StsAnswer::NoSts(error.chain().join(": "))),
         Err(error) => Err(error),
     }
 }
 
-/// Nobody there, or somebody who does not know the call. An STS that refuses or throttles is one.
+/// Whatever is no answer of an STS: nobody there, a page of somebody's own, an error without a reason or with one that
+/// STS does not have for a call without parameters. An STS that refuses or throttles is one.
 fn is_no_sts(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> bool {
     match error {
         SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
-        SdkError::TimeoutError(_) => true,
-        answered => is_unknown_call(answered),
+        // Nothing was asked: there are no credentials.
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::ServiceError(_) => !is_refusal(error),
+        _ => true,
     }
 }

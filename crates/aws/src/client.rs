@@ -9,12 +9,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::network::Network;
+use crate::user_config::UserConfig;
 
 /// A host that does not take a connection within this time will not take it later either.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -37,7 +38,7 @@ pub enum CredentialSource {
     /// Made up, for a server on this machine. Nothing is read from the environment or the user's files.
     Dummy { access_key: String },
     /// A profile, or the SDK's chain: environment, default profile, web identity, container, instance.
-    Chain { profile: Option<String> },
+    Chain(UserConfig),
 }
 
 pub async fn sdk_config(settings: &SdkSettings) -> SdkConfig {
@@ -46,7 +47,6 @@ pub async fn sdk_config(settings: &SdkSettings) -> SdkConfig {
         .with_initial_backoff(FIRST_BACKOFF)
         .with_max_backoff(LONGEST_BACKOFF);
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
-    let http = http_client(settings.endpoint.as_deref());
     match &settings.credentials {
         // Not by aws_config: a local run must not pick up AWS_ENDPOINT_URL_S3 or a profile from anywhere.
         CredentialSource::Dummy { access_key } => {
@@ -61,68 +61,82 @@ pub async fn sdk_config(settings: &SdkSettings) -> SdkConfig {
                 .set_endpoint_url(settings.endpoint.clone())
                 .set_retry_config(Some(retry))
                 .set_timeout_config(Some(timeouts))
-                .set_http_client(Some(http));
+                .set_http_client(Some(Network::default().client(settings.endpoint.as_deref())));
             builder.build()
         }
-        CredentialSource::Chain { profile } => {
+        CredentialSource::Chain(user) => {
             let mut loader = aws_config::defaults(BehaviorVersion::latest())
                 .retry_config(retry)
                 .timeout_config(timeouts)
                 .identity_cache(super::credentials::cache())
-                .http_client(http);
-            if let Some(profile) = profile {
-                loader = loader.profile_name(profile).credentials_provider(by_profile(profile, settings));
+                // An SSO sign-in or a role of the profile is at AWS, wherever the calls themselves go.
+                .http_client(user.network.client(None));
+            if let Some(profile) = user.named_profile.as_deref().or(user.usual_profile) {
+                loader = loader.profile_name(profile);
             }
-            if let Some(region) = &settings.region {
+            if let Some(region) = settings.region.as_ref().or(user.region.as_ref()) {
                 loader = loader.region(Region::new(region.clone()));
             }
             // An endpoint that is set here stands before those of single services (AWS_ENDPOINT_URL_S3) and of the
             // profile. Taking it off again leaves AWS itself: all calls go where STS was asked for the account.
             let loaded = loader.endpoint_url(settings.endpoint.as_deref().unwrap_or_default()).load().await;
-            let mut builder = loaded.into_builder();
+            let mut builder = loaded.clone().into_builder();
+            // From a variable that is set and empty.
+            if loaded.region().is_some_and(|region| region.as_ref().is_empty()) {
+                builder.set_region(None::<Region>);
+            }
+            if let Some(profile) = &user.named_profile {
+                builder.set_credentials_provider(Some(SharedCredentialsProvider::new(by_profile(profile, &loaded))));
+            }
             builder.set_endpoint_url(settings.endpoint.clone());
+            if let Some(endpoint) = &settings.endpoint {
+                builder.set_http_client(Some(user.network.client(Some(endpoint))));
+                // An endpoint is called as it is: the SDK refuses to choose another of its kind for it.
+                builder.set_use_fips(None).set_use_dual_stack(None);
+            }
             builder.build()
         }
     }
 }
 
 /// A profile that was asked for by name is the only source. In the SDK's chain, `AWS_ACCESS_KEY_ID` would stand before
-/// it, and a mistyped name would end at the instance's role.
-fn by_profile(name: &str, settings: &SdkSettings) -> CredentialsProviderChain {
+/// it, and a mistyped name would end at the instance's role. `loaded` knows the profile's region: a role that the
+/// profile assumes is asked for there.
+fn by_profile(name: &str, loaded: &SdkConfig) -> CredentialsProviderChain {
     let config = ProviderConfig::without_region()
-        .with_region(settings.region.clone().map(Region::new))
-        // An SSO sign-in or a role of the profile is at AWS, wherever the calls themselves go.
-        .with_http_client(http_client(None));
+        .with_region(loaded.region().cloned())
+        .with_use_fips(loaded.use_fips())
+        .with_use_dual_stack(loaded.use_dual_stack());
+    let config = match loaded.http_client() {
+        Some(http) => config.with_http_client(http),
+        None => config,
+    };
     let provider = ProfileFileCredentialsProvider::builder().profile_name(name).configure(&config).build();
     // A chain of one, because only a chain says what it tried.
     CredentialsProviderChain::first_try(format!("profile {name}"), provider)
 }
 
-/// Plain HTTP needs no certificates: reading the system's takes longer than a whole call on loopback.
-fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
-    let builder = aws_smithy_http_client::Builder::new();
-    match endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
-        true => builder.build_http(),
-        false => builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
-    }
-}
-
-/// Nobody listens: asking again within seconds only hides the error from the operator.
+/// What the SDK's own judgement of a failure leaves out.
+///
+/// Nobody listens, or nobody vouches for the certificate: asking again within seconds only hides the error from the
+/// operator. A KMS key that is throttled is a call that is throttled.
 #[derive(Debug)]
-pub struct RefusedIsFinal;
+pub struct RetryRules;
 
-impl ClassifyRetry for RefusedIsFinal {
+impl ClassifyRetry for RetryRules {
     fn name(&self) -> &'static str {
-        "refused is final"
+        "final or throttled"
     }
 
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let refused = context
-            .output_or_error()
-            .and_then(Result::err)
-            .and_then(|error| error.as_connector_error())
-            .is_some_and(super::failure::is_refused);
-        if refused { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
+        let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
+        if error.as_connector_error().is_some_and(super::failure::is_final) {
+            return RetryAction::RetryForbidden;
+        }
+        // Of an error of any operation, only what it says is known here.
+        let told = error.as_operation_error().map(|error| format!("{error:?}")).unwrap_or_default();
+        let throttled = ["KmsThrottled", "KMSThrottling", "KMS.Throttling"].iter().any(|code| told.contains(code));
+        if throttled { RetryAction::throttling_error() } else { RetryAction::NoActionIndicated }
     }
 }
 

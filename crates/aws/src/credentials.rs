@@ -11,7 +11,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
 use claimctl_core::error::{Error, Result};
 
-use super::{Explain, RefusedIsFinal};
+use super::{Explain, RetryRules};
 
 /// What gives credentials may be a program or a sign-in service, and may have to try again: the SDK's own five
 /// seconds end before its retries do.
@@ -76,7 +76,7 @@ fn with(sdk: &SdkConfig, provider: SharedCredentialsProvider) -> SdkConfig {
 }
 
 pub(crate) fn sts(sdk: &SdkConfig) -> aws_sdk_sts::Client {
-    let config = aws_sdk_sts::config::Builder::from(sdk).retry_classifier(RefusedIsFinal).build();
+    let config = aws_sdk_sts::config::Builder::from(sdk).retry_classifier(RetryRules).build();
     aws_sdk_sts::Client::from_conf(config)
 }
 

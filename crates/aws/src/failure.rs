@@ -1,17 +1,21 @@
 //! What a failed call means to an operator: the kind, in words, and what to do.
 
+mod codes;
+mod connection;
+
 use std::error::Error as StdError;
 
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use claimctl_core::error::{Error, Kind};
 use claimctl_core::next::Next;
 
-const SIGN_IN: &str = "sign in (aws sso login), choose a profile, or set AWS_ACCESS_KEY_ID and its secret";
+use self::codes::Told;
+pub(super) use self::connection::{is_final, may_have_left};
 
-const KEY: &str = "the KMS key that it says has to be allowed: in the caller's policy, and in the key's own";
+const SIGN_IN: &str = "sign in (aws sso login), choose a profile, or set AWS_ACCESS_KEY_ID and its secret";
 
 /// Turns the SDK's error into one of ours. `doing` reads like "list queues" and is the first thing the user sees.
 pub trait Explain<T> {
@@ -37,7 +41,14 @@ where
                 return explained;
             }
             let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
-            explained.hint(format!("needed: {action} on {resource}")).hint(format!("the IAM statement: {statement}"))
+            let explained = explained
+                .hint(format!("needed: {action} on {resource}"))
+                .hint(format!("the IAM statement: {statement}"));
+            match action.starts_with("s3:") {
+                // S3 tells no more of it, so that nobody learns whose a bucket is.
+                true => explained.hint("or the bucket of this name is another account's than its stack says"),
+                false => explained,
+            }
         })
     }
 }
@@ -53,10 +64,27 @@ fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool
     }
 }
 
-/// Whether the caller may do this, but not use the KMS key that it takes: the service says so in words alone.
+/// Whether the caller may do this, but not use the KMS key that it takes.
 pub fn is_denied_a_key<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    is_denied(error)
-        && error.as_service_error().and_then(ProvideErrorMetadata::message).is_some_and(|said| said.contains("kms:"))
+    told(error).is_some_and(|told| told.is_denied_a_key())
+}
+
+/// What the service answered, where it answered with an error.
+fn told<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<Told<'_>> {
+    let SdkError::ServiceError(answer) = error else { return None };
+    Some(Told {
+        code: answer.err().code().unwrap_or_default(),
+        message: answer.err().message().unwrap_or_default(),
+        status: answer.raw().status().as_u16(),
+    })
+}
+
+/// Whether the service itself refused or was too busy, by a code of its own: neither a store that does not know the call
+/// nor something in between.
+pub(super) fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    told(error).is_some_and(|told| {
+        !told.code.is_empty() && !is_unknown_call(error) && matches!(told.kind(), Kind::Denied | Kind::Unreachable)
+    })
 }
 
 /// The service's own code of an error it answered with, such as `NoSuchBucket`.
@@ -93,15 +121,25 @@ pub fn may_have_arrived<E>(error: &SdkError<E, HttpResponse>) -> bool {
     }
 }
 
-/// Without a connection nothing was sent; with one, everything may have been. A connection that the other side closes in
-/// good order, without an answer, is no I/O error to the SDK, so that only what surely did not leave is told apart.
-pub(super) fn may_have_left(error: &ConnectorError) -> bool {
-    !error.is_user() && !is_refused(error)
-}
-
 /// 503 means that nothing was begun; other failures of the server may come after the deed.
 pub(super) fn is_ambiguous(status: u16) -> bool {
     status >= 500 && status != 503
+}
+
+/// The region of the bucket that was asked for, which S3 tells whatever else it answers.
+pub fn bucket_region(answer: &HttpResponse) -> Option<&str> {
+    answer.headers().get("x-amz-bucket-region").filter(|region| !region.is_empty())
+}
+
+/// Whether S3 says that the bucket has to be asked for elsewhere. The answer to a HEAD has no code.
+fn is_elsewhere(told: &Told<'_>) -> bool {
+    let codes = [
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+    ];
+    matches!(told.status, 301 | 307) || codes.contains(&told.code) || (told.status == 400 && told.code.is_empty())
 }
 
 fn explain<E>(error: SdkError<E, HttpResponse>, doing: &str) -> Error
@@ -110,35 +148,26 @@ where
 {
     match &error {
         SdkError::ServiceError(answer) => {
-            let status = answer.raw().status().as_u16();
-            let code = answer.err().code().unwrap_or_default().to_owned();
-            let said = answer.err().message().unwrap_or("the service gave no reason").to_owned();
-            let kind = kind_of(&code, status);
-            let hint = match is_unknown_call(&error) {
-                true => Some("is this endpoint an AWS service? check its URL, given or in AWS_ENDPOINT_URL"),
-                false if is_denied_a_key(&error) => Some(KEY),
-                false => hint_for(&code, kind),
-            };
-            let code = if code.is_empty() { format!("HTTP {status}") } else { code };
-            let described = Error::new(kind, format!("cannot {doing}: {said} ({code})"));
-            match hint {
+            let Some(told) = told(&error) else { return without_credentials(error, doing) };
+            if let Some(region) = bucket_region(answer.raw()).filter(|_| is_elsewhere(&told)) {
+                return Error::usage(format!("cannot {doing}: the bucket is in {region}"))
+                    .hint("choose the environment or the region of the bucket");
+            }
+            let said = answer.err().message().unwrap_or("the service gave no reason");
+            let code = if told.code.is_empty() { format!("HTTP {}", told.status) } else { told.code.to_owned() };
+            let described = Error::new(told.kind(), format!("cannot {doing}: {said} ({code})"));
+            match told.hint() {
+                _ if is_unknown_call(&error) => {
+                    described.hint("is this endpoint an AWS service? check its URL, given or in AWS_ENDPOINT_URL")
+                }
                 Some(hint) => described.hint(hint),
                 None => described,
             }
         }
-        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-            Some(connector) if is_refused(connector) => {
-                Error::unreachable(format!("cannot {doing}: the connection was refused"))
-                    .caused_by(root_cause(&error))
-                    .hint("nothing listens at that endpoint: check its URL, given or in AWS_ENDPOINT_URL")
-            }
-            Some(connector) if connector.is_io() || connector.is_timeout() => {
-                Error::unreachable(format!("cannot {doing}: the service cannot be reached"))
-                    .caused_by(root_cause(&error))
-                    .hint("check the network, the region's name and any proxy")
-            }
-            _ => without_credentials(error, doing),
-        },
+        SdkError::DispatchFailure(failure) => {
+            let by_connection = failure.as_connector_error().and_then(|error| connection::explain(error, doing));
+            by_connection.unwrap_or_else(|| without_credentials(error, doing))
+        }
         SdkError::TimeoutError(_) => Error::unreachable(format!("cannot {doing}: the service did not answer in time"))
             .caused_by(error)
             .hint("check the network, then run the same command again"),
@@ -179,7 +208,8 @@ fn without_role(error: &SdkError<AssumeRoleError, HttpResponse>, doing: &str) ->
         SdkError::ServiceError(answer) => {
             let said = answer.err().message().unwrap_or("STS gave no reason");
             let code = answer.err().code().unwrap_or("no code");
-            Error::new(kind_of(code, answer.raw().status().as_u16()), format!("cannot {doing}: {said} ({code})"))
+            let kind = told(error).map_or(Kind::Denied, |told| told.kind());
+            Error::new(kind, format!("cannot {doing}: {said} ({code})"))
                 .hint("the role cannot be assumed: check role_arn, external_id, and whom the role's trust policy names")
                 .hint(
                     "where it wants MFA, set mfa_serial in claimctl.toml: a profile's own mfa_serial is not asked for",
@@ -213,59 +243,4 @@ fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
 fn root_cause(error: &(dyn StdError + 'static)) -> String {
     let said = causes(error).pop().unwrap_or_default();
     said.lines().map(str::trim).collect::<Vec<_>>().join("; ")
-}
-
-pub(super) fn is_refused(error: &ConnectorError) -> bool {
-    std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| (*error).source())
-        .filter_map(|error| error.downcast_ref::<std::io::Error>())
-        .any(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
-}
-
-fn kind_of(code: &str, status: u16) -> Kind {
-    match code {
-        "NoSuchBucket"
-        | "NoSuchKey"
-        | "NoSuchUpload"
-        | "NotFound"
-        | "ResourceNotFoundException"
-        | "AWS.SimpleQueueService.NonExistentQueue"
-        | "QueueDoesNotExist"
-        | "NoSuchEntity" => Kind::NotFound,
-        "SlowDown"
-        | "Throttling"
-        | "ThrottlingException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "ProvisionedThroughputExceededException"
-        | "TooManyRequestsException"
-        | "RequestLimitExceeded" => Kind::Unreachable,
-        "AccessDenied"
-        | "AccessDeniedException"
-        | "AuthorizationError"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
-        | "InvalidAccessKeyId"
-        | "InvalidClientTokenId"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException" => Kind::Denied,
-        _ => match status {
-            401 | 403 => Kind::Denied,
-            404 => Kind::NotFound,
-            429 | 500..=599 => Kind::Unreachable,
-            _ => Kind::Unexpected,
-        },
-    }
-}
-
-fn hint_for(code: &str, kind: Kind) -> Option<&'static str> {
-    match (code, kind) {
-        ("ExpiredToken" | "ExpiredTokenException", _) => Some("the credentials have expired: sign in again"),
-        ("SignatureDoesNotMatch", _) => Some("the secret access key does not belong to the access key id"),
-        ("InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException", _) => {
-            Some("these credentials are not known to the account: check the profile and the environment")
-        }
-        (_, Kind::Denied) => Some("ask for the permission, or use a profile that has it"),
-        (_, Kind::Unreachable) => Some("the service is overloaded or throttles: run the same command again later"),
-        _ => None,
-    }
 }

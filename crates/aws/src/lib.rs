@@ -7,12 +7,15 @@ pub mod endpoint;
 mod failure;
 mod mfa_sessions;
 pub mod naming;
+pub mod network;
 pub mod objects;
 pub mod policy;
 pub mod sinks;
 pub mod target;
+mod user_config;
 
-pub(crate) use client::RefusedIsFinal;
+pub(crate) use client::RetryRules;
 pub use client::{CredentialSource, DoubtIsFinal, SdkSettings, sdk_config};
-pub use failure::{Explain, code, is_denied_a_key, is_unknown_call, may_have_arrived};
+pub use failure::{Explain, bucket_region, code, is_denied_a_key, is_unknown_call, may_have_arrived};
 pub use mfa_sessions::MfaSessions;
+pub use user_config::UserConfig;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::target::Target;
 
-pub use claimctl_claim::partition::{bucket_arn, partition};
+pub use claimctl_claim::partition::{bucket_arn, domain, partition};
 
 /// One thing that has to be allowed (IAM User Guide, "IAM JSON policy elements reference").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ impl Statement {
 /// Where names become ARNs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArnBuilder {
-    /// `aws`, `aws-cn` or `aws-us-gov`.
+    /// `aws`, or that of another set of regions, such as `aws-cn`.
     pub partition: &'static str,
     pub region: String,
     pub account: String,
@@ -81,6 +81,8 @@ mod tests {
             ("eu-west-1", "arn:aws:sqs:eu-west-1:111111111111:q"),
             ("cn-north-1", "arn:aws-cn:sqs:cn-north-1:111111111111:q"),
             ("us-gov-west-1", "arn:aws-us-gov:sqs:us-gov-west-1:111111111111:q"),
+            ("eusc-de-east-1", "arn:aws-eusc:sqs:eusc-de-east-1:111111111111:q"),
+            ("us-iso-east-1", "arn:aws-iso:sqs:us-iso-east-1:111111111111:q"),
         ] {
             let arns =
                 ArnBuilder { partition: partition(region), region: region.into(), account: "111111111111".into() };

@@ -2,11 +2,13 @@
 //!
 //! A verb that takes a [`Target`] may read. What changes something asks for a [`Change`], which the guard gives out.
 
+mod bucket_owners;
 mod clients;
 mod guard;
 mod known_surfaces;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use aws_config::SdkConfig;
 use claimctl_claim::surface::Surfaces;
@@ -18,6 +20,8 @@ use claimctl_core::progress::Progress;
 use tokio::sync::OnceCell;
 
 use crate::account::{self, CallerIdentity, StsAnswer};
+
+use self::bucket_owners::BucketOwners;
 
 pub use guard::{AccountChecked, Change, Intent};
 pub use known_surfaces::{KnownSurfaces, ReadSurfaces};
@@ -41,6 +45,8 @@ pub struct Target {
     surfaces_reader: Box<dyn ReadSurfaces>,
     known_surfaces: OnceCell<KnownSurfaces>,
     identity: OnceCell<StsAnswer>,
+    noted_unchecked: AtomicBool,
+    bucket_owners: BucketOwners,
 }
 
 impl Target {
@@ -67,6 +73,8 @@ impl Target {
             surfaces_reader,
             known_surfaces: OnceCell::new(),
             identity: OnceCell::new(),
+            noted_unchecked: AtomicBool::new(false),
+            bucket_owners: BucketOwners::default(),
         })
     }
 
@@ -96,6 +104,7 @@ impl Target {
     /// Reads anew what is deployed, and notes what could not be read.
     pub async fn read_surfaces(&self) -> Result<KnownSurfaces> {
         let known = self.surfaces_reader.read(self).await?;
+        self.bucket_owners.learn(&known.surfaces);
         for note in known.notes() {
             self.progress.note(&format!("note: {note}"));
         }

@@ -190,7 +190,7 @@ impl Surfaces {
 
     /// The real name of a bucket by logical name, real name or ARN; it may be one that no stack knows.
     pub fn bucket_name(&self, name: &str) -> Result<String> {
-        let name = in_arn(name, ":::");
+        let name = bucket_in_arn(name)?;
         Ok(self.bucket(name)?.map_or_else(|| name.to_owned(), |found| found.item.name.clone()))
     }
 
@@ -260,8 +260,19 @@ pub fn only<T>(what: &str, mut candidates: Vec<(String, T)>) -> Result<Option<T>
     Ok(candidates.pop().map(|(_, one)| one))
 }
 
-/// The name behind `mark` where it is an ARN: `:::` of a bucket, `:table/` of a table. Else the name itself.
-pub fn in_arn<'a>(name: &'a str, mark: &str) -> &'a str {
+/// The name of a bucket, in its ARN or as it stands. What other ARNs name, such as an access point, is no bucket: its
+/// events and records would be of another name.
+pub fn bucket_in_arn(name: &str) -> Result<&str> {
+    let Some(arn) = name.strip_prefix("arn:") else { return Ok(name) };
+    match arn.split(':').collect::<Vec<_>>()[..] {
+        [_, "s3", "", "", bucket] if !bucket.is_empty() && !bucket.contains('/') => Ok(bucket),
+        _ => Err(Error::usage(format!("{name:?} is not the ARN of a bucket"))
+            .hint("one looks like arn:aws:s3:::NAME; its name alone will do")),
+    }
+}
+
+/// The name behind `mark` where it is an ARN: `:table/` of a table. Else the name itself.
+fn in_arn<'a>(name: &'a str, mark: &str) -> &'a str {
     name.strip_prefix("arn:").and_then(|arn| arn.split_once(mark)).map_or(name, |arn| arn.1)
 }
 
@@ -283,6 +294,26 @@ mod tests {
                 "queue":"claims","mapping":"m","function":"f","alias":"live","sink":{{"kind":"table","name":"claims"}}}}]}}"#
         ))
         .unwrap()
+    }
+
+    #[test]
+    fn an_arn_is_a_bucket_or_none_by_one_rule() {
+        for (said, bucket) in
+            [("b", "b"), ("s/payload", "s/payload"), ("arn:aws:s3:::b", "b"), ("arn:aws-cn:s3:::b", "b")]
+        {
+            assert_eq!(bucket_in_arn(said).unwrap(), bucket, "{said}");
+        }
+        for said in [
+            "arn:aws:s3:::",
+            "arn:aws:s3:::b/key",
+            "arn:aws:s3:us-east-1:111111111111:accesspoint/p",
+            "arn:aws:s3:us-east-1:111111111111:accesspoint",
+            "arn:aws:s3-outposts:us-east-1:111111111111:outpost/o/bucket/b",
+            "arn:aws:sqs:us-east-1:111111111111:q",
+            "arn:b",
+        ] {
+            assert!(bucket_in_arn(said).is_err(), "{said}");
+        }
     }
 
     #[test]

@@ -43,6 +43,16 @@ impl Variables {
     pub fn os(&self, name: &str) -> Option<&OsString> {
         self.0.get(name)
     }
+
+    /// One that is set, not empty, and Unicode. A variable that is set and empty is not set: CI sets them so.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.os(name).and_then(|value| value.to_str()).filter(|value| !value.is_empty())
+    }
+
+    /// All that are set, as [`get`](Self::get) says it.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.keys().filter_map(|name| Some((name.as_str(), self.get(name)?)))
+    }
 }
 
 /// Variables of a test's own.
@@ -70,7 +80,7 @@ impl Context {
 
     /// An environment variable, if it is set, not empty, and Unicode.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.os(name).and_then(|value| value.to_str()).filter(|value| !value.is_empty())
+        self.variables.get(name)
     }
 
     /// The names of all environment variables that are Unicode, in no order.

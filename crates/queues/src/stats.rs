@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::error::Result;
-use claimctl_core::progress::Progress;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::depth::{self, CONCURRENCY, QueueDepth};
+use super::depth::{self, CONCURRENCY, QueueDepth, QueueDepths, UnreadQueue};
 use super::policy::PolicyQueue;
 use super::resolve::GET_URL;
 
@@ -64,6 +63,8 @@ pub struct Motion {
 pub struct Watch {
     sqs: aws_sdk_sqs::Client,
     queues: Vec<Watched>,
+    /// Could not be read when the watch began.
+    unread: Vec<UnreadQueue>,
 }
 
 struct Watched {
@@ -96,24 +97,23 @@ pub async fn permissions(target: &Target, arns: &ArnBuilder, names: &[String]) -
 
 impl Watch {
     /// Finds the queues by name, or all of the deployed stacks or the account as [`depth::list`] does, with their
-    /// dead-letter queues; this is the first sample. A queue that was named must be there; a dead-letter queue that
-    /// cannot be read is noted and left out.
-    pub async fn begin(target: &Target, names: &[String], all: bool, progress: &dyn Progress) -> Result<Watch> {
-        let named = match names {
+    /// dead-letter queues; this is the first sample. A queue that was named must be there; one that cannot be read says
+    /// why, in every sample.
+    pub async fn begin(target: &Target, names: &[String], all: bool) -> Result<Watch> {
+        let QueueDepths { queues, mut unread } = match names {
             [] => depth::list(target, all).await?,
             names => depth::named(target, names).await?,
         };
-        let mut found = Vec::with_capacity(named.len());
-        for depth in named {
+        let mut found = Vec::with_capacity(queues.len());
+        for depth in queues {
             let dead_letters = depth.dead_letter_arn.clone();
             found.push(depth);
             let Some(arn) = dead_letters.filter(|arn| !found.iter().any(|known| known.arn == *arn)) else { continue };
+            let is_known = unread.iter().any(|known| known.name == depth::name_of(&arn));
             match depth::named(target, std::slice::from_ref(&arn)).await {
-                Ok(read) => found.extend(read),
-                Err(error) => {
-                    let name = depth::name_of(&arn);
-                    progress.note(&format!("dead-letter queue {name} is left out: {}", error.chain().join(": ")));
-                }
+                Ok(read) => found.extend(read.queues),
+                Err(_) if is_known => {}
+                Err(error) => unread.push(UnreadQueue::of(&arn, None, &error)),
             }
         }
         let queues = in_order(found).into_iter().map(|(depth, takes_dead_letters)| {
@@ -121,7 +121,7 @@ impl Watch {
             samples.add(Instant::now(), total(&depth));
             Watched { depth, takes_dead_letters, at: Timestamp::now(), samples, why: None }
         });
-        Ok(Watch { sqs: target.sqs(), queues: queues.collect() })
+        Ok(Watch { sqs: target.sqs(), queues: queues.collect(), unread })
     }
 
     /// Takes another sample. A queue that cannot be read this time says why, and is asked again the next time.
@@ -144,9 +144,20 @@ impl Watch {
             .await;
     }
 
-    /// The last sample: every queue, followed by its dead-letter queue.
+    /// The last sample: every queue, followed by its dead-letter queue; at the end those that cannot be read.
     pub fn stats(&self) -> Vec<QueueStats> {
-        self.queues.iter().map(Watched::stats).collect()
+        let unread = self.unread.iter().map(|unread| QueueStats {
+            at: Timestamp::now(),
+            queue: unread.name.clone(),
+            logical: unread.logical.clone(),
+            stack: unread.stack.clone(),
+            takes_dead_letters: false,
+            dead_letter: None,
+            counts: None,
+            motion: None,
+            why: Some(unread.why.clone()),
+        });
+        self.queues.iter().map(Watched::stats).chain(unread).collect()
     }
 }
 
@@ -268,10 +279,10 @@ mod tests {
             dead_letter: dead_letters.map(str::to_owned),
             dead_letter_arn: dead_letters.map(str::to_owned),
             max_receive_count: None,
-            visibility_timeout: 30,
+            visibility_timeout: Some(30),
             delay: 0,
-            retention: 345_600,
-            maximum_message_size: 1 << 20,
+            retention: Some(345_600),
+            maximum_message_size: Some(1 << 20),
             created_at: None,
         }
     }

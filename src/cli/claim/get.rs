@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_claim::Claim;
 use claimctl_claim::s3_url::S3Url;
+use claimctl_claim::surface;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_payloads::payload::{self, fetch, find, save};
 use claimctl_payloads::upload::destination::Destination;
@@ -136,7 +137,7 @@ impl Args {
         let what = self.what.as_deref().unwrap_or_default();
         if let Some(S3Url { bucket, key }) = S3Url::parse(what) {
             return match bucket.is_empty() || key.is_empty() {
-                false => Ok(What::Object(Claim::pointer(bucket, key))),
+                false => Ok(What::Object(Claim::pointer(surface::bucket_in_arn(bucket)?, key))),
                 true => Err(Error::usage(format!("{what} names no object")).hint("one looks like s3://BUCKET/KEY")),
             };
         }

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, Table, report};
+use crate::output::{Outcome, Page, Report, Table, beside_the_list, report};
 use crate::session::{Session, TargetArgs};
 
 /// Reasons that a table shows; the JSON form has all of them.
@@ -90,6 +90,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     ctx.progress.finish();
     let listed = list::list(target, found, options, &ctx.cancel, ctx.progress.as_ref()).await?;
     let next = Listing::next(&listed.queues, ctx);
+    beside_the_list(ctx, listed.unseen.iter().map(not_seen));
     report(Listing {
         environment: target.name().to_owned(),
         queues: listed.queues,
@@ -131,6 +132,10 @@ impl Listing {
         let first = queues.iter().find(|listed| listed.first_expires.is_some())?;
         Some(format!("what they are: {}", ctx.command(&Next::verb("dlq inspect").word(name(first)))))
     }
+}
+
+fn not_seen(unseen: &String) -> String {
+    format!("not seen: {unseen}")
 }
 
 fn source(source: &Source) -> String {
@@ -212,7 +217,7 @@ impl Report for Listing {
             page = page.lines(listed.hazards.iter().map(|hazard| format!("hazard: {hazard}")));
         }
         page.lines(self.dangling.iter().map(|dangling| format!("hazard: {dangling}")))
-            .lines(self.unseen.iter().map(|unseen| format!("not seen: {unseen}")))
+            .lines(self.unseen.iter().map(not_seen))
             .lines(self.next.clone())
     }
 

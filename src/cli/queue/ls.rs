@@ -2,11 +2,13 @@
 
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
-use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_core::exit::Exit;
+use claimctl_queues::depth::{self, QueueDepth, QueueDepths, UnreadQueue};
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
-use crate::output::{Outcome, Page, Report, Table, report};
+use crate::context::Ctx;
+use crate::output::{Outcome, Page, Report, Table, beside_the_list, report};
 use crate::session::{Session, TargetArgs};
 
 /// List queues with their depth
@@ -36,20 +38,28 @@ pub struct Args {
 struct Queues {
     environment: String,
     queues: Vec<QueueDepth>,
+    /// Those that are there, or are said to be, and could not be read.
+    unread: Vec<UnreadQueue>,
 }
 
-pub async fn run(args: &Args, target: &Session) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(depth::permissions(&ArnBuilder::of(target).await?));
     }
-    let mut queues = match args.queues.as_slice() {
+    let QueueDepths { mut queues, mut unread } = match args.queues.as_slice() {
         [] => depth::list(target, args.all).await?,
         names => depth::named(target, names).await?,
     };
     if let Some(prefix) = &args.prefix {
         queues.retain(|queue| queue.name.starts_with(prefix));
+        unread.retain(|queue| queue.name.starts_with(prefix));
     }
-    report(Queues { environment: target.name().to_owned(), queues })
+    beside_the_list(ctx, unread.iter().map(not_read));
+    report(Queues { environment: target.name().to_owned(), queues, unread })
+}
+
+fn not_read(unread: &UnreadQueue) -> String {
+    format!("not read: {}", unread.sentence())
 }
 
 impl Queues {
@@ -77,9 +87,14 @@ impl Report for Queues {
         Page::new()
             .table(table)
             .line_if(self.queues.is_empty(), || format!("no queues in environment {}", self.environment))
+            .lines(self.unread.iter().map(not_read))
     }
 
     fn list(&self) -> Option<&'static str> {
         Some("queues")
+    }
+
+    fn exit(&self) -> Exit {
+        if self.unread.is_empty() { Exit::Done } else { Exit::Partial }
     }
 }

@@ -43,7 +43,7 @@ pub enum Verb {
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
-        Verb::Ls(args) => ls::run(&args, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Ls(args) => ls::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Peek(args) => peek::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Stats(args) => stats::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Drain(args) => drain::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,

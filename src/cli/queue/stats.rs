@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::exit::Exit;
 use claimctl_core::time::parse_duration_in;
 use claimctl_core::units::{duration, local_time};
 use claimctl_queues::stats::{self, Motion, QueueStats, Watch};
@@ -68,7 +69,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         return Err(Error::usage("what goes on until Ctrl-C is not one JSON document")
             .hint("a line per queue and sample: --watch --output jsonl"));
     }
-    let mut watch = Watch::begin(target, &args.queues, args.all, ctx.progress.as_ref()).await?;
+    let mut watch = Watch::begin(target, &args.queues, args.all).await?;
     let environment = target.name().to_owned();
     if args.watch {
         return go_on(watch, environment, args.interval.unwrap_or(INTERVAL), ctx).await;
@@ -146,6 +147,10 @@ impl Report for Stats {
 
     fn list(&self) -> Option<&'static str> {
         Some("queues")
+    }
+
+    fn exit(&self) -> Exit {
+        if self.queues.iter().any(|queue| queue.why.is_some()) { Exit::Partial } else { Exit::Done }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Whether this machine's clock agrees with the service's, which refuses what was signed at another time.
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use claimctl_aws::UserConfig;
+use claimctl_aws::network::Network;
+use claimctl_aws::policy::domain;
 use claimctl_core::error::Error;
 use claimctl_core::units::duration;
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +24,11 @@ pub async fn check(chosen: &Chosen<'_>) -> Finding {
         Ok(endpoint) => endpoint,
         Err(because) => return CHECK.not_checked(because),
     };
-    match within(ahead_of(&endpoint)).await {
+    let network = match network(chosen).await {
+        Ok(network) => network,
+        Err(error) => return CHECK.error(Status::Problem, &error),
+    };
+    match within(ahead_of(&endpoint, &network)).await {
         None => unreachable(CHECK, &endpoint, &format!("no answer within {}", duration(PATIENCE))),
         Some(Err(error)) => unreachable(CHECK, &endpoint, &error.chain().join(": ")),
         Some(Ok(None)) => CHECK.not_checked(format!("{endpoint} does not say what time it is")),
@@ -34,6 +39,16 @@ pub async fn check(chosen: &Chosen<'_>) -> Finding {
 fn unreachable(check: Check, endpoint: &str, because: &str) -> Finding {
     let found = format!("not compared: {endpoint} cannot be reached ({because})");
     check.finding(Status::Warning, found).fix("check the network, the proxy and the firewall")
+}
+
+/// How calls to the environment leave this machine. To the sandbox they do not.
+async fn network(chosen: &Chosen<'_>) -> Result<Network, Error> {
+    let profile = match &chosen.choice {
+        None | Some(ChosenEnvironment::Local { .. }) => return Ok(Network::default()),
+        Some(ChosenEnvironment::Declared { environment, .. }) => environment.profile.clone(),
+        Some(ChosenEnvironment::ByFlags { profile, .. }) => profile.clone(),
+    };
+    Ok(UserConfig::load(&chosen.ctx.variables, profile).await?.network)
 }
 
 /// The service whose clock matters: the explicit endpoint, the sandbox, or the region's STS.
@@ -51,22 +66,17 @@ fn endpoint(chosen: &Chosen<'_>) -> Result<String, String> {
         }
     };
     // AWS General Reference, "AWS Security Token Service endpoints and quotas".
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    Ok(format!("https://sts.{region}.{domain}"))
+    Ok(format!("https://sts.{region}.{}", domain(region)))
 }
 
 /// How far this clock is ahead of the server's; none where the server does not tell the time.
-async fn ahead_of(endpoint: &str) -> Result<Option<SignedDuration>, Error> {
+async fn ahead_of(endpoint: &str, network: &Network) -> Result<Option<SignedDuration>, Error> {
     let broken = || Error::unreachable("the request could not be made");
     let mut request = HttpRequest::empty();
     request.set_uri(endpoint.to_owned()).map_err(|error| broken().caused_by(error))?;
     request.set_method("HEAD").map_err(|error| broken().caused_by(error))?;
-    let connector = match endpoint.starts_with("http://") {
-        true => Connector::builder().build_http(),
-        false => Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build(),
-    };
     let asked = Timestamp::now();
-    let answer = connector.call(request).await.map_err(|error| broken().caused_by(error))?;
+    let answer = network.connector(endpoint).call(request).await.map_err(|error| broken().caused_by(error))?;
     let answered = Timestamp::now();
     let date = answer.headers().get("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
     // Half of the way there and back lies between the server's look at its clock and the answer.

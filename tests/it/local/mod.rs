@@ -265,15 +265,37 @@ fn a_server_without_cloudformation_has_no_stacks_and_one_that_refuses_is_told() 
         ("200 OK", "<html><p></html>"),
     ] {
         let stacks = surfaces(answering(status, body)).unwrap_or_else(|error| panic!("{status}: {error}"));
-        assert!(stacks.0.is_empty(), "{status}");
+        assert!(stacks.surfaces.0.is_empty(), "{status}");
     }
     // Not plain HTTP, so that nobody is asked.
-    assert!(surfaces("https://127.0.0.1:1".to_owned()).unwrap().0.is_empty());
+    assert!(surfaces("https://127.0.0.1:1".to_owned()).unwrap().surfaces.0.is_empty());
     let refused = "<ErrorResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><Error>\
                    <Code>AccessDenied</Code><Message>not for you</Message></Error></ErrorResponse>";
     let error = surfaces(answering("403 Forbidden", refused)).unwrap_err();
     assert_eq!((error.kind(), error.to_string().contains("not for you")), (Kind::Denied, true), "{error}");
     assert_eq!(surfaces("http://127.0.0.1:1".to_owned()).unwrap_err().kind(), Kind::Unreachable);
+
+    // A surface that cannot be read hides none of the others.
+    let of = |stack: &str, version: u8| {
+        let surface = format!(
+            "{{&quot;version&quot;:{version},&quot;stack&quot;:&quot;{stack}&quot;,&quot;environment&quot;:&quot;local&quot;,\
+             &quot;region&quot;:&quot;us-east-1&quot;,&quot;account&quot;:&quot;000000000000&quot;}}"
+        );
+        format!(
+            "<member><StackName>{stack}</StackName><StackStatus>CREATE_COMPLETE</StackStatus><Outputs><member>\
+             <OutputKey>claimctl</OutputKey><OutputValue>{surface}</OutputValue></member></Outputs></member>"
+        )
+    };
+    let two = format!(
+        "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
+         <Stacks>{}{}</Stacks></DescribeStacksResult></DescribeStacksResponse>",
+        of("later", 9),
+        of("known", 1)
+    );
+    let known = surfaces(answering("200 OK", two.leak())).unwrap();
+    let names: Vec<_> = known.surfaces.0.iter().map(|surface| surface.stack.as_str()).collect();
+    assert_eq!(names, ["known"]);
+    assert!(known.failures[0].to_string().contains("the surface of later cannot be read"), "{}", known.failures[0]);
 }
 
 #[test]

@@ -32,9 +32,41 @@ fn the_printed_policy_is_enough_to_watch_queues() {
     let line = "queue stats claims --env dev";
     let named = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
     run_as(&assume(&server, "named", &named), &project, line).exits(0).says("dead");
-    // A dead-letter queue that cannot be counted is no reason not to count its source.
-    let but = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| ("SeeDeadLetters0", action, 0));
+    // A dead-letter queue that cannot be counted is no reason not to count its source, and is told.
+    let but = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| ("SeeDeadLetters0", action, 3));
     each_is_needed(&server, &project, &named, line, &but);
+}
+
+#[test]
+fn one_queue_that_may_not_be_read_hides_none_of_the_others() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    wait_for(sqs.create_queue().queue_name("closed").send()).unwrap();
+    let open = ["claims", "dead"].map(|name| format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"));
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "Find", "Effect": "Allow", "Action": ["sqs:ListQueues", "sqs:GetQueueUrl"], "Resource": ["*"]},
+        {"Sid": "Read", "Effect": "Allow", "Action": ["sqs:GetQueueAttributes"], "Resource": open},
+    ]});
+    let role = assume(&server, "some", &policy);
+    let run = |line: &str| run_as(&role, &project, &format!("{line} --env dev"));
+
+    let listed = run("queue ls -o json").exits(3).json();
+    let names: Vec<_> = listed["queues"].as_array().unwrap().iter().map(|queue| queue["name"].clone()).collect();
+    assert_eq!((names, &listed["unread"][0]["name"]), (vec![json!("claims"), json!("dead")], &json!("closed")));
+    assert!(listed["unread"][0]["why"].as_str().unwrap().contains("read the attributes of queue closed"), "{listed}");
+    run("queue ls").exits(3).says("not read: closed: cannot read the attributes");
+    let lines = run("queue ls -o jsonl").exits(3).says("not read: closed");
+    assert_eq!(lines.json_lines().len(), 2);
+    run("queue ls claims closed").exits(3).says("not read: closed");
+    run("queue stats").exits(3).says("closed: not counted: cannot read the attributes").says("dead");
+    run("queue stats claims closed --interval 1s").exits(3).says("closed: not counted").says("NET/S");
+    run("dlq ls").exits(3).says("not seen: queue closed: cannot read the attributes").says("dead");
+    run("dlq ls dead closed").exits(3).says("not seen: queue closed").says("dead");
+    // Alone it is the error; and a name that no queue has is one in any company.
+    run("queue ls closed").fails_with(6, "cannot read the attributes of queue closed");
+    run("queue ls claims nosuch").fails_with(5, "there is no queue \"nosuch\"");
 }
 
 #[test]

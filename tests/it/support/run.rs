@@ -15,7 +15,8 @@ pub fn claimctl(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claimctl"));
     for (name, _) in std::env::vars_os() {
         let ours = name.to_str().is_some_and(|name| name.starts_with("AWS_") || name.starts_with("CLAIMCTL_"));
-        if ours || name == "NO_COLOR" {
+        let proxy = name.to_str().is_some_and(|name| name.to_uppercase().ends_with("_PROXY"));
+        if ours || proxy || name == "NO_COLOR" {
             command.env_remove(name);
         }
     }

@@ -1,40 +1,41 @@
 //! The services' clients of a target: none repeats a call that nobody takes.
 
 use super::Target;
-use crate::RefusedIsFinal;
+use crate::RetryRules;
 
 impl Target {
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk)
             // Host names below an address of this machine do not resolve.
             .force_path_style(self.endpoint.is_some())
-            .retry_classifier(RefusedIsFinal)
+            .interceptor(self.bucket_owners.clone())
+            .retry_classifier(RetryRules)
             .build();
         aws_sdk_s3::Client::from_conf(config)
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::config::Builder::from(&self.sdk).retry_classifier(RefusedIsFinal).build();
+        let config = aws_sdk_sqs::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
         aws_sdk_sqs::Client::from_conf(config)
     }
 
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let config = aws_sdk_dynamodb::config::Builder::from(&self.sdk).retry_classifier(RefusedIsFinal).build();
+        let config = aws_sdk_dynamodb::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
         aws_sdk_dynamodb::Client::from_conf(config)
     }
 
     pub fn lambda(&self) -> aws_sdk_lambda::Client {
-        let config = aws_sdk_lambda::config::Builder::from(&self.sdk).retry_classifier(RefusedIsFinal).build();
+        let config = aws_sdk_lambda::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
         aws_sdk_lambda::Client::from_conf(config)
     }
 
     pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
-        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk).retry_classifier(RefusedIsFinal).build();
+        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
         aws_sdk_cloudwatch::Client::from_conf(config)
     }
 
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
-        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(RefusedIsFinal).build();
+        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
         aws_sdk_cloudwatchlogs::Client::from_conf(config)
     }
 }

@@ -1,5 +1,7 @@
 //! What stands before a change: the account that is meant, the operator's word, and a line in the change log.
 
+use std::sync::atomic::Ordering;
+
 use claimctl_core::change_log::ChangeStart;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
@@ -29,9 +31,9 @@ impl Target {
             return Ok(AccountChecked(self));
         }
         let Some(expected) = &self.expected_account else {
-            self.progress.note(match self.environment {
-                Some(_) => "note: no account is declared for this environment, so the account is not checked",
-                None => "note: AWS without an environment, so the account is not checked",
+            self.note_unchecked(match self.environment {
+                Some(_) => "no account is declared for this environment",
+                None => "AWS without an environment",
             });
             return Ok(AccountChecked(self));
         };
@@ -52,9 +54,16 @@ impl Target {
             .caused_by(why.as_str())
             .hint("use an endpoint with an STS, or none")),
             StsAnswer::NoSts(_) => {
-                self.progress.note("note: no STS answers at this endpoint, so the account is not checked");
+                self.note_unchecked("no STS answers at this endpoint");
                 Ok(AccountChecked(self))
             }
+        }
+    }
+
+    /// Said once, however often the guard stands before something.
+    fn note_unchecked(&self, because: &str) {
+        if !self.noted_unchecked.swap(true, Ordering::Relaxed) {
+            self.progress.note(&format!("note: {because}, so the account is not checked"));
         }
     }
 

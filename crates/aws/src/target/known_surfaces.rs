@@ -32,7 +32,7 @@ pub struct KnownSurfaces {
 }
 
 impl KnownSurfaces {
-    /// All there is: the sandbox is seen whole or not at all.
+    /// All there is.
     pub fn complete(surfaces: Surfaces) -> KnownSurfaces {
         KnownSurfaces { surfaces, ..KnownSurfaces::default() }
     }

@@ -1,8 +1,7 @@
 //! Which bucket payloads go to, and which flows take them there.
 
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use claimctl_aws::Explain;
 use claimctl_aws::target::Target;
+use claimctl_aws::{Explain, bucket_region};
 use claimctl_claim::surface::{self, Flow, Surface};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::nearest;
@@ -30,7 +29,7 @@ impl Destination {
         let stacks = &target.surfaces().await?.0;
         let (bucket, prefix) = match named {
             Some(name) => {
-                let name = surface::in_arn(name, ":::");
+                let name = surface::bucket_in_arn(name)?;
                 match target.surfaces().await?.bucket(name)? {
                     Some(found) if found.item.name != name => (found.item.name.clone(), found.item.prefix.clone()),
                     _ => (name.to_owned(), String::new()),
@@ -43,6 +42,7 @@ impl Destination {
 
     /// By its real name and nothing else, as `s3://` names a bucket. It may be one that no stack knows.
     pub async fn real(target: &Target, bucket: &str) -> Result<Destination> {
+        let bucket = surface::bucket_in_arn(bucket)?;
         Ok(Destination::of(&target.surfaces().await?.0, bucket.to_owned(), String::new()))
     }
 
@@ -72,10 +72,14 @@ impl Destination {
     pub async fn probe(&self, target: &Target) -> Result<()> {
         let Err(error) = target.s3().head_bucket().bucket(&self.bucket).send().await else { return Ok(()) };
         // The answer to a HEAD has no body, hence no code: the status is all there is.
-        match error.raw_response().map(|response| (response.status().as_u16(), response)) {
-            Some((403, _)) => Ok(()),
-            Some((404, _)) => Err(self.missing(target)),
-            Some((301, response)) => Err(self.elsewhere(target, response)),
+        let region = error.raw_response().and_then(bucket_region).filter(|region| *region != target.region);
+        if let Some(region) = region {
+            return Err(Error::usage(format!("bucket {} is in {region}, and this is {}", self.bucket, target.region))
+                .hint("choose the environment or the region of the bucket; nothing was sent"));
+        }
+        match error.raw_response().map(|response| response.status().as_u16()) {
+            Some(403) => Ok(()),
+            Some(404) => Err(self.missing(target)),
             _ => Err(error).or_explain(&format!("look at bucket {}", self.bucket)),
         }
     }
@@ -94,12 +98,6 @@ impl Destination {
             }
             None => error.hint(format!("known: {}", self.known.join(", "))),
         })
-    }
-
-    fn elsewhere(&self, target: &Target, response: &HttpResponse) -> Error {
-        let region = response.headers().get("x-amz-bucket-region").unwrap_or("another region");
-        Error::usage(format!("bucket {} is in {region}, and this is {}", self.bucket, target.region))
-            .hint("choose the environment or the region of the bucket; nothing was sent")
     }
 }
 

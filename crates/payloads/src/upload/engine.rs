@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_types::timeout::TimeoutConfig;
 use claimctl_aws::Explain;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::{Change, Target};
@@ -21,9 +20,10 @@ use super::destination::{self, Destination};
 use super::multipart::{self, Headers, Multipart};
 use super::plan::{Input, Naming, Plan, Upload};
 use super::report::{Summary, UploadReport};
+use super::store::Store;
 
 /// The answer to a part comes after its last byte: 8 MiB in each of sixteen lanes need a while on a thin line.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 pub struct Settings {
     pub metadata: HashMap<String, String>,
@@ -87,10 +87,8 @@ pub async fn send(
     cancel: &Cancel,
     progress: &dyn Progress,
 ) -> UploadReport {
-    let timeouts = TimeoutConfig::builder().read_timeout(PATIENCE).build();
     let engine = Engine {
-        s3: Client::from_conf(target.s3().config().to_builder().timeout_config(timeouts).build()),
-        bucket: &to.bucket,
+        store: Arc::new(Store::of(target, &to.bucket)),
         settings,
         lanes: Arc::new(Semaphore::new(settings.concurrency.into())),
         cancel,
@@ -109,12 +107,15 @@ pub async fn send(
         }
     }
     progress.finish();
+    if engine.store.knows_no_checksums() {
+        progress
+            .note("note: this store takes no checksums, so that what it keeps is held against what was sent by nobody");
+    }
     summary.finish(plan.excluded, started.elapsed())
 }
 
 struct Engine<'a> {
-    s3: Client,
-    bucket: &'a str,
+    store: Arc<Store>,
     settings: &'a Settings,
     /// A chunk is read only once it has a lane, and keeps it until it is sent: that bounds requests and memory.
     lanes: Arc<Semaphore>,
@@ -133,7 +134,7 @@ impl Engine<'_> {
         if first.last {
             return self.put(&upload.key, first, lane).await;
         }
-        let mut multipart = Multipart::begin(&self.s3, self.bucket, &upload.key, self.headers(&upload.key)).await?;
+        let mut multipart = Multipart::begin(&self.store, &upload.key, self.headers(&upload.key)).await?;
         match self.parts(&mut multipart, &mut chunks, first, lane).await {
             Ok(object) => Ok(object),
             Err(error) => Err(multipart.give_up(error).await),
@@ -142,25 +143,39 @@ impl Engine<'_> {
 
     async fn put(&self, key: &str, chunk: Chunk, lane: OwnedSemaphorePermit) -> Result<Object> {
         let (size, checksum) = (chunk.bytes.len() as u64, chunk.checksum.encoded());
-        let headers = self.headers(key);
-        let put = self
-            .s3
-            .put_object()
-            .bucket(self.bucket)
-            .key(key)
-            .content_type(headers.content_type)
-            .set_metadata(Some(headers.metadata))
-            .checksum_crc32(&checksum)
-            .body(ByteStream::from(chunk.bytes))
-            .send();
+        let (headers, store, named) = (self.headers(key), self.store.clone(), key.to_owned());
+        let sent = checksum.clone();
+        let put = async move {
+            let put = |s3: &Client, checks: bool| {
+                let put = s3.put_object().bucket(&store.bucket).key(&named);
+                put.content_type(&headers.content_type)
+                    .set_metadata(Some(headers.metadata.clone()))
+                    .set_checksum_crc32(checks.then(|| sent.clone()))
+                    .body(ByteStream::from(chunk.bytes.clone()))
+                    .send()
+            };
+            store.call(put).await
+        };
         // A task of its own, so that signing and sending use every core.
         let answer =
             tokio::spawn(put).await.map_err(|error| Error::unexpected("a request ended early").caused_by(error))?;
-        let answer = answer.or_needs(&format!("upload {key}"), PUT, &arn_pattern(self.bucket))?;
+        let wanted = Object { size, etag: String::new(), version_id: None, checksum, parts: 1 };
+        let object = match answer {
+            Ok((answer, _)) => {
+                Object { etag: answer.e_tag.unwrap_or_default(), version_id: answer.version_id, ..wanted }
+            }
+            Err(error) => {
+                let made = match claimctl_aws::may_have_arrived(&error) {
+                    true => self.store.made(key, wanted).await,
+                    false => None,
+                };
+                let arn = arn_pattern(&self.store.bucket);
+                made.map_or_else(|| Err(error).or_needs(&format!("upload {key}"), PUT, &arn), Ok)?
+            }
+        };
         drop(lane);
         self.progress.advance(size);
-        let etag = answer.e_tag.unwrap_or_default();
-        Ok(Object { size, etag, version_id: answer.version_id, checksum, parts: 1 })
+        Ok(object)
     }
 
     async fn parts(

@@ -11,6 +11,9 @@ pub mod multipart;
 pub mod plan;
 pub mod report;
 pub mod sources;
+mod store;
+#[cfg(test)]
+mod tests;
 
 /// Limits of Amazon S3 (Amazon S3 User Guide, "Amazon S3 multipart upload limits" and "Naming Amazon S3 objects").
 pub mod limits {

@@ -1,5 +1,7 @@
 //! One multipart upload: begun, its parts sent side by side, completed; or given up without a trace.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
@@ -11,12 +13,12 @@ use tokio::task::JoinSet;
 use super::checksum::Checksum;
 use super::chunks::Chunk;
 use super::engine::{Object, PUT, arn_pattern};
+use super::store::Store;
 
 pub const ABORT: &str = "s3:AbortMultipartUpload";
 
-pub struct Multipart {
-    s3: Client,
-    bucket: String,
+pub(super) struct Multipart {
+    store: Arc<Store>,
     key: String,
     id: String,
     sending: JoinSet<Result<(CompletedPart, u64)>>,
@@ -26,6 +28,8 @@ pub struct Multipart {
     whole: Checksum,
     /// Whether the store checks the whole besides the parts. One that does confirms it when the upload begins.
     checks_whole: bool,
+    /// Whether it was asked to make the object, and may have.
+    completing: bool,
 }
 
 /// What every object of a run carries with it.
@@ -35,22 +39,25 @@ pub struct Headers {
 }
 
 impl Multipart {
-    pub async fn begin(s3: &Client, bucket: &str, key: &str, headers: Headers) -> Result<Multipart> {
-        let begun = s3
-            .create_multipart_upload()
-            .bucket(bucket)
-            .key(key)
-            .content_type(headers.content_type)
-            .set_metadata(Some(headers.metadata))
-            .checksum_algorithm(ChecksumAlgorithm::Crc32)
-            .checksum_type(ChecksumType::FullObject)
-            .send()
-            .await
-            .or_needs(&format!("begin the upload of {key}"), PUT, &arn_pattern(bucket))?;
+    pub async fn begin(store: &Arc<Store>, key: &str, headers: Headers) -> Result<Multipart> {
+        let begin = |s3: &Client, checks: bool| {
+            s3.create_multipart_upload()
+                .bucket(&store.bucket)
+                .key(key)
+                .content_type(&headers.content_type)
+                .set_metadata(Some(headers.metadata.clone()))
+                .set_checksum_algorithm(checks.then_some(ChecksumAlgorithm::Crc32))
+                .set_checksum_type(checks.then_some(ChecksumType::FullObject))
+                .send()
+        };
+        let (begun, _) = store.call(begin).await.or_needs(
+            &format!("begin the upload of {key}"),
+            PUT,
+            &arn_pattern(&store.bucket),
+        )?;
         let id = begun.upload_id.ok_or_else(|| Error::unexpected("S3 began an upload and gave it no id"))?;
         Ok(Multipart {
-            s3: s3.clone(),
-            bucket: bucket.to_owned(),
+            store: store.clone(),
             key: key.to_owned(),
             id,
             sending: JoinSet::new(),
@@ -59,6 +66,7 @@ impl Multipart {
             size: 0,
             whole: Checksum::of(b""),
             checks_whole: begun.checksum_type == Some(ChecksumType::FullObject),
+            completing: false,
         })
     }
 
@@ -68,22 +76,19 @@ impl Multipart {
         self.size += chunk.bytes.len() as u64;
         self.whole.append(&chunk.checksum);
         let (number, size, checksum) = (self.begun, chunk.bytes.len() as u64, chunk.checksum.encoded());
-        let (doing, arn) = (format!("upload part {number} of {}", self.key), arn_pattern(&self.bucket));
-        let part = self
-            .s3
-            .upload_part()
-            .bucket(&self.bucket)
-            .key(&self.key)
-            .upload_id(&self.id)
-            .part_number(number)
-            .checksum_crc32(&checksum)
-            .body(ByteStream::from(chunk.bytes))
-            .send();
+        let (doing, arn) = (format!("upload part {number} of {}", self.key), arn_pattern(&self.store.bucket));
+        let (store, key, id) = (self.store.clone(), self.key.clone(), self.id.clone());
         self.sending.spawn(async move {
-            let answer = part.await.or_needs(&doing, PUT, &arn)?;
+            let part = |s3: &Client, checks: bool| {
+                let part = s3.upload_part().bucket(&store.bucket).key(&key).upload_id(&id).part_number(number);
+                part.set_checksum_crc32(checks.then(|| checksum.clone()))
+                    .body(ByteStream::from(chunk.bytes.clone()))
+                    .send()
+            };
+            let (answer, checked) = store.call(part).await.or_needs(&doing, PUT, &arn)?;
             drop(lane);
-            let part = CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag).checksum_crc32(checksum);
-            Ok((part.build(), size))
+            let part = CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag);
+            Ok((part.set_checksum_crc32(checked.then_some(checksum)).build(), size))
         });
     }
 
@@ -115,43 +120,54 @@ impl Multipart {
         let mut parts = std::mem::take(&mut self.sent);
         parts.sort_by_key(|part| part.part_number);
         let checksum = self.whole.encoded();
-        let done = self
-            .s3
-            .complete_multipart_upload()
-            .bucket(&self.bucket)
-            .key(&self.key)
-            .upload_id(&self.id)
-            .set_checksum_type(self.checks_whole.then_some(ChecksumType::FullObject))
-            .set_checksum_crc32(self.checks_whole.then(|| checksum.clone()))
-            .mpu_object_size(i64::try_from(self.size).unwrap_or(i64::MAX))
-            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
-            .send()
-            .await
-            .or_needs(&format!("complete the upload of {}", self.key), PUT, &arn_pattern(&self.bucket))?;
-        Ok(Object {
+        let wanted = Object {
             size: self.size,
-            etag: done.e_tag.unwrap_or_default(),
-            version_id: done.version_id,
-            checksum,
+            etag: String::new(),
+            version_id: None,
+            checksum: checksum.clone(),
             parts: self.begun.unsigned_abs(),
-        })
+        };
+        let (size, checks_whole) = (i64::try_from(self.size).unwrap_or(i64::MAX), self.checks_whole);
+        let complete = |s3: &Client, checks: bool| {
+            s3.complete_multipart_upload()
+                .bucket(&self.store.bucket)
+                .key(&self.key)
+                .upload_id(&self.id)
+                .set_checksum_type(checks_whole.then_some(ChecksumType::FullObject))
+                .set_checksum_crc32(checks_whole.then(|| checksum.clone()))
+                .set_mpu_object_size(checks.then_some(size))
+                .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build())
+                .send()
+        };
+        self.completing = true;
+        match self.store.call(complete).await {
+            Ok((done, _)) => Ok(Object { etag: done.e_tag.unwrap_or_default(), version_id: done.version_id, ..wanted }),
+            Err(error) => {
+                // The client asks again where an answer is lost, and an upload that was completed is no more.
+                let may_be_made =
+                    claimctl_aws::code(&error) == Some("NoSuchUpload") || claimctl_aws::may_have_arrived(&error);
+                let made = if may_be_made { self.store.made(&self.key, wanted).await } else { None };
+                let doing = format!("complete the upload of {}", self.key);
+                made.map_or_else(|| Err(error).or_needs(&doing, PUT, &arn_pattern(&self.store.bucket)), Ok)
+            }
+        }
     }
 
     /// Leaves nothing behind: lets the parts in flight end, because one that arrives later would stay, and aborts.
     /// Gives back why, together with what could not be tidied up.
     pub async fn give_up(mut self, why: Error) -> Error {
         while self.sending.join_next().await.is_some() {}
-        let aborted =
-            self.s3.abort_multipart_upload().bucket(&self.bucket).key(&self.key).upload_id(&self.id).send().await;
-        match aborted {
+        let abort = self.store.client().abort_multipart_upload();
+        match abort.bucket(&self.store.bucket).key(&self.key).upload_id(&self.id).send().await {
             Ok(_) => why,
-            // A completion whose answer got lost is the one way to get here.
+            // The client asks again where an answer is lost: it was given up, unless it was completed.
+            Err(error) if claimctl_aws::code(&error) == Some("NoSuchUpload") && !self.completing => why,
             Err(error) if claimctl_aws::code(&error) == Some("NoSuchUpload") => {
                 why.hint("the upload is gone, so it was perhaps completed: look at the object before you go on")
             }
             Err(_) => why.hint(format!(
                 "its parts are still there: aws s3api abort-multipart-upload --bucket {} --key '{}' --upload-id {}",
-                self.bucket, self.key, self.id
+                self.store.bucket, self.key, self.id
             )),
         }
     }

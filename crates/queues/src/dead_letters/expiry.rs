@@ -31,14 +31,15 @@ impl Expiry {
         }
         // No dead letter came before there was a queue; but a dead letter of a standard queue was sent before it came.
         let oldest = queue.created_at.map(|created| back(created, age_on_arrival(queue, sources)));
-        let earliest = oldest.map_or(now, |oldest| dies(oldest, queue)).max(now);
+        let known = oldest.filter(|_| queue.retention.is_some());
+        let earliest = known.map_or(now, |oldest| dies(oldest, queue)).max(now);
         Some(Expiry { earliest, latest: dies(now, queue), exact: false })
     }
 
     /// Narrowed by the oldest dead letter that a look saw. `all`: there are no others.
     pub fn seen(self, queue: &QueueDepth, oldest: Option<Timestamp>, all: bool) -> Option<Expiry> {
         match oldest.map(|oldest| dies(oldest, queue)) {
-            Some(at) if all => Some(Expiry { earliest: at, latest: at, exact: true }),
+            Some(at) if all && queue.retention.is_some() => Some(Expiry { earliest: at, latest: at, exact: true }),
             Some(at) => Some(Expiry { earliest: self.earliest.min(at), latest: self.latest.min(at), exact: false }),
             None if all => None,
             None => Some(self),
@@ -60,17 +61,20 @@ impl Expiry {
 /// Whatever takes time away from dead letters, or keeps them from being replayed: sentences.
 pub fn hazards(queue: &QueueDepth, sources: &[Source]) -> Vec<String> {
     let kept = |seconds| units::duration(std::time::Duration::from_secs(seconds));
-    let too_short = |source: &&QueueDepth| !queue.fifo && source.retention >= queue.retention;
+    let too_short = |source: &QueueDepth| {
+        let (here, there) = queue.retention.zip(source.retention)?;
+        (!queue.fifo && there >= here).then_some((here, there))
+    };
     let mut hazards: Vec<_> = source_queues(sources)
-        .filter(too_short)
-        .map(|source| {
+        .filter_map(|source| Some((source, too_short(source)?)))
+        .map(|(source, (here, there))| {
             format!(
                 "{} keeps dead letters {}, and its source {} messages {}: a dead letter keeps the time at which it was first \
                  sent, so one that waited long there dies early, or is gone at once",
                 queue.name,
-                kept(queue.retention),
+                kept(here),
                 source.name,
-                kept(source.retention)
+                kept(there)
             )
         })
         .collect();
@@ -84,14 +88,19 @@ pub fn hazards(queue: &QueueDepth, sources: &[Source]) -> Vec<String> {
 fn age_on_arrival(queue: &QueueDepth, sources: &[Source]) -> u64 {
     match queue.fifo {
         true => 0,
-        false => source_queues(sources).map(|source| source.retention).max().unwrap_or(LONGEST_RETENTION),
+        false => {
+            let longest = source_queues(sources).map(|source| source.retention.unwrap_or(LONGEST_RETENTION)).max();
+            longest.unwrap_or(LONGEST_RETENTION)
+        }
     }
 }
 
-/// When a dead letter is deleted that was sent then.
+/// When a dead letter is deleted that was sent then, at the latest where the queue does not say how long it keeps them.
 fn dies(sent: Timestamp, queue: &QueueDepth) -> Timestamp {
-    sent.checked_add(SignedDuration::from_secs(queue.retention.try_into().unwrap_or(i64::MAX)))
-        .unwrap_or(Timestamp::MAX)
+    sent.checked_add(SignedDuration::from_secs(
+        queue.retention.unwrap_or(LONGEST_RETENTION).try_into().unwrap_or(i64::MAX),
+    ))
+    .unwrap_or(Timestamp::MAX)
 }
 
 fn back(from: Timestamp, seconds: u64) -> Timestamp {
@@ -123,11 +132,11 @@ mod tests {
             dead_letter: None,
             dead_letter_arn: None,
             max_receive_count: None,
-            visibility_timeout: 30,
+            visibility_timeout: Some(30),
             delay: 0,
-            retention: days * DAY,
+            retention: Some(days * DAY),
             created_at: Some(at(created)),
-            maximum_message_size: 1 << 20,
+            maximum_message_size: Some(1 << 20),
         }
     }
 
@@ -159,6 +168,16 @@ mod tests {
         assert_eq!(days(wide.seen(&queue, Some(at(90)), false)), Some((100, 104)), "an older one may be hidden");
         assert_eq!(days(wide.seen(&queue, None, false)), Some((100, 114)));
         assert_eq!(wide.seen(&queue, None, true), None);
+    }
+
+    #[test]
+    fn a_retention_that_is_not_told_is_not_zero() {
+        let queue = QueueDepth { retention: None, ..queue("dlq", 1, 4, 98) };
+        let wide = Expiry::without_a_look(&queue, &source(4), at(100));
+        assert_eq!(days(wide), Some((100, 114)), "no message lives longer than 14 days");
+        let seen = wide.unwrap().seen(&queue, Some(at(90)), true).unwrap();
+        assert_eq!((days(Some(seen)), seen.exact), (Some((100, 104)), false));
+        assert_eq!(hazards(&queue, &source(4)), Vec::<String>::new());
     }
 
     #[test]

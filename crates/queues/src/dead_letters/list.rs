@@ -50,7 +50,7 @@ pub struct Listed {
 /// These queues by any name that [`resolve`](crate::resolve::resolve) takes.
 pub async fn named(target: &Target, names: &[String]) -> Result<DeadLetterQueues> {
     let mut found = DeadLetterQueues::default();
-    for queue in crate::depth::named(target, names).await? {
+    for queue in sources::seen(crate::depth::named(target, names).await?, &mut found.unseen) {
         let sources = sources::of(target, &queue).await?;
         found.queues.push(DeadLetterQueue { queue, sources: sources.sources });
         found.unseen.extend(sources.unseen);

@@ -94,9 +94,9 @@ impl Rescue {
     }
 }
 
-/// The age at which a message has no more than `left` to live. None: every one has.
+/// The age at which a message has no more than `left` to live. None: every one has, as far as is known.
 fn old_enough(queue: &QueueDepth, left: Duration) -> Option<Duration> {
-    Duration::from_secs(queue.retention).checked_sub(left).filter(|age| !age.is_zero())
+    Duration::from_secs(queue.retention?).checked_sub(left).filter(|age| !age.is_zero())
 }
 
 fn later(now: Timestamp, by: Duration) -> Result<Timestamp> {
@@ -112,7 +112,7 @@ mod tests {
     async fn rescue(retention: u64, fifo: bool) -> (Fake, Here, Result<Rescue>) {
         let fake = Fake::with(5);
         let here = Here::calling(&fake);
-        let depth = QueueDepth { retention, fifo, ..fake.depth().await };
+        let depth = QueueDepth { retention: Some(retention), fifo, ..fake.depth().await };
         let rescue = Rescue::of(&here.target, depth, Duration::from_secs(3600), here.file("r.jsonl"), Timestamp::now());
         (fake, here, rescue)
     }

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::consumers::failures::{self, FailingFunction, Whose};
-use crate::depth::{self, QueueDepth};
+use crate::depth::{self, QueueDepth, QueueDepths};
 use crate::resolve;
 
 const LIST_SOURCES: &str = "sqs:ListDeadLetterSourceQueues";
@@ -95,7 +95,7 @@ pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {
 pub async fn of(target: &Target, queue: &QueueDepth) -> Result<Sources> {
     let mut unseen = Vec::new();
     let queues = match listed(target, &queue.url).await? {
-        Some(queues) => queues,
+        Some(depths) => seen(depths, &mut unseen),
         None => {
             let known = known(target, true, &mut unseen).await?;
             known.into_iter().filter(|source| gives_to(source, &queue.arn)).collect()
@@ -116,8 +116,8 @@ pub async fn of(target: &Target, queue: &QueueDepth) -> Result<Sources> {
 /// stack and name.
 pub async fn all(target: &Target, all: bool) -> Result<DeadLetterQueues> {
     let everywhere = all || target.surfaces().await?.0.is_empty();
-    let queues = depth::list(target, everywhere).await?;
     let mut found = DeadLetterQueues::default();
+    let queues = seen(depth::list(target, everywhere).await?, &mut found.unseen);
     let whose = if everywhere { Whose::Account } else { Whose::Stacks };
     let functions = failing(target, whose, &mut found.unseen).await?;
     let mut dead_letters = dead_letter_queues(target, &queues, &functions, &mut found.dangling).await?;
@@ -178,7 +178,7 @@ async fn beyond_the_stacks(
     unseen: &mut Vec<String>,
 ) -> Result<Vec<QueueDepth>> {
     let urls: Vec<_> = dead_letters.map(|queue| queue.url.clone()).collect();
-    let listed: Option<Vec<Vec<QueueDepth>>> = stream::iter(urls)
+    let listed: Option<Vec<QueueDepths>> = stream::iter(urls)
         .map(async |url| listed(target, &url).await)
         .buffer_unordered(CONCURRENCY)
         .try_collect::<Vec<_>>()
@@ -186,7 +186,7 @@ async fn beyond_the_stacks(
         .into_iter()
         .collect();
     let more = match listed {
-        Some(listed) => listed.into_iter().flatten().collect(),
+        Some(listed) => listed.into_iter().flat_map(|depths| seen(depths, unseen)).collect::<Vec<_>>(),
         None => known(target, true, unseen).await?,
     };
     for source in more {
@@ -198,7 +198,7 @@ async fn beyond_the_stacks(
 }
 
 /// The queues that SQS names as sources. None: it does not say, or not to us.
-async fn listed(target: &Target, url: &str) -> Result<Option<Vec<QueueDepth>>> {
+async fn listed(target: &Target, url: &str) -> Result<Option<QueueDepths>> {
     let sqs = target.sqs();
     let name = depth::name_of(url);
     let mut urls = Vec::new();
@@ -211,8 +211,22 @@ async fn listed(target: &Target, url: &str) -> Result<Option<Vec<QueueDepth>>> {
             Err(_) => return Ok(None),
         }
     }
-    let sources = depth::named(target, &urls).await?;
-    Ok(Some(sources))
+    match depth::named(target, &urls).await {
+        // None of them, which says nothing of what they would tell.
+        Err(error) if error.kind() == Kind::Denied => Ok(None),
+        depths => depths.map(Some),
+    }
+}
+
+/// The queues that could be read. The others are noted, each once.
+pub(super) fn seen(depths: QueueDepths, unseen: &mut Vec<String>) -> Vec<QueueDepth> {
+    for unread in &depths.unread {
+        let sentence = format!("queue {}", unread.sentence());
+        if !unseen.contains(&sentence) {
+            unseen.push(sentence);
+        }
+    }
+    depths.queues
 }
 
 /// Queues with their redrive policies; those of the stacks only, where the account's may not be read.
@@ -220,9 +234,9 @@ async fn known(target: &Target, all: bool, unseen: &mut Vec<String>) -> Result<V
     match depth::list(target, all).await {
         Err(error) if error.kind() == Kind::Denied && all && !target.surfaces().await?.0.is_empty() => {
             unseen.push(format!("source queues beyond the deployed stacks: {error}"));
-            depth::list(target, false).await
+            Ok(seen(depth::list(target, false).await?, unseen))
         }
-        queues => queues,
+        depths => Ok(seen(depths?, unseen)),
     }
 }
 

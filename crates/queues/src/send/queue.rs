@@ -29,7 +29,7 @@ impl SendQueue {
 
     /// Bytes of one message that the queue takes.
     pub fn most_bytes(&self) -> usize {
-        let most = usize::try_from(self.depth.maximum_message_size).ok().filter(|most| *most > 0);
+        let most = self.depth.maximum_message_size.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0);
         most.map_or(limits::BYTES, |most| most.min(limits::BYTES))
     }
 }

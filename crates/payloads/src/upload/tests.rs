@@ -1,0 +1,289 @@
+//! Against a store inside the test's own process: one that knows no checksums, and one whose answers get lost.
+
+use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_s3::config::RequestChecksumCalculation;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::RetryConfig;
+use claimctl_aws::target::{Intent, KnownSurfaces, LOCAL, ReadSurfaces, Target};
+use claimctl_aws::{CredentialSource, SdkSettings, sdk_config};
+use claimctl_core::cancel::Cancel;
+use claimctl_core::context::{Context, Variables};
+use claimctl_core::error::Result;
+use claimctl_core::progress::Silent;
+
+use super::checksum::Checksum;
+use super::destination::Destination;
+use super::engine::{Settings, send};
+use super::plan::{Naming, Plan};
+use super::report::{FileReport, Status};
+use super::sources::{SourceFile, Sources};
+
+#[derive(Debug, Clone, Default)]
+struct Store(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// What a request with a checksum is answered with.
+    refuses: Option<(u16, &'static str)>,
+    /// The operation whose first answer is lost, after it was done.
+    loses: Option<&'static str>,
+    /// Where every answer to it is lost.
+    loses_all: bool,
+    /// Somebody else's content of the same length is there by the time that an upload is completed.
+    replaces: bool,
+    refuses_parts: bool,
+    objects: HashMap<String, Vec<u8>>,
+    parts: Option<BTreeMap<u32, Vec<u8>>>,
+    /// Operations, in order; with a `+` those that had a checksum.
+    calls: Vec<String>,
+    unsigned: usize,
+}
+
+/// Amazon S3 API Reference, by method and query.
+fn operation(method: &str, query: &str) -> &'static str {
+    match (method, query.contains("uploadId="), query.contains("uploads")) {
+        ("PUT", false, _) => "put",
+        ("PUT", true, _) => "part",
+        ("POST", false, true) => "begin",
+        ("POST", true, _) => "complete",
+        ("DELETE", ..) => "abort",
+        ("HEAD", ..) => "head",
+        other => panic!("{other:?}"),
+    }
+}
+
+type Answer = (u16, String, Vec<(&'static str, String)>);
+
+impl State {
+    fn answer(&mut self, request: &HttpRequest) -> Option<Answer> {
+        let (path, query) = request.uri().split_once('?').unwrap_or((request.uri(), ""));
+        let key = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let body = request.body().bytes().unwrap_or_default();
+        let operation = operation(request.method(), query);
+        let has_checksum = request
+            .headers()
+            .iter()
+            .any(|(name, _)| name.starts_with("x-amz-") && name.contains("checksum") && name != "x-amz-checksum-mode");
+        let checked = has_checksum && operation != "head";
+        self.calls.push(format!("{operation}{}", if checked { "+" } else { "" }));
+        if !body.is_empty() {
+            let signed = request.headers().get("x-amz-content-sha256").is_some_and(|digest| digest.len() == 64);
+            self.unsigned += usize::from(!signed);
+        }
+        if let Some((status, body)) = self.refuses.filter(|_| checked) {
+            return Some((status, body.to_owned(), Vec::new()));
+        }
+        let etag = || ("etag", "\"e\"".to_owned());
+        let gone = || (404, "<Error><Code>NoSuchUpload</Code><Message>gone</Message></Error>".to_owned(), Vec::new());
+        let answer = match operation {
+            "put" => {
+                self.objects.insert(key, body.to_vec());
+                (200, String::new(), vec![etag()])
+            }
+            "begin" => {
+                self.parts = Some(BTreeMap::new());
+                let kind = has_checksum.then(|| ("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
+                let body = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+                (200, body.to_owned(), kind.into_iter().collect())
+            }
+            "part" if self.refuses_parts => (403, String::new(), Vec::new()),
+            "part" => {
+                let number = query.split('&').find_map(|pair| pair.strip_prefix("partNumber=")?.parse().ok());
+                self.parts.as_mut()?.insert(number?, body.to_vec());
+                (200, String::new(), vec![etag()])
+            }
+            "complete" => match self.parts.take() {
+                Some(parts) => {
+                    let mut content: Vec<u8> = parts.into_values().flatten().collect();
+                    if self.replaces {
+                        content.fill(0);
+                    }
+                    self.objects.insert(key, content);
+                    let body = "<CompleteMultipartUploadResult><ETag>\"e-3\"</ETag></CompleteMultipartUploadResult>";
+                    (200, body.to_owned(), Vec::new())
+                }
+                None => gone(),
+            },
+            "abort" => match self.parts.take() {
+                Some(_) => (204, String::new(), Vec::new()),
+                None => gone(),
+            },
+            "head" => match self.objects.get(&key) {
+                Some(content) => {
+                    let checksum = ("x-amz-checksum-crc32", Checksum::of(content).encoded());
+                    (200, String::new(), vec![etag(), checksum, ("content-length", content.len().to_string())])
+                }
+                None => (404, String::new(), Vec::new()),
+            },
+            other => panic!("{other}"),
+        };
+        if self.loses == Some(operation) {
+            self.loses = self.loses.filter(|_| self.loses_all);
+            return None;
+        }
+        Some(answer)
+    }
+}
+
+impl HttpConnector for Store {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let answer = self.0.lock().unwrap().answer(&request);
+        let Some((status, body, headers)) = answer else {
+            return HttpConnectorFuture::ready(Err(ConnectorError::io("the connection was cut".into())));
+        };
+        let status = aws_smithy_runtime_api::http::StatusCode::try_from(status).unwrap();
+        let mut response = HttpResponse::new(status, SdkBody::from(body));
+        for (name, value) in headers {
+            response.headers_mut().insert(name, value);
+        }
+        HttpConnectorFuture::ready(Ok(response))
+    }
+}
+
+struct NoSurfaces;
+
+impl ReadSurfaces for NoSurfaces {
+    fn read<'a>(&'a self, _: &'a Target) -> Pin<Box<dyn Future<Output = Result<KnownSurfaces>> + Send + 'a>> {
+        Box::pin(async { Ok(KnownSurfaces::default()) })
+    }
+}
+
+const SHORT: &[u8] = b"short";
+const PART: u64 = 5 << 20;
+
+/// Three parts.
+fn long() -> Vec<u8> {
+    (0..2 * PART + 7).map(|byte| (byte % 251) as u8).collect()
+}
+
+/// Uploads one file as `k`, by a client that is configured so.
+async fn upload(store: &Store, content: &[u8], calculation: Option<RequestChecksumCalculation>) -> FileReport {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    std::fs::write(&path, content).unwrap();
+    let settings = SdkSettings {
+        region: Some("us-east-1".to_owned()),
+        endpoint: Some("http://store.example".to_owned()),
+        credentials: CredentialSource::Dummy { access_key: "a".to_owned() },
+    };
+    let connector = SharedHttpConnector::new(store.clone());
+    let mut sdk = sdk_config(&settings).await.into_builder();
+    sdk.set_request_checksum_calculation(calculation);
+    let again_at_once = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(1));
+    sdk.set_retry_config(Some(again_at_once));
+    let sdk = sdk.http_client(http_client_fn(move |_, _| connector.clone())).build();
+    let target = Target::new("p", sdk, Box::new(NoSurfaces), Arc::new(Silent)).unwrap();
+    let target = target.in_environment(LOCAL, None, false);
+    let variables = Variables::from_iter([("CLAIMCTL_HOME", folder.path())]);
+    let ctx = Context::new(variables, Vec::new(), Arc::new(Silent), Cancel::default()).unwrap();
+    let intent = Intent { what: "upload".to_owned(), destroys: false };
+    let change = target.guard().await.unwrap().begin(&ctx, &intent).await.unwrap();
+
+    let file = SourceFile { path, below: "k".to_owned(), size: content.len() as u64 };
+    let sources = Sources { files: vec![file], ..Sources::default() };
+    let plan = Plan::of(sources, &Naming::Key("k".to_owned())).unwrap();
+    let to = Destination::real(&target, "b").await.unwrap();
+    let settings = Settings { metadata: HashMap::new(), content_type: None, concurrency: 1, part_size: PART };
+    let report = send(&target, &to, &plan, &settings, &change, &Cancel::default(), &Silent).await;
+    report.files.into_iter().next().unwrap()
+}
+
+fn store(set: impl FnOnce(&mut State)) -> Store {
+    let store = Store::default();
+    set(&mut store.0.lock().unwrap());
+    store
+}
+
+fn calls(store: &Store) -> Vec<String> {
+    store.0.lock().unwrap().calls.clone()
+}
+
+#[tokio::test]
+async fn a_store_that_knows_no_checksums_takes_uploads_all_the_same() {
+    for refusal in [
+        (501, ""),
+        (501, "<Error><Code>NotImplemented</Code><Message>A header you provided</Message></Error>"),
+        (400, ""),
+        (
+            400,
+            "<Error><Code>InvalidArgument</Code><Message>Unsupported header 'x-amz-checksum-crc32'</Message></Error>",
+        ),
+    ] {
+        for (content, expected) in [
+            (SHORT.to_vec(), vec!["put+", "put"]),
+            (long(), vec!["begin+", "begin", "part", "part", "part", "complete"]),
+        ] {
+            let store = store(|state| state.refuses = Some(refusal));
+            let file = upload(&store, &content, None).await;
+            assert_eq!(file.status, Status::Uploaded, "{refusal:?}: {:?}", file.error);
+            assert_eq!(calls(&store), expected, "{refusal:?}");
+            let state = store.0.lock().unwrap();
+            assert!(state.objects["k"] == content);
+            assert_eq!(state.unsigned, 0, "neither checksum nor signature vouches for the content");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_checksum_that_does_not_match_is_not_left_out() {
+    let refusal = "<Error><Code>BadDigest</Code><Message>The CRC32 checksum did not match</Message></Error>";
+    let store = store(|state| state.refuses = Some((400, refusal)));
+    assert_eq!(upload(&store, SHORT, None).await.status, Status::Failed);
+    assert_eq!(calls(&store), ["put+"]);
+}
+
+#[tokio::test]
+async fn checksums_go_where_they_are_wished_for() {
+    for (calculation, short, first) in [
+        (None, "put+", "begin+"),
+        (Some(RequestChecksumCalculation::WhenSupported), "put+", "begin+"),
+        (Some(RequestChecksumCalculation::WhenRequired), "put", "begin"),
+    ] {
+        let store = Store::default();
+        assert_eq!(upload(&store, SHORT, calculation.clone()).await.status, Status::Uploaded);
+        assert_eq!(calls(&store), [short], "{calculation:?}");
+        assert_eq!(upload(&store, &long(), calculation.clone()).await.status, Status::Uploaded);
+        assert_eq!(calls(&store)[1], first, "{calculation:?}");
+        let with = calls(&store).iter().filter(|call| call.ends_with('+')).count();
+        assert_eq!(with > 0, short.ends_with('+'), "{:?}", calls(&store));
+    }
+}
+
+#[tokio::test]
+async fn what_was_made_is_told_as_made_though_the_answer_was_lost() {
+    // The client asks once more. Of a completed upload it hears that there is none; without an answer it stays in doubt.
+    for (content, loses, again) in [(long(), "complete", &["complete+"][..]), (SHORT.to_vec(), "put", &[])] {
+        let store = store(|state| (state.loses, state.loses_all) = (Some(loses), again.is_empty()));
+        let file = upload(&store, &content, None).await;
+        assert_eq!(file.status, Status::Uploaded, "{loses}: {:?}", file.error);
+        assert_eq!(file.checksum, Some(Checksum::of(&content).encoded()));
+        let calls = calls(&store);
+        assert!(calls.ends_with(&["head".to_owned()]) && !calls.contains(&"abort".to_owned()), "{calls:?}");
+        assert!(again.is_empty() || calls[4..6] == ["complete+", "complete+"], "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_there_and_is_another_is_not_told_as_made() {
+    let store = store(|state| (state.loses, state.replaces) = (Some("complete"), true));
+    let file = upload(&store, &long(), None).await;
+    assert_eq!(file.status, Status::Failed);
+    assert_eq!(calls(&store)[4..], ["complete+", "complete+", "head", "abort"]);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_given_up_was_not_perhaps_completed() {
+    // The part is refused, and the answer to giving up is lost.
+    let store = store(|state| (state.refuses_parts, state.loses) = (true, Some("abort")));
+    let file = upload(&store, &long(), None).await;
+    assert_eq!(file.status, Status::Failed);
+    assert_eq!(calls(&store).iter().filter(|call| *call == "abort").count(), 2);
+    assert!(store.0.lock().unwrap().parts.is_none());
+}
