@@ -3,7 +3,7 @@
 use claimctl_core::change_log::{History, LoggedChange};
 use claimctl_core::error::Result;
 use claimctl_core::time;
-use claimctl_core::units::{count, local_time};
+use claimctl_core::units::{count, local_time, zoned_time};
 use serde::Serialize;
 
 use crate::cli::values;
@@ -24,9 +24,9 @@ pub struct Args {
     /// Only changes in this environment
     #[arg(short, long, value_name = "ENV")]
     env: Option<String>,
-    /// Only changes since: 2026-01-31T12:00Z, 2h, 7d
+    /// Only changes since: 2026-01-31T12:00, 2h, 7d
     ///
-    /// A time or an age.
+    /// A time, local where it names no zone, or an age.
     #[arg(long, value_name = "TIME", value_parser = time::parse_moment)]
     since: Option<jiff::Timestamp>,
     /// At most so many, the newest
@@ -36,6 +36,8 @@ pub struct Args {
 
 #[derive(Debug, Serialize)]
 struct Log {
+    /// What `--since` was understood as.
+    since: Option<jiff::Timestamp>,
     changes: Vec<LoggedChange>,
     /// Older ones that --limit left out.
     left_out: usize,
@@ -49,7 +51,7 @@ pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
             && args.since.is_none_or(|since| change.began_at >= since)
     });
     let left_out = changes.len().saturating_sub(args.limit);
-    report(Log { changes: changes.split_off(left_out), left_out, unreadable_lines: unreadable })
+    report(Log { since: args.since, changes: changes.split_off(left_out), left_out, unreadable_lines: unreadable })
 }
 
 impl Report for Log {
@@ -66,9 +68,11 @@ impl Report for Log {
             ]);
         }
         let plural = if self.unreadable_lines == 1 { "line" } else { "lines" };
+        let since = self.since.map_or_else(String::new, |since| format!(" since {}", zoned_time(since)));
         Page::new()
             .table(table)
-            .line_if(self.changes.is_empty(), || "no changes are logged".to_owned())
+            .line_if(self.since.is_some() && !self.changes.is_empty(), || format!("changes{since}"))
+            .line_if(self.changes.is_empty(), || format!("no changes are logged{since}"))
             .line_if(self.left_out > 0, || {
                 format!("{} older: --limit N shows more", count(self.left_out as u64, "change"))
             })

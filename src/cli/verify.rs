@@ -6,9 +6,9 @@ use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::time;
-use claimctl_core::units::{count, duration};
+use claimctl_core::units::{count, duration, zoned_time};
 use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
-use claimctl_payloads::verify::{self, Options, QueueLook, Role, Verification};
+use claimctl_payloads::verify::{self, Options, QueueLook, Role, Scope, Verification};
 use claimctl_queues::policy::PolicyQueue;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -23,8 +23,8 @@ const SHOWN: usize = 50;
 /// Prove that every payload of a flow left its record
 ///
 /// Compares the bucket with the table of records, and with the dead-letter queue where something has no record.
-/// Exits 0 when all is accounted for, 8 when something is missing, dead, stale or orphaned, and 3 when something
-/// could not be told.
+/// Exits 0 when all is accounted for, 8 when something is missing, dead, stale, unfinished or orphaned, and 3 when
+/// something could not be told, or when there was nothing to compare.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Is everything recorded? Wait for what is on its way:
@@ -40,9 +40,10 @@ pub struct Args {
     /// Only objects whose key begins so
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     prefix: String,
-    /// Only objects modified since: 2026-01-31T12:00Z, 2h, 7d
+    /// Only objects that may have come since: 2026-01-31T12:00, 2h, 7d
     ///
-    /// A time or an age.
+    /// A time, local where it names no zone, or an age. S3 dates an object of several parts by when its upload began:
+    /// such are taken from a week before.
     #[arg(long, value_name = "TIME", value_parser = time::parse_moment)]
     since: Option<jiff::Timestamp>,
     /// Wait so long for everything to be recorded
@@ -92,7 +93,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     };
     let options = Options {
         prefix: args.prefix.clone(),
-        since: args.since.map(|since| since.as_second()),
+        since: args.since,
         look: args.look,
         wait: args.wait,
         settle: args.settle,
@@ -127,7 +128,9 @@ impl Report for Verification {
             ("dead", self.counts.dead, "its claim was seen in the dead-letter queue"),
             ("missing", self.counts.missing, "no record and no claim, at a second look"),
             ("stale", self.counts.stale, "its record tells of other content"),
-            ("excluded", self.counts.excluded, "the flow's filters do not take it"),
+            ("unfinished", self.counts.unfinished, "recorded, and its after-processing step has not succeeded"),
+            ("expired", self.counts.expired, "so old that the table's time to live has taken its record"),
+            ("excluded", self.counts.excluded, "the flow's filters and events do not take it"),
             ("undetermined", self.counts.undetermined, "could not be told"),
             ("retired", self.counts.retired, "a record whose object was processed or removed"),
             ("orphan", self.counts.orphan, "a record whose object is gone without a reason"),
@@ -151,6 +154,7 @@ impl Report for Verification {
                 count(self.records, "record"),
                 duration(Duration::from_millis(self.elapsed_ms))
             ))
+            .line(scope(&self.scope))
             .table(counts)
             .table(findings)
             .line_if(hidden > 0, || format!("and {hidden} more: --output json lists all"));
@@ -171,7 +175,7 @@ impl Report for Verification {
     fn exit(&self) -> Exit {
         match () {
             () if self.counts.lost() => Exit::Findings,
-            () if self.counts.open() || !self.balanced => Exit::Partial,
+            () if self.counts.open() || !self.balanced || self.counts.nothing_compared() => Exit::Partial,
             () => Exit::Done,
         }
     }
@@ -181,10 +185,21 @@ fn verdict(verification: &Verification) -> &'static str {
     match verification.exit() {
         Exit::Done => "all accounted for",
         Exit::Findings => "not all accounted for: see the findings",
+        _ if verification.counts.nothing_compared() => "nothing was compared in this scope, so nothing is proved",
         _ => {
             "not decided for all: run it again, with --wait to give the consumer time, or --look to look into the queue"
         }
     }
+}
+
+/// What the figures hold for. Times are those of the reader's clock, with its zone, so that a wrong one shows.
+fn scope(scope: &Scope) -> String {
+    let mut parts = vec![format!("bucket {}", scope.bucket)];
+    parts.extend((!scope.prefix.is_empty()).then(|| format!("keys that begin with {}", scope.prefix)));
+    parts.extend(scope.since.map(|since| format!("objects since {}", zoned_time(since))));
+    parts.push(format!("table {}", scope.table));
+    parts.extend(scope.queue.as_ref().map(|queue| format!("queue {queue}")));
+    format!("compared: {}", parts.join(", "))
 }
 
 fn sentence(look: &QueueLook) -> String {

@@ -43,7 +43,22 @@ pub fn agree(object: &ObjectEntry, record: &RecordEntry) -> bool {
         Some(etag) => *etag == object.etag,
         None => record.size.is_some(),
     };
-    !record.removed && same_size && same_etag
+    !record.is_removed() && same_size && same_etag
+}
+
+/// A key that the store lists in a way that cannot be read: its object is there, and cannot be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unnamed {
+    /// As it is listed.
+    pub key: String,
+    pub why: String,
+}
+
+/// Some objects of a listing.
+#[derive(Debug, Default)]
+pub struct ObjectPage {
+    pub objects: Vec<ObjectEntry>,
+    pub unnamed: Vec<Unnamed>,
 }
 
 /// Pages through a bucket (Amazon S3 API Reference, ListObjectsV2: keys come in UTF-8 binary order).
@@ -71,29 +86,35 @@ impl Listing {
         Listing { pages, bucket: bucket.to_owned(), last: None }
     }
 
-    pub async fn page(&mut self) -> Result<Option<Vec<ObjectEntry>>> {
+    pub async fn page(&mut self) -> Result<Option<ObjectPage>> {
         let Some(page) = self.pages.next().await else { return Ok(None) };
         let page =
             page.or_needs(&format!("list bucket {}", self.bucket), LIST, &format!("arn:*:s3:::{}", self.bucket))?;
-        let mut entries = Vec::with_capacity(page.contents().len());
+        let mut read = ObjectPage::default();
         for object in page.contents() {
             let encoded = object.key().unwrap_or_default();
-            let key = key::decode_form(encoded).map_err(|why| {
-                Error::unexpected(format!("bucket {} lists a key that {why}: {encoded}", self.bucket))
-            })?;
+            let key = match key::decode_form(encoded) {
+                Ok(key) if !key.is_empty() => key,
+                decoded => {
+                    // One object may not keep all the others from being looked at.
+                    let why = decoded.map_or_else(|bad| bad.to_string(), |_| "is listed as empty".to_owned());
+                    read.unnamed.push(Unnamed { key: encoded.to_owned(), why: format!("its key {why}") });
+                    continue;
+                }
+            };
             if self.last.as_ref().is_some_and(|last| *last >= key) {
                 return Err(Error::unexpected(format!("bucket {} does not list its keys in order", self.bucket))
                     .hint("verify needs S3's order of keys; directory buckets and some other stores lack it"));
             }
             self.last = Some(key.clone());
-            entries.push(ObjectEntry {
+            read.objects.push(ObjectEntry {
                 key,
                 etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
                 size: object.size().and_then(|size| size.try_into().ok()).unwrap_or(0),
                 modified: object.last_modified().map_or(0, |time| time.secs()),
             });
         }
-        Ok(Some(entries))
+        Ok(Some(read))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The claim and what it travels in: pure types shared by the tool and the Lambda handlers. Nothing here does I/O.
 
+pub mod after_processing;
 pub mod envelope;
+pub mod events;
 pub mod key;
 pub mod partition;
 pub mod record;
@@ -11,6 +13,7 @@ pub mod synthetic;
 
 use serde::Serialize;
 
+pub use after_processing::AfterProcessing;
 pub use envelope::{Envelope, OpenedBody, Unreadable, open, open_json};
 pub use key::claim_id;
 pub use record::{Record, Status};

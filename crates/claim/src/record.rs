@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Claim;
 
@@ -26,12 +27,15 @@ pub mod attribute {
     /// A number.
     pub const RECEIVE_COUNT: &str = "receive_count";
     pub const STATUS: &str = "status";
+    /// Why the after-processing step can never succeed. Counts only while the status is `recorded`.
+    pub const STEP_ERROR: &str = "step_error";
     /// A number, epoch seconds: the table's time-to-live attribute.
     pub const EXPIRES_AT: &str = "expires_at";
 }
 
 /// How far a claim has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Its record is written.
     Recorded,

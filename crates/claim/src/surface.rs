@@ -9,6 +9,8 @@ use claimctl_core::nearest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::AfterProcessing;
+
 /// The only version of the contract so far.
 pub const VERSION: u32 = 1;
 
@@ -93,6 +95,12 @@ pub struct Flow {
     #[serde(default)]
     pub alias: Option<String>,
     pub sink: Sink,
+    /// What is still to be done once the record is written.
+    #[serde(default)]
+    pub after_processing: AfterProcessing,
+    /// Days after which the table's time to live takes a record. None: never.
+    #[serde(default)]
+    pub record_ttl_days: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +206,15 @@ impl Surfaces {
     pub fn table_name(&self, name: &str) -> Result<String> {
         let name = in_arn(name, ":table/");
         Ok(self.table(name)?.map_or_else(|| name.to_owned(), |found| found.item.name.clone()))
+    }
+
+    /// The flows whose records the table of this real name holds.
+    pub fn flows_into(&self, table: &str) -> impl Iterator<Item = (&Surface, &Flow)> {
+        let flows = self.0.iter().flat_map(|stack| stack.flows.iter().map(move |flow| (stack, flow)));
+        flows.filter(move |(stack, flow)| {
+            flow.sink.kind == SinkKind::Table
+                && stack.tables.get(&flow.sink.name).is_some_and(|sink| sink.name == table)
+        })
     }
 
     pub fn function(&self, name: &str) -> Result<Option<Found<'_, Function>>> {

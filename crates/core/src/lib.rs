@@ -10,6 +10,8 @@ pub mod next;
 pub mod shell;
 
 #[cfg(feature = "machine")]
+pub mod boot_time;
+#[cfg(feature = "machine")]
 pub mod cancel;
 #[cfg(feature = "machine")]
 pub mod change_log;

@@ -3,6 +3,8 @@
 use std::ops::RangeBounds;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::range::within;
@@ -38,16 +40,21 @@ pub fn typed(duration: Duration) -> String {
     SignedDuration::try_from(duration).map_or_else(|_| format!("{}s", duration.as_secs()), |it| format!("{it:#}"))
 }
 
-/// A moment in the past: a time in RFC 3339 or a date, or an age before now.
+/// A moment in the past: a time in RFC 3339, a local time or a date without a zone, or an age before now.
 pub fn parse_moment(text: &str) -> Result<Timestamp, String> {
+    parse_moment_in(text, &TimeZone::system())
+}
+
+/// A time without a zone is of this one: that of the operator, in which tables print times too.
+fn parse_moment_in(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
-    if let Ok(date) = text.parse::<jiff::civil::DateTime>() {
-        return date.in_tz("UTC").map(|zoned| zoned.timestamp()).map_err(|error| error.to_string());
+    if let Ok(time) = text.parse::<DateTime>() {
+        return zone.to_timestamp(time).map_err(|error| error.to_string());
     }
-    let age =
-        parse_duration(text).map_err(|_| "a time looks like 2026-01-31T12:00:00Z, an age like 2h or 7d".to_owned())?;
+    let age = parse_duration(text)
+        .map_err(|_| "a time looks like 2026-01-31T12:00 or 2026-01-31T12:00:00Z, an age like 2h or 7d".to_owned())?;
     SignedDuration::try_from(age)
         .ok()
         .and_then(|age| Timestamp::now().checked_sub(age).ok())
@@ -81,9 +88,33 @@ mod tests {
     #[test]
     fn a_moment_is_a_time_a_date_or_an_age() {
         assert_eq!(parse_moment("1970-01-01T00:01:00Z").unwrap().as_second(), 60);
-        assert_eq!(parse_moment("1970-01-02").unwrap().as_second(), 86_400);
         let age = Timestamp::now().as_second() - parse_moment("2h").unwrap().as_second();
         assert!((7_200..7_210).contains(&age));
         assert!(parse_moment("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_local() {
+        let tokyo = TimeZone::fixed(jiff::tz::offset(9));
+        for (text, utc) in [
+            ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
+            ("2026-01-31T12:00Z", "2026-01-31T12:00:00Z"),
+            ("2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00Z"),
+            ("2026-01-31T12:00:00", "2026-01-31T03:00:00Z"),
+            ("2026-01-31T12:00", "2026-01-31T03:00:00Z"),
+            ("2026-01-31 12:00:30.5", "2026-01-31T03:00:30.5Z"),
+            ("2026-01-31", "2026-01-30T15:00:00Z"),
+        ] {
+            assert_eq!(parse_moment_in(text, &tokyo).unwrap(), utc.parse().unwrap(), "{text}");
+        }
+        // Neither an hour that there is twice nor one that there is not is refused.
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        for (text, utc) in [
+            ("2026-03-29T02:30", "2026-03-29T01:30:00Z"),
+            ("2026-10-25T02:30", "2026-10-25T00:30:00Z"),
+            ("2026-07-01T12:00", "2026-07-01T10:00:00Z"),
+        ] {
+            assert_eq!(parse_moment_in(text, &berlin).unwrap(), utc.parse().unwrap(), "{text}");
+        }
     }
 }

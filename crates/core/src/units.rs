@@ -85,6 +85,11 @@ pub fn local_time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The same with its zone, where it is told what a time was understood as.
+pub fn zoned_time(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
 /// Text from elsewhere with control characters made visible: a key or a message body must not be able to
 /// move the cursor, colour the terminal or fake a line.
 pub fn printable(text: &str) -> Cow<'_, str> {

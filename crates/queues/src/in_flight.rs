@@ -1,11 +1,13 @@
-//! The messages that a look holds: their receipt handles, and until when each stays hidden by the monotonic clock.
+//! The messages that a look holds: their receipt handles, and until when each stays hidden, by a clock that goes on in
+//! suspend.
 //!
 //! Bodies are not kept, so that 100,000 held messages fit into tens of megabytes.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use claimctl_core::boot_time::BootTime;
 use claimctl_core::units::count;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -23,7 +25,7 @@ pub struct InFlight(HashMap<Box<str>, InFlightMessage>);
 #[derive(Debug)]
 struct InFlightMessage {
     handle: Box<str>,
-    hidden_until: Instant,
+    hidden_until: BootTime,
 }
 
 impl InFlightMessage {
@@ -76,19 +78,19 @@ impl InFlight {
     }
 
     /// False when it was held before: SQS delivered it a second time, and only the newest handle counts.
-    pub fn hold(&mut self, receipt: Receipt, hidden_until: Instant) -> bool {
+    pub fn hold(&mut self, receipt: Receipt, hidden_until: BootTime) -> bool {
         self.0.insert(receipt.message_id, InFlightMessage { handle: receipt.handle, hidden_until }).is_none()
     }
 
     /// Still hidden now, but for less than `margin`: in batches, to be extended.
     pub fn due(&self, margin: Duration) -> Vec<Vec<Receipt>> {
-        let now = Instant::now();
+        let now = BootTime::now();
         let due = |hold: &InFlightMessage| now < hold.hidden_until && hold.hidden_until < now + margin;
         let receipts: Vec<_> = self.0.iter().filter(|(_, hold)| due(hold)).map(|(id, hold)| hold.receipt(id)).collect();
         in_batches(&receipts)
     }
 
-    pub fn extended(&mut self, receipts: &[(Receipt, ())], hidden_until: Instant) {
+    pub fn extended(&mut self, receipts: &[(Receipt, ())], hidden_until: BootTime) {
         for (receipt, ()) in receipts {
             if let Some(hold) = self.0.get_mut(&receipt.message_id).filter(|hold| hold.handle == receipt.handle) {
                 hold.hidden_until = hidden_until;
@@ -98,7 +100,7 @@ impl InFlight {
 
     /// The receipt of a message that stays hidden for at least `margin`.
     pub fn receipt(&self, message_id: &str, margin: Duration) -> Option<Receipt> {
-        let hold = self.0.get(message_id).filter(|hold| hold.hidden_until > Instant::now() + margin)?;
+        let hold = self.0.get(message_id).filter(|hold| hold.hidden_until > BootTime::now() + margin)?;
         Some(hold.receipt(message_id))
     }
 
@@ -111,7 +113,7 @@ impl InFlight {
     pub fn confirm_deleted(&mut self, receipt: &Receipt) -> bool {
         match self.0.get(&receipt.message_id) {
             Some(hold) if hold.handle == receipt.handle => {
-                let hidden = hold.hidden_until > Instant::now();
+                let hidden = hold.hidden_until > BootTime::now();
                 self.0.remove(&receipt.message_id);
                 hidden
             }
@@ -123,7 +125,7 @@ impl InFlight {
     /// whoever received it since.
     pub async fn release(self, queue: &Queue) -> Returned {
         let mut returned = Returned::default();
-        let now = Instant::now();
+        let now = BootTime::now();
         let (hidden, expired): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, hold)| now < hold.hidden_until);
         returned.already_visible = expired.len() as u64;
         let hidden: Vec<_> = hidden.into_iter().map(|(id, hold)| hold.receipt(id)).collect();
@@ -145,7 +147,7 @@ impl InFlight {
 
     /// One batch. What has expired while it waited for its turn is left alone.
     async fn release_batch(&self, queue: &Queue, mut receipts: Vec<Receipt>) -> batch::Outcome<Receipt> {
-        let now = Instant::now();
+        let now = BootTime::now();
         let expired = |receipt: &Receipt| self.0.get(&receipt.message_id).is_none_or(|hold| hold.hidden_until <= now);
         let gone: Vec<_> = receipts.extract_if(.., |receipt| expired(receipt)).collect();
         if receipts.is_empty() {
@@ -161,9 +163,9 @@ fn in_batches(receipts: &[Receipt]) -> Vec<Vec<Receipt>> {
     receipts.chunks(batch::SIZE).map(<[Receipt]>::to_vec).collect()
 }
 
-/// The second in which a moment of the monotonic clock will come.
-fn wall_clock(at: Instant) -> Timestamp {
-    let seconds = at.saturating_duration_since(Instant::now()).as_secs() + 1;
+/// The second in which a moment will come.
+fn wall_clock(at: BootTime) -> Timestamp {
+    let seconds = at.since(BootTime::now()).as_secs() + 1;
     Timestamp::from_second(Timestamp::now().as_second() + i64::try_from(seconds).unwrap_or(0)).unwrap_or(Timestamp::MAX)
 }
 

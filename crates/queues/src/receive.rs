@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
+use claimctl_core::boot_time::BootTime;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -315,7 +316,7 @@ impl<'a> Receiver<'a> {
         Vec::new()
     }
 
-    fn take_messages(&mut self, messages: Vec<Received>, hidden_until: Instant) -> Vec<Received> {
+    fn take_messages(&mut self, messages: Vec<Received>, hidden_until: BootTime) -> Vec<Received> {
         let mut new = Vec::with_capacity(messages.len());
         let mut from_before = false;
         self.heaviest -= self.heaviest / 8;

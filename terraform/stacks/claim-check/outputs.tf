@@ -33,6 +33,9 @@ locals {
       function = "claim-recorder"
       alias    = module.recorder.alias
       sink     = { kind = "table", name = "claims" }
+
+      after_processing = var.after_processing
+      record_ttl_days  = var.record_ttl_days
     }]
   }
 }

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType, KeysAndAttributes, ScalarAttributeType};
 use claimctl_claim::record::attribute;
-use claimctl_claim::{Status, claim_id, sequencer};
+use claimctl_claim::{AfterProcessing, Status, claim_id, sequencer};
 use claimctl_core::error::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use super::backoff::Backoff;
 use crate::Explain;
 use crate::policy::{ArnBuilder, Statement};
 
@@ -19,9 +21,9 @@ const SEGMENTS: i32 = 4;
 pub const BATCH: usize = 100;
 const BATCHES_AT_ONCE: usize = 8;
 /// Only what a comparison needs is sent over the wire.
-const PROJECTION: &str = "#key, #etag, #size, #status";
+const PROJECTION: &str = "#id, #etag, #size, #status, #step_error";
 /// The same, with what tells two events of one key apart.
-const WITH_SEQUENCER: &str = "#key, #etag, #size, #status, #id, #sequencer";
+const WITH_SEQUENCER: &str = "#id, #etag, #size, #status, #step_error, #sequencer";
 
 const DESCRIBE: &str = "dynamodb:DescribeTable";
 const SCAN: &str = "dynamodb:Scan";
@@ -48,10 +50,35 @@ pub struct RecordEntry {
     pub key: String,
     pub etag: Option<String>,
     pub size: Option<u64>,
+    /// None: one that no claimctl handler writes.
+    pub status: Option<Status>,
+    /// Why the after-processing step can never succeed, by the handler's word.
+    pub step_error: Option<String>,
+}
+
+impl RecordEntry {
     /// Processed or removed: a record whose object may be gone for a good reason.
-    pub retired: bool,
-    /// Removed: the object was gone when this was written.
-    pub removed: bool,
+    pub fn is_retired(&self) -> bool {
+        matches!(self.status, Some(Status::Processed | Status::Removed))
+    }
+
+    /// The object was gone when this was written.
+    pub fn is_removed(&self) -> bool {
+        self.status == Some(Status::Removed)
+    }
+
+    /// Whether the handler has done all that it does: recorded is not done where there is a step behind it.
+    pub fn is_done(&self, after_processing: AfterProcessing) -> bool {
+        !after_processing.is_a_step() || self.is_retired()
+    }
+
+    /// What is to be said of a record that is not done.
+    pub fn why_not_done(&self) -> String {
+        match &self.step_error {
+            Some(why) => format!("it is recorded, but its after-processing step can never succeed: {why}"),
+            None => "it is recorded, but its after-processing step has not succeeded".to_owned(),
+        }
+    }
 }
 
 /// What the table holds for a claim, and which event of its key wrote it.
@@ -110,7 +137,8 @@ impl RecordTable {
     }
 
     fn segment(&self, segment: i32, prefix: &str) -> impl stream::Stream<Item = Result<Vec<RecordEntry>>> {
-        let mut request = self
+        // By the partition key, which every record has: one that lacks other attributes is a record all the same.
+        let request = self
             .client
             .scan()
             .table_name(&self.name)
@@ -119,18 +147,26 @@ impl RecordTable {
             .consistent_read(true)
             .projection_expression(PROJECTION)
             .set_expression_attribute_names(Some(placeholders(PROJECTION)))
-            .expression_attribute_names("#bucket", attribute::BUCKET)
-            .expression_attribute_values(":bucket", AttributeValue::S(self.bucket.clone()));
-        request = match prefix {
-            "" => request.filter_expression("#bucket = :bucket"),
-            _ => request
-                .filter_expression("#bucket = :bucket AND begins_with(#key, :prefix)")
-                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())),
-        };
+            .filter_expression("begins_with(#id, :prefix)")
+            .expression_attribute_values(":prefix", AttributeValue::S(claim_id(&self.bucket, prefix)));
         let (doing, arn) = (format!("scan table {}", self.name), arn_pattern(&self.name));
-        let pages = request.into_paginator().send();
-        stream::unfold(pages, |mut pages| async move { pages.next().await.map(|page| (page, pages)) })
-            .map(move |page| Ok(page.or_needs(&doing, SCAN, &arn)?.items().iter().filter_map(entry).collect()))
+        // The state is where to go on: at first nowhere, and none at the end.
+        stream::try_unfold(Some(None), move |start: Option<Option<Item>>| {
+            let (request, doing, arn) = (request.clone(), doing.clone(), arn.clone());
+            async move {
+                let Some(start) = start else { return Ok(None) };
+                let mut backoff = Backoff::new();
+                let page = loop {
+                    match request.clone().set_exclusive_start_key(start.clone()).send().await {
+                        Err(error) if is_throttled(&error) && backoff.pause().await => {}
+                        answer => break answer.or_needs(&doing, SCAN, &arn)?,
+                    }
+                };
+                let entries = page.items().iter().filter_map(entry).collect();
+                let next = page.last_evaluated_key.filter(|key| !key.is_empty());
+                Ok(Some((entries, next.map(Some))))
+            }
+        })
     }
 
     /// The records of these keys, read consistently. Keys without a record are absent from the answer.
@@ -163,26 +199,40 @@ impl RecordTable {
             .build()
             .map_err(|error| Error::unexpected("cannot build the call").caused_by(error))?;
         let mut left = HashMap::from([(self.name.clone(), wanted)]);
-        // An answer holds 16 MB at most; what did not fit comes back unprocessed.
-        while !left.is_empty() {
-            let answer = self.client.batch_get_item().set_request_items(Some(left)).send().await;
-            let answer =
-                answer.or_needs(&format!("read records of table {}", self.name), GET, &arn_pattern(&self.name))?;
+        let mut backoff = Backoff::new();
+        // An answer holds 16 MB at most; what did not fit, or is throttled, comes back unprocessed.
+        loop {
+            let answer = match self.client.batch_get_item().set_request_items(Some(left.clone())).send().await {
+                Err(error) if is_throttled(&error) && backoff.pause().await => continue,
+                answer => {
+                    answer.or_needs(&format!("read records of table {}", self.name), GET, &arn_pattern(&self.name))?
+                }
+            };
+            let before = found.len();
             found.extend(answer.responses.unwrap_or_default().into_values().flatten());
             left = answer.unprocessed_keys.unwrap_or_default();
+            if left.is_empty() {
+                return Ok(found);
+            }
+            if found.len() > before {
+                backoff.reset();
+            }
+            if !backoff.pause().await {
+                return Err(Error::unreachable(format!("table {} throttles: it leaves keys unprocessed", self.name))
+                    .hint("raise its read capacity, or run the same command again later"));
+            }
         }
-        Ok(found)
     }
 }
 
 /// The names behind a projection's placeholders. DynamoDB refuses one that is not used.
 fn placeholders(projection: &str) -> HashMap<String, String> {
     [
-        ("#key", attribute::OBJECT_KEY),
         ("#etag", attribute::ETAG),
         ("#size", attribute::SIZE),
         ("#status", attribute::STATUS),
         ("#id", attribute::CLAIM_ID),
+        ("#step_error", attribute::STEP_ERROR),
         ("#sequencer", attribute::SEQUENCER),
     ]
     .into_iter()
@@ -195,14 +245,25 @@ fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
     item.get(name).and_then(|value| value.as_s().ok())
 }
 
-/// None for an item that is no record: it has no object key.
-fn entry(item: &Item) -> Option<RecordEntry> {
-    let status = text(item, attribute::STATUS).and_then(|status| Status::parse(status));
-    Some(RecordEntry {
-        key: text(item, attribute::OBJECT_KEY)?.clone(),
-        etag: text(item, attribute::ETAG).cloned(),
-        size: item.get(attribute::SIZE).and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok()),
-        retired: matches!(status, Some(Status::Processed | Status::Removed)),
-        removed: status == Some(Status::Removed),
+/// What DynamoDB answers when a table has no capacity left (Amazon DynamoDB Developer Guide, "Error handling").
+fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    crate::code(error).is_some_and(|code| {
+        ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"].contains(&code)
     })
 }
+
+/// None for an item that is no record: its partition key names no object. Only that is asked for, because the other
+/// attributes are what somebody wrote beside it.
+fn entry(item: &Item) -> Option<RecordEntry> {
+    let (_, key) = text(item, attribute::CLAIM_ID)?.split_once('/')?;
+    Some(RecordEntry {
+        key: key.to_owned(),
+        etag: text(item, attribute::ETAG).cloned(),
+        size: item.get(attribute::SIZE).and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok()),
+        status: text(item, attribute::STATUS).and_then(|status| Status::parse(status)),
+        step_error: text(item, attribute::STEP_ERROR).cloned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

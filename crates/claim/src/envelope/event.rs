@@ -35,7 +35,8 @@ pub(super) fn read_eventbridge(event: &Value) -> Result<Claim, Unreadable> {
     let event_name = match event["detail-type"].as_str() {
         Some("Object Created") => created_name(detail),
         Some("Object Deleted") => deleted_name(detail),
-        _ => return Err(Unreadable::OtherEvent),
+        Some(other) => of_object(other).ok_or(Unreadable::OtherEvent)?.to_owned(),
+        None => return Err(Unreadable::OtherEvent),
     };
     let object = &detail["object"];
     Ok(Claim {
@@ -50,10 +51,26 @@ pub(super) fn read_eventbridge(event: &Value) -> Result<Claim, Unreadable> {
     })
 }
 
-/// The place in an extended-client pointer.
-pub(super) fn read_pointer(place: &Value) -> Result<Claim, Unreadable> {
-    let bucket = required(place, "s3BucketName", "bucket name")?;
-    Ok(Claim::pointer(bucket, required(place, "s3Key", "object key")?))
+/// What happens to an object that stays, as S3 notifications name it: no reason for a message to die (Amazon S3 User
+/// Guide, "Amazon S3 event types and their EventBridge detail types").
+fn of_object(detail_type: &str) -> Option<&'static str> {
+    Some(match detail_type {
+        "Object Restore Initiated" => "ObjectRestore:Post",
+        "Object Restore Completed" => "ObjectRestore:Completed",
+        "Object Restore Expired" => "ObjectRestore:Delete",
+        "Object Storage Class Changed" => "LifecycleTransition",
+        "Object Access Tier Changed" => "IntelligentTiering",
+        "Object ACL Updated" => "ObjectAcl:Put",
+        "Object Tags Added" => "ObjectTagging:Put",
+        "Object Tags Deleted" => "ObjectTagging:Delete",
+        _ => return None,
+    })
+}
+
+/// The place in an extended-client pointer, by the names that the client gives bucket and key.
+pub(super) fn read_pointer(place: &Value, [bucket, key]: [&str; 2]) -> Result<Claim, Unreadable> {
+    let bucket = required(place, bucket, "bucket name")?;
+    Ok(Claim::pointer(bucket, required(place, key, "object key")?))
 }
 
 /// EventBridge names the API call; a record names the event as S3 notifications do, whatever path it came by.

@@ -122,8 +122,8 @@ impl Opening {
             Ok(())
         } else if let (Some(_), Some(message)) = (value.get("TopicArn"), value.get("Message")) {
             self.inside(Envelope::Sns, message)
-        } else if let Some(pointer) = pointer(value) {
-            let claim = event::read_pointer(pointer)?;
+        } else if let Some((place, names)) = pointer(value) {
+            let claim = event::read_pointer(place, names)?;
             self.found(Envelope::ExtendedClient, Some(claim));
             Ok(())
         } else {
@@ -169,10 +169,16 @@ impl Opening {
     }
 }
 
-/// The second element of `["POINTER NAME", {…}]`.
-fn pointer(value: &Value) -> Option<&Value> {
-    match value.as_array()?.as_slice() {
-        [name, place] if POINTER_NAMES.contains(&name.as_str()?) => Some(place),
-        _ => None,
+/// Where an extended client left the payload, and what it calls bucket and key. Java's and Python's write
+/// `["POINTER NAME", {…}]`, .NET's only the object, and those for Node.js `{"S3Payload": {…}}`.
+fn pointer(value: &Value) -> Option<(&Value, [&'static str; 2])> {
+    const NAMES: [&str; 2] = ["s3BucketName", "s3Key"];
+    match value {
+        Value::Array(pair) => match pair.as_slice() {
+            [name, place] if POINTER_NAMES.contains(&name.as_str()?) => Some((place, NAMES)),
+            _ => None,
+        },
+        Value::Object(fields) if NAMES.iter().any(|name| fields.contains_key(*name)) => Some((value, NAMES)),
+        _ => Some((value.get("S3Payload")?, ["Bucket", "Key"])),
     }
 }

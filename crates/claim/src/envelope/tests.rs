@@ -139,6 +139,26 @@ fn eventbridge_keys_are_verbatim_and_names_are_those_of_s3() {
 }
 
 #[test]
+fn what_happens_to_an_object_that_stays_is_as_harmless_from_eventbridge_as_from_s3() {
+    for (detail_type, name) in [
+        ("Object Restore Initiated", "ObjectRestore:Post"),
+        ("Object Restore Completed", "ObjectRestore:Completed"),
+        ("Object Restore Expired", "ObjectRestore:Delete"),
+        ("Object Storage Class Changed", "LifecycleTransition"),
+        ("Object Access Tier Changed", "IntelligentTiering"),
+        ("Object ACL Updated", "ObjectAcl:Put"),
+        ("Object Tags Added", "ObjectTagging:Put"),
+        ("Object Tags Deleted", "ObjectTagging:Delete"),
+    ] {
+        let claim = Claim { event_name: Some(name.into()), size: None, sequencer: None, ..full_claim() };
+        let from_eventbridge = opened(&eventbridge(&claim, detail_type, "x"));
+        assert_eq!(from_eventbridge.claims, [claim.clone()], "{detail_type}");
+        assert_eq!(opened(&s3_event(&[claim.clone()])).claims, from_eventbridge.claims, "{detail_type}");
+        assert!(!claim.is_removal(), "{name}");
+    }
+}
+
+#[test]
 fn a_delete_marker_is_told_from_a_delete() {
     let mut event = eventbridge(&full_claim(), "Object Deleted", "DeleteObject");
     event["detail"]["deletion-type"] = "Delete Marker Created".into();
@@ -147,7 +167,7 @@ fn a_delete_marker_is_told_from_a_delete() {
 
 #[test]
 fn other_eventbridge_events_are_refused() {
-    assert_eq!(refused(&eventbridge(&full_claim(), "Object Tags Added", "PutObjectTagging")), Unreadable::OtherEvent);
+    assert_eq!(refused(&eventbridge(&full_claim(), "AWS API Call via CloudTrail", "x")), Unreadable::OtherEvent);
     let mut foreign = eventbridge(&full_claim(), "Object Created", "PutObject");
     foreign["source"] = "my.app".into();
     assert_eq!(refused(&foreign), Unreadable::OtherEvent);
@@ -160,6 +180,15 @@ fn an_extended_client_pointer_is_a_claim_of_its_place() {
         assert_eq!(opened.claims, [Claim::pointer("payload", "a+b%20")]);
         assert_eq!(opened.envelopes, [Envelope::ExtendedClient]);
     }
+    for written_otherwise in [
+        json!({ "s3BucketName": "payload", "s3Key": "a+b%20" }),
+        json!({ "S3Payload": { "Id": "i", "Bucket": "payload", "Key": "a+b%20", "Location": "l" } }),
+    ] {
+        assert_eq!(opened(&written_otherwise).claims, [Claim::pointer("payload", "a+b%20")]);
+        let wrapped = opened(&wrap(Envelope::Sns, &written_otherwise));
+        assert_eq!(wrapped.envelopes, [Envelope::Sns, Envelope::ExtendedClient]);
+    }
+    assert_eq!(refused(&json!({ "s3BucketName": "payload" })).to_string(), "the object key is missing");
     assert_eq!(
         refused(&json!(["some.other.Pointer", { "s3BucketName": "b", "s3Key": "k" }])),
         Unreadable::UnknownEnvelope

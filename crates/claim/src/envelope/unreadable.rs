@@ -16,7 +16,7 @@ pub enum Unreadable {
     UnknownEnvelope,
     /// A `Records` list without any record.
     NoRecords,
-    /// An EventBridge event that is neither "Object Created" nor "Object Deleted" from S3.
+    /// An EventBridge event that is about no object of S3.
     OtherEvent,
     /// Envelopes in envelopes beyond [`super::MAX_DEPTH`].
     TooDeep,
@@ -62,9 +62,7 @@ impl fmt::Display for Unreadable {
             Self::NotJson { line, column } => write!(f, "not JSON (line {line}, column {column})"),
             Self::UnknownEnvelope => f.write_str("JSON of no known envelope"),
             Self::NoRecords => f.write_str("an event with an empty list of records"),
-            Self::OtherEvent => {
-                f.write_str("an EventBridge event other than Object Created and Object Deleted from aws.s3")
-            }
+            Self::OtherEvent => f.write_str("an EventBridge event that is about no object of S3"),
             Self::TooDeep => write!(f, "more than {} envelopes in each other", super::MAX_DEPTH),
             Self::Field { record, field, fault } => {
                 if let Some(number) = record {

@@ -1,12 +1,12 @@
 //! The after-processing step: what is done with an object once its claim is recorded.
 
-use claimctl_claim::Status;
+use claimctl_claim::{AfterProcessing, Status};
 
 use super::Recorder;
-use super::config::AfterProcessing;
 use super::message::Problem;
 use super::reconcile::{ClaimOutcome, Reconciled};
 use crate::aws::{Deadline, Deleted, Tagged};
+use crate::log::{self, Level};
 
 /// The tag that says that an object is done with.
 const TAG: (&str, &str) = ("processed", "true");
@@ -18,6 +18,8 @@ pub enum StepOutcome {
     Deleted,
     /// The object was replaced or removed meanwhile; the event of that will say what to do.
     Skipped,
+    /// It can never succeed, however often it is tried. The record says why, and keeps its status.
+    Impossible,
 }
 
 impl StepOutcome {
@@ -26,6 +28,7 @@ impl StepOutcome {
             Self::Tagged => "tagged",
             Self::Deleted => "deleted",
             Self::Skipped => "skipped",
+            Self::Impossible => "impossible",
         }
     }
 }
@@ -50,17 +53,40 @@ pub async fn run(
             match aws.tag_object(&claim.bucket, &claim.key, claim.version_id.as_deref(), TAG, deadline).await? {
                 Tagged::Done => StepOutcome::Tagged,
                 Tagged::Gone => return Ok(Some(StepOutcome::Skipped)),
+                Tagged::Never(why) => return impossible(recorder, reconciled, &why, deadline).await,
             }
         }
         AfterProcessing::Delete => {
-            let etag = reconciled.existing.etag.as_deref().ok_or(Problem::NoEtag)?;
+            // Deleting whatever lies under the key, without knowing that it is the object of the claim, could lose a
+            // payload.
+            let Some(etag) = reconciled.existing.etag.as_deref() else {
+                let why = "the record has no ETag to know the object by";
+                return impossible(recorder, reconciled, why, deadline).await;
+            };
             match aws.delete_object(&claim.bucket, &claim.key, etag, deadline).await? {
                 Deleted::Gone => StepOutcome::Deleted,
                 Deleted::Replaced => return Ok(Some(StepOutcome::Skipped)),
+                Deleted::Never(why) => return impossible(recorder, reconciled, &why, deadline).await,
             }
         }
     };
     // A refusal means that a later event has the record by now: a removal, perhaps the one just made.
     recorder.table.mark_processed(&reconciled.record, &reconciled.existing, deadline).await?;
     Ok(Some(done))
+}
+
+/// Trying again would end in the dead-letter queue, and help as little from there: the message is done with, and log and
+/// record say what is not.
+async fn impossible(
+    recorder: &Recorder,
+    reconciled: &Reconciled,
+    why: &str,
+    deadline: Deadline,
+) -> Result<Option<StepOutcome>, Problem> {
+    let claim = &reconciled.record.claim;
+    let fields =
+        vec![("bucket", claim.bucket.as_str().into()), ("key", claim.key.as_str().into()), ("why", why.into())];
+    log::line(Level::Warn, "the after-processing step can never succeed", fields);
+    recorder.table.note_step_error(&reconciled.record, &reconciled.existing, why, deadline).await?;
+    Ok(Some(StepOutcome::Impossible))
 }

@@ -1,15 +1,8 @@
 //! What the function's environment variables say.
 
-use crate::Env;
+use claimctl_claim::AfterProcessing;
 
-/// What to do with an object once its claim is recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterProcessing {
-    Keep,
-    /// Tag it `processed=true`.
-    Tag,
-    Delete,
-}
+use crate::Env;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -30,11 +23,10 @@ impl Config {
         Ok(Self {
             table: set("TABLE_NAME").ok_or("TABLE_NAME is not set: it names the DynamoDB table for the records")?,
             queue_url: set("QUEUE_URL"),
-            after_processing: match set("AFTER_PROCESSING").as_deref() {
-                None | Some("keep") => AfterProcessing::Keep,
-                Some("tag") => AfterProcessing::Tag,
-                Some("delete") => AfterProcessing::Delete,
-                Some(other) => return Err(format!("AFTER_PROCESSING is {other:?}: it can be keep, tag or delete")),
+            after_processing: match set("AFTER_PROCESSING") {
+                None => AfterProcessing::Keep,
+                Some(text) => AfterProcessing::parse(&text)
+                    .ok_or_else(|| format!("AFTER_PROCESSING is {text:?}: it can be keep, tag or delete"))?,
             },
             ttl_days: match set("RECORD_TTL_DAYS") {
                 None => None,

@@ -13,6 +13,11 @@ use super::{Invocation, Recorder};
 use crate::aws::Failure;
 use crate::log::{self, Level};
 
+const SECONDS_PER_DAY: i64 = 86_400;
+/// SQS keeps a message for 14 days at most (Amazon SQS API Reference, SetQueueAttributes): so long may an event come late
+/// that was sent before its object was removed. Without the mark of the removal it would be recorded as if it were new.
+const LATEST_DELIVERY_DAYS: u32 = 14;
+
 /// A message to be recorded, from whatever source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
@@ -44,8 +49,6 @@ pub enum Problem {
     MissingObject(String),
     /// Another write to the same record came in between. A redelivery finds out how things stand.
     ConcurrentWrite,
-    /// Deleting whatever lies under the key, without knowing that it is the object of the claim, could lose a payload.
-    NoEtag,
     NoQueueUrl,
     Aws(Failure),
 }
@@ -129,9 +132,10 @@ async fn reconcile_and_process(
 }
 
 fn new_record(recorder: &Recorder, claim: Claim, message: &Message, invocation: &Invocation) -> Record {
-    const SECONDS_PER_DAY: i64 = 86_400;
     let recorded_at = log::now();
     let status = if claim.is_removal() { Status::Removed } else { Status::Recorded };
+    let days =
+        recorder.config.ttl_days.map(|days| if claim.is_removal() { days.max(LATEST_DELIVERY_DAYS) } else { days });
     Record {
         claim,
         status,
@@ -139,7 +143,7 @@ fn new_record(recorder: &Recorder, claim: Claim, message: &Message, invocation: 
         message_id: message.id.clone(),
         request_id: Some(invocation.request_id.clone()),
         receive_count: message.receive_count,
-        expires_at: recorder.config.ttl_days.map(|days| recorded_at.as_second() + i64::from(days) * SECONDS_PER_DAY),
+        expires_at: days.map(|days| recorded_at.as_second() + i64::from(days) * SECONDS_PER_DAY),
     }
 }
 
@@ -149,7 +153,6 @@ impl fmt::Display for Problem {
             Self::Unreadable(unreadable) => unreadable.fmt(f),
             Self::MissingObject(object) => write!(f, "the claim dangles: there is no object {object}"),
             Self::ConcurrentWrite => f.write_str("the record was changed at the same time"),
-            Self::NoEtag => f.write_str("not deleted: the record has no ETag to know the object by"),
             Self::NoQueueUrl => f.write_str("QUEUE_URL is not set: it names the queue that a schedule empties"),
             Self::Aws(failure) => failure.fmt(f),
         }
@@ -174,7 +177,6 @@ impl From<Problem> for Diagnostic {
             Problem::Unreadable(_) => "Unreadable",
             Problem::MissingObject(_) => "MissingObject",
             Problem::ConcurrentWrite => "ConcurrentWrite",
-            Problem::NoEtag => "NoEtag",
             Problem::NoQueueUrl => "NoQueueUrl",
             Problem::Aws(_) => "Aws",
         };

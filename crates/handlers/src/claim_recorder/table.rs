@@ -80,9 +80,30 @@ impl Table {
         existing: &ExistingRecord,
         deadline: Deadline,
     ) -> Result<WriteOutcome, Failure> {
-        let status = Item::from([(attribute::STATUS.into(), text(Status::Processed.as_str()))]);
+        self.set(record, existing, (attribute::STATUS, Status::Processed.as_str()), deadline).await
+    }
+
+    /// Writes into a record why its after-processing step can never succeed, if it is still the one that was read.
+    pub async fn note_step_error(
+        &self,
+        record: &Record,
+        existing: &ExistingRecord,
+        why: &str,
+        deadline: Deadline,
+    ) -> Result<WriteOutcome, Failure> {
+        self.set(record, existing, (attribute::STEP_ERROR, why), deadline).await
+    }
+
+    async fn set(
+        &self,
+        record: &Record,
+        existing: &ExistingRecord,
+        (name, value): (&str, &str),
+        deadline: Deadline,
+    ) -> Result<WriteOutcome, Failure> {
+        let attributes = Item::from([(name.into(), text(value))]);
         let condition = WriteCondition::Unchanged(existing).condition(record);
-        Ok(self.aws.set_attributes(&self.name, item_key(record), status, &condition, deadline).await?.into())
+        Ok(self.aws.set_attributes(&self.name, item_key(record), attributes, &condition, deadline).await?.into())
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use claimctl_aws::objects::ObjectEntry;
 use claimctl_aws::target::Target;
+use claimctl_claim::AfterProcessing;
+use claimctl_claim::events::{self, Announced};
 use claimctl_claim::surface::{self, SinkKind};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
@@ -29,8 +32,14 @@ pub struct ResolvedFlow {
     /// Keys that the flow takes begin and end so.
     pub prefix: String,
     pub suffix: String,
+    /// Events that the flow takes, as S3 names them. None known: all.
+    pub events: Vec<String>,
     pub table: String,
     pub queue: Option<String>,
+    /// What is still to be done behind a record.
+    pub after_processing: AfterProcessing,
+    /// Days after which the table's time to live takes a record.
+    pub record_ttl_days: Option<u32>,
 }
 
 impl ResolvedFlow {
@@ -67,8 +76,11 @@ impl ResolvedFlow {
                     bucket: stack.bucket(&flow.bucket)?.name.clone(),
                     prefix: flow.prefix.clone(),
                     suffix: flow.suffix.clone(),
+                    events: flow.events.clone(),
                     table: stack.table(&flow.sink.name)?.name.clone(),
                     queue: queue.map(|queue| queue.url.clone()),
+                    after_processing: flow.after_processing,
+                    record_ttl_days: flow.record_ttl_days,
                 }
             }
             None => ResolvedFlow {
@@ -76,8 +88,11 @@ impl ResolvedFlow {
                 bucket: String::new(),
                 prefix: String::new(),
                 suffix: String::new(),
+                events: Vec::new(),
                 table: String::new(),
                 queue: None,
+                after_processing: AfterProcessing::Keep,
+                record_ttl_days: None,
             },
         };
         if let Some(bucket) = named.bucket {
@@ -85,6 +100,13 @@ impl ResolvedFlow {
         }
         if let Some(table) = named.table {
             flow.table = surfaces.table_name(table)?;
+        }
+        if chosen.is_none() {
+            // Named by hand, and deployed all the same: what comes behind a record is known.
+            for (_, known) in surfaces.flows_into(&flow.table) {
+                flow.after_processing = flow.after_processing.max(known.after_processing);
+                flow.record_ttl_days = flow.record_ttl_days.into_iter().chain(known.record_ttl_days).min();
+            }
         }
         if let Some(queue) = named.queue {
             flow.queue = Some(claimctl_queues::resolve::resolve(target, queue).await?);
@@ -100,6 +122,11 @@ impl ResolvedFlow {
 
     pub fn takes(&self, key: &str) -> bool {
         surface::matches_filters(&self.prefix, &self.suffix, key)
+    }
+
+    /// Whether S3 has announced an object by an event that the flow takes.
+    pub fn announced(&self, object: &ObjectEntry) -> Announced {
+        events::announced(&self.events, &object.etag)
     }
 
     /// How long after its upload a payload may still be on its way to the queue.

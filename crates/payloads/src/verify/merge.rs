@@ -58,7 +58,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn record(key: &str) -> RecordEntry {
-        RecordEntry { key: key.to_owned(), etag: None, size: None, retired: false, removed: false }
+        RecordEntry { key: key.to_owned(), etag: None, size: None, status: None, step_error: None }
     }
 
     proptest! {

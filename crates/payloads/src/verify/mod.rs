@@ -1,12 +1,17 @@
 //! The proof that nothing was lost: every object of a flow is in exactly one category, and the counts add up.
 //!
+//! It holds for a [`Scope`], which the answer names: an empty one proves nothing.
+//!
 //! The order of the steps is what makes it a proof. Records are read before objects are listed, so that a record
 //! without an object is one whose object went away. Whatever the first comparison leaves open is looked at again,
 //! after the time that a claim may take to arrive: first the queue, then its dead letters, then the records, in the
 //! direction in which claims move, so that none slips past.
 
+mod conclude;
 pub mod flow;
 mod merge;
+mod queues;
+mod scope;
 mod second_look;
 mod tally;
 
@@ -16,25 +21,30 @@ use claimctl_aws::objects::{self, Listing, ObjectEntry, agree};
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::table::{self, RecordEntry, RecordTable};
 use claimctl_aws::target::Target;
+use claimctl_claim::events::Announced;
 use claimctl_core::cancel::Cancel;
-use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::spool::{Sorter, Spool};
-use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_core::units;
+use claimctl_queues::depth;
 use claimctl_queues::policy::PolicyQueue;
-use claimctl_queues::{receive, resolve};
+use claimctl_queues::receive;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use flow::ResolvedFlow;
 use merge::Merge;
+pub use queues::{QueueLook, Role};
+pub use scope::Scope;
 use second_look::{Candidate, Open};
 pub use tally::{Category, Counts, Finding};
 
 pub struct Options {
     /// Only objects whose key begins so.
     pub prefix: String,
-    /// Only objects modified since then, in epoch seconds. Orphans are not looked for: records do not tell.
-    pub since: Option<i64>,
+    /// Only objects that may have come since then. Orphans are not looked for: records do not tell.
+    pub since: Option<Timestamp>,
     /// Look into the source queue too, which its consumer will notice.
     pub look: bool,
     /// Wait so long for everything to be recorded.
@@ -50,35 +60,14 @@ pub struct Verification {
     pub objects: u64,
     pub records: u64,
     pub counts: Counts,
+    /// What it holds for, and for nothing else.
+    pub scope: Scope,
     pub balanced: bool,
     pub findings: Spool<Finding>,
     pub queues: Vec<QueueLook>,
     /// What the reader should know before trusting the figures too far.
     pub notes: Vec<String>,
     pub elapsed_ms: u64,
-}
-
-/// What is known of a queue on the way.
-#[derive(Debug, Clone, Serialize)]
-pub struct QueueLook {
-    pub queue: String,
-    pub role: Role,
-    /// Messages received during the look; none without one.
-    pub seen: Option<u64>,
-    pub visible: u64,
-    pub in_flight: u64,
-    pub delayed: u64,
-    /// Messages that hold no claim that could be read.
-    pub unreadable: u64,
-    /// Whether every message that was there has been seen.
-    pub complete: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    Source,
-    DeadLetter,
 }
 
 /// Numbers of records, kept beside the categories and not derived from them.
@@ -122,10 +111,11 @@ pub async fn verify(
         Some(url) => Some(depth::read(&target.sqs(), url).await?),
         None => None,
     };
-    let mut run =
-        Run { target, flow, options, cancel, progress, table, seen: Seen::default(), counts: Counts::default() };
+    let scope = Scope::new(flow, options, queue.as_ref());
+    let (seen, counts) = Default::default();
+    let mut run = Run { target, flow, options, scope: &scope, cancel, progress, table, seen, counts };
     let mut findings = Spool::new();
-    let mut open = run.compare().await?;
+    let mut open = run.compare(&mut findings).await?;
     let listed = Instant::now();
 
     open = run.recheck(open).await?;
@@ -135,8 +125,8 @@ pub async fn verify(
     let queues = if open.is_empty() {
         run.count_queues(queue.as_ref()).await?
     } else {
-        run.settle(listed, queue.as_ref()).await?;
-        run.close(open, queue.as_ref(), &mut findings).await?
+        let counted = run.settle(listed, queue.as_ref()).await?;
+        run.close(open, queue.as_ref(), counted, &mut findings).await?
     };
     let (counts, seen) = (run.counts, run.seen);
     let balanced = counts.objects() == seen.objects && seen.paired + counts.retired + counts.orphan == seen.records;
@@ -145,6 +135,7 @@ pub async fn verify(
         objects: seen.objects,
         records: seen.records,
         counts,
+        scope,
         balanced,
         findings,
         queues,
@@ -157,6 +148,10 @@ fn notes(options: &Options, flow: &ResolvedFlow) -> Vec<String> {
     let mut notes = Vec::new();
     if options.since.is_some() {
         notes.push("only objects of late were asked for, so records without an object are not looked for".to_owned());
+        notes.push(format!(
+            "S3 dates an object of several parts by when its upload began, so such are looked at from {} before",
+            units::duration(scope::LONGEST_UPLOAD.unsigned_abs())
+        ));
     }
     if flow.queue.is_none() {
         notes.push("no queue is known, so what has no record stays undetermined: name it".to_owned());
@@ -169,6 +164,7 @@ struct Run<'a> {
     target: &'a Target,
     flow: &'a ResolvedFlow,
     options: &'a Options,
+    scope: &'a Scope,
     cancel: &'a Cancel,
     progress: &'a dyn Progress,
     table: RecordTable,
@@ -178,32 +174,34 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The first comparison: all records, then all objects. What it cannot settle comes back open.
-    async fn compare(&mut self) -> Result<Open> {
+    async fn compare(&mut self, findings: &mut Spool<Finding>) -> Result<Open> {
         let mut open = Open::new();
         let mut records = Sorter::by(|record: &RecordEntry| &record.key);
         if self.options.since.is_none() {
             self.progress.start("reading records", None, Unit::Items);
             let mut scanned = 0;
-            self.table
-                .scan(&self.options.prefix, |record| {
-                    self.go_on()?;
-                    if !self.flow.takes(&record.key) {
-                        return Ok(());
-                    }
-                    scanned += 1;
-                    self.progress.advance(1);
-                    records.push(record)
-                })
-                .await?;
+            let reading = self.table.scan(&self.options.prefix, |record| {
+                if !self.flow.takes(&record.key) {
+                    return Ok(());
+                }
+                scanned += 1;
+                self.progress.advance(1);
+                records.push(record)
+            });
+            self.unless_stopped(reading).await?;
             self.seen.records = scanned;
         }
         let mut merge = Merge::new(records.sorted())?;
         self.progress.start("listing objects", None, Unit::Items);
         let mut listing = Listing::start(&self.target.s3(), &self.flow.bucket, &self.options.prefix);
-        while let Some(page) = listing.page().await? {
-            self.go_on()?;
-            self.progress.advance(page.len() as u64);
-            for object in page {
+        while let Some(page) = self.unless_stopped(listing.page()).await? {
+            self.progress.advance(page.objects.len() as u64);
+            for unnamed in page.unnamed {
+                self.seen.objects += 1;
+                self.counts.add(Category::Undetermined);
+                findings.push(self.finding(Category::Undetermined, &unnamed.key, None, unnamed.why))?;
+            }
+            for object in page.objects {
                 let record = merge.record_of(&object.key, |record| open.records.push(record))?;
                 self.place(object, record, &mut open)?;
             }
@@ -213,21 +211,25 @@ impl Run<'_> {
     }
 
     fn place(&mut self, object: ObjectEntry, record: Option<RecordEntry>, open: &mut Open) -> Result<()> {
-        if self.options.since.is_some_and(|since| object.modified < since) {
+        if !self.scope.takes(&object) {
             return Ok(());
         }
         self.seen.objects += 1;
-        if !self.flow.takes(&object.key) {
-            self.counts.add(Category::Excluded);
-            return Ok(());
-        }
         match record {
-            Some(record) if agree(&object, &record) => {
+            // What is recorded all the same, by a repair perhaps, is compared.
+            None if !self.flow.takes(&object.key) || self.flow.announced(&object) == Announced::No => {
+                self.counts.add(Category::Excluded);
+                Ok(())
+            }
+            Some(record) if self.is_settled_by(&object, &record) => {
                 self.seen.paired += 1;
                 self.counts.add(Category::Recorded);
                 Ok(())
             }
-            record => open.objects.push(Candidate { object, had_record: record.is_some() }),
+            record => {
+                let not_done = record.as_ref().filter(|record| agree(&object, record)).map(RecordEntry::why_not_done);
+                open.objects.push(Candidate { object, had_record: record.is_some(), not_done })
+            }
         }
     }
 
@@ -244,63 +246,31 @@ impl Run<'_> {
         Ok(open)
     }
 
-    /// Waits until every claim of a listed object has had the time to arrive.
-    async fn settle(&self, listed: Instant, queue: Option<&QueueDepth>) -> Result<()> {
-        let delay = Duration::from_secs(queue.map_or(0, |queue| queue.delay));
-        let time = self.options.settle.unwrap_or_else(|| ResolvedFlow::settling_time(self.target, delay));
-        let left = time.saturating_sub(listed.elapsed());
-        if !left.is_zero() {
-            self.progress.start("giving claims the time to arrive", None, Unit::Steps);
-            self.pause(left).await?;
-        }
-        Ok(())
-    }
-
-    /// Nothing is open, so nothing is received; but dead letters are worth a word even so.
-    async fn count_queues(&self, queue: Option<&QueueDepth>) -> Result<Vec<QueueLook>> {
-        let Some(queue) = queue else { return Ok(Vec::new()) };
-        let sqs = self.target.sqs();
-        let mut queues = vec![QueueLook::only_counted(&depth::read(&sqs, &queue.url).await?, Role::Source)];
-        if let Some(arn) = &queue.dead_letter_arn {
-            let counted = match resolve::by_arn(&sqs, arn).await {
-                Ok(url) => depth::read(&sqs, &url).await,
-                Err(error) => Err(error),
-            };
-            match counted {
-                Ok(dead_letters) => queues.push(QueueLook::only_counted(&dead_letters, Role::DeadLetter)),
-                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(queues)
-    }
-
     async fn pause(&self, time: Duration) -> Result<()> {
+        self.unless_stopped(async {
+            tokio::time::sleep(time).await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Only for what changes nothing: it is dropped where it is when the operator wants to stop, throttled or not.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.go_on()?;
         tokio::select! {
-            () = tokio::time::sleep(time) => Ok(()),
-            () = self.cancel.cancelled() => self.go_on(),
+            done = work => done,
+            () = self.cancel.cancelled() => Err(stopped()),
         }
     }
 
     fn go_on(&self) -> Result<()> {
         match self.cancel.is_cancelled() {
             false => Ok(()),
-            true => Err(Error::interrupted("stopped before the comparison was complete, so nothing is proved")),
+            true => Err(stopped()),
         }
     }
 }
 
-impl QueueLook {
-    fn only_counted(queue: &QueueDepth, role: Role) -> QueueLook {
-        QueueLook {
-            queue: queue.name.clone(),
-            role,
-            seen: None,
-            visible: queue.visible,
-            in_flight: queue.in_flight,
-            delayed: queue.delayed,
-            unreadable: 0,
-            complete: false,
-        }
-    }
+fn stopped() -> Error {
+    Error::interrupted("stopped before the comparison was complete, so nothing is proved")
 }

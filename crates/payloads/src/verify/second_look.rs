@@ -7,25 +7,26 @@ use claimctl_aws::sinks::table::{BATCH, RecordEntry};
 use claimctl_core::error::{Kind, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::spool::Spool;
-use claimctl_queues::depth::{self, QueueDepth};
-use claimctl_queues::peek::{self, Counts, PeekReport};
-use claimctl_queues::receive::ReceiveEnd;
-use claimctl_queues::{Queue, resolve};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use claimctl_queues::depth::QueueDepth;
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Finding, QueueLook, Role, Run};
+use super::queues::{Counted, QueueLook, Queues};
+use super::{Category, Finding, Run};
 
 /// Keys looked at together: some batches of the table at once.
 const CHUNK: usize = BATCH * 8;
 const HEADS_AT_ONCE: usize = 32;
 
-/// An object without a record that agrees with it.
+/// An object without a record that agrees with it, or with one that is not done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Candidate {
     pub object: ObjectEntry,
-    /// Whether it was counted with a record: one that differs.
+    /// Whether it was counted with a record: one that differs, or that is not done.
     pub had_record: bool,
+    /// What is to be said of the record that agrees, and is not done.
+    pub not_done: Option<String>,
 }
 
 /// Objects without their record, and records without their object.
@@ -44,29 +45,8 @@ impl Open {
     }
 }
 
-/// Claims seen in a queue: the etags that were claimed, by key.
-#[derive(Default)]
-struct Claims(HashMap<String, Vec<Option<String>>>);
-
-impl Claims {
-    /// A claim that names another etag announces another content of the key.
-    fn announce(&self, object: &ObjectEntry) -> bool {
-        self.0
-            .get(&object.key)
-            .is_some_and(|etags| etags.iter().any(|etag| etag.as_ref().is_none_or(|etag| *etag == object.etag)))
-    }
-}
-
-/// What the queues told about everything that is still open.
-struct Queues {
-    looks: Vec<QueueLook>,
-    waiting: Claims,
-    dead: Claims,
-    /// Why an object found nowhere cannot be called missing, if so.
-    doubt: Option<String>,
-    /// Messages that the consumer holds.
-    held: u64,
-}
+/// An object as it is now. None: it is gone. An error of this object alone says why nothing can be said of it.
+type Head = Result<Option<ObjectEntry>, String>;
 
 impl Run<'_> {
     /// Reads the records of the open ones again, and keeps open what has none still.
@@ -82,7 +62,7 @@ impl Run<'_> {
             let records = self.records_of(&chunk).await?;
             for candidate in chunk {
                 match records.get(&candidate.object.key) {
-                    Some(record) if agree(&candidate.object, record) => self.settle_recorded(&candidate),
+                    Some(record) if self.is_settled_by(&candidate.object, record) => self.settle_recorded(&candidate),
                     _ => left.objects.push(candidate)?,
                 }
             }
@@ -94,25 +74,23 @@ impl Run<'_> {
         &mut self,
         open: Open,
         queue: Option<&QueueDepth>,
+        counted: Option<Counted>,
         findings: &mut Spool<Finding>,
     ) -> Result<Vec<QueueLook>> {
         let queues = match open.objects.is_empty() {
             true => Queues::only_counted(queue),
-            false => self.look_into(queue).await?,
+            false => self.look_into(queue, counted).await?,
         };
         self.progress.start("looking a second time", Some(open.objects.len() + open.records.len()), Unit::Items);
         let nowhere = self.close_objects(open.objects, &queues, findings).await?;
         self.close_records(open.records, findings).await?;
         // Only now is it known how many are unaccounted for, and so whether the consumer can hold them all.
         let (category, why) = queues.verdict(nowhere.len());
+        let now = Timestamp::now();
         for candidate in nowhere.drain() {
             let candidate = candidate?;
-            let (category, why) = match (category, candidate.had_record) {
-                (Category::Missing, true) => (Category::Stale, "its record tells of other content".to_owned()),
-                _ => (category, why.clone()),
-            };
-            self.counts.add(category);
-            findings.push(self.finding(category, &candidate.object.key, Some(&candidate.object.etag), why))?;
+            let (category, why) = self.flow.conclude(&candidate, category, &why, now);
+            self.find(category, &candidate.object, why, findings)?;
         }
         Ok(queues.looks)
     }
@@ -133,38 +111,35 @@ impl Run<'_> {
                 return Ok(nowhere);
             }
             self.progress.advance(chunk.len() as u64);
-            let now = self.heads_of(chunk.iter().map(|candidate| candidate.object.key.as_str())).await?;
+            let mut now = self.heads_of(chunk.iter().map(|candidate| candidate.object.key.as_str())).await?;
             let records = self.records_of(&chunk).await?;
             for mut candidate in chunk {
-                let Some(object) = now.get(&candidate.object.key) else {
-                    // Deleted since it was listed: it is no object of the flow any more.
-                    self.seen.objects -= 1;
-                    self.seen.records -= u64::from(candidate.had_record);
-                    continue;
-                };
-                candidate.object = object.clone();
+                let head = now.remove(&candidate.object.key).unwrap_or(Ok(None));
+                match &head {
+                    Ok(Some(object)) => candidate.object = object.clone(),
+                    Ok(None) => {
+                        // Deleted since it was listed: it is no object of the flow any more.
+                        self.seen.objects -= 1;
+                        self.seen.records -= u64::from(candidate.had_record);
+                        continue;
+                    }
+                    Err(_) => {}
+                }
+                let object = &candidate.object;
                 let record = records.get(&object.key);
-                if record.is_some_and(|record| agree(object, record)) {
+                if record.is_some_and(|record| self.is_settled_by(object, record)) {
                     self.settle_recorded(&candidate);
                     continue;
                 }
                 self.seen.records += u64::from(record.is_some());
                 self.seen.records -= u64::from(candidate.had_record);
                 candidate.had_record = record.is_some();
+                candidate.not_done = record.filter(|record| agree(object, record)).map(RecordEntry::why_not_done);
                 self.seen.paired += u64::from(candidate.had_record);
-                let seen_in = if queues.waiting.announce(object) {
-                    Some((Category::Waiting, "its claim is in the queue"))
-                } else if queues.dead.announce(object) {
-                    Some((Category::Dead, "its claim is in the dead-letter queue"))
-                } else {
-                    None
-                };
-                match seen_in {
-                    Some((category, why)) => {
-                        self.counts.add(category);
-                        findings.push(self.finding(category, &object.key, Some(&object.etag), why.to_owned()))?;
-                    }
-                    None => nowhere.push(candidate)?,
+                match (head, seen_in(&candidate, queues)) {
+                    (Err(why), _) => self.find(Category::Undetermined, &candidate.object, why, findings)?,
+                    (_, Some((category, why))) => self.find(category, &candidate.object, why, findings)?,
+                    (_, None) => nowhere.push(candidate)?,
                 }
             }
         }
@@ -180,16 +155,18 @@ impl Run<'_> {
                 return Ok(());
             }
             self.progress.advance(chunk.len() as u64);
-            let (retired, doubtful): (Vec<_>, Vec<_>) = chunk.into_iter().partition(|record| record.retired);
+            let (retired, doubtful): (Vec<_>, Vec<_>) = chunk.into_iter().partition(RecordEntry::is_retired);
             retired.iter().for_each(|_| self.counts.add(Category::Retired));
             let keys: Vec<&str> = doubtful.iter().map(|record| record.key.as_str()).collect();
-            let objects = self.heads_of(keys.iter().copied()).await?;
-            let mut now = self.table.get(&keys).await?;
+            let heads = self.heads_of(keys.iter().copied()).await?;
+            let mut now = self.unless_stopped(self.table.get(&keys)).await?;
             for record in &doubtful {
+                let is_gone = !matches!(heads.get(&record.key), Some(Ok(Some(_))));
                 match now.remove(&record.key) {
                     // The handler deletes the object first and says so in the record after.
-                    Some(now) if now.retired => self.counts.add(Category::Retired),
-                    Some(_) if !objects.contains_key(&record.key) => {
+                    Some(now) if now.is_retired() => self.counts.add(Category::Retired),
+                    // That it cannot be looked at was no reason to list it: it is not there.
+                    Some(_) if is_gone => {
                         self.counts.add(Category::Orphan);
                         let why = "its object is gone, and the record does not say that it was processed or removed";
                         let finding =
@@ -203,6 +180,11 @@ impl Run<'_> {
         }
     }
 
+    /// Whether a record tells of this very object, and the handler is done with it.
+    pub(super) fn is_settled_by(&self, object: &ObjectEntry, record: &RecordEntry) -> bool {
+        agree(object, record) && record.is_done(self.flow.after_processing)
+    }
+
     fn settle_recorded(&mut self, candidate: &Candidate) {
         self.seen.records += u64::from(!candidate.had_record);
         self.seen.paired += 1;
@@ -211,17 +193,52 @@ impl Run<'_> {
 
     async fn records_of(&self, candidates: &[Candidate]) -> Result<HashMap<String, RecordEntry>> {
         let keys: Vec<&str> = candidates.iter().map(|candidate| candidate.object.key.as_str()).collect();
-        self.table.get(&keys).await
+        self.unless_stopped(self.table.get(&keys)).await
     }
 
-    async fn heads_of<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Result<HashMap<String, ObjectEntry>> {
+    /// One object that cannot be looked at does not keep the others from it. Where none may be, that is an error.
+    async fn heads_of<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Result<HashMap<String, Head>> {
         let s3 = self.target.s3();
-        let heads = keys.map(|key| objects::head(&s3, &self.flow.bucket, key, None));
-        let found: Vec<Option<ObjectEntry>> = stream::iter(heads).buffer_unordered(HEADS_AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().map(|object| (object.key.clone(), object)).collect())
+        let heads = keys.map(|key| async {
+            let head = objects::head(&s3, &self.flow.bucket, key, None).await;
+            (key.to_owned(), head)
+        });
+        let mut heads = stream::iter(heads).buffer_unordered(HEADS_AT_ONCE);
+        let mut found = HashMap::new();
+        let mut denied = None;
+        while let Some((key, head)) = self.unless_stopped(async { Ok(heads.next().await) }).await? {
+            let head = match head {
+                Err(error) if error.kind() == Kind::Unreachable => return Err(error),
+                Err(error) => {
+                    let why = format!("it cannot be looked at: {error}");
+                    denied = denied.or(Some(error).filter(|error| error.kind() == Kind::Denied));
+                    Err(why)
+                }
+                Ok(object) => Ok(object),
+            };
+            found.insert(key, head);
+        }
+        match denied {
+            Some(error) if found.values().all(Result::is_err) => Err(error),
+            _ => Ok(found),
+        }
     }
 
-    fn finding(&self, category: Category, key: &str, etag: Option<&str>, why: String) -> Finding {
+    pub(super) fn find(
+        &mut self,
+        category: Category,
+        object: &ObjectEntry,
+        why: String,
+        findings: &mut Spool<Finding>,
+    ) -> Result<()> {
+        self.counts.add(category);
+        match category {
+            Category::Expired => Ok(()),
+            _ => findings.push(self.finding(category, &object.key, Some(&object.etag), why)),
+        }
+    }
+
+    pub(super) fn finding(&self, category: Category, key: &str, etag: Option<&str>, why: String) -> Finding {
         Finding {
             category,
             bucket: self.flow.bucket.clone(),
@@ -231,121 +248,15 @@ impl Run<'_> {
             why,
         }
     }
-
-    /// The source first and its dead letters after it: the direction in which messages move.
-    async fn look_into(&self, queue: Option<&QueueDepth>) -> Result<Queues> {
-        let mut queues = Queues::only_counted(None);
-        let Some(queue) = queue else {
-            queues.doubt = Some("no queue was named, so its claim may be in one".to_owned());
-            return Ok(queues);
-        };
-        if self.options.look {
-            peek::allow(queue)?;
-            let (look, claims, unreadable) = self.look_at(&queue.url).await?;
-            queues.waiting = claims;
-            queues.add(&queue.name, look, unreadable, Role::Source);
-        } else {
-            let now = depth::read(&self.target.sqs(), &queue.url).await?;
-            let there = now.visible + now.delayed;
-            if there > 0 {
-                queues.doubt =
-                    Some(format!("about {there} messages wait in queue {}: it was not looked into", now.name));
-            }
-            queues.held = now.in_flight;
-            queues.looks.push(QueueLook::only_counted(&now, Role::Source));
-        }
-        if let (Some(name), Some(arn)) = (&queue.dead_letter, &queue.dead_letter_arn) {
-            match self.look_at_dead_letters(arn).await {
-                Ok((look, claims, unreadable)) => {
-                    queues.dead = claims;
-                    queues.add(name, look, unreadable, Role::DeadLetter);
-                }
-                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound | Kind::Refused) => {
-                    queues.doubt = Some(format!("dead-letter queue {name} could not be looked into: {error}"));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(queues)
-    }
-
-    /// Its own redrive policy counts here, not the source's: a dead-letter queue seldom has one.
-    async fn look_at_dead_letters(&self, arn: &str) -> Result<(PeekReport, Claims, u64)> {
-        let sqs = self.target.sqs();
-        let url = resolve::by_arn(&sqs, arn).await?;
-        peek::allow(&depth::read(&sqs, &url).await?)?;
-        self.look_at(&url).await
-    }
-
-    /// The claims of everything that can be received now, and how many messages hold none that can be read.
-    async fn look_at(&self, url: &str) -> Result<(PeekReport, Claims, u64)> {
-        let queue = Queue::new(self.target.sqs(), url);
-        let mut claims = Claims::default();
-        let mut unreadable = 0;
-        let look = peek::peek(&queue, None, self.cancel, self.progress, |message| {
-            unreadable += u64::from(message.unreadable.is_some());
-            for claim in message.claims {
-                if claim.bucket == self.flow.bucket && !claim.is_removal() {
-                    claims.0.entry(claim.key).or_default().push(claim.etag);
-                }
-            }
-            Ok(())
-        })
-        .await?;
-        self.go_on()?;
-        Ok((look, claims, unreadable))
-    }
 }
 
-impl Queues {
-    fn only_counted(queue: Option<&QueueDepth>) -> Queues {
-        Queues {
-            looks: queue.iter().map(|queue| QueueLook::only_counted(queue, Role::Source)).collect(),
-            waiting: Claims::default(),
-            dead: Claims::default(),
-            doubt: None,
-            held: 0,
-        }
+/// Where the claim of an object was seen. One that is recorded already died of the step behind its record.
+fn seen_in(candidate: &Candidate, queues: &Queues) -> Option<(Category, String)> {
+    if queues.waiting.announce(&candidate.object) {
+        return Some((Category::Waiting, "its claim is in the queue".to_owned()));
     }
-
-    fn add(&mut self, queue: &str, look: PeekReport, unreadable: u64, role: Role) {
-        let Counts { visible, in_flight, delayed } = look.about.after;
-        let held = in_flight.max(look.about.before.in_flight);
-        // Delayed messages cannot be received, whatever is done; nor can dead letters that somebody else looks at.
-        if look.ended != ReceiveEnd::Empty || delayed > 0 || (role == Role::DeadLetter && held > 0) {
-            self.doubt = Some(format!("not every message of queue {queue} could be seen"));
-        }
-        if role == Role::Source {
-            self.held = held;
-        }
-        self.looks.push(QueueLook {
-            queue: queue.to_owned(),
-            role,
-            seen: Some(look.seen),
-            visible,
-            in_flight,
-            delayed,
-            unreadable,
-            complete: look.complete,
-        });
-    }
-
-    /// What to call the objects that were found nowhere.
-    fn verdict(&self, nowhere: u64) -> (Category, String) {
-        match &self.doubt {
-            Some(doubt) => (Category::Undetermined, doubt.clone()),
-            None if self.held == 0 => {
-                (Category::Missing, "no record, and no claim in the queue or its dead letters".into())
-            }
-            None if nowhere <= self.held => {
-                let why = format!("the consumer holds about {} messages: look again, or wait for them", self.held);
-                (Category::InFlight, why)
-            }
-            None => {
-                let why =
-                    format!("the consumer holds about {} messages, which cannot be all of these {nowhere}", self.held);
-                (Category::Undetermined, why)
-            }
-        }
-    }
+    queues.dead.announce(&candidate.object).then(|| match &candidate.not_done {
+        Some(why) => (Category::Unfinished, format!("{why}; its claim is in the dead-letter queue")),
+        None => (Category::Dead, "its claim is in the dead-letter queue".to_owned()),
+    })
 }

@@ -1,9 +1,11 @@
-//! Where the claims of a dead-letter queue belong: the buckets and the table of the flows that it serves.
+//! Where the claims of a dead-letter queue belong: the buckets and the table of the flows that it serves, and what these do
+//! once a claim is recorded.
 
 use claimctl_aws::objects;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::table;
 use claimctl_aws::target::Target;
+use claimctl_claim::AfterProcessing;
 use claimctl_claim::surface::{self, Flow, SinkKind, Surface};
 use claimctl_core::error::Result;
 
@@ -15,6 +17,27 @@ pub struct ServedFlows {
     pub buckets: Vec<String>,
     /// Real name. None: what is recorded cannot be told.
     pub table: Option<String>,
+    steps: Vec<Step>,
+}
+
+/// What one flow takes, and what it does behind a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Step {
+    bucket: String,
+    prefix: String,
+    suffix: String,
+    after_processing: AfterProcessing,
+}
+
+impl Step {
+    fn of(stack: &Surface, flow: &Flow) -> Result<Step> {
+        Ok(Step {
+            bucket: stack.bucket(&flow.bucket)?.name.clone(),
+            prefix: flow.prefix.clone(),
+            suffix: flow.suffix.clone(),
+            after_processing: flow.after_processing,
+        })
+    }
 }
 
 impl ServedFlows {
@@ -25,7 +48,9 @@ impl ServedFlows {
         let mut tables = Vec::new();
         for (stack, flow) in surfaces.0.iter().flat_map(|stack| served(stack, url)) {
             flows.flows.push(flow.name.clone());
-            flows.buckets.push(stack.bucket(&flow.bucket)?.name.clone());
+            let step = Step::of(stack, flow)?;
+            flows.buckets.push(step.bucket.clone());
+            flows.steps.push(step);
             if flow.sink.kind == SinkKind::Table {
                 tables.push(stack.table(&flow.sink.name)?.name.clone());
             }
@@ -38,7 +63,18 @@ impl ServedFlows {
             Some(named) => Some(surfaces.table_name(named)?),
             None => surface::only("table", tables.into_iter().map(|name| (name.clone(), name)).collect())?,
         };
+        // A queue of no stack, such as one made by hand for a function's failures: whoever writes the table tells.
+        if let Some(table) = flows.table.as_deref().filter(|_| flows.steps.is_empty()) {
+            let steps = surfaces.flows_into(table).map(|(stack, flow)| Step::of(stack, flow));
+            flows.steps = steps.collect::<Result<_>>()?;
+        }
         Ok(flows)
+    }
+
+    /// What is to be done behind the record of an object: the most of it, where several flows take the object.
+    pub fn after_processing(&self, bucket: &str, key: &str) -> AfterProcessing {
+        let takes = |step: &&Step| step.bucket == bucket && surface::matches_filters(&step.prefix, &step.suffix, key);
+        self.steps.iter().filter(takes).map(|step| step.after_processing).max().unwrap_or_default()
     }
 
     /// What IAM has to allow to look at payloads and records.
@@ -79,4 +115,33 @@ fn served<'a>(stack: &'a Surface, url: &str) -> impl Iterator<Item = (&'a Surfac
     let sources = sources(stack, url);
     let is_served = move |flow: &&Flow| flow.queue.as_deref().is_some_and(|queue| sources.contains(&queue));
     stack.flows.iter().filter(is_served).map(move |flow| (stack, flow))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_step_of_an_object_is_the_most_of_the_flows_that_take_it() {
+        let step = |bucket: &str, prefix: &str, after_processing| Step {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            suffix: String::new(),
+            after_processing,
+        };
+        let steps = vec![
+            step("b", "", AfterProcessing::Keep),
+            step("b", "in/", AfterProcessing::Tag),
+            step("b", "in/gone/", AfterProcessing::Delete),
+        ];
+        let flows = ServedFlows { steps, ..ServedFlows::default() };
+        for (bucket, key, expected) in [
+            ("b", "k", AfterProcessing::Keep),
+            ("b", "in/k", AfterProcessing::Tag),
+            ("b", "in/gone/k", AfterProcessing::Delete),
+            ("other", "in/k", AfterProcessing::Keep),
+        ] {
+            assert_eq!(flows.after_processing(bucket, key), expected, "{bucket}/{key}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use claimctl_aws::objects;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::table::{BATCH, RecordTable, StoredRecord};
 use claimctl_aws::target::Target;
-use claimctl_claim::Claim;
+use claimctl_claim::{AfterProcessing, Claim};
 use claimctl_core::error::{Error, Kind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
@@ -52,6 +52,8 @@ pub struct Judged {
     pub why: Option<String>,
     /// How often it was replayed before.
     pub replays: u32,
+    /// The handler has done with all of its claims what it can, as the table tells.
+    pub handled: bool,
 }
 
 pub struct Preflight {
@@ -70,6 +72,14 @@ struct Services {
 
 /// Which message of those handed in, and which of its claims.
 type Position = (usize, usize);
+
+/// A claim that is to be judged.
+struct Asked {
+    place: Position,
+    claim: Claim,
+    /// What is still to be done behind its record.
+    step: AfterProcessing,
+}
 
 impl Preflight {
     /// For the dead letters of the queue with this URL. A table that holds no records is [`Kind::Usage`].
@@ -99,10 +109,12 @@ impl Preflight {
     /// may not be looked at is undetermined.
     pub async fn judge(&self, messages: Vec<Message>) -> Result<Vec<Judged>> {
         // By id, because a call to the table takes each key once.
-        let mut claims: BTreeMap<String, Vec<(Position, Claim)>> = BTreeMap::new();
+        let mut claims: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
         for (of_message, message) in messages.iter().enumerate() {
             for (of_claim, claim) in message.claims.iter().enumerate() {
-                claims.entry(claim.id()).or_default().push(((of_message, of_claim), claim.clone()));
+                let step = self.flows.after_processing(&claim.bucket, &claim.key);
+                let asked = Asked { place: (of_message, of_claim), claim: claim.clone(), step };
+                claims.entry(claim.id()).or_default().push(asked);
             }
         }
         let mut calls = JoinSet::new();
@@ -129,10 +141,10 @@ impl Preflight {
 
     fn judge_message(&self, message: Message, on_claims: impl Iterator<Item = Judgement>) -> Judged {
         let replays = mark::replays(&message);
-        let Judgement { verdict, why } = verdict::without_claims(&message)
+        let Judgement { verdict, why, handled } = verdict::without_claims(&message)
             .unwrap_or_else(|| verdict::on_message(on_claims, replays, self.max_replays));
         let why = why.or_else(|| self.elsewhere(&message));
-        Judged { message, verdict, why, replays }
+        Judged { message, verdict, why, replays, handled }
     }
 
     /// A claim into a bucket that is none of the flow's is worth a word.
@@ -146,7 +158,7 @@ impl Preflight {
 /// Judges the claims of up to [`BATCH`] keys.
 async fn judge_batch(
     services: Arc<Services>,
-    batch: BTreeMap<String, Vec<(Position, Claim)>>,
+    batch: BTreeMap<String, Vec<Asked>>,
 ) -> Result<Vec<(Position, Judgement)>> {
     let records = match &services.table {
         Some(table) => {
@@ -159,10 +171,10 @@ async fn judge_batch(
     let mut looks = Vec::with_capacity(batch.len());
     for (id, claims) in batch {
         let record = records.get(&id);
-        for (place, claim) in claims {
-            match verdict::by_record(&claim, record) {
-                Some(judgement) => judged.push((place, judgement)),
-                None => looks.push(judge_by_object(&services, place, claim, record.cloned())),
+        for asked in claims {
+            match verdict::by_record(&asked.claim, record, asked.step) {
+                Some(judgement) => judged.push((asked.place, judgement)),
+                None => looks.push(judge_by_object(&services, asked, record.cloned())),
             }
         }
     }
@@ -173,12 +185,11 @@ async fn judge_batch(
 
 async fn judge_by_object(
     services: &Services,
-    place: Position,
-    claim: Claim,
+    Asked { place, claim, step }: Asked,
     record: Option<StoredRecord>,
 ) -> Result<(Position, Judgement)> {
     let looked = services.look(&claim).await?;
-    Ok((place, verdict::by_object(&claim, record.as_ref(), looked)))
+    Ok((place, verdict::by_object(&claim, record.as_ref(), step, looked)))
 }
 
 impl Services {

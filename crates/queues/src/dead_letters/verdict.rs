@@ -4,8 +4,8 @@
 use std::fmt;
 
 use claimctl_aws::objects::{ObjectEntry, agree};
-use claimctl_aws::sinks::table::StoredRecord;
-use claimctl_claim::Claim;
+use claimctl_aws::sinks::table::{RecordEntry, StoredRecord};
+use claimctl_claim::{AfterProcessing, Claim};
 use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
@@ -15,9 +15,9 @@ use crate::message::Message;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The table knows of it, or of a later event of the key: sending it changes nothing.
+    /// The handler is done with it, or has recorded a later event of the key: sending it changes nothing.
     AlreadyRecorded,
-    /// The payload is there as claimed.
+    /// The payload is there as claimed, and not recorded; or its after-processing step is still to be done.
     Send,
     /// It would be sent, but came back as often as is allowed.
     Replayed,
@@ -72,36 +72,44 @@ impl fmt::Display for Verdict {
 pub struct Judgement {
     pub verdict: Verdict,
     pub why: Option<String>,
+    /// The handler has done with it what it can, as the table tells: all of it, or not more for a reason that stays.
+    pub handled: bool,
 }
 
 impl Judgement {
     pub fn because(verdict: Verdict, why: impl Into<String>) -> Self {
-        Judgement { verdict, why: Some(why.into()) }
+        Judgement { why: Some(why.into()), ..Judgement::plain(verdict) }
     }
 
     fn plain(verdict: Verdict) -> Self {
-        Judgement { verdict, why: None }
+        Judgement { verdict, why: None, handled: verdict == Verdict::AlreadyRecorded }
     }
 }
 
 /// A look at a claim's object: none where there is none, or why S3 gave no answer.
 pub type Looked = Result<Option<ObjectEntry>, String>;
 
-/// What the record alone decides, so that the object need not be looked at.
-pub fn by_record(claim: &Claim, record: Option<&StoredRecord>) -> Option<Judgement> {
+/// Whether a record is of this very event; of its content, where the event cannot be told.
+fn is_of(claim: &Claim, StoredRecord { entry, sequencer }: &StoredRecord) -> bool {
+    match (sequencer, &claim.sequencer) {
+        (Some(recorded), Some(claimed)) => recorded == claimed,
+        _ if claim.is_removal() => entry.is_removed(),
+        _ => !entry.is_removed() && claim.etag.is_some() && claim.etag == entry.etag,
+    }
+}
+
+/// What the record alone decides, so that the object need not be looked at. Recorded is not done: the step that comes
+/// after it may have failed, and that is what the message died of.
+pub fn by_record(claim: &Claim, record: Option<&StoredRecord>, step: AfterProcessing) -> Option<Judgement> {
     let recorded = |why: &str| Some(Judgement::because(Verdict::AlreadyRecorded, why));
-    if let Some(StoredRecord { entry, sequencer }) = record {
-        match (sequencer, &claim.sequencer) {
-            (Some(recorded_one), Some(claimed)) if recorded_one == claimed => return recorded("its record is there"),
-            (Some(later), Some(claimed)) if later > claimed => {
-                return recorded("a later event of its key is recorded");
-            }
-            (Some(_), Some(_)) => {}
-            _ if claim.is_removal() && entry.removed => return recorded("the removal is recorded"),
-            _ if !claim.is_removal() && !entry.removed && claim.etag.is_some() && claim.etag == entry.etag => {
-                return recorded("its record is there");
-            }
-            _ => {}
+    if let Some(record) = record {
+        let later = record.sequencer.as_ref().zip(claim.sequencer.as_ref()).is_some_and(|(it, claimed)| it > claimed);
+        match is_of(claim, record) && record.entry.is_done(step) {
+            true if claim.is_removal() => return recorded("the removal is recorded"),
+            true => return recorded("its record is there"),
+            // The handler does nothing for an event that is outdated, whatever is still to be done for the later one.
+            false if later => return recorded("a later event of its key is recorded"),
+            false => {}
         }
     }
     // A version that is gone for good says nothing of the object; the handler holds it against the record's version.
@@ -109,7 +117,7 @@ pub fn by_record(claim: &Claim, record: Option<&StoredRecord>) -> Option<Judgeme
 }
 
 /// What the object decides, after [`by_record`] did not.
-pub fn by_object(claim: &Claim, record: Option<&StoredRecord>, looked: Looked) -> Judgement {
+pub fn by_object(claim: &Claim, record: Option<&StoredRecord>, step: AfterProcessing, looked: Looked) -> Judgement {
     let object = match looked {
         Ok(object) => object,
         Err(why) => return Judgement::because(Verdict::Undetermined, why),
@@ -125,16 +133,36 @@ pub fn by_object(claim: &Claim, record: Option<&StoredRecord>, looked: Looked) -
     }
     // A pointer or a repair names no content: whatever the record says of the key is what there is to say.
     let names_no_content = claim.etag.is_none() && claim.sequencer.is_none();
-    match (object, record) {
-        (None, Some(_)) if names_no_content => {
+    let says_it = |record: &StoredRecord| object.as_ref().is_none_or(|object| agree(object, &record.entry));
+    let of_it = record.filter(|record| is_of(claim, record) || (names_no_content && says_it(record)));
+    match (object, of_it) {
+        (object, Some(record)) if !record.entry.is_done(step) => unfinished(claim, &record.entry, step, object),
+        (None, Some(_)) => {
             Judgement::because(Verdict::AlreadyRecorded, "it was recorded, and its payload is gone since")
         }
-        (None, _) => Judgement::because(Verdict::PayloadGone, format!("there is no object {}", place(claim))),
-        (Some(object), Some(record)) if names_no_content && agree(&object, &record.entry) => {
-            Judgement::because(Verdict::AlreadyRecorded, "its record is there")
-        }
-        (Some(object), _) => by_content(claim, &object),
+        (Some(_), Some(_)) => Judgement::because(Verdict::AlreadyRecorded, "its record is there"),
+        (None, None) => Judgement::because(Verdict::PayloadGone, format!("there is no object {}", place(claim))),
+        (Some(object), None) => by_content(claim, &object),
     }
+}
+
+/// A claim that is recorded, and whose after-processing step is still to be done.
+fn unfinished(claim: &Claim, record: &RecordEntry, step: AfterProcessing, object: Option<ObjectEntry>) -> Judgement {
+    let judgement = match object {
+        // The handler deletes first and says so in the record after. Sent again, it says so.
+        None if step == AfterProcessing::Delete => {
+            Judgement::because(Verdict::Send, "its payload is deleted, and its record does not say so yet")
+        }
+        None => Judgement::because(
+            Verdict::PayloadGone,
+            format!("there is no object {}: it went before its after-processing step", place(claim)),
+        ),
+        Some(object) => match by_content(claim, &object) {
+            Judgement { verdict: Verdict::Send, .. } => Judgement::because(Verdict::Send, record.why_not_done()),
+            changed => changed,
+        },
+    };
+    Judgement { handled: record.step_error.is_some(), ..judgement }
 }
 
 /// A size without an ETag was written by the sender, not by S3: it proves nothing.
@@ -168,7 +196,10 @@ pub fn without_claims(message: &Message) -> Option<Judgement> {
 
 /// The verdict on a message from those on its claims.
 pub fn on_message(claims: impl IntoIterator<Item = Judgement>, replays: u32, max_replays: u32) -> Judgement {
-    let worst = claims.into_iter().reduce(|worst, next| if next.verdict > worst.verdict { next } else { worst });
+    let worst = claims.into_iter().reduce(|worst, next| {
+        let handled = worst.handled && next.handled;
+        Judgement { handled, ..if next.verdict > worst.verdict { next } else { worst } }
+    });
     match worst {
         Some(Judgement { verdict: Verdict::Send, .. }) if replays >= max_replays => {
             Judgement::because(Verdict::Replayed, format!("replayed {replays} times, and came back each time"))

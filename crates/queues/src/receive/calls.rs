@@ -1,9 +1,10 @@
 //! The calls of the receive loop, each a task of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
 use claimctl_aws::Explain;
+use claimctl_core::boot_time::BootTime;
 use claimctl_core::error::{Error, Result};
 
 use super::RECEIVE;
@@ -16,9 +17,9 @@ use crate::{Queue, depth};
 const POLL: Duration = Duration::from_secs(1);
 
 pub enum Answer {
-    Received { called: Instant, asked: usize, answer: Result<Vec<Received>, NotReceived> },
+    Received { called: BootTime, asked: usize, answer: Result<Vec<Received>, NotReceived> },
     Counted(Result<Counts>),
-    Extended { called: Instant, outcome: batch::Outcome<Receipt> },
+    Extended { called: BootTime, outcome: batch::Outcome<Receipt> },
 }
 
 pub enum NotReceived {
@@ -29,7 +30,7 @@ pub enum NotReceived {
 
 pub async fn receive(queue: Queue, ask: usize, visibility: Duration) -> Answer {
     // The timeout runs from the answer; counted from the call, it is never believed to be longer than it is.
-    let called = Instant::now();
+    let called = BootTime::now();
     let call = queue
         .sqs
         .receive_message()
@@ -56,7 +57,7 @@ pub async fn count(queue: Queue) -> Answer {
 }
 
 pub async fn extend(queue: Queue, receipts: Vec<Receipt>, visibility: Duration) -> Answer {
-    let called = Instant::now();
+    let called = BootTime::now();
     let outcome = batch::change_visibility(&queue, receipts, visibility).await;
     Answer::Extended { called, outcome }
 }

@@ -26,6 +26,11 @@ run "a_queue_triggers_the_recorder" {
   }
 
   assert {
+    condition     = output.claimctl.flows[0].after_processing == "keep" && output.claimctl.flows[0].record_ttl_days == null
+    error_message = "the flow tells of a step after processing, or of records that expire"
+  }
+
+  assert {
     condition     = output.claimctl.buckets.payload.name == "shop-default-000000000000-us-west-1-payload"
     error_message = "the bucket is ${output.claimctl.buckets.payload.name}"
   }
@@ -91,6 +96,12 @@ run "tagged_payloads_expire" {
   variables {
     after_processing          = "tag"
     processed_expiration_days = 7
+    record_ttl_days           = 90
+  }
+
+  assert {
+    condition     = output.claimctl.flows[0].after_processing == "tag" && output.claimctl.flows[0].record_ttl_days == 90
+    error_message = "verify cannot know what is still to be done behind a record, or when it expires"
   }
 
   assert {

@@ -16,6 +16,10 @@ pub struct State {
     pub objects: BTreeMap<String, String>,
     /// The objects that were tagged.
     pub tagged: Vec<String>,
+    /// Tags that every object has from somebody else.
+    pub other_tags: usize,
+    /// How S3 answers to a new set of tags, or to a delete, instead of doing it.
+    pub s3_refuses: Option<(u16, &'static str)>,
     /// Message id and body; a received message leaves only by being deleted.
     pub queue: Vec<(String, String)>,
     /// The messages in flight.
@@ -122,11 +126,19 @@ impl State {
         let Some(etag) = self.objects.get(&path).cloned() else {
             return Answer::new(404, "<Error><Code>NoSuchKey</Code></Error>");
         };
+        let refusal = self.s3_refuses.filter(|_| ["PUT", "DELETE"].contains(&request.method.as_str()));
+        if let Some((status, error)) = refusal {
+            return Answer::new(status, format!("<Error>{error}</Error>"));
+        }
         match (request.method.as_str(), query) {
             ("HEAD", _) => {
                 Answer::Http { status: 200, headers: vec![("etag", format!("\"{etag}\""))], body: "body".into() }
             }
-            ("GET", _) => Answer::new(200, "<Tagging><TagSet/></Tagging>"),
+            ("GET", _) => {
+                let tags = (0..self.other_tags).map(|n| format!("<Tag><Key>t{n}</Key><Value>v</Value></Tag>"));
+                let tags: String = tags.collect();
+                Answer::new(200, format!("<Tagging><TagSet>{tags}</TagSet></Tagging>"))
+            }
             ("PUT", _) => {
                 self.tagged.push(path);
                 Answer::new(200, "")

@@ -205,12 +205,74 @@ async fn a_newer_object_is_never_deleted_for_an_older_claim() {
 }
 
 #[tokio::test]
-async fn without_an_etag_nothing_is_deleted() {
+async fn a_step_that_can_never_succeed_kills_no_message_and_the_record_says_why() {
+    let invalid = "<Code>InvalidTag</Code><Message>System tags cannot be added</Message>";
+    let many = "<Code>BadRequest</Code><Message>Object tags cannot be greater than 10</Message>";
+    for (step, etag, other_tags, refusal, why) in [
+        ("tag", "e", 10, None, "the object has 10 tags, and S3 allows no more"),
+        ("tag", "e", 2, Some((400, invalid)), "S3 refuses it: System tags cannot be added"),
+        ("tag", "e", 9, Some((400, many)), "S3 refuses it: Object tags cannot be greater than 10"),
+        ("tag", "e", 0, Some((501, "<Code>NotImplemented</Code>")), "S3 refuses it: NotImplemented"),
+        ("delete", "e", 0, Some((501, "<Code>NotImplemented</Code>")), "S3 refuses it: NotImplemented"),
+        ("delete", "", 0, None, "the record has no ETag to know the object by"),
+    ] {
+        let fake = Fake::new();
+        fake.put_object("b/k", "e");
+        (fake.state.lock().unwrap().other_tags, fake.state.lock().unwrap().s3_refuses) = (other_tags, refusal);
+        let recorder = recorder(&fake, &[("AFTER_PROCESSING", step)]);
+        let record = queue_record("m", &created("0A", etag).to_string(), "arn:aws:sqs:r:a:q", "");
+        let answer = handle(&recorder, json!({ "Records": [record] })).await.unwrap();
+        assert_eq!(failed_ids(&answer), [""; 0], "{why}");
+        assert_eq!(fake.attribute("b/k", "status").as_deref(), Some("recorded"), "it is not done: {why}");
+        assert_eq!(fake.attribute("b/k", "step_error").as_deref(), Some(why));
+        assert_eq!(fake.state.lock().unwrap().objects.len(), 1, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_may_succeed_later_comes_back() {
+    for (status, error) in [(403, "<Code>AccessDenied</Code>"), (409, "<Code>OperationAborted</Code>")] {
+        for step in ["tag", "delete"] {
+            let fake = Fake::new();
+            fake.put_object("b/k", "e");
+            fake.state.lock().unwrap().s3_refuses = Some((status, error));
+            let recorder = recorder(&fake, &[("AFTER_PROCESSING", step)]);
+            assert!(handle(&recorder, created("0A", "e")).await.is_err(), "{step}: {error}");
+            assert_eq!(fake.attribute("b/k", "step_error"), None, "{step}: {error}");
+            fake.state.lock().unwrap().s3_refuses = None;
+            handle(&recorder, created("0A", "e")).await.unwrap();
+            assert_eq!(fake.attribute("b/k", "status").as_deref(), Some("processed"), "{step}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nine_tags_of_others_leave_room_for_one() {
     let fake = Fake::new();
     fake.put_object("b/k", "e");
-    let recorder = recorder(&fake, &[("AFTER_PROCESSING", "delete")]);
-    assert!(matches!(handle(&recorder, created("0A", "")).await, Err(Problem::NoEtag)));
-    assert_eq!(fake.state.lock().unwrap().objects.len(), 1);
+    fake.state.lock().unwrap().other_tags = 9;
+    handle(&recorder(&fake, &[("AFTER_PROCESSING", "tag")]), created("0A", "e")).await.unwrap();
+    assert_eq!(fake.attribute("b/k", "status").as_deref(), Some("processed"));
+}
+
+#[tokio::test]
+async fn the_mark_of_a_removal_outlives_the_last_late_delivery() {
+    for (name, ttl, kept) in [
+        ("ObjectCreated:Put", "2", 2),
+        ("ObjectCreated:Put", "30", 30),
+        ("ObjectRemoved:Delete", "2", 14),
+        ("ObjectRemoved:Delete", "14", 14),
+        ("ObjectRemoved:DeleteMarkerCreated", "1", 14),
+        ("LifecycleExpiration:Delete", "1", 14),
+        ("ObjectRemoved:Delete", "30", 30),
+    ] {
+        let fake = Fake::new();
+        handle(&recorder(&fake, &[("RECORD_TTL_DAYS", ttl)]), event(name, "0A", "e")).await.unwrap();
+        let item = fake.state.lock().unwrap().items["b/k"].clone();
+        let expires_at: i64 = item["expires_at"]["N"].as_str().unwrap().parse().unwrap();
+        let recorded_at: jiff::Timestamp = item["recorded_at"]["S"].as_str().unwrap().parse().unwrap();
+        assert_eq!(expires_at - recorded_at.as_second(), kept * 86_400, "{name} {ttl}");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use super::Order;
 use super::destination::Destination;
 use super::sort::Sorter;
 use crate::dead_letters::preflight::Preflight;
-use crate::dead_letters::verdict::Verdict;
 use crate::message::Message;
 use crate::peek::{Counts, peek_until};
 use crate::{Queue, depth};
@@ -42,7 +41,7 @@ impl Sent {
         let recorded_before = match records(order) {
             Some(records) => {
                 let judged = records.judge(vec![dead_letter.clone()]).await?;
-                judged.iter().any(|judged| judged.verdict == Verdict::AlreadyRecorded)
+                judged.iter().any(|judged| judged.handled)
             }
             None => false,
         };
@@ -147,7 +146,7 @@ impl<'a> Watch<'a> {
         loop {
             if let Some(records) = self.records {
                 let judged = records.judge(std::mem::take(&mut open)).await?;
-                let open_ones = judged.into_iter().filter(|judged| judged.verdict != Verdict::AlreadyRecorded);
+                let open_ones = judged.into_iter().filter(|judged| !judged.handled);
                 open = open_ones.map(|judged| judged.message).collect();
                 if open.is_empty() {
                     return Ok(Fate::Recorded);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use claimctl_aws::target::{Change, Intent, Target};
+use claimctl_core::boot_time::BootTime;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Kind, Result};
@@ -40,7 +41,7 @@ struct Prepared {
     unmarked: Arc<HashMap<String, u32>>,
     quarantine: Option<Quarantine>,
     before: Counts,
-    judged_at: Option<Instant>,
+    judged_at: Option<BootTime>,
     /// What this command sent without a mark.
     sent_unmarked: HashSet<String>,
     plan: Option<Plan>,
@@ -132,7 +133,7 @@ async fn prepare(
         }
     };
     Ok(Prepared {
-        judged_at: plan.is_some().then(Instant::now),
+        judged_at: plan.is_some().then(BootTime::now),
         order: Arc::new(order),
         run,
         journal,

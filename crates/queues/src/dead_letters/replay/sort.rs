@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
+use claimctl_core::boot_time::BootTime;
 use claimctl_core::error::Result;
 use jiff::Timestamp;
 
@@ -84,7 +84,7 @@ pub struct Sorter {
     /// Replays of dead letters that have no room for a mark.
     pub unmarked: Arc<HashMap<String, u32>>,
     /// When the last verdict was made. None: none were, and the selection decides.
-    pub judged_at: Option<Instant>,
+    pub judged_at: Option<BootTime>,
 }
 
 impl Sorter {

@@ -1,5 +1,6 @@
 use aws_sdk_sqs::types::Message as Received;
 use claimctl_aws::sinks::table::RecordEntry;
+use claimctl_claim::Status;
 use proptest::prelude::*;
 
 use super::*;
@@ -29,19 +30,29 @@ fn gone() -> Looked {
 }
 
 fn record(etag: &str, sequencer: Option<&str>) -> StoredRecord {
-    let entry = RecordEntry { key: "k".into(), etag: Some(etag.into()), size: Some(5), retired: false, removed: false };
+    let entry = RecordEntry {
+        key: "k".into(),
+        etag: Some(etag.into()),
+        size: Some(5),
+        status: Some(Status::Recorded),
+        step_error: None,
+    };
     StoredRecord { entry, sequencer: sequencer.map(Into::into) }
 }
 
 fn removal_record(sequencer: Option<&str>) -> StoredRecord {
     let mut recorded = record(ETAG, sequencer);
-    (recorded.entry.removed, recorded.entry.retired) = (true, true);
+    recorded.entry.status = Some(Status::Removed);
     recorded
 }
 
 /// As the preflight asks: the record first, the object only where that leaves it open.
 fn verdict(claim: &Claim, record: Option<StoredRecord>, looked: Looked) -> Verdict {
-    by_record(claim, record.as_ref()).unwrap_or_else(|| by_object(claim, record.as_ref(), looked)).verdict
+    judgement(claim, record, AfterProcessing::Keep, looked).verdict
+}
+
+fn judgement(claim: &Claim, record: Option<StoredRecord>, step: AfterProcessing, looked: Looked) -> Judgement {
+    by_record(claim, record.as_ref(), step).unwrap_or_else(|| by_object(claim, record.as_ref(), step, looked))
 }
 
 #[test]
@@ -109,6 +120,58 @@ fn a_removal_is_sent_unless_the_object_is_back() {
     // One version of several went: what is under the key now has nothing to do with it.
     let version = Claim { version_id: Some("v".into()), ..removed(Some("B")) };
     assert_eq!(verdict(&version, Some(record(ETAG, Some("A"))), object(ETAG)), Verdict::Send);
+}
+
+#[test]
+fn recorded_is_not_done_where_a_step_comes_after_it() {
+    use AfterProcessing::{Delete, Keep, Tag};
+    use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Send};
+    let with = |status, sequencer| {
+        let StoredRecord { entry, sequencer } = record(ETAG, sequencer);
+        StoredRecord { entry: RecordEntry { status: Some(status), ..entry }, sequencer }
+    };
+    let pointer = Claim::pointer("b", "k");
+    // By sequencer, by ETag, and by the object alone.
+    for (claim, sequencer) in [(created(Some("B")), Some("B")), (created(None), None), (pointer, Some("B"))] {
+        for (status, step, looked, expected) in [
+            (Status::Recorded, Keep, object(ETAG), AlreadyRecorded),
+            (Status::Recorded, Tag, object(ETAG), Send),
+            (Status::Recorded, Delete, object(ETAG), Send),
+            (Status::Processed, Tag, object(ETAG), AlreadyRecorded),
+            (Status::Processed, Delete, gone(), AlreadyRecorded),
+            (Status::Recorded, Keep, gone(), AlreadyRecorded),
+            (Status::Recorded, Tag, gone(), PayloadGone),
+            // The delete has worked, and the word of it has not.
+            (Status::Recorded, Delete, gone(), Send),
+            (Status::Recorded, Tag, Err("denied".into()), Verdict::Undetermined),
+        ] {
+            let judged = judgement(&claim, Some(with(status, sequencer)), step, looked.clone());
+            assert_eq!(judged.verdict, expected, "{claim:?} {status} {step:?} {looked:?}");
+            assert_eq!(judged.handled, expected == AlreadyRecorded, "{judged:?}");
+        }
+    }
+    let claim = created(Some("B"));
+    let changed = judgement(&claim, Some(with(Status::Recorded, Some("B"))), Tag, object("e2"));
+    assert_eq!(changed.verdict, PayloadChanged);
+    let why = judgement(&claim, Some(with(Status::Recorded, Some("B"))), Tag, object(ETAG)).why.unwrap();
+    assert_eq!(why, "it is recorded, but its after-processing step has not succeeded");
+    // The handler leaves an outdated event alone, and with it the step of the later one.
+    assert_eq!(judgement(&claim, Some(with(Status::Recorded, Some("C"))), Tag, object(ETAG)).verdict, AlreadyRecorded);
+    assert_eq!(judgement(&removed(Some("B")), Some(removal_record(Some("B"))), Tag, gone()).verdict, AlreadyRecorded);
+}
+
+#[test]
+fn a_step_that_can_never_succeed_is_told_as_that_and_awaited_by_no_canary() {
+    let mut recorded = record(ETAG, Some("B"));
+    recorded.entry.step_error = Some("ten tags".into());
+    let judged = judgement(&created(Some("B")), Some(recorded), AfterProcessing::Tag, object(ETAG));
+    let why = "it is recorded, but its after-processing step can never succeed: ten tags";
+    assert_eq!(judged, Judgement { verdict: Verdict::Send, why: Some(why.into()), handled: true });
+    // A message is handled only if all its claims are.
+    for (others, handled) in [(Verdict::AlreadyRecorded, true), (Verdict::Send, false), (Verdict::PayloadGone, false)] {
+        let claims = [judged.clone(), Judgement::plain(others)];
+        assert_eq!(on_message(claims, 0, 3).handled, handled, "{others}");
+    }
 }
 
 #[test]

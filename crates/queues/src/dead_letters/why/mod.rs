@@ -1,5 +1,5 @@
 //! Why dead letters died: what the handler said of them, read from its log group by message id or request id, and what
-//! Lambda itself wrote beside its own dead letters.
+//! Lambda and EventBridge themselves wrote beside their own dead letters.
 
 mod line;
 
@@ -86,7 +86,7 @@ impl DeadLetters {
     pub fn add(&mut self, message: &Message) {
         self.since = self.since.into_iter().chain(message.sent_at).min();
         let claim = message.claims.first();
-        let (request, error) = by_lambda(message);
+        let (request, error) = by_sender(message);
         let dead_letter =
             DeadLetter { names: claim.map(|claim| (claim.bucket.clone(), claim.key.clone())), request, error };
         self.by_id.insert(message.message_id.to_ascii_lowercase(), dead_letter);
@@ -192,13 +192,21 @@ impl DeadLetters {
     }
 }
 
-/// The request and the error that Lambda writes beside its own dead letters: into attributes of an event, or into the
-/// record that a destination gets (AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations").
-fn by_lambda(message: &Message) -> (Option<String>, Option<String>) {
+/// The request and the error that the sender of a dead letter of its own writes beside it. Lambda: into attributes of an
+/// event, or into the record that a destination gets (AWS Lambda Developer Guide, "Capturing records of Lambda
+/// asynchronous invocations"). A rule or a schedule of EventBridge: into attributes (Amazon EventBridge User Guide, "Using
+/// dead-letter queues to process undelivered events").
+fn by_sender(message: &Message) -> (Option<String>, Option<String>) {
     let lower = |id: String| id.to_ascii_lowercase();
     let attribute = |name: &str| message.attributes.get(name).map(|attribute| attribute.value.clone());
     if !message.body.contains("\"requestContext\"") {
-        return (attribute("RequestID").map(lower), attribute("ErrorMessage"));
+        let [code, message] = ["ERROR_CODE", "ERROR_MESSAGE"].map(attribute);
+        let by_eventbridge = match (code, message) {
+            (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+            (code, message) => message.or(code),
+        };
+        let by_lambda = attribute("ErrorMessage").or_else(|| Some(format!("error {}", attribute("ErrorCode")?)));
+        return (attribute("RequestID").map(lower), by_lambda.or(by_eventbridge));
     }
     let record: Value = serde_json::from_str(&message.body).unwrap_or_default();
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
@@ -273,6 +281,33 @@ mod tests {
         let (reasons, unexplained) = reasons(dead_letters(2), &lines);
         assert_eq!(unexplained, 0);
         assert!(reasons.contains(&("bad key".to_owned(), 1)), "{reasons:?}");
+    }
+
+    #[test]
+    fn who_could_not_deliver_says_why() {
+        for (attributes, error) in [
+            (
+                &[("ERROR_CODE", "NO_PERMISSIONS"), ("ERROR_MESSAGE", "not allowed to send")][..],
+                Some("NO_PERMISSIONS: not allowed to send"),
+            ),
+            (&[("ERROR_CODE", "SDK_CLIENT_ERROR"), ("RULE_ARN", "arn:r")], Some("SDK_CLIENT_ERROR")),
+            (&[("ERROR_MESSAGE", "gone")], Some("gone")),
+            (&[("ErrorCode", "429")], Some("error 429")),
+            (&[("ErrorCode", "200"), ("ErrorMessage", "boom")], Some("boom")),
+            (&[("RULE_ARN", "arn:r")], None),
+        ] {
+            let text =
+                |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build().unwrap();
+            let message =
+                attributes.iter().fold(Received::builder().message_id(id(1)).body("{}"), |message, (name, value)| {
+                    message.message_attributes(*name, text(value))
+                });
+            let mut dead_letters = DeadLetters::default();
+            dead_letters.add(&Message::from(message.build()));
+            let (reasons, unexplained) = reasons(dead_letters, &[]);
+            let said = reasons.first().map(|(reason, _)| reason.as_str());
+            assert_eq!((said, unexplained), (error, u64::from(error.is_none())), "{attributes:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,319 @@
+//! What the queues tell of the objects that have no record: claims seen in them, and doubts about what was not seen.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use claimctl_aws::objects::ObjectEntry;
+use claimctl_core::error::{Kind, Result};
+use claimctl_core::progress::Unit;
+use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_queues::peek::{self, Counts, PeekReport};
+use claimctl_queues::receive::ReceiveEnd;
+use claimctl_queues::{Queue, resolve};
+use serde::Serialize;
+
+use super::flow::ResolvedFlow;
+use super::{Category, Run};
+
+/// How often a queue is counted that is not looked into. The counts are approximate: one zero is no emptiness.
+const COUNTS: u32 = 4;
+const BETWEEN_COUNTS: Duration = Duration::from_millis(250);
+
+/// What is known of a queue on the way.
+#[derive(Debug, Clone, Serialize)]
+pub struct QueueLook {
+    pub queue: String,
+    pub role: Role,
+    /// Messages received during the look; none without one.
+    pub seen: Option<u64>,
+    pub visible: u64,
+    pub in_flight: u64,
+    pub delayed: u64,
+    /// Messages that hold no claim that could be read.
+    pub unreadable: u64,
+    /// Whether every message that was there has been seen.
+    pub complete: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Source,
+    DeadLetter,
+}
+
+/// Claims seen in a queue: the etags that were claimed, by key.
+#[derive(Default)]
+pub struct Claims(HashMap<String, Vec<Option<String>>>);
+
+impl Claims {
+    /// A claim that names another etag announces another content of the key.
+    pub fn announce(&self, object: &ObjectEntry) -> bool {
+        self.0
+            .get(&object.key)
+            .is_some_and(|etags| etags.iter().any(|etag| etag.as_ref().is_none_or(|etag| *etag == object.etag)))
+    }
+}
+
+/// What the queues told about everything that is still open.
+#[derive(Default)]
+pub struct Queues {
+    pub looks: Vec<QueueLook>,
+    pub waiting: Claims,
+    pub dead: Claims,
+    /// Why an object found nowhere cannot be called missing.
+    doubts: Vec<String>,
+    /// Messages that the consumer holds.
+    held: u64,
+}
+
+/// What a queue's counts said while claims had the time to arrive.
+pub struct Counted {
+    last: QueueDepth,
+    /// The most that was there to be received, and the most that was held.
+    there: u64,
+    held: u64,
+}
+
+impl Run<'_> {
+    /// Waits until every claim of a listed object has had the time to arrive, and counts the queue meanwhile, unless it
+    /// is looked into afterwards.
+    pub(super) async fn settle(&self, listed: Instant, queue: Option<&QueueDepth>) -> Result<Option<Counted>> {
+        let delay = Duration::from_secs(queue.map_or(0, |queue| queue.delay));
+        let time = self.options.settle.unwrap_or_else(|| ResolvedFlow::settling_time(self.target, delay));
+        let left = time.saturating_sub(listed.elapsed());
+        self.progress.start("giving claims the time to arrive", None, Unit::Steps);
+        let Some(queue) = queue.filter(|_| !self.options.look) else {
+            self.pause(left).await?;
+            return Ok(None);
+        };
+        let sqs = self.target.sqs();
+        let mut counted: Option<Counted> = None;
+        for _ in 1..COUNTS {
+            counted = Some(Counted::add(counted, self.unless_stopped(depth::read(&sqs, &queue.url)).await?));
+            self.pause((left / (COUNTS - 1)).max(BETWEEN_COUNTS)).await?;
+        }
+        Ok(Some(Counted::add(counted, self.unless_stopped(depth::read(&sqs, &queue.url)).await?)))
+    }
+
+    /// Nothing is open, so nothing is received; but dead letters are worth a word even so.
+    pub(super) async fn count_queues(&self, queue: Option<&QueueDepth>) -> Result<Vec<QueueLook>> {
+        let Some(queue) = queue else { return Ok(Vec::new()) };
+        let sqs = self.target.sqs();
+        let mut queues = vec![QueueLook::only_counted(&depth::read(&sqs, &queue.url).await?, Role::Source)];
+        if let Some(arn) = &queue.dead_letter_arn {
+            let counted = match resolve::by_arn(&sqs, arn).await {
+                Ok(url) => depth::read(&sqs, &url).await,
+                Err(error) => Err(error),
+            };
+            match counted {
+                Ok(dead_letters) => queues.push(QueueLook::only_counted(&dead_letters, Role::DeadLetter)),
+                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(queues)
+    }
+
+    /// The source first and its dead letters after it: the direction in which messages move.
+    pub(super) async fn look_into(&self, queue: Option<&QueueDepth>, counted: Option<Counted>) -> Result<Queues> {
+        let mut queues = Queues::default();
+        let Some(queue) = queue else {
+            queues.doubts.push("no queue was named, so its claim may be in one".to_owned());
+            return Ok(queues);
+        };
+        match counted {
+            Some(counted) => queues.add_counted(&counted),
+            None => {
+                peek::allow(queue)?;
+                let (look, claims, unreadable) = self.look_at(&queue.url).await?;
+                queues.waiting = claims;
+                queues.add(&queue.name, &look, unreadable, Role::Source);
+            }
+        }
+        if let (Some(name), Some(arn)) = (&queue.dead_letter, &queue.dead_letter_arn) {
+            match self.look_at_dead_letters(arn).await {
+                Ok((look, claims, unreadable)) => {
+                    queues.dead = claims;
+                    queues.add(name, &look, unreadable, Role::DeadLetter);
+                }
+                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound | Kind::Refused) => {
+                    queues.doubts.push(format!("dead-letter queue {name} could not be looked into: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(queues)
+    }
+
+    /// Its own redrive policy counts here, not the source's: a dead-letter queue seldom has one.
+    async fn look_at_dead_letters(&self, arn: &str) -> Result<(PeekReport, Claims, u64)> {
+        let sqs = self.target.sqs();
+        let url = resolve::by_arn(&sqs, arn).await?;
+        peek::allow(&depth::read(&sqs, &url).await?)?;
+        self.look_at(&url).await
+    }
+
+    /// The claims of everything that can be received now, and how many messages hold none that can be read.
+    async fn look_at(&self, url: &str) -> Result<(PeekReport, Claims, u64)> {
+        let queue = Queue::new(self.target.sqs(), url);
+        let mut claims = Claims::default();
+        let mut unreadable = 0;
+        let look = peek::peek(&queue, None, self.cancel, self.progress, |message| {
+            unreadable += u64::from(message.unreadable.is_some());
+            for claim in message.claims {
+                if claim.bucket == self.flow.bucket && !claim.is_removal() {
+                    claims.0.entry(claim.key).or_default().push(claim.etag);
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        self.go_on()?;
+        Ok((look, claims, unreadable))
+    }
+}
+
+impl Counted {
+    fn add(before: Option<Counted>, now: QueueDepth) -> Counted {
+        let (there, held) = before.map_or((0, 0), |before| (before.there, before.held));
+        Counted { there: there.max(now.visible + now.delayed), held: held.max(now.in_flight), last: now }
+    }
+}
+
+impl Queues {
+    pub fn only_counted(queue: Option<&QueueDepth>) -> Queues {
+        let looks = queue.iter().map(|queue| QueueLook::only_counted(queue, Role::Source)).collect();
+        Queues { looks, ..Queues::default() }
+    }
+
+    fn add_counted(&mut self, counted: &Counted) {
+        if counted.there > 0 {
+            let (there, name) = (counted.there, &counted.last.name);
+            self.doubts.push(format!("about {there} messages wait in queue {name}: it was not looked into"));
+        }
+        self.held = counted.held;
+        self.looks.push(QueueLook::only_counted(&counted.last, Role::Source));
+    }
+
+    fn add(&mut self, queue: &str, look: &PeekReport, unreadable: u64, role: Role) {
+        let Counts { visible, in_flight, delayed } = look.about.after;
+        let held = in_flight.max(look.about.before.in_flight);
+        let is_dead = role == Role::DeadLetter;
+        // Delayed messages cannot be received, whatever is done; nor can dead letters that somebody else looks at.
+        if look.ended != ReceiveEnd::Empty || delayed > 0 || (is_dead && (held > 0 || !look.complete)) {
+            self.doubts.push(format!("not every message of queue {queue} could be seen"));
+        }
+        // It may be the claim of anything.
+        if unreadable > 0 {
+            let number = claimctl_core::units::count(unreadable, "message");
+            self.doubts.push(format!("{number} of queue {queue} could not be read, and may be its claim"));
+        }
+        if !is_dead {
+            self.held = held;
+        }
+        self.looks.push(QueueLook {
+            queue: queue.to_owned(),
+            role,
+            seen: Some(look.seen),
+            visible,
+            in_flight,
+            delayed,
+            unreadable,
+            complete: look.complete,
+        });
+    }
+
+    /// What to call the objects that were found nowhere, so many of them.
+    pub fn verdict(&self, nowhere: u64) -> (Category, String) {
+        let held = self.held;
+        match () {
+            () if !self.doubts.is_empty() => (Category::Undetermined, self.doubts.join("; ")),
+            () if held == 0 => (Category::Missing, "no record, and no claim in the queue or its dead letters".into()),
+            () if nowhere <= held => {
+                let why = format!("the consumer holds about {held} messages: look again, or wait for them");
+                (Category::InFlight, why)
+            }
+            () => {
+                let why = format!("the consumer holds about {held} messages, which cannot be all of these {nowhere}");
+                (Category::Undetermined, why)
+            }
+        }
+    }
+}
+
+impl QueueLook {
+    fn only_counted(queue: &QueueDepth, role: Role) -> QueueLook {
+        QueueLook {
+            queue: queue.name.clone(),
+            role,
+            seen: None,
+            visible: queue.visible,
+            in_flight: queue.in_flight,
+            delayed: queue.delayed,
+            unreadable: 0,
+            complete: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claimctl_queues::Returned;
+    use claimctl_queues::peek::{About, Cost};
+
+    use super::*;
+
+    fn look(ended: ReceiveEnd, complete: bool, in_flight: u64, delayed: u64) -> PeekReport {
+        let counts = Counts { visible: 0, in_flight, delayed };
+        PeekReport {
+            seen: 1,
+            complete,
+            ended,
+            about: About { before: counts, after: counts },
+            cost: Cost {
+                receives: 1,
+                hidden_seconds: 0.0,
+                max_receive_count: None,
+                at_maximum: Vec::new(),
+                dead_letter: None,
+            },
+            given_back: Returned::default(),
+        }
+    }
+
+    #[test]
+    fn missing_is_only_what_nothing_raises_a_doubt_about() {
+        use Category::{InFlight, Missing, Undetermined};
+        use ReceiveEnd::{Cap, Empty, Heads, Unanswered};
+        for (role, look, unreadable, expected) in [
+            (Role::DeadLetter, look(Empty, true, 0, 0), 0, Missing),
+            (Role::DeadLetter, look(Empty, true, 0, 0), 1, Undetermined),
+            (Role::DeadLetter, look(Empty, true, 1, 0), 0, Undetermined),
+            (Role::DeadLetter, look(Empty, false, 0, 0), 0, Undetermined),
+            (Role::DeadLetter, look(Cap, false, 0, 0), 0, Undetermined),
+            (Role::Source, look(Empty, true, 0, 0), 0, Missing),
+            (Role::Source, look(Empty, true, 0, 0), 2, Undetermined),
+            (Role::Source, look(Empty, true, 5, 0), 0, InFlight),
+            (Role::Source, look(Empty, true, 1, 0), 0, Undetermined),
+            (Role::Source, look(Empty, true, 0, 1), 0, Undetermined),
+            (Role::Source, look(Heads, false, 0, 0), 0, Undetermined),
+            (Role::Source, look(Unanswered, false, 0, 0), 0, Undetermined),
+        ] {
+            let mut queues = Queues::default();
+            queues.add("q", &look, unreadable, role);
+            let (category, why) = queues.verdict(2);
+            assert_eq!(category, expected, "{role:?} {look:?} {unreadable}: {why}");
+        }
+    }
+
+    #[test]
+    fn no_doubt_is_forgotten_for_a_later_one() {
+        let mut queues = Queues::default();
+        queues.add("source", &look(ReceiveEnd::Heads, false, 0, 0), 0, Role::Source);
+        queues.add("dead", &look(ReceiveEnd::Empty, true, 0, 0), 1, Role::DeadLetter);
+        let (category, why) = queues.verdict(1);
+        assert_eq!(category, Category::Undetermined);
+        assert!(why.contains("queue source") && why.contains("1 message of queue dead could not be read"), "{why}");
+    }
+}

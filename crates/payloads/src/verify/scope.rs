@@ -1,0 +1,86 @@
+//! What a proof holds for, and for nothing else.
+
+use claimctl_aws::objects::ObjectEntry;
+use claimctl_claim::events;
+use claimctl_queues::depth::QueueDepth;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::Options;
+use super::flow::ResolvedFlow;
+
+/// S3 dates an object of several parts by when its upload began. The stacks' buckets give up an upload after so long
+/// (terraform/modules/payload-bucket).
+pub const LONGEST_UPLOAD: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Scope {
+    pub bucket: String,
+    /// Only keys that begin so; empty: all.
+    pub prefix: String,
+    /// Only objects that may have come since then. None: all.
+    pub since: Option<Timestamp>,
+    pub table: String,
+    /// None: no queue is known.
+    pub queue: Option<String>,
+    pub dead_letter_queue: Option<String>,
+    pub began_at: Timestamp,
+}
+
+impl Scope {
+    pub fn new(flow: &ResolvedFlow, options: &Options, queue: Option<&QueueDepth>) -> Scope {
+        Scope {
+            bucket: flow.bucket.clone(),
+            prefix: options.prefix.clone(),
+            since: options.since,
+            table: flow.table.clone(),
+            queue: queue.map(|queue| queue.name.clone()),
+            dead_letter_queue: queue.and_then(|queue| queue.dead_letter.clone()),
+            began_at: Timestamp::now(),
+        }
+    }
+
+    /// Whether an object may have come since the moment that was asked for.
+    pub fn takes(&self, object: &ObjectEntry) -> bool {
+        let Some(since) = self.since else { return true };
+        let latest = object.modified.saturating_add(upload_of(object).as_secs());
+        latest >= since.as_second()
+    }
+}
+
+/// How long before an object was there S3 may have dated it.
+pub fn upload_of(object: &ObjectEntry) -> SignedDuration {
+    if events::is_of_parts(&object.etag) { LONGEST_UPLOAD } else { SignedDuration::ZERO }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_of_several_parts_may_be_later_than_its_date() {
+        const DAY: i64 = 24 * 3600;
+        let since = 100 * DAY;
+        let scope = Scope {
+            bucket: "b".into(),
+            prefix: String::new(),
+            since: Some(Timestamp::from_second(since).unwrap()),
+            table: "t".into(),
+            queue: None,
+            dead_letter_queue: None,
+            began_at: Timestamp::UNIX_EPOCH,
+        };
+        for (etag, modified, taken) in [
+            ("e", since, true),
+            ("e", since + 1, true),
+            ("e", since - 1, false),
+            ("e-2", since - 1, true),
+            ("e-2", since - 7 * DAY, true),
+            ("e-2", since - 7 * DAY - 1, false),
+        ] {
+            let object = ObjectEntry { key: "k".into(), etag: etag.into(), size: 1, modified };
+            assert_eq!(scope.takes(&object), taken, "{etag} {modified}");
+            assert!(Scope { since: None, ..scope.clone() }.takes(&object));
+        }
+    }
+}
