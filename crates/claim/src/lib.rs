@@ -3,6 +3,7 @@
 pub mod envelope;
 pub mod key;
 pub mod partition;
+pub mod queue_id;
 pub mod record;
 pub mod s3_url;
 pub mod sequencer;

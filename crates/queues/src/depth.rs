@@ -4,6 +4,8 @@ use aws_sdk_sqs::types::QueueAttributeName as Name;
 use claimctl_aws::Explain;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
+use claimctl_claim::queue_id::QueueId;
+use claimctl_claim::surface::Queue as SurfaceQueue;
 use claimctl_core::error::{Error, Kind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -78,10 +80,13 @@ pub async fn list(target: &Target, all: bool) -> Result<Vec<QueueDepth>> {
         })
         .collect();
     if all || known.is_empty() {
+        let of_stacks: Vec<_> =
+            surfaces.0.iter().flat_map(|stack| stack.queues.values().map(SurfaceQueue::id)).collect();
         let mut pages = sqs.list_queues().max_results(1000).into_paginator().send();
         while let Some(page) = pages.next().await {
             for url in page.or_needs("list queues", LIST_QUEUES, "*")?.queue_urls.unwrap_or_default() {
-                if !known.iter().any(|(_, known)| *known == url) {
+                let id = QueueId::of(&url);
+                if !of_stacks.iter().any(|known| known.is_same(&id)) {
                     known.push((None, url));
                 }
             }
@@ -115,7 +120,7 @@ pub async fn named(target: &Target, names: &[String]) -> Result<Vec<QueueDepth>>
     let mut queues = Vec::with_capacity(names.len());
     for name in names {
         let mut depth = read(&sqs, &resolve::resolve(target, name).await?).await?;
-        if let Ok(Some(found)) = surfaces.queue(&depth.url) {
+        if let Ok(Some(found)) = surfaces.queue(depth.written()) {
             (depth.stack, depth.logical) = (Some(found.stack.stack.clone()), Some(found.logical.to_owned()));
         }
         queues.push(depth);
@@ -141,10 +146,10 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
     Ok(QueueDepth {
         logical: None,
         stack: None,
-        name: name_of(url).to_owned(),
+        name: name.to_owned(),
         url: url.to_owned(),
         arn: attributes.get(&Name::QueueArn).cloned().unwrap_or_default(),
-        fifo: url.ends_with(".fifo"),
+        fifo: name.ends_with(".fifo"),
         visible: number(Name::ApproximateNumberOfMessages),
         in_flight: number(Name::ApproximateNumberOfMessagesNotVisible),
         delayed: number(Name::ApproximateNumberOfMessagesDelayed),
@@ -164,7 +169,19 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
     })
 }
 
+impl QueueDepth {
+    pub fn id(&self) -> QueueId {
+        QueueId::of_either(&self.arn, &self.url)
+    }
+
+    /// Its ARN, or its URL where the server names none.
+    pub fn written(&self) -> &str {
+        if self.arn.is_empty() { &self.url } else { &self.arn }
+    }
+}
+
 /// The queue's name in its URL or ARN.
 pub fn name_of(url_or_arn: &str) -> &str {
-    url_or_arn.rsplit(['/', ':']).next().unwrap_or(url_or_arn)
+    let plain = url_or_arn.trim_end_matches('/');
+    plain.rsplit(['/', ':']).next().unwrap_or(plain)
 }

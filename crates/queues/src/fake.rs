@@ -19,7 +19,7 @@ use claimctl_core::error::Result;
 use claimctl_core::progress::Silent;
 use serde_json::{Value, json};
 
-use super::Queue;
+use super::{Queue, digest};
 use crate::depth::{self, QueueDepth};
 
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,10 @@ pub struct State {
     pub late_deletes: (usize, Duration),
     pub deletes: usize,
     purged: bool,
+    /// Messages whose bodies are changed on the way to whoever receives them.
+    pub altered: Vec<usize>,
+    /// The body that is changed on the way when it is sent.
+    pub alters: Option<&'static str>,
     /// Each receive is followed by a new message.
     pub producer: bool,
     /// Counts of visible messages stay above zero until as many were extended as there are.
@@ -234,7 +238,8 @@ impl State {
                 message.visible_at = Instant::now() + seconds(&request["VisibilityTimeout"]);
             }
             taken.push(json!({
-                "MessageId": format!("m{id}"), "ReceiptHandle": format!("{id}/{}", message.receives), "Body": "{}",
+                "MessageId": format!("m{id}"), "ReceiptHandle": format!("{id}/{}", message.receives),
+                "Body": if self.altered.contains(&id) { "{ }" } else { "{}" }, "MD5OfBody": digest::of_body("{}"),
                 "Attributes": {"ApproximateReceiveCount": message.receives.to_string(), "SentTimestamp": message.sent.to_string(),
                     "ApproximateFirstReceiveTimestamp": "2000"},
             }));
@@ -281,7 +286,10 @@ impl State {
                 }
                 _ => {
                     let id = self.sent_id.map_or_else(|| format!("new-{}", self.sent.len()), str::to_owned);
-                    successful.push(json!({"Id": entry["Id"], "MessageId": id, "MD5OfMessageBody": "0"}));
+                    let body = entry["MessageBody"].as_str().unwrap();
+                    let taken = if self.alters == Some(body) { "another" } else { body };
+                    let md5 = digest::of_body(taken);
+                    successful.push(json!({"Id": entry["Id"], "MessageId": id, "MD5OfMessageBody": md5}));
                     self.sent.push(entry.clone());
                 }
             }

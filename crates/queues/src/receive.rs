@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 
 use super::Queue;
 use super::batch::{self, Receipt};
+use super::deletes::Left;
+use super::digest;
 use super::in_flight::{InFlight, Returned};
 use super::peek::Counts;
 use calls::{Answer, NotReceived};
@@ -95,6 +97,8 @@ pub struct Finished {
     pub returned: Returned,
     /// Deliveries of a message that was held already.
     pub again: u64,
+    /// Messages that did not arrive as they were sent. Nobody was given them; they are given back.
+    pub altered: Vec<Left>,
 }
 
 pub struct Receiver<'a> {
@@ -114,6 +118,7 @@ pub struct Receiver<'a> {
     counting: bool,
     given: usize,
     again: u64,
+    altered: Vec<Left>,
     misses: u32,
     zeros: u32,
     /// Bytes of the heaviest message of late.
@@ -147,6 +152,7 @@ impl<'a> Receiver<'a> {
             counting: false,
             given: 0,
             again: 0,
+            altered: Vec::new(),
             misses: 0,
             zeros: 0,
             heaviest: 1,
@@ -231,7 +237,8 @@ impl<'a> Receiver<'a> {
         self.stop();
         while self.next().await.is_some() {}
         let returned = self.in_flight.release(&self.queue).await;
-        Finished { ended: self.end.unwrap_or(Ok(ReceiveEnd::Stopped)), returned, again: self.again }
+        let ended = self.end.unwrap_or(Ok(ReceiveEnd::Stopped));
+        Finished { ended, returned, again: self.again, altered: self.altered }
     }
 
     fn start_calls(&mut self) {
@@ -327,7 +334,13 @@ impl<'a> Receiver<'a> {
             };
             if self.in_flight.hold(receipt, hidden_until) {
                 from_before |= self.was_there_before(&message);
-                new.push(message);
+                // Held like any other, so that it is met once and given back; but nobody may act on it.
+                match digest::check_received(&message) {
+                    Ok(()) => new.push(message),
+                    Err(why) => self
+                        .altered
+                        .push(Left { message_id: message.message_id.unwrap_or_default(), why: why.to_owned() }),
+                }
             } else {
                 self.again += 1;
             }
@@ -373,10 +386,12 @@ impl<'a> Receiver<'a> {
             Err(error) => return self.end = Some(Err(error)),
         };
         let waits = self.last_found.elapsed() < self.patience;
-        let behind_heads = self.queue.url.ends_with(".fifo") && counts.visible > 0;
+        let behind_heads = self.queue.name().ends_with(".fifo") && counts.visible > 0;
         match self.options.until {
             Until::Empty => {
-                self.zeros = if counts.total() == 0 { self.zeros + 1 } else { 0 };
+                // What is held and cannot be settled stays in flight until the end.
+                let settled = counts.total() <= self.altered.len() as u64;
+                self.zeros = if settled { self.zeros + 1 } else { 0 };
                 self.misses = MISSES - 1;
                 if self.zeros >= ZEROS {
                     self.end = Some(Ok(ReceiveEnd::Empty));

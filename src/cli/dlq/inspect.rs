@@ -127,7 +127,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let queue = Queue::new(target.sqs(), &url);
     if !args.force {
         let depth = depth::read(&queue.sqs, &url).await?;
-        inspect::allow(&depth, is_dead_letter_queue(target, &url).await?)?;
+        inspect::allow(&depth, is_dead_letter_queue(target, &depth.id()).await?)?;
     }
     let preflight = match args.preflight.options() {
         Some(options) => Some(Preflight::new(target, &url, &options).await?),
@@ -206,6 +206,7 @@ impl Inspection {
             ReceiveEnd::Interrupted => Some("interrupted: there may be more"),
         };
         said.extend(why.map(str::to_owned));
+        said.extend(self.look.altered.iter().map(|left| format!("not judged: {}: {}", left.message_id, left.why)));
         said.extend(self.notes.iter().map(|note| format!("note: {note}")));
         let receives = count(cost.receives, "receive");
         said.push(format!("{}; receive counts went up by one ({receives})", given_back.sentence("dead letter")));
@@ -272,7 +273,10 @@ impl Report for Inspection {
 
     fn exit(&self) -> Exit {
         let stopped_short = self.all && matches!(self.look.ended, ReceiveEnd::Cap | ReceiveEnd::Unanswered);
-        let is_partial = stopped_short || self.undetermined() > 0 || !self.look.given_back.not_released.is_empty();
+        let is_partial = stopped_short
+            || self.undetermined() > 0
+            || !self.look.altered.is_empty()
+            || !self.look.given_back.not_released.is_empty();
         if is_partial { Exit::Partial } else { Exit::Done }
     }
 }

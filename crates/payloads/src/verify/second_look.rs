@@ -312,7 +312,8 @@ impl Queues {
         let Counts { visible, in_flight, delayed } = look.about.after;
         let held = in_flight.max(look.about.before.in_flight);
         // Delayed messages cannot be received, whatever is done; nor can dead letters that somebody else looks at.
-        if look.ended != ReceiveEnd::Empty || delayed > 0 || (role == Role::DeadLetter && held > 0) {
+        let unread = look.ended != ReceiveEnd::Empty || !look.altered.is_empty();
+        if unread || delayed > 0 || (role == Role::DeadLetter && held > 0) {
             self.doubt = Some(format!("not every message of queue {queue} could be seen"));
         }
         if role == Role::Source {

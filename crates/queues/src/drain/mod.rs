@@ -114,6 +114,7 @@ async fn drain(
     report.before = Counts::from(&before);
     report.set_ended(finished.ended, drain.stopped);
     report.given_back = finished.returned;
+    report.altered = finished.altered;
     // The counts are a help, and what was done is told without them too.
     report.after = depth::read(&order.queue.sqs, &order.queue.url).await.ok().map(|depth| Counts::from(&depth));
     Ok(report)

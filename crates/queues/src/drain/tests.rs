@@ -155,6 +155,24 @@ async fn what_is_kept_is_given_back() {
 }
 
 #[tokio::test]
+async fn what_was_changed_on_the_way_is_neither_written_nor_deleted() {
+    for until_empty in [false, true] {
+        let fake = Fake::with(25);
+        fake.change(|state| state.altered = vec![3, 17]);
+        let here = Drained::new();
+        let report = here.drain(&Order { until_empty, ..all(&fake) }).await;
+        assert_eq!((report.drained, report.deleted, report.exit()), (23, 23, Exit::Partial), "{report:?}");
+        let altered: Vec<_> = report.altered.iter().map(|left| left.message_id.as_str()).collect();
+        assert_eq!((altered, report.counts()["altered"], report.given_back.released), (vec!["m3", "m17"], 2, 2));
+        assert!(here.ids().iter().all(|id| id != "m3" && id != "m17") && fake.visible() == 2);
+
+        fake.change(|state| state.altered.clear());
+        let report = here.drain(&all(&fake)).await;
+        assert_eq!((report.deleted, report.exit(), here.ids().len()), (2, Exit::Done, 25));
+    }
+}
+
+#[tokio::test]
 async fn only_what_is_selected_leaves_the_queue() {
     let fake = Fake::with(60);
     let here = Drained::new();
@@ -233,7 +251,7 @@ async fn a_file_that_is_gone_is_not_believed_to_be_written() {
 async fn a_drain_is_a_run_of_the_journal_from_the_question_to_its_end() {
     let (fake, here) = (Fake::with(12), Here::new());
     let order = Order { file: here.file("o.jsonl"), ..all(&fake) };
-    let intent = order.intent(&fake.depth().await);
+    let intent = order.intent(&fake.depth().await, 0);
     let report = run(&here.ctx, &here.target, &order, &intent, None, here.agree()).await.unwrap();
     assert_eq!((report.deleted, report.exit(), &report.run.next), (12, Exit::Done, &None));
     let runs = Journal::open(&here.ctx.paths, "shop").unwrap().runs().unwrap();
@@ -245,7 +263,7 @@ async fn a_drain_that_leaves_something_says_how_to_go_on_and_goes_on_as_the_same
     let (fake, here) = (Fake::with(12), Here::new());
     fake.change(|state| state.delete_entries_fail = (usize::MAX, "InternalError"));
     let order = Order { file: here.file("o.jsonl"), ..all(&fake) };
-    let intent = order.intent(&fake.depth().await);
+    let intent = order.intent(&fake.depth().await, 0);
     let report = run(&here.ctx, &here.target, &order, &intent, None, here.agree()).await.unwrap();
     assert_eq!((report.exit(), &report.run.next), (Exit::Partial, &Some(Next::again())));
     fake.change(|state| state.delete_entries_fail = (0, ""));

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use claimctl_claim::queue_id::QueueId;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use crc_fast::CrcAlgorithm;
@@ -141,18 +142,20 @@ impl Reader {
 
     fn check_environment(&self, line: &Line, origin: &Origin) -> Result<()> {
         let Some(from) = line.queue_arn.as_deref().filter(|_| !self.rules.other_environment) else { return Ok(()) };
-        let (there, here) = (place(from), place(&self.rules.queue_arn));
+        let (there, here) = (QueueId::of(from), QueueId::of(&self.rules.queue_arn));
         // A server that is not AWS may not tell what its queues are called.
-        if there == here || self.rules.queue_arn.is_empty() {
+        if (&there.region, &there.account) == (&here.region, &here.account) || self.rules.queue_arn.is_empty() {
             return Ok(());
         }
-        let (region, account) = there;
-        let queue = name_of(&self.rules.queue_arn);
+        let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "unknown".to_owned());
         Err(Error::refused(format!(
-            "{}: the message is from account {account}, region {region}, and queue {queue} is in account {}, region {}",
+            "{}: the message is from account {}, region {}, and queue {} is in account {}, region {}",
             origin.text(),
-            here.1,
-            here.0
+            part(&there.account),
+            part(&there.region),
+            here.name,
+            part(&here.account),
+            part(&here.region)
         ))
         .next("to send it all the same", Next::again().word("--allow-other-environment"))
         .hint("to send it where it came from, choose that environment"))
@@ -188,10 +191,4 @@ impl Reader {
 
 fn bad(origin: &Origin, why: &str) -> Error {
     Error::usage(format!("{}: {why}", origin.text()))
-}
-
-/// Region and account of an ARN.
-fn place(arn: &str) -> (&str, &str) {
-    let mut parts = arn.split(':').skip(3);
-    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }

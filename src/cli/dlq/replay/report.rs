@@ -43,6 +43,7 @@ impl Report for Written<ReplayReport> {
                 )
             })
             .line_if(!report.not_deleted.is_empty(), || some_of("settled, and not deleted", &report.not_deleted))
+            .line_if(!report.altered.is_empty(), || some_of("left as they are", &report.altered))
             .line_if(!report.failures.is_empty(), || some_of("not sent", &report.failures));
         self.going_on.below(page.lines(report.given_back.not_released.iter().map(ToString::to_string)))
     }
@@ -119,15 +120,17 @@ fn rehearsal_page(report: &ReplayReport, plan: &Plan) -> Page {
         .line(format!(
             "{}: {} would be sent to {}; seen {} of about {} visible",
             report.queue,
-            count(plan.of(Verdict::Send), "dead letter"),
+            count(plan.effects.sent, "dead letter"),
             report.destination,
             plan.seen,
             report.before.visible
         ))
+        .lines(report.would_also.iter().map(|effect| format!("it would also {effect}")))
         .line_if(plan.settled_before > 0, || {
-            format!("{} settled by an earlier command, only to be deleted", plan.settled_before)
+            format!("{} sent or quarantined by an earlier command", plan.settled_before)
         })
         .line_if(plan.undecided > 0, || format!("{} undecided: an earlier command may have sent them", plan.undecided))
+        .line_if(!report.altered.is_empty(), || some_of("not judged", &report.altered))
         .line_if(!plan.complete && report.run.ended == RunEnd::DryRun, || {
             "not all dead letters may have been seen".to_owned()
         });

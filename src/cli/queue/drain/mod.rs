@@ -124,13 +124,17 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         false => None,
     };
     if pauser.is_none() {
-        for function in mapping::deployed_handlers(target, &depth.url).await? {
+        for function in mapping::deployed_handlers(target, &depth.id()).await? {
             ctx.progress.note(&format!(
                 "note: function {function} takes messages from this queue too; --pause-consumer pauses it meanwhile"
             ));
         }
     }
+    let paused = match args.pause_consumer {
+        true => mapping::of_queue(&target.lambda(), &depth.arn).await?.iter().filter(|it| it.is_enabled()).count(),
+        false => 0,
+    };
     let consent = async |intent: &Intent| target.authorize(ctx, intent).await;
-    let drained = drain::run(ctx, target, &order, &order.intent(&depth), pauser.as_ref(), consent).await?;
+    let drained = drain::run(ctx, target, &order, &order.intent(&depth, paused), pauser.as_ref(), consent).await?;
     report(Written::out(ctx, drained))
 }

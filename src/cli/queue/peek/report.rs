@@ -97,6 +97,11 @@ impl Peek {
             Some((queue, None)) => said.push(format!("whether {queue} grew is unknown: its counts cannot be read")),
             _ => {}
         }
+        if !self.look.altered.is_empty() {
+            let named: Vec<_> =
+                self.look.altered.iter().map(|left| format!("{} ({})", left.message_id, left.why)).collect();
+            said.push(format!("not shown: {}", some_of(&named)));
+        }
         said.push(self.look.given_back.sentence("message"));
         said.extend(self.look.given_back.not_released.iter().map(ToString::to_string));
         said
@@ -169,7 +174,10 @@ impl Report for Peek {
     fn exit(&self) -> Exit {
         let wants_the_end = self.all || self.selects;
         let stopped_short = wants_the_end && matches!(self.look.ended, ReceiveEnd::Cap | ReceiveEnd::Unanswered);
-        let is_partial = stopped_short || !self.missing.is_empty() || !self.look.given_back.not_released.is_empty();
+        let is_partial = stopped_short
+            || !self.missing.is_empty()
+            || !self.look.altered.is_empty()
+            || !self.look.given_back.not_released.is_empty();
         if is_partial { Exit::Partial } else { Exit::Done }
     }
 }

@@ -81,7 +81,8 @@ fn sum(sent: &SendReport) -> String {
 
 impl Report for Rehearsal {
     fn page(&self) -> Page {
-        let Checked { messages, bytes: size, batches, left_out, beyond_limit, bad_lines, bad } = &self.checked;
+        let Checked { messages, already_sent, bytes: size, batches, left_out, beyond_limit, bad_lines, bad } =
+            &self.checked;
         let sum = format!(
             "{} would be sent to {} ({}) in {}",
             count(*messages, "message"),
@@ -92,6 +93,7 @@ impl Report for Rehearsal {
         Page::new()
             .lines(bad.iter().map(|bad| format!("skipped: {bad}")))
             .line(sum)
+            .line_if(*already_sent > 0, || format!("sent already: {already_sent}"))
             .line_if(*left_out > 0, || format!("not selected: {left_out}"))
             .line_if(*beyond_limit > 0, || format!("beyond the limit: {beyond_limit}"))
             .line_if(*bad_lines > 0, || format!("cannot be sent: {}", count(*bad_lines, "line")))

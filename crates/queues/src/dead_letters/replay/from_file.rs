@@ -36,7 +36,7 @@ use crate::send::outgoing::{EntryOptions, Outgoing};
 use crate::send::report::SendReport;
 
 /// What a file is read by.
-fn reader(order: &Order, file: &Path) -> Result<Reader> {
+pub fn reader(order: &Order, file: &Path) -> Result<Reader> {
     let Destination::Queue(to) = &order.to else {
         return Err(Error::usage("a file is replayed into a queue, not into a function")
             .next("name it", Next::again().flag("--to", "QUEUE")));

@@ -93,6 +93,7 @@ pub async fn pass(means: Means<'_>, share: Share, expected: u64, report: &mut Re
     report.not_deleted.extend(deletes.not_deleted());
     report.set_ended(finished.ended);
     report.set_returned(finished.returned);
+    report.set_altered(finished.altered);
     sent
 }
 

@@ -11,9 +11,11 @@ use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::Order;
-use super::sort::state_of;
+use super::effects::Effects;
+use super::sort::{Action, action_of, state_of};
 use crate::dead_letters::inspect::{self, DeadLetter, Wanted};
 use crate::dead_letters::verdict::Verdict;
+use crate::deletes::Left;
 use crate::journal::{Entry, ItemState, Journal, JournalWriter, Summary};
 use crate::message::Message;
 use crate::peek::PeekReport;
@@ -42,9 +44,11 @@ pub struct Plan {
     pub complete: bool,
     /// Dead letters by verdict; of those that an earlier command has not settled.
     pub verdicts: BTreeMap<&'static str, u64>,
+    /// What becomes of them.
+    pub effects: Effects,
     /// Some dead letters of each verdict, with what it rests on.
     pub examples: BTreeMap<&'static str, Vec<DeadLetter>>,
-    /// Sent or quarantined by an earlier command, and only to be deleted.
+    /// Sent or quarantined by an earlier command.
     pub settled_before: u64,
     /// An earlier command may have sent them, or not: sent once more where the verdict allows it.
     pub undecided: u64,
@@ -54,16 +58,14 @@ pub struct Plan {
     pub receives: u64,
     /// Dead letters that could not be given back: they come back by themselves.
     pub not_released: u64,
+    /// Told with the report.
+    #[serde(skip)]
+    pub altered: Vec<Left>,
 }
 
 impl Plan {
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts.get(verdict.as_str()).copied().unwrap_or(0)
-    }
-
-    /// Whether something may be sent.
-    pub fn sends(&self) -> bool {
-        self.of(Verdict::Send) + self.of(Verdict::AlreadyRecorded) > 0
     }
 
     /// "12 to be sent", "3 payload gone, for example 5fea…: there is no object b/k".
@@ -78,7 +80,7 @@ impl Plan {
             lines.push(format!("{} {verdict}{example}", self.of(verdict)));
         }
         if self.settled_before > 0 {
-            lines.push(format!("{} settled by an earlier command, only to be deleted", self.settled_before));
+            lines.push(format!("{} sent or quarantined by an earlier command", self.settled_before));
         }
         if self.undecided > 0 {
             lines.push(format!("{} undecided: an earlier command may have sent them", self.undecided));
@@ -117,8 +119,8 @@ pub async fn judge_all(
     let looking = inspect::inspect(&order.queue, order.preflight.as_deref(), &wanted, cancel, progress, each);
     let (looked, plan) = tokio::join!(looking, keep(judged, Keeper { order, memory, unmarked, plan: Plan::default() }));
     let mut plan = plan?;
-    let (PeekReport { seen, complete, cost, given_back, .. }, _) = looked?;
-    (plan.seen, plan.complete) = (seen, complete);
+    let (PeekReport { seen, complete, cost, given_back, altered, .. }, _) = looked?;
+    (plan.seen, plan.complete, plan.altered) = (seen, complete, altered);
     (plan.receives, plan.not_released) = (cost.receives, given_back.not_released.len() as u64);
     Ok(plan)
 }
@@ -154,13 +156,21 @@ impl Keeper<'_> {
         for (dead_letter, state) in dead_letters.into_iter().zip(states) {
             let dead_letter = counted(dead_letter, self.order, self.unmarked);
             let verdict = dead_letter.verdict.unwrap_or(Verdict::Send);
-            if !matches!(state, Some(ItemState::Sent | ItemState::Deleted | ItemState::Written)) {
-                let undecided = state.is_some_and(ItemState::is_undecided);
-                let entry = Entry::new(
-                    dead_letter.message_id.as_str(),
-                    state_of(verdict, undecided, self.order.settings.on_recorded),
-                );
-                entries.push(Entry { detail: dead_letter.why.clone(), ..entry });
+            let settings = &self.order.settings;
+            let new_state = match state {
+                Some(settled @ (ItemState::Sent | ItemState::Deleted | ItemState::Written)) => settled,
+                state => {
+                    let undecided = state.is_some_and(ItemState::is_undecided);
+                    let state = state_of(verdict, undecided, settings.on_recorded);
+                    let entry = Entry::new(dead_letter.message_id.as_str(), state);
+                    entries.push(Entry { detail: dead_letter.why.clone(), ..entry });
+                    state
+                }
+            };
+            match action_of(new_state, settings) {
+                // A file stays as it is.
+                Action::DeleteSent if self.order.file.is_some() => {}
+                action => self.plan.effects.add(&action),
             }
             self.plan.add(dead_letter, verdict, state);
         }
