@@ -75,7 +75,7 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
         let queue = Queue::new(&server, &format!("killed-{seed}"));
         queue.fill(MESSAGES);
         let file = format!("killed-{seed}.jsonl{}", ["", ".zst", ".gz"][seed as usize % 3]);
-        let more = format!("--visibility-timeout {} --until-empty --rotate-size 150KiB", soon(&usual));
+        let more = format!("--visibility-timeout {} --until-empty=2s --rotate-size 150KiB", soon(&usual));
         let drain = || queue.drain(&project, &file, &more);
         let mut random = Seeded::of(seed);
         for _ in 0..=seed % 3 {

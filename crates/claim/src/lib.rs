@@ -10,7 +10,7 @@ pub mod sequencer;
 pub mod surface;
 pub mod synthetic;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use envelope::{Envelope, OpenedBody, Unreadable, open, open_json};
 pub use key::claim_id;
@@ -19,7 +19,7 @@ pub use record::{Record, Status};
 /// A reference to a payload, as the event that announced it described it.
 ///
 /// Serializes with its keys in this order, and with `null` for what the event did not say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     pub bucket: String,
     /// The object key as S3 stores it: decoded from whatever the envelope did to it.

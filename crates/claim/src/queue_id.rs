@@ -120,7 +120,9 @@ fn of_url(url: &str) -> Option<QueueId> {
     });
     let is_aws = SUFFIXES.iter().any(|suffix| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')));
     let partition = region.as_deref().filter(|_| is_aws).map(|region| partition(region).to_owned());
-    Some(QueueId { partition, region, account, name })
+    // AWS names the account in every URL, and an account alone is no queue.
+    let is_whole = account.is_some() || !(is_aws || is_account(&name));
+    is_whole.then_some(QueueId { partition, region, account, name })
 }
 
 /// `sqs.REGION.…` and `sqs-fips.REGION.…`, also behind the name of a VPC endpoint; `REGION.queue.…`; `queue.…`, which is
@@ -259,6 +261,9 @@ mod tests {
             "https://sqs.us-east-1.amazonaws.com",
             "https://sqs.us-east-1.amazonaws.com/",
             "https://sqs.us-east-1.amazonaws.com//",
+            "https://sqs.us-east-1.amazonaws.com/q",
+            "https://sqs.us-east-1.amazonaws.com/111111111111/",
+            "http://localhost:4566/000000000000/",
             "https://sqs.us-east-1.amazonaws.com/111111111111/q?x=1",
             "https://sqs.us-east-1.amazonaws.com/111111111111/.fifo",
             "arn:aws:sqs:us-east-1:111111111111:",

@@ -49,6 +49,8 @@ pub struct State {
     pub alters: Option<&'static str>,
     /// Each receive is followed by a new message.
     pub producer: bool,
+    /// Whatever there is, the counts say zero.
+    pub counts_nothing: bool,
     /// Counts of visible messages stay above zero until as many were extended as there are.
     pub counts_until_extended: bool,
     pub attributes: HashMap<&'static str, String>,
@@ -302,8 +304,12 @@ impl State {
         if self.counts_until_extended && self.extended < self.messages.len() {
             visible = visible.max(1);
         }
+        let hidden = if self.counts_nothing { 0 } else { self.left() - self.visible().len() };
+        if self.counts_nothing {
+            visible = 0;
+        }
         let mut attributes = json!({"ApproximateNumberOfMessages": visible.to_string(),
-            "ApproximateNumberOfMessagesNotVisible": (self.left() - self.visible().len()).to_string()});
+            "ApproximateNumberOfMessagesNotVisible": hidden.to_string()});
         for (name, value) in &self.attributes {
             attributes[name] = json!(value);
         }
@@ -337,7 +343,13 @@ fn seconds(value: &Value) -> Duration {
 
 impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let operation = request.headers().get("x-amz-target").unwrap().to_owned();
+        let operation = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        if !operation.starts_with("AmazonSQS.") {
+            // No other service is here.
+            return HttpConnectorFuture::new(async {
+                Ok(HttpResponse::new(400u16.try_into().unwrap(), SdkBody::empty()))
+            });
+        }
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
         let delay = self.change(|state| state.delay(&operation));
         let fake = self.clone();

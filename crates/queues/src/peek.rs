@@ -92,7 +92,10 @@ impl Counts {
     pub fn left(after: Option<Counts>) -> String {
         match after {
             None => "what is still in the queue is unknown: its counts cannot be read".to_owned(),
-            Some(after) if after.total() == 0 => "nothing is left in the queue".to_owned(),
+            Some(after) if after.total() == 0 => {
+                "nothing is counted in the queue any more; SQS counts approximately, and its counts settle within minutes"
+                    .to_owned()
+            }
             Some(Counts { visible, in_flight, delayed }) => {
                 format!("still in the queue: about {visible} visible, {in_flight} in flight, {delayed} delayed")
             }

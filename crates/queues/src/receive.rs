@@ -35,8 +35,6 @@ pub const CAP: usize = 100_000;
 const MOST_AT_ONCE: usize = 8;
 /// Answers without anything new, one after the other, before the counts are asked.
 const MISSES: u32 = 2;
-/// How often one after the other the counts have to be zero: they lag behind.
-const ZEROS: u32 = 3;
 /// The counts lag behind. When they still promise messages after so long without one, the look ends incomplete.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -56,8 +54,8 @@ pub enum Until {
     Seen,
     /// The same, where what is held is deleted on the way: in a FIFO queue that makes room for the rest of a group.
     Gone,
-    /// Nothing is left in the queue: not visible, not in flight, not delayed.
-    Empty,
+    /// Nothing came, and nothing was counted in the queue for so long: not visible, not in flight, not delayed.
+    EmptyFor(Duration),
 }
 
 /// What to receive, and how it is kept hidden.
@@ -120,7 +118,8 @@ pub struct Receiver<'a> {
     again: u64,
     altered: Vec<Left>,
     misses: u32,
-    zeros: u32,
+    /// Since when nothing was counted, and nothing came.
+    zero_since: Option<Instant>,
     /// Bytes of the heaviest message of late.
     heaviest: usize,
     /// The last answer held less than was asked for: the queue may be near its end.
@@ -154,7 +153,7 @@ impl<'a> Receiver<'a> {
             again: 0,
             altered: Vec::new(),
             misses: 0,
-            zeros: 0,
+            zero_since: None,
             heaviest: 1,
             short: options.expected < batch::SIZE as u64,
             last_found: now,
@@ -348,6 +347,7 @@ impl<'a> Receiver<'a> {
         self.given += new.len();
         if from_before {
             self.misses = 0;
+            self.zero_since = None;
             self.last_found = Instant::now();
         } else {
             self.misses += 1;
@@ -363,7 +363,7 @@ impl<'a> Receiver<'a> {
     ///
     /// The first message that nobody had received before tells the service's time: it is received right now.
     fn was_there_before(&mut self, message: &Received) -> bool {
-        if self.options.until == Until::Empty {
+        if matches!(self.options.until, Until::EmptyFor(_)) {
             return true;
         }
         let number = |name: System| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
@@ -388,12 +388,12 @@ impl<'a> Receiver<'a> {
         let waits = self.last_found.elapsed() < self.patience;
         let behind_heads = self.queue.name().ends_with(".fifo") && counts.visible > 0;
         match self.options.until {
-            Until::Empty => {
-                // What is held and cannot be settled stays in flight until the end.
-                let settled = counts.total() <= self.altered.len() as u64;
-                self.zeros = if settled { self.zeros + 1 } else { 0 };
+            Until::EmptyFor(quiet) => {
                 self.misses = MISSES - 1;
-                if self.zeros >= ZEROS {
+                // What is held and cannot be settled stays in flight until the end.
+                let is_zero = counts.total() <= self.altered.len() as u64;
+                self.zero_since = is_zero.then(|| self.zero_since.unwrap_or_else(Instant::now));
+                if self.zero_since.is_some_and(|since| since.elapsed() >= quiet) {
                     self.end = Some(Ok(ReceiveEnd::Empty));
                 }
             }

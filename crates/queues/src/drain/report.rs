@@ -44,6 +44,8 @@ pub struct DrainReport {
     pub kept: u64,
     /// Messages of which it could not be decided whether they are selected; they stay in the queue.
     pub undecided: Vec<Left>,
+    /// Ids that were asked for, and are neither in the queue as far as it was seen nor in the files.
+    pub missing: Vec<String>,
     /// Messages that did not arrive as they were sent: neither written nor deleted.
     pub altered: Vec<Left>,
     #[serde(flatten)]
@@ -158,6 +160,7 @@ impl DrainReport {
             ("not_deleted", self.not_deleted.len() as u64),
             ("kept", self.kept),
             ("altered", self.altered.len() as u64),
+            ("missing", self.missing.len() as u64),
         ];
         counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
     }
@@ -166,6 +169,7 @@ impl DrainReport {
         let is_open = !self.not_deleted.is_empty()
             || !self.undecided.is_empty()
             || !self.altered.is_empty()
+            || !self.missing.is_empty()
             || !self.given_back.not_released.is_empty()
             || self.not_met() > 0;
         self.run.exit(self.done() > 0, is_open)

@@ -46,7 +46,7 @@ impl Order {
             true => format!("write {number} of queue {name} to {file}, and give back"),
             false => format!("move {number} from queue {name} to {file}"),
         };
-        if self.until_empty {
+        if self.until_empty.is_some() {
             what += &format!(
                 ", and about {} in flight and {} delayed, and whatever comes until the queue is empty",
                 depth.in_flight, depth.delayed
@@ -160,6 +160,10 @@ pub(super) async fn drain_as(run: &Run, order: &Order, journal: &Journal, ctx: &
     }
     let mut report = drain(order, file, run.writer(), &ctx.cancel, progress).await?;
     report.set_existing(existing);
+    // What an earlier run has moved is where it was to be.
+    let states = run.writer().states(report.missing.iter().map(|id| id.as_str().into()).collect()).await?;
+    let mut states = states.into_iter();
+    report.missing.retain(|_| states.next().flatten().is_none());
     let failed = report.not_deleted.iter();
     let failed = failed.map(|left| Entry::new(left.message_id.as_str(), ItemState::Failed).with_detail(&left.why));
     if let Err(error) = run.writer().record(failed.collect()).await {

@@ -156,7 +156,7 @@ async fn what_is_kept_is_given_back() {
 
 #[tokio::test]
 async fn what_was_changed_on_the_way_is_neither_written_nor_deleted() {
-    for until_empty in [false, true] {
+    for until_empty in [None, Some(Duration::from_millis(50))] {
         let fake = Fake::with(25);
         fake.change(|state| state.altered = vec![3, 17]);
         let here = Drained::new();
@@ -180,6 +180,13 @@ async fn only_what_is_selected_leaves_the_queue() {
     assert_eq!((report.drained, report.deleted, report.run.ended), (2, 2, RunEnd::Complete));
     assert_eq!((here.ids(), fake.visible()), (vec!["m59".to_owned(), "m7".to_owned()], 58));
 
+    // In the file by now, and one that is nowhere.
+    let report = here.drain(&selected(&fake, None, &["m7", "m59", "m60"])).await;
+    assert_eq!((&report.missing, report.drained, report.exit()), (&vec!["m60".to_owned()], 0, Exit::Partial));
+    // Seen, and not selected otherwise.
+    let report = here.drain(&selected(&fake, Some("false"), &["m8"])).await;
+    assert_eq!((report.missing.len(), report.exit(), fake.visible()), (0, Exit::Done, 58));
+
     let some = Some(r#".message_id | endswith("1")"#);
     let report = here.drain(&Order { limit: Some(4), ..selected(&fake, some, &[]) }).await;
     assert_eq!((report.drained, report.run.ended, fake.visible()), (4, RunEnd::Limit, 54));
@@ -196,10 +203,28 @@ async fn a_limit_and_a_time_end_a_drain() {
     let report = here.drain(&Order { limit: Some(23), ..all(&fake) }).await;
     assert_eq!((report.drained, report.run.ended, fake.visible()), (23, RunEnd::Limit, 37));
     fake.change(|state| state.producer = true);
-    let report =
-        here.drain(&Order { max_time: Some(Duration::from_millis(300)), until_empty: true, ..all(&fake) }).await;
+    let report = here
+        .drain(&Order {
+            max_time: Some(Duration::from_millis(300)),
+            until_empty: Some(Duration::from_millis(50)),
+            ..all(&fake)
+        })
+        .await;
     assert_eq!((report.run.ended, report.exit()), (RunEnd::MaxTime, Exit::Done));
     assert_eq!(here.ids().len() + fake.visible(), fake.change(|state| state.messages.len()));
+}
+
+#[tokio::test]
+async fn counts_of_zero_are_believed_only_once_they_have_lasted() {
+    let fake = Fake::with(3);
+    // One is on its way to the queue's servers, and no count tells of it.
+    fake.change(|state| {
+        state.counts_nothing = true;
+        state.messages.get_mut(&2).unwrap().visible_at = Instant::now() + Duration::from_millis(400);
+    });
+    let here = Drained::new();
+    let report = here.drain(&Order { until_empty: Some(Duration::from_millis(800)), ..all(&fake) }).await;
+    assert_eq!((report.deleted, report.run.ended, fake.change(|state| state.left())), (3, RunEnd::Complete, 0));
 }
 
 #[tokio::test]

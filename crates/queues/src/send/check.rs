@@ -35,6 +35,8 @@ pub struct Checked {
     /// Messages beyond the limit.
     pub beyond_limit: u64,
     pub bad_lines: u64,
+    /// Ids that were asked for and are not in it.
+    pub missing: Vec<String>,
     /// The first of those.
     pub bad: Vec<String>,
 }
@@ -93,7 +95,7 @@ pub fn check(mut reader: Reader, look: &Look, cancel: &Cancel) -> Result<Checked
             }
         }
     }
-    count.finish()
+    Ok(Checked { missing: reader.missing(), ..count.finish()? })
 }
 
 /// Counts messages, and the batches that they make.

@@ -16,7 +16,7 @@ use super::outgoing::{Origin, Outgoing};
 use super::repeated::Repeated;
 use crate::depth::name_of;
 use crate::drained::RawLines;
-use crate::select::Selection;
+use crate::select::{Selection, SoughtIds};
 
 /// What the queue takes, and what the operator allows.
 #[derive(Debug)]
@@ -51,6 +51,7 @@ pub struct Reader {
     open: Option<(RawLines, Arc<str>)>,
     rules: Arc<Rules>,
     repeated: Repeated,
+    sought: SoughtIds,
     /// Lines read so far, over all files.
     place: u64,
     line: Vec<u8>,
@@ -61,6 +62,7 @@ impl Reader {
         Reader {
             waiting: files.iter().cloned().collect(),
             open: None,
+            sought: rules.selection.sought(),
             rules,
             repeated: Repeated::new(),
             place: 0,
@@ -70,6 +72,11 @@ impl Reader {
 
     pub fn of_stream(name: &str, stream: impl Read + Send + 'static, rules: Arc<Rules>) -> Reader {
         Reader { open: Some((RawLines::over(name, stream), name.into())), ..Reader::of_files(&[], rules) }
+    }
+
+    /// Ids that were asked for, and not met so far.
+    pub fn missing(&self) -> Vec<String> {
+        self.sought.missing()
     }
 
     /// None: there is no more. An error is of the whole input, or of what the operator allows.
@@ -106,6 +113,7 @@ impl Reader {
         };
         // Also of a line that is not selected, so that names do not depend on the selection.
         let item = self.name(&line);
+        self.sought.met(line.message_id.as_deref().unwrap_or_default());
         if !self.rules.selection.is_everything() && !self.rules.selection.takes(&line.message())? {
             return Ok(Found::LeftOut);
         }

@@ -10,7 +10,7 @@ use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::next::Next;
-use claimctl_core::time::parse_duration;
+use claimctl_core::time::{parse_duration, parse_duration_in};
 use claimctl_queues::Queue;
 use claimctl_queues::consumers::mapping;
 use claimctl_queues::consumers::pause::Pauser;
@@ -56,9 +56,12 @@ pub struct Args {
     /// Write messages, and give them back instead of deleting them
     #[arg(long)]
     keep: bool,
-    /// Wait until nothing is visible, in flight or delayed
-    #[arg(long, conflicts_with_all = ["keep", "limit", "expression", "ids", "older_than"])]
-    until_empty: bool,
+    /// Wait until nothing is visible, in flight or delayed for so long [default: 1m]
+    ///
+    /// The counts of SQS are approximate, and settle about a minute after the last message came.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "1m")]
+    #[arg(value_parser = parse_quiet, conflicts_with_all = ["keep", "limit", "expression", "ids", "older_than"])]
+    until_empty: Option<Duration>,
     /// Go on in a next file (FILE.0002 …) beyond this, 64KiB or more
     #[arg(long, value_name = "SIZE", value_parser = parse_rotate_size)]
     rotate_size: Option<u64>,
@@ -85,6 +88,11 @@ pub struct Args {
     policy: PolicyArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// A count takes a moment, and one alone says nothing.
+fn parse_quiet(text: &str) -> Result<Duration, String> {
+    parse_duration_in(text, Duration::from_secs(1)..)
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {

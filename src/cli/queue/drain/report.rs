@@ -38,6 +38,7 @@ pub fn page(report: &DrainReport, going_on: &GoingOn) -> Page {
         .lines(not_met(report))
         .line(Counts::left(report.after))
         .line_if(!report.not_deleted.is_empty(), || some_of("in the file, and not deleted", &report.not_deleted))
+        .line_if(!report.missing.is_empty(), || format!("asked for, and not seen: {}", report.missing.join(", ")))
         .line_if(!report.altered.is_empty(), || some_of("left, neither written nor deleted", &report.altered))
         .line_if(!report.undecided.is_empty(), || some_of("left, because --where failed", &report.undecided))
         .lines(given_back.not_released.iter().map(ToString::to_string))

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::Order;
 use super::effects::Effects;
 use super::sort::{Action, action_of, state_of};
-use crate::dead_letters::inspect::{self, DeadLetter, Wanted};
+use crate::dead_letters::inspect::{self, DeadLetter, Inspected, Wanted};
 use crate::dead_letters::verdict::Verdict;
 use crate::deletes::Left;
 use crate::journal::{Entry, ItemState, Journal, JournalWriter, Summary};
@@ -61,6 +61,9 @@ pub struct Plan {
     /// Told with the report.
     #[serde(skip)]
     pub altered: Vec<Left>,
+    /// Ids that were asked for and not seen, and that no earlier command has settled: told with the report.
+    #[serde(skip)]
+    pub missing: Vec<String>,
 }
 
 impl Plan {
@@ -117,20 +120,23 @@ pub async fn judge_all(
         sender.send(dead_letter).map_err(|_| Error::unexpected("the journal takes no more verdicts"))
     };
     let looking = inspect::inspect(&order.queue, order.preflight.as_deref(), &wanted, cancel, progress, each);
-    let (looked, plan) = tokio::join!(looking, keep(judged, Keeper { order, memory, unmarked, plan: Plan::default() }));
-    let mut plan = plan?;
-    let (PeekReport { seen, complete, cost, given_back, altered, .. }, _) = looked?;
+    let keeper = Keeper { order, memory, unmarked, plan: Plan::default() };
+    let (looked, keeper) = tokio::join!(looking, keep(judged, keeper));
+    let (mut keeper, Inspected { look, missing, .. }) = (keeper?, looked?);
+    keeper.keep_missing(missing).await?;
+    let mut plan = keeper.into_plan();
+    let PeekReport { seen, complete, cost, given_back, altered, .. } = look;
     (plan.seen, plan.complete, plan.altered) = (seen, complete, altered);
     (plan.receives, plan.not_released) = (cost.receives, given_back.not_released.len() as u64);
     Ok(plan)
 }
 
-async fn keep(mut judged: UnboundedReceiver<DeadLetter>, mut keeper: Keeper<'_>) -> Result<Plan> {
+async fn keep(mut judged: UnboundedReceiver<DeadLetter>, mut keeper: Keeper<'_>) -> Result<Keeper<'_>> {
     let mut dead_letters = Vec::with_capacity(GROUP);
     while judged.recv_many(&mut dead_letters, GROUP).await > 0 {
         keeper.keep(std::mem::take(&mut dead_letters)).await?;
     }
-    Ok(keeper.into_plan())
+    Ok(keeper)
 }
 
 /// Counts dead letters, and writes their verdicts down.
@@ -150,8 +156,17 @@ impl Keeper<'_> {
         Plan { notes: self.order.preflight.iter().flat_map(|preflight| preflight.notes()).collect(), ..self.plan }
     }
 
+    /// Those that an earlier command has sent, or moved, are not missing.
+    pub async fn keep_missing(&mut self, ids: Vec<String>) -> Result<()> {
+        let states = self.memory.states(ids.iter().map(|id| id.as_str().into()).collect()).await?;
+        let unknown = ids.into_iter().zip(states).filter(|(_, state)| state.is_none());
+        self.plan.missing = unknown.map(|(id, _)| id).collect();
+        Ok(())
+    }
+
     pub async fn keep(&mut self, dead_letters: Vec<DeadLetter>) -> Result<()> {
-        let states = self.memory.states(&dead_letters).await?;
+        let ids = dead_letters.iter().map(|dead_letter| dead_letter.message_id.as_str().into()).collect();
+        let states = self.memory.states(ids).await?;
         let mut entries = Vec::with_capacity(dead_letters.len());
         for (dead_letter, state) in dead_letters.into_iter().zip(states) {
             let dead_letter = counted(dead_letter, self.order, self.unmarked);
@@ -209,13 +224,11 @@ fn counted(dead_letter: DeadLetter, order: &Order, unmarked: &HashMap<String, u3
 }
 
 impl Memory {
-    async fn states(&self, dead_letters: &[DeadLetter]) -> Result<Vec<Option<ItemState>>> {
-        let ids =
-            || dead_letters.iter().map(|dead_letter| dead_letter.message_id.as_str().into()).collect::<Vec<Box<str>>>();
+    async fn states(&self, ids: Vec<Box<str>>) -> Result<Vec<Option<ItemState>>> {
         match self {
-            Memory::Run(writer) => writer.states(ids()).await,
-            Memory::Past(journal, run) => journal.states(run, &ids()),
-            Memory::None => Ok(vec![None; dead_letters.len()]),
+            Memory::Run(writer) => writer.states(ids).await,
+            Memory::Past(journal, run) => journal.states(run, &ids),
+            Memory::None => Ok(vec![None; ids.len()]),
         }
     }
 }

@@ -64,6 +64,8 @@ pub struct ReplayReport {
     /// Settled, and not known to be deleted: a later command deletes them, and sends nothing.
     pub not_deleted: Vec<Left>,
     pub failures: Vec<Left>,
+    /// Ids that were asked for and not met.
+    pub missing: Vec<String>,
     /// Dead letters that did not arrive as they were sent: neither judged nor sent nor deleted.
     pub altered: Vec<Left>,
     /// Ids of those that may have been taken twice.
@@ -236,6 +238,7 @@ impl ReplayReport {
             || self.is_elsewhere()
             || self.undone() + self.quarantined + self.returned > 0
             || !self.altered.is_empty()
+            || !self.missing.is_empty()
             || !self.given_back.not_released.is_empty();
         self.run.exit(self.sent + self.deleted > 0, is_open)
     }

@@ -59,6 +59,7 @@ pub async fn rehearse(ctx: &Context, target: &Target, order: &Order) -> Result<R
     let mut report = ReplayReport::of(order, Counts::from(&order.depth));
     report.run.ended = if ctx.cancel.is_cancelled() { RunEnd::Interrupted } else { RunEnd::DryRun };
     report.set_altered(plan.altered.clone());
+    report.missing = plan.missing.clone();
     report.would_also = plan.effects.beside_sending(&order.name, order.settings.quarantine.as_deref());
     report.plan = Some(plan);
     Ok(report)
@@ -209,6 +210,9 @@ impl Prepared {
         (report.run.id, report.plan) = (Some(self.run.id().to_owned()), self.plan.take());
         let altered = report.plan.as_ref().map(|plan| plan.altered.clone());
         report.set_altered(altered.unwrap_or_default());
+        // Without a look the passes meet them.
+        let missing = report.plan.as_ref().map(|plan| plan.missing.clone());
+        report.missing = missing.unwrap_or_else(|| order.selection.ids().to_vec());
         let mut alarm = order.gauges.clone().watch().await.map_err(|error| {
             // An emulator that has no metrics is no surprise; a missing permission is.
             if error.kind() == Kind::Denied {
