@@ -75,7 +75,7 @@ fn killed_at_any_moment_and_run_again_nothing_is_lost_or_doubled() {
         let queue = Queue::new(&server, &format!("killed-{seed}"));
         queue.fill(MESSAGES);
         let file = format!("killed-{seed}.jsonl{}", ["", ".zst", ".gz"][seed as usize % 3]);
-        let more = format!("--visibility-timeout {} --until-empty --rotate-size 150KiB", soon(&usual));
+        let more = format!("--visibility-timeout {} --until-empty=2s --rotate-size 150KiB", soon(&usual));
         let drain = || queue.drain(&project, &file, &more);
         let mut random = Seeded::of(seed);
         for _ in 0..=seed % 3 {
@@ -315,6 +315,14 @@ fn a_purge_is_confirmed_by_name_and_tells_what_it_deletes() {
     let dry = project.run(ACCOUNT, &format!("{line} --dry-run")).exits(0).says("about 25 messages (22 visible)");
     dry.says("3 in flight would be deleted too").says("may be deleted too");
     project.run(ACCOUNT, line).fails_with(4, "about 22 messages visible, 3 in flight").says("--confirm purged");
+    // The same name elsewhere is another queue.
+    let elsewhere = format!("https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/purged");
+    let purge = |name: &str, confirm: &str| {
+        project.claimctl(ACCOUNT, "queue purge --env dev").args(["--queue-url", name, "--confirm", confirm]).run()
+    };
+    purge(&elsewhere, "purged").fails_with(2, "the queue is in region eu-west-1");
+    purge("https://sqs.us-east-1.amazonaws.com/222222222222/purged", "purged").fails_with(2, "in account 222222222222");
+    purge("https://sqs.us-east-1.amazonaws.com/111111111111/", "").fails_with(2, "is not the URL of a queue");
     project.run(ACCOUNT, &format!("{line} --yes")).fails_with(4, "No terminal");
     project.run(ACCOUNT, &format!("{line} --confirm purge")).fails_with(4, "\"purge\" was typed and purged is meant");
     assert_eq!(queue.depth(), (22, 3));
@@ -327,5 +335,9 @@ fn a_purge_is_confirmed_by_name_and_tells_what_it_deletes() {
     let report = project.run(ACCOUNT, &backup).exits(0).json();
     assert_eq!((&report["drained"], &report["deleted"]), (&12.into(), &12.into()));
     each_once(numbers(&project.path().join("saved.jsonl")), 12);
+    queue.fill(3);
+    wait_for(queue.sqs.receive_message().queue_url(&queue.url).max_number_of_messages(2).send()).unwrap();
+    let in_part = project.run(ACCOUNT, &format!("{line} --backup saved.jsonl --confirm purged")).exits(3);
+    in_part.says("agreed to were about 3 messages; 2 not met");
     project.run(ACCOUNT, "queue purge gone --env dev --confirm gone").fails_with(5, "no queue \"gone\"");
 }

@@ -118,7 +118,7 @@ fn a_drain_survives_throttling_cut_connections_and_lost_answers() {
     let lost_answers = Rule { fault: Fault::CutAfter, share: 0.1, actions: &["DeleteMessageBatch", "ReceiveMessage"] };
     let proxy = Proxy::before(&world.endpoint, 7, &[&SOME_OF_EVERYTHING[..], &[lost_answers]].concat());
     let file = world.home().join("drained.jsonl");
-    let line = ["queue", "drain", "drained", "--until-empty", "--visibility-timeout", "10s", "--to"];
+    let line = ["queue", "drain", "drained", "--until-empty=2s", "--visibility-timeout", "10s", "--to"];
     until_done(&world, &proxy, &[&line[..], &[file.to_str().unwrap()]].concat());
     for action in ["ReceiveMessage", "DeleteMessageBatch"] {
         assert!(proxy.hit(Fault::CutAfter, action) > 0, "no answer to {action} was lost");

@@ -43,6 +43,7 @@ impl Here {
             queue_arn: Some("arn:aws:sqs:eu-west-1:111111111111:claims".to_owned()),
             target: target.to_owned(),
             key: target.to_owned(),
+            has_more: false,
             arguments: vec!["queue".to_owned(), "send".to_owned(), "claims".to_owned()],
             resume: format!("claimctl queue send claims --from {target}"),
         });

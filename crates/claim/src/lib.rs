@@ -5,13 +5,14 @@ pub mod envelope;
 pub mod events;
 pub mod key;
 pub mod partition;
+pub mod queue_id;
 pub mod record;
 pub mod s3_url;
 pub mod sequencer;
 pub mod surface;
 pub mod synthetic;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use after_processing::AfterProcessing;
 pub use envelope::{Envelope, OpenedBody, Unreadable, open, open_json};
@@ -21,7 +22,7 @@ pub use record::{Record, Status};
 /// A reference to a payload, as the event that announced it described it.
 ///
 /// Serializes with its keys in this order, and with `null` for what the event did not say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     pub bucket: String,
     /// The object key as S3 stores it: decoded from whatever the envelope did to it.

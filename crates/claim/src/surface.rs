@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::AfterProcessing;
+use crate::queue_id::QueueId;
 
 /// The only version of the contract so far.
 pub const VERSION: u32 = 1;
@@ -58,6 +59,12 @@ pub struct Queue {
     pub max_receive_count: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fifo: Option<bool>,
+}
+
+impl Queue {
+    pub fn id(&self) -> QueueId {
+        QueueId::of_either(&self.arn, &self.url)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,24 +183,21 @@ pub struct Found<'a, T> {
 impl Surfaces {
     /// Finds a queue by logical name (`claims`, `STACK/claims`), real name, URL or ARN.
     pub fn queue(&self, name: &str) -> Result<Option<Found<'_, Queue>>> {
-        self.find("queue", name, |surface| {
-            surface
-                .queues
-                .iter()
-                .map(|(logical, queue)| (logical.as_str(), [queue.url.as_str(), queue.arn.as_str()], queue))
-        })
+        // What looks like a URL or an ARN and is none may still be a logical name.
+        let asked = QueueId::parse(name).ok().flatten();
+        let is_it = |queue: &Queue| match &asked {
+            Some(asked) => queue.id().is_same(asked),
+            None => queue.id().name == name,
+        };
+        self.find("queue", name, |surface| pairs(&surface.queues), is_it)
     }
 
     pub fn bucket(&self, name: &str) -> Result<Option<Found<'_, Bucket>>> {
-        self.find("bucket", name, |surface| {
-            surface.buckets.iter().map(|(logical, bucket)| (logical.as_str(), [bucket.name.as_str(), ""], bucket))
-        })
+        self.find("bucket", name, |surface| pairs(&surface.buckets), |bucket| bucket.name == name)
     }
 
     pub fn table(&self, name: &str) -> Result<Option<Found<'_, Table>>> {
-        self.find("table", name, |surface| {
-            surface.tables.iter().map(|(logical, table)| (logical.as_str(), [table.name.as_str(), ""], table))
-        })
+        self.find("table", name, |surface| pairs(&surface.tables), |table| table.name == name)
     }
 
     /// The real name of a bucket by logical name, real name or ARN; it may be one that no stack knows.
@@ -218,21 +222,24 @@ impl Surfaces {
     }
 
     pub fn function(&self, name: &str) -> Result<Option<Found<'_, Function>>> {
-        self.find("function", name, |surface| {
-            let functions = surface.functions.iter();
-            functions.map(|(logical, function)| (logical.as_str(), [function.name.as_str(), ""], function))
-        })
+        self.find("function", name, |surface| pairs(&surface.functions), |function| function.name == name)
     }
 
     pub fn flow(&self, name: &str) -> Result<Option<Found<'_, Flow>>> {
-        self.find("flow", name, |surface| surface.flows.iter().map(|flow| (flow.name.as_str(), ["", ""], flow)))
+        self.find("flow", name, |surface| surface.flows.iter().map(|flow| (flow.name.as_str(), flow)), |_| false)
     }
 
-    /// What a name means, given each stack's items with their logical and their real names.
-    fn find<'a, T, I>(&'a self, what: &str, name: &str, list: impl Fn(&'a Surface) -> I) -> Result<Option<Found<'a, T>>>
+    /// What a name means, given each stack's items with their logical names, and which of them it really is.
+    fn find<'a, T, I>(
+        &'a self,
+        what: &str,
+        name: &str,
+        list: impl Fn(&'a Surface) -> I,
+        is_it: impl Fn(&T) -> bool,
+    ) -> Result<Option<Found<'a, T>>>
     where
         T: 'a,
-        I: Iterator<Item = (&'a str, [&'a str; 2], &'a T)>,
+        I: Iterator<Item = (&'a str, &'a T)>,
     {
         let (stack_asked, logical_asked) = match name.split_once('/') {
             Some((stack, logical)) if self.0.iter().any(|surface| surface.stack == stack) => (Some(stack), logical),
@@ -240,9 +247,8 @@ impl Surfaces {
         };
         let mut found = Vec::new();
         for stack in self.0.iter().filter(|surface| stack_asked.is_none_or(|asked| asked == surface.stack)) {
-            for (logical, reals, item) in list(stack) {
-                let is_real = reals.iter().any(|real| *real == name || last_part(real) == name);
-                if logical == logical_asked || is_real {
+            for (logical, item) in list(stack) {
+                if logical == logical_asked || is_it(item) {
                     found.push(Found { stack, logical, item });
                 }
             }
@@ -293,9 +299,8 @@ fn in_arn<'a>(name: &'a str, mark: &str) -> &'a str {
     name.strip_prefix("arn:").and_then(|arn| arn.split_once(mark)).map_or(name, |arn| arn.1)
 }
 
-/// The real name inside an ARN or a queue URL.
-fn last_part(real: &str) -> &str {
-    real.rsplit(['/', ':']).next().unwrap_or(real)
+fn pairs<T>(items: &BTreeMap<String, T>) -> impl Iterator<Item = (&str, &T)> {
+    items.iter().map(|(logical, item)| (logical.as_str(), item))
 }
 
 #[cfg(test)]
@@ -341,10 +346,19 @@ mod tests {
             "one-dev-claims",
             "http://q/111111111111/one-dev-claims",
             "arn:aws:sqs:us-west-1:111111111111:one-dev-claims",
+            "http://other:4566/111111111111/one-dev-claims/",
+            "https://us-west-1.queue.amazonaws.com/111111111111/one-dev-claims",
         ] {
             assert_eq!(surfaces.queue(name).unwrap().unwrap().stack.stack, "one", "{name}");
         }
-        assert!(surfaces.queue("nothing").unwrap().is_none());
+        for name in [
+            "nothing",
+            "",
+            "arn:aws:sqs:us-west-1:222222222222:one-dev-claims",
+            "https://sqs.us-east-1.amazonaws.com/111111111111/one-dev-claims",
+        ] {
+            assert!(surfaces.queue(name).unwrap().is_none(), "{name}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Lines, Seek, Write};
+use std::io::{BufRead, BufReader, BufWriter, Lines, Seek, SeekFrom, Write};
 use std::marker::PhantomData;
 
 use serde::Serialize;
@@ -29,7 +29,11 @@ struct Chunk<T> {
 
 impl<T: Serialize + DeserializeOwned> Chunk<T> {
     fn write(items: &[T]) -> Result<Chunk<T>> {
-        let mut out = BufWriter::new(tempfile::tempfile().map_err(on_disk)?);
+        Chunk::write_to(tempfile::tempfile().map_err(on_disk)?, items)
+    }
+
+    fn write_to(file: File, items: &[T]) -> Result<Chunk<T>> {
+        let mut out = BufWriter::new(file);
         for item in items {
             serde_json::to_writer(&mut out, item).map_err(on_disk)?;
             out.write_all(b"\n").map_err(on_disk)?;
@@ -37,6 +41,13 @@ impl<T: Serialize + DeserializeOwned> Chunk<T> {
         let mut file = out.into_inner().map_err(|error| on_disk(error.into_error()))?;
         file.rewind().map_err(on_disk)?;
         Ok(Chunk { file, item: PhantomData })
+    }
+
+    /// Behind what is there.
+    fn append(self, items: &[T]) -> Result<Chunk<T>> {
+        let mut file = self.file;
+        file.seek(SeekFrom::End(0)).map_err(on_disk)?;
+        Chunk::write_to(file, items)
     }
 
     fn read(self) -> ChunkReader<T> {
@@ -67,14 +78,17 @@ impl<T: DeserializeOwned> Iterator for ChunkReader<T> {
 
 /// Items in the order in which they came.
 pub struct Spool<T> {
-    chunks: Vec<Chunk<T>>,
+    /// All but the recent ones, in one file.
+    chunk: Option<Chunk<T>>,
     recent: Vec<T>,
     len: u64,
+    /// Items kept in memory.
+    most: usize,
 }
 
 impl<T> Default for Spool<T> {
     fn default() -> Self {
-        Spool { chunks: Vec::new(), recent: Vec::new(), len: 0 }
+        Spool { chunk: None, recent: Vec::new(), len: 0, most: IN_MEMORY }
     }
 }
 
@@ -83,11 +97,19 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         Spool::default()
     }
 
+    /// With so many items in memory at most: for heavy ones.
+    pub fn holding(most: usize) -> Self {
+        Spool { most, ..Spool::default() }
+    }
+
     pub fn push(&mut self, item: T) -> Result<()> {
         self.recent.push(item);
         self.len += 1;
-        if self.recent.len() >= IN_MEMORY {
-            self.chunks.push(Chunk::write(&self.recent)?);
+        if self.recent.len() >= self.most {
+            self.chunk = Some(match self.chunk.take() {
+                Some(chunk) => chunk.append(&self.recent)?,
+                None => Chunk::write(&self.recent)?,
+            });
             self.recent.clear();
         }
         Ok(())
@@ -106,12 +128,12 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
     where
         T: Clone,
     {
-        let first = self.chunks.first().map(Chunk::reread).transpose()?;
+        let first = self.chunk.as_ref().map(Chunk::reread).transpose()?;
         first.into_iter().flatten().chain(self.recent.iter().cloned().map(Ok)).take(count).collect()
     }
 
     pub fn drain(self) -> impl Iterator<Item = Result<T>> {
-        self.chunks.into_iter().flat_map(Chunk::read).chain(self.recent.into_iter().map(Ok))
+        self.chunk.into_iter().flat_map(Chunk::read).chain(self.recent.into_iter().map(Ok))
     }
 }
 
@@ -119,7 +141,7 @@ impl<T: Serialize + DeserializeOwned> Serialize for Spool<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::{Error as _, SerializeSeq};
         let mut list = serializer.serialize_seq(usize::try_from(self.len).ok())?;
-        for chunk in &self.chunks {
+        if let Some(chunk) = &self.chunk {
             for item in chunk.reread().map_err(S::Error::custom)? {
                 list.serialize_element(&item.map_err(S::Error::custom)?)?;
             }
@@ -211,6 +233,21 @@ mod tests {
         numbers.iter().try_for_each(|number| spool.push(*number)).unwrap();
         assert_eq!(spool.len(), numbers.len() as u64);
         assert_eq!(spool.drain().collect::<Result<Vec<u32>>>().unwrap(), numbers);
+    }
+
+    #[test]
+    fn heavy_items_are_in_memory_a_few_at_a_time_and_in_one_file() {
+        let mut spool = Spool::holding(4);
+        for number in 0..30u32 {
+            spool.push(number.to_string().repeat(1000)).unwrap();
+            assert!(spool.recent.len() < 4);
+            // Reading in between moves nothing.
+            assert_eq!(spool.head(1).unwrap(), ["0".repeat(1000)]);
+        }
+        let written = serde_json::to_value(&spool).unwrap();
+        let expected: Vec<String> = (0..30u32).map(|number| number.to_string().repeat(1000)).collect();
+        assert_eq!(written, serde_json::json!(expected));
+        assert_eq!(spool.drain().collect::<Result<Vec<String>>>().unwrap(), expected);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use aws_sdk_sqs::types::QueueAttributeName as Name;
 use claimctl_aws::Explain;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
+use claimctl_claim::queue_id::QueueId;
+use claimctl_claim::surface::Queue as SurfaceQueue;
 use claimctl_core::error::{Error, Kind, Result};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -137,10 +139,13 @@ pub async fn list(target: &Target, all: bool) -> Result<QueueDepths> {
         })
         .collect();
     if all || known.is_empty() {
+        let of_stacks: Vec<_> =
+            surfaces.0.iter().flat_map(|stack| stack.queues.values().map(SurfaceQueue::id)).collect();
         let mut pages = sqs.list_queues().max_results(1000).into_paginator().send();
         while let Some(page) = pages.next().await {
             for url in page.or_needs("list queues", LIST_QUEUES, "*")?.queue_urls.unwrap_or_default() {
-                if !known.iter().any(|(_, known)| *known == url) {
+                let id = QueueId::of(&url);
+                if !of_stacks.iter().any(|known| known.is_same(&id)) {
                     known.push((None, url));
                 }
             }
@@ -179,7 +184,8 @@ pub async fn named(target: &Target, names: &[String]) -> Result<QueueDepths> {
         match answer {
             Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Usage) => return Err(error),
             answer => {
-                let owner = surfaces.queue(&url).ok().flatten();
+                let written = answer.as_ref().map_or(url.as_str(), QueueDepth::written);
+                let owner = surfaces.queue(written).ok().flatten();
                 let owner = owner.map(|found| (found.stack.stack.clone(), found.logical.to_owned()));
                 reading.add(&url, owner, answer);
             }
@@ -211,10 +217,10 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
     Ok(QueueDepth {
         logical: None,
         stack: None,
-        name: name_of(url).to_owned(),
+        name: name.to_owned(),
         url: url.to_owned(),
         arn: attributes.get(&Name::QueueArn).cloned().unwrap_or_default(),
-        fifo: url.ends_with(".fifo"),
+        fifo: name.ends_with(".fifo"),
         visible: counted(Name::ApproximateNumberOfMessages)?,
         in_flight: counted(Name::ApproximateNumberOfMessagesNotVisible)?,
         // Servers that do not know delays do not count them.
@@ -235,9 +241,21 @@ pub async fn read(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<QueueDepth> {
     })
 }
 
+impl QueueDepth {
+    pub fn id(&self) -> QueueId {
+        QueueId::of_either(&self.arn, &self.url)
+    }
+
+    /// Its ARN, or its URL where the server names none.
+    pub fn written(&self) -> &str {
+        if self.arn.is_empty() { &self.url } else { &self.arn }
+    }
+}
+
 /// The queue's name in its URL or ARN.
 pub fn name_of(url_or_arn: &str) -> &str {
-    url_or_arn.rsplit(['/', ':']).next().unwrap_or(url_or_arn)
+    let plain = url_or_arn.trim_end_matches('/');
+    plain.rsplit(['/', ':']).next().unwrap_or(plain)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use claimctl_core::error::Result;
 use claimctl_core::progress::Silent;
 use serde_json::{Value, json};
 
-use super::Queue;
+use super::{Queue, digest};
 use crate::depth::{self, QueueDepth};
 
 #[derive(Debug, Clone, Default)]
@@ -43,8 +43,14 @@ pub struct State {
     pub late_deletes: (usize, Duration),
     pub deletes: usize,
     purged: bool,
+    /// Messages whose bodies are changed on the way to whoever receives them.
+    pub altered: Vec<usize>,
+    /// The body that is changed on the way when it is sent.
+    pub alters: Option<&'static str>,
     /// Each receive is followed by a new message.
     pub producer: bool,
+    /// Whatever there is, the counts say zero.
+    pub counts_nothing: bool,
     /// Counts of visible messages stay above zero until as many were extended as there are.
     pub counts_until_extended: bool,
     pub attributes: HashMap<&'static str, String>,
@@ -234,7 +240,8 @@ impl State {
                 message.visible_at = Instant::now() + seconds(&request["VisibilityTimeout"]);
             }
             taken.push(json!({
-                "MessageId": format!("m{id}"), "ReceiptHandle": format!("{id}/{}", message.receives), "Body": "{}",
+                "MessageId": format!("m{id}"), "ReceiptHandle": format!("{id}/{}", message.receives),
+                "Body": if self.altered.contains(&id) { "{ }" } else { "{}" }, "MD5OfBody": digest::of_body("{}"),
                 "Attributes": {"ApproximateReceiveCount": message.receives.to_string(), "SentTimestamp": message.sent.to_string(),
                     "ApproximateFirstReceiveTimestamp": "2000"},
             }));
@@ -281,7 +288,10 @@ impl State {
                 }
                 _ => {
                     let id = self.sent_id.map_or_else(|| format!("new-{}", self.sent.len()), str::to_owned);
-                    successful.push(json!({"Id": entry["Id"], "MessageId": id, "MD5OfMessageBody": "0"}));
+                    let body = entry["MessageBody"].as_str().unwrap();
+                    let taken = if self.alters == Some(body) { "another" } else { body };
+                    let md5 = digest::of_body(taken);
+                    successful.push(json!({"Id": entry["Id"], "MessageId": id, "MD5OfMessageBody": md5}));
                     self.sent.push(entry.clone());
                 }
             }
@@ -294,8 +304,12 @@ impl State {
         if self.counts_until_extended && self.extended < self.messages.len() {
             visible = visible.max(1);
         }
+        let hidden = if self.counts_nothing { 0 } else { self.left() - self.visible().len() };
+        if self.counts_nothing {
+            visible = 0;
+        }
         let mut attributes = json!({"ApproximateNumberOfMessages": visible.to_string(),
-            "ApproximateNumberOfMessagesNotVisible": (self.left() - self.visible().len()).to_string()});
+            "ApproximateNumberOfMessagesNotVisible": hidden.to_string()});
         for (name, value) in &self.attributes {
             attributes[name] = json!(value);
         }
@@ -329,7 +343,13 @@ fn seconds(value: &Value) -> Duration {
 
 impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let operation = request.headers().get("x-amz-target").unwrap().to_owned();
+        let operation = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        if !operation.starts_with("AmazonSQS.") {
+            // No other service is here.
+            return HttpConnectorFuture::new(async {
+                Ok(HttpResponse::new(400u16.try_into().unwrap(), SdkBody::empty()))
+            });
+        }
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
         let delay = self.change(|state| state.delay(&operation));
         let fake = self.clone();

@@ -6,6 +6,7 @@ pub mod consumers;
 pub mod dead_letters;
 pub mod deletes;
 pub mod depth;
+mod digest;
 pub mod drain;
 pub mod drained;
 pub mod expression;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A received message with the claims in it. Its JSON form is a contract; keys stand in this order.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Message {
     pub message_id: String,
     /// Whole, as received.
@@ -30,7 +30,7 @@ pub struct Message {
     pub envelope: Vec<Envelope>,
     pub claims: Vec<Claim>,
     /// Why no claim could be read from the body.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
 
@@ -159,8 +159,15 @@ mod tests {
             .message_attributes("ExtendedPayloadSize", attribute("Number").string_value("300000").build().unwrap())
             .message_attributes("raw", attribute("Binary").binary_value(Blob::new([0, 255])).build().unwrap())
             .build();
+        let written = serde_json::to_string(&Message::from(received)).unwrap();
+        let read: Message = serde_json::from_str(&written).unwrap();
         assert_eq!(
-            serde_json::to_string(&Message::from(received)).unwrap(),
+            serde_json::to_string(&read).unwrap(),
+            written,
+            "a message on its way through a file stays as it is"
+        );
+        assert_eq!(
+            written,
             concat!(
                 r#"{"message_id":"m-1","body":"[\"software.amazon.payloadoffloading.PayloadS3Pointer\","#,
                 r#"{\"s3BucketName\":\"b\",\"s3Key\":\"k\"}]","md5":"0af","sent_at":"2023-11-14T22:13:20.123Z","#,

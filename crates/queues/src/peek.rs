@@ -11,6 +11,7 @@ use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::units;
 use serde::Serialize;
 
+use super::deletes::Left;
 use super::depth::{self, QueueDepth};
 use super::in_flight::Returned;
 use super::message::Message;
@@ -35,6 +36,8 @@ pub struct PeekReport {
     pub ended: ReceiveEnd,
     pub about: About,
     pub cost: Cost,
+    /// Messages that did not arrive as they were sent: not looked at, and given back.
+    pub altered: Vec<Left>,
     #[serde(flatten)]
     pub given_back: Returned,
 }
@@ -89,7 +92,10 @@ impl Counts {
     pub fn left(after: Option<Counts>) -> String {
         match after {
             None => "what is still in the queue is unknown: its counts cannot be read".to_owned(),
-            Some(after) if after.total() == 0 => "nothing is left in the queue".to_owned(),
+            Some(after) if after.total() == 0 => {
+                "nothing is counted in the queue any more; SQS counts approximately, and its counts settle within minutes"
+                    .to_owned()
+            }
             Some(Counts { visible, in_flight, delayed }) => {
                 format!("still in the queue: about {visible} visible, {in_flight} in flight, {delayed} delayed")
             }
@@ -184,16 +190,17 @@ pub async fn peek_until(
     Ok(PeekReport {
         seen,
         // An answer that was lost on the way has hidden messages that nobody saw; so has another consumer.
-        complete: ended == ReceiveEnd::Empty && seen >= before.visible,
+        complete: ended == ReceiveEnd::Empty && seen >= before.visible && finished.altered.is_empty(),
         ended,
         about: About { before: Counts::from(&before), after: Counts::from(&after) },
         cost: Cost {
-            receives: received + finished.again,
+            receives: received + finished.again + finished.altered.len() as u64,
             hidden_seconds: hidden.as_secs_f64(),
             max_receive_count: before.max_receive_count,
             at_maximum,
             dead_letter: before.dead_letter.map(|queue| DeadLetterQueueGrowth { queue, growth: growth() }),
         },
+        altered: finished.altered,
         given_back: finished.returned,
     })
 }
@@ -253,6 +260,20 @@ mod tests {
         assert_eq!(look.cost.receives, 14);
         assert_eq!(look.cost.at_maximum, ["m3"]);
         assert_eq!(look.cost.dead_letter.unwrap().growth, None, "that queue cannot be seen");
+    }
+
+    #[tokio::test]
+    async fn a_message_that_was_changed_on_the_way_is_not_shown_and_given_back() {
+        let fake = Fake::with(14);
+        fake.change(|state| state.altered = vec![5]);
+        let mut shown = Vec::new();
+        let sink = |message: Message| {
+            shown.push(message.message_id);
+            Ok(())
+        };
+        let look = peek(&fake.queue(), None, &Cancel::default(), &Silent, sink).await.unwrap();
+        assert_eq!((look.seen, look.complete, look.cost.receives, fake.visible()), (13, false, 14, 14));
+        assert_eq!((look.altered[0].message_id.as_str(), shown.contains(&"m5".to_owned())), ("m5", false));
     }
 
     #[tokio::test]

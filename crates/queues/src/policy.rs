@@ -2,10 +2,11 @@
 
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
+use claimctl_claim::queue_id::{QueueId, is_url};
 use claimctl_core::error::Result;
 
 use super::depth::{self, QueueDepth, name_of};
-use super::resolve::{GET_URL, check_arn, resolve};
+use super::resolve::{GET_URL, id_in_environment, resolve};
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct PolicyQueue {
@@ -26,14 +27,9 @@ impl PolicyQueue {
             let dead_letter = dead_letter.map(|queue| queue.arn.clone());
             return Ok(PolicyQueue { arn: found.item.arn.clone(), is_looked_up: false, dead_letter });
         }
-        let is_url = name.starts_with("http://") || name.starts_with("https://");
-        let arn = match name {
-            url if is_url => arn_of_url(arns, url),
-            arn if arn.starts_with("arn:") => {
-                check_arn(target, arn)?;
-                arn.to_owned()
-            }
-            name => arns.arn("sqs", name),
+        let arn = match id_in_environment(target, name)? {
+            Some(id) => arn_of(arns, &id),
+            None => arns.arn("sqs", name),
         };
         let dead_letter = match ask(target, name).await {
             // These credentials may be of another account, where a queue of the same name is another queue.
@@ -41,7 +37,7 @@ impl PolicyQueue {
             // It is in the region and the account of its source (Amazon SQS Developer Guide, "dead-letter queues").
             _ => Some(format!("{}*", arn.trim_end_matches(name_of(&arn)))),
         };
-        Ok(PolicyQueue { arn, is_looked_up: !is_url, dead_letter })
+        Ok(PolicyQueue { arn, is_looked_up: !is_url(name), dead_letter })
     }
 
     /// What IAM has to allow so that this may be called on the queue, after it was found and counted.
@@ -61,11 +57,10 @@ async fn ask(target: &Target, name: &str) -> Option<QueueDepth> {
     depth::read(&target.sqs(), &resolve(target, name).await.ok()?).await.ok()
 }
 
-/// A queue's URL ends in `/ACCOUNT/NAME` (Amazon SQS Developer Guide, "Queue and message identifiers").
-fn arn_of_url(arns: &ArnBuilder, url: &str) -> String {
-    let owner = url.rsplit('/').nth(1).filter(|owner| owner.len() == 12 && owner.bytes().all(|c| c.is_ascii_digit()));
-    let owner = owner.unwrap_or(&arns.account).to_owned();
-    ArnBuilder { account: owner, ..arns.clone() }.arn("sqs", name_of(url))
+/// A URL need not say whose it is, at a server that is not AWS.
+fn arn_of(arns: &ArnBuilder, id: &QueueId) -> String {
+    let account = id.account.as_ref().unwrap_or(&arns.account).clone();
+    ArnBuilder { account, ..arns.clone() }.arn("sqs", &id.name)
 }
 
 #[cfg(test)]
@@ -79,7 +74,7 @@ mod tests {
             ("https://sqs.eu-west-1.amazonaws.com/222222222222/q", "arn:aws:sqs:eu-west-1:222222222222:q"),
             ("http://127.0.0.1:4566/queue/q", "arn:aws:sqs:eu-west-1:111111111111:q"),
         ] {
-            assert_eq!(arn_of_url(&arns, url), arn);
+            assert_eq!(arn_of(&arns, &QueueId::of(url)), arn);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Deleting everything in a queue at once. SQS does it within a minute, and says no a second time in that minute.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use claimctl_aws::Explain;
 use claimctl_aws::policy::Statement;
@@ -15,7 +15,7 @@ use super::depth::QueueDepth;
 use super::drain::report::DrainReport;
 use super::peek::Counts;
 use super::policy::PolicyQueue;
-use super::{Queue, drain};
+use super::{Queue, depth, drain};
 
 const PURGE: &str = "sqs:PurgeQueue";
 
@@ -42,7 +42,9 @@ pub enum Purged {
 pub struct PurgeReport {
     pub queue: String,
     pub queue_arn: String,
-    /// Before the purge; approximate.
+    /// What was agreed to delete; approximate, like all counts.
+    pub agreed: Counts,
+    /// Right before the purge.
     pub before: Counts,
     /// SQS has agreed to delete them.
     pub purged: bool,
@@ -57,29 +59,46 @@ pub fn permissions(queue: &PolicyQueue, backup: bool) -> Vec<Statement> {
 }
 
 impl Order {
-    /// What is to be agreed to: "move all of queue q: about 12 messages visible, 3 in flight and 0 delayed, to FILE".
+    /// What is to be agreed to: "delete all of queue q: about 12 messages visible, 3 in flight and 0 delayed, for good".
     pub fn intent(&self) -> Intent {
         let Counts { visible, in_flight, delayed } = Counts::from(&self.depth);
-        let all = format!(
-            "all of queue {}: about {} visible, {in_flight} in flight and {delayed} delayed",
-            self.depth.name,
-            count(visible, "message")
-        );
+        let (name, visible) = (&self.depth.name, count(visible, "message"));
         let what = match &self.backup {
-            Some(file) => format!("move {all} to {}", file.display()),
-            None => format!("delete {all}, for good"),
+            Some(file) => format!(
+                "move all of queue {name} that can be received, about {visible} visible, to {} and delete it from the \
+                 queue; about {in_flight} in flight and {delayed} delayed are moved only if they become visible meanwhile",
+                file.display()
+            ),
+            None => format!(
+                "delete all of queue {name}: about {visible} visible, {in_flight} in flight and {delayed} delayed, \
+                 for good"
+            ),
         };
         Intent { what, destroys: true }
     }
 
     /// The counts, of which nothing is deleted yet.
-    pub fn rehearse(&self) -> PurgeReport {
+    fn counted(&self) -> PurgeReport {
+        let counts = Counts::from(&self.depth);
         let (queue, queue_arn) = (self.depth.name.clone(), self.depth.arn.clone());
-        PurgeReport { queue, queue_arn, before: Counts::from(&self.depth), purged: false }
+        PurgeReport { queue, queue_arn, agreed: counts, before: counts, purged: false }
+    }
+
+    fn into_file(&self, file: &Path) -> drain::Order {
+        drain::Order::everything(self.queue.clone(), self.depth.arn.clone(), file.to_owned())
+    }
+
+    /// What would be deleted, or moved.
+    pub async fn rehearse(&self) -> Result<Purged> {
+        match &self.backup {
+            None => Ok(Purged::Whole(self.counted())),
+            Some(file) => Ok(Purged::Drained(Box::new(drain::rehearse(&self.depth, &self.into_file(file)).await?))),
+        }
     }
 }
 
-/// Asks, and has SQS delete every message: visible, in flight and delayed. With a backup they are drained instead.
+/// Asks, and has SQS delete every message: visible, in flight and delayed. With a backup they are drained instead, as
+/// far as they can be received, and the report says how many of those that were agreed to were not.
 pub async fn purge(
     ctx: &Context,
     target: &Target,
@@ -90,12 +109,14 @@ pub async fn purge(
     match &order.backup {
         None => {
             consent(&intent).await?;
+            // The question may have waited for long.
+            let before = Counts::from(&depth::read(&order.queue.sqs, &order.queue.url).await?);
             ask(&order.queue).await?;
-            Ok(Purged::Whole(PurgeReport { purged: true, ..order.rehearse() }))
+            Ok(Purged::Whole(PurgeReport { purged: true, before, ..order.counted() }))
         }
         Some(file) => {
-            let everything = drain::Order::everything(order.queue.clone(), order.depth.arn.clone(), file.clone());
-            let report = drain::run(ctx, target, &everything, &intent, None, consent).await?;
+            let mut report = drain::run(ctx, target, &order.into_file(file), &intent, None, consent).await?;
+            report.promise(Counts::from(&order.depth).total());
             Ok(Purged::Drained(Box::new(report)))
         }
     }
@@ -116,6 +137,7 @@ async fn ask(queue: &Queue) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use claimctl_core::error::Kind;
+    use claimctl_core::exit::Exit;
 
     use super::*;
     use crate::drained::Lines;
@@ -134,6 +156,46 @@ mod tests {
         let Purged::Drained(report) = purged else { panic!("it was not drained") };
         assert_eq!((report.deleted, fake.change(|state| state.left())), (23, 0));
         assert_eq!(Lines::open(&here.file("b.jsonl")).unwrap().count(), 23);
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_moves_less_than_was_agreed_to_is_done_in_part_and_says_so() {
+        // Some were in flight, or delayed, or went elsewhere between the question and the deed.
+        for (visible, in_flight, delayed) in [(3, 0, 0), (1, 2, 0), (1, 1, 1), (1, 0, 2)] {
+            let (fake, here) = (Fake::with(1), Here::new());
+            let agreed = QueueDepth { visible, in_flight, delayed, ..fake.depth().await };
+            let order = order(&fake, Some(here.file("b.jsonl")), agreed);
+            let purged = purge(&here.ctx, &here.target, &order, async |intent: &Intent| {
+                let said = format!(
+                    "move all of queue q that can be received, about {} visible, to {} and delete it from the queue; \
+                     about {in_flight} in flight and {delayed} delayed are moved only if they become visible meanwhile",
+                    count(visible, "message"),
+                    here.file("b.jsonl").display()
+                );
+                assert_eq!(intent.what, said);
+                here.agree()(intent).await
+            });
+            let Purged::Drained(report) = purged.await.unwrap() else { panic!("it was not drained") };
+            assert_eq!((report.deleted, report.promised, report.exit()), (1, Some(3), Exit::Partial));
+            assert_eq!(report.run.next, Some(Next::again()), "{visible} {in_flight} {delayed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_purge_tells_what_was_there_when_it_was_done() {
+        let (fake, here) = (Fake::with(5), Here::new());
+        let agreed = QueueDepth { visible: 3, ..fake.depth().await };
+        let purged = purge(&here.ctx, &here.target, &order(&fake, None, agreed), here.agree()).await.unwrap();
+        let Purged::Whole(report) = purged else { panic!("it was drained") };
+        assert_eq!((report.agreed.visible, report.before.visible, report.purged), (3, 5, true));
+    }
+
+    #[tokio::test]
+    async fn a_rehearsal_with_a_backup_is_one_of_a_drain() {
+        let (fake, here) = (Fake::with(5), Here::new());
+        let order = order(&fake, Some(here.file("b.jsonl")), fake.depth().await);
+        let Purged::Drained(report) = order.rehearse().await.unwrap() else { panic!("it would not be drained") };
+        assert_eq!((report.before.visible, fake.visible()), (5, 5));
     }
 
     #[tokio::test]

@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 
 use super::Queue;
 use super::batch::{self, Receipt};
+use super::deletes::Left;
+use super::digest;
 use super::in_flight::{InFlight, Returned};
 use super::peek::Counts;
 use calls::{Answer, NotReceived};
@@ -34,8 +36,6 @@ pub const CAP: usize = 100_000;
 const MOST_AT_ONCE: usize = 8;
 /// Answers without anything new, one after the other, before the counts are asked.
 const MISSES: u32 = 2;
-/// How often one after the other the counts have to be zero: they lag behind.
-const ZEROS: u32 = 3;
 /// The counts lag behind. When they still promise messages after so long without one, the look ends incomplete.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -55,8 +55,8 @@ pub enum Until {
     Seen,
     /// The same, where what is held is deleted on the way: in a FIFO queue that makes room for the rest of a group.
     Gone,
-    /// Nothing is left in the queue: not visible, not in flight, not delayed.
-    Empty,
+    /// Nothing came, and nothing was counted in the queue for so long: not visible, not in flight, not delayed.
+    EmptyFor(Duration),
 }
 
 /// What to receive, and how it is kept hidden.
@@ -96,6 +96,8 @@ pub struct Finished {
     pub returned: Returned,
     /// Deliveries of a message that was held already.
     pub again: u64,
+    /// Messages that did not arrive as they were sent. Nobody was given them; they are given back.
+    pub altered: Vec<Left>,
 }
 
 pub struct Receiver<'a> {
@@ -115,8 +117,10 @@ pub struct Receiver<'a> {
     counting: bool,
     given: usize,
     again: u64,
+    altered: Vec<Left>,
     misses: u32,
-    zeros: u32,
+    /// Since when nothing was counted, and nothing came.
+    zero_since: Option<Instant>,
     /// Bytes of the heaviest message of late.
     heaviest: usize,
     /// The last answer held less than was asked for: the queue may be near its end.
@@ -148,8 +152,9 @@ impl<'a> Receiver<'a> {
             counting: false,
             given: 0,
             again: 0,
+            altered: Vec::new(),
             misses: 0,
-            zeros: 0,
+            zero_since: None,
             heaviest: 1,
             short: options.expected < batch::SIZE as u64,
             last_found: now,
@@ -232,7 +237,8 @@ impl<'a> Receiver<'a> {
         self.stop();
         while self.next().await.is_some() {}
         let returned = self.in_flight.release(&self.queue).await;
-        Finished { ended: self.end.unwrap_or(Ok(ReceiveEnd::Stopped)), returned, again: self.again }
+        let ended = self.end.unwrap_or(Ok(ReceiveEnd::Stopped));
+        Finished { ended, returned, again: self.again, altered: self.altered }
     }
 
     fn start_calls(&mut self) {
@@ -328,7 +334,13 @@ impl<'a> Receiver<'a> {
             };
             if self.in_flight.hold(receipt, hidden_until) {
                 from_before |= self.was_there_before(&message);
-                new.push(message);
+                // Held like any other, so that it is met once and given back; but nobody may act on it.
+                match digest::check_received(&message) {
+                    Ok(()) => new.push(message),
+                    Err(why) => self
+                        .altered
+                        .push(Left { message_id: message.message_id.unwrap_or_default(), why: why.to_owned() }),
+                }
             } else {
                 self.again += 1;
             }
@@ -336,6 +348,7 @@ impl<'a> Receiver<'a> {
         self.given += new.len();
         if from_before {
             self.misses = 0;
+            self.zero_since = None;
             self.last_found = Instant::now();
         } else {
             self.misses += 1;
@@ -351,7 +364,7 @@ impl<'a> Receiver<'a> {
     ///
     /// The first message that nobody had received before tells the service's time: it is received right now.
     fn was_there_before(&mut self, message: &Received) -> bool {
-        if self.options.until == Until::Empty {
+        if matches!(self.options.until, Until::EmptyFor(_)) {
             return true;
         }
         let number = |name: System| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
@@ -374,12 +387,14 @@ impl<'a> Receiver<'a> {
             Err(error) => return self.end = Some(Err(error)),
         };
         let waits = self.last_found.elapsed() < self.patience;
-        let behind_heads = self.queue.url.ends_with(".fifo") && counts.visible > 0;
+        let behind_heads = self.queue.name().ends_with(".fifo") && counts.visible > 0;
         match self.options.until {
-            Until::Empty => {
-                self.zeros = if counts.total() == 0 { self.zeros + 1 } else { 0 };
+            Until::EmptyFor(quiet) => {
                 self.misses = MISSES - 1;
-                if self.zeros >= ZEROS {
+                // What is held and cannot be settled stays in flight until the end.
+                let is_zero = counts.total() <= self.altered.len() as u64;
+                self.zero_since = is_zero.then(|| self.zero_since.unwrap_or_else(Instant::now));
+                if self.zero_since.is_some_and(|since| since.elapsed() >= quiet) {
                     self.end = Some(Ok(ReceiveEnd::Empty));
                 }
             }

@@ -3,6 +3,8 @@
 use aws_sdk_sqs::Client;
 use claimctl_aws::Explain;
 use claimctl_aws::target::Target;
+use claimctl_claim::partition::partition;
+use claimctl_claim::queue_id::{QueueId, is_url};
 use claimctl_claim::surface::{self, Surfaces};
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::nearest;
@@ -17,12 +19,11 @@ pub const GET_URL: &str = "sqs:GetQueueUrl";
 /// A URL or an ARN needs no surface. A name that nobody knows is [`Kind::NotFound`], with the nearest one known.
 pub async fn resolve(target: &Target, name: &str) -> Result<String> {
     let sqs = target.sqs();
-    if name.starts_with("http://") || name.starts_with("https://") {
-        return Ok(name.to_owned());
-    }
-    if name.starts_with("arn:") {
-        check_arn(target, name)?;
-        return by_arn(&sqs, name).await;
+    if let Some(id) = id_in_environment(target, name)? {
+        return match is_url(name) {
+            true => Ok(name.trim_end_matches('/').to_owned()),
+            false => by_id(&sqs, &id).await,
+        };
     }
     let surfaces = target.surfaces().await?;
     if let Some(found) = surfaces.queue(name)? {
@@ -86,8 +87,11 @@ async fn unnamed(target: &Target, only: Only) -> Result<String> {
 
 /// The URL of a queue by ARN, asked of the service: URLs are not to be put together by hand.
 pub async fn by_arn(sqs: &Client, arn: &str) -> Result<String> {
-    let owner = arn.split(':').nth(4).filter(|owner| !owner.is_empty());
-    by_name(sqs, name_of(arn), owner).await
+    by_id(sqs, &QueueId::of(arn)).await
+}
+
+async fn by_id(sqs: &Client, id: &QueueId) -> Result<String> {
+    by_name(sqs, &id.name, id.account.as_deref()).await
 }
 
 async fn by_name(sqs: &Client, name: &str, owner: Option<&str>) -> Result<String> {
@@ -104,17 +108,46 @@ async fn by_name(sqs: &Client, name: &str, owner: Option<&str>) -> Result<String
     }
 }
 
-pub fn check_arn(target: &Target, arn: &str) -> Result<()> {
-    let parts: Vec<_> = arn.split(':').collect();
-    match parts.as_slice() {
-        ["arn", _, "sqs", region, _, _] if *region == target.region => Ok(()),
-        ["arn", _, "sqs", region, _, _] => {
-            Err(Error::usage(format!("the queue is in region {region}, and this environment in {}", target.region))
-                .hint(format!("choose the environment of region {region}")))
-        }
-        _ => Err(Error::usage(format!("{arn:?} is not the ARN of a queue"))
-            .hint("one looks like arn:aws:sqs:REGION:ACCOUNT:NAME")),
+/// The queue that a URL or an ARN names, which has to be one of this environment. None: it is a name.
+pub fn id_in_environment(target: &Target, written: &str) -> Result<Option<QueueId>> {
+    if written.trim().is_empty() {
+        return Err(Error::usage("the name of the queue is empty").next("queues by name", Next::verb("queue ls")));
     }
+    let id = QueueId::parse(written)?;
+    if let Some(id) = &id {
+        check_place(target, written, id)?;
+    }
+    Ok(id)
+}
+
+/// Calls go to the region, the account and the server of the environment, whatever a URL or an ARN says.
+fn check_place(target: &Target, written: &str, id: &QueueId) -> Result<()> {
+    let refuse = |what: &str, there: &str, here: &str| {
+        Err(Error::usage(format!("the queue is in {what} {there}, and this environment in {here}"))
+            .hint(format!("choose the environment of {what} {there}")))
+    };
+    match &id.region {
+        Some(region) if *region != target.region => return refuse("region", region, &target.region),
+        _ => {}
+    }
+    let partition = partition(&target.region);
+    match &id.partition {
+        Some(there) if there != partition => return refuse("partition", there, partition),
+        _ => {}
+    }
+    match (&id.account, target.expected_account()) {
+        (Some(account), Some(expected)) if account != expected => return refuse("account", account, expected),
+        _ => {}
+    }
+    if is_url(written) && id.partition.is_some() && target.is_local() {
+        return Err(Error::usage(format!("{written} is at AWS, and this environment is the sandbox"))
+            .hint("choose the environment that the queue is in"));
+    }
+    if is_url(written) && id.partition.is_none() && target.endpoint.is_none() && !target.is_local() {
+        return Err(Error::usage(format!("{written} is not at AWS, and this environment is"))
+            .next("name the server", Next::again().flag("--endpoint-url", "URL")));
+    }
+    Ok(())
 }
 
 /// Names the nearest queue: of the deployed stacks, else of the account, where that may be listed.
@@ -130,4 +163,56 @@ async fn unknown(target: &Target, sqs: &Client, surfaces: &Surfaces, name: &str)
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.next("list them", Next::verb("queue ls").word("--all")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Fake, Here};
+
+    const ACCOUNT: &str = "111111111111";
+
+    /// In us-east-1, of account 111111111111.
+    fn dev() -> Target {
+        let Here { target, .. } = Here::calling(&Fake::default());
+        target.in_environment("dev", Some(ACCOUNT.to_owned()), false)
+    }
+
+    #[tokio::test]
+    async fn a_url_of_this_environment_is_taken_however_it_is_written() {
+        for host in ["sqs.us-east-1.amazonaws.com", "queue.amazonaws.com", "sqs-fips.us-east-1.api.aws"] {
+            let url = format!("https://{host}/{ACCOUNT}/q");
+            assert_eq!(resolve(&dev(), &url).await.unwrap(), url);
+            assert_eq!(resolve(&dev(), &format!("{url}/")).await.unwrap(), url, "a slash is no part of the name");
+        }
+        let Here { target, .. } = Here::calling(&Fake::default());
+        let url = "http://localhost:4566/000000000000/q";
+        assert_eq!(resolve(&target, url).await.unwrap(), url);
+    }
+
+    #[tokio::test]
+    async fn a_queue_of_another_region_account_or_server_is_refused() {
+        for (written, said) in [
+            ("https://sqs.eu-west-1.amazonaws.com/111111111111/q", "in region eu-west-1"),
+            ("https://eu-west-1.queue.amazonaws.com/111111111111/q", "in region eu-west-1"),
+            ("https://sqs.cn-north-1.amazonaws.com.cn/111111111111/q", "in region cn-north-1"),
+            ("arn:aws:sqs:eu-west-1:111111111111:q", "in region eu-west-1"),
+            ("arn:aws-cn:sqs:us-east-1:111111111111:q", "in partition aws-cn"),
+            ("https://sqs.us-east-1.amazonaws.com/222222222222/q", "in account 222222222222"),
+            ("arn:aws:sqs:us-east-1:222222222222:q", "in account 222222222222"),
+            ("http://localhost:4566/111111111111/q", "is not at AWS"),
+            ("https://sqs.us-east-1.amazonaws.com/111111111111/", "is not the URL of a queue"),
+            ("https://sqs.us-east-1.amazonaws.com//", "is not the URL of a queue"),
+            ("arn:aws:sqs:us-east-1:111111111111:", "is not the ARN of a queue"),
+            ("", "the name of the queue is empty"),
+            (" ", "the name of the queue is empty"),
+        ] {
+            let refused = resolve(&dev(), written).await.unwrap_err();
+            assert_eq!(refused.kind(), Kind::Usage, "{written}: {refused}");
+            assert!(refused.to_string().contains(said) && !refused.hints().is_empty(), "{written}: {refused}");
+        }
+        let Here { target, .. } = Here::calling(&Fake::default());
+        let at_aws = resolve(&target, "https://sqs.us-east-1.amazonaws.com/111111111111/q").await.unwrap_err();
+        assert_eq!((at_aws.kind(), at_aws.to_string().contains("is the sandbox")), (Kind::Usage, true));
+    }
 }

@@ -1,5 +1,6 @@
 //! Which messages a verb is about: `--where`, `--id` and `--older-than`, all of which a message has to meet.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use claimctl_core::error::{Error, Result};
@@ -49,6 +50,11 @@ impl Selection {
         &self.ids
     }
 
+    /// The same, to be crossed off.
+    pub fn sought(&self) -> SoughtIds {
+        SoughtIds(self.ids.iter().cloned().collect())
+    }
+
     /// Whether the message meets all that was asked for. One without a time of sending is not older than anything.
     ///
     /// Blocks while the expression is evaluated. An error names the message.
@@ -60,6 +66,25 @@ impl Selection {
             return Ok(false);
         }
         self.expression.as_ref().map_or(Ok(true), |expression| expression.holds(message))
+    }
+}
+
+/// Ids that were asked for and are not met yet, whether what else was asked for is met or not.
+#[derive(Debug, Clone, Default)]
+pub struct SoughtIds(BTreeSet<String>);
+
+impl SoughtIds {
+    pub fn met(&mut self, id: &str) {
+        self.0.remove(id);
+    }
+
+    pub fn are_all_met(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// In order.
+    pub fn missing(&self) -> Vec<String> {
+        self.0.iter().cloned().collect()
     }
 }
 

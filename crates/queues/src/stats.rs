@@ -215,7 +215,7 @@ fn in_order(found: Vec<QueueDepth>) -> Vec<(QueueDepth, bool)> {
     let mut order = Vec::with_capacity(found.len());
     for queue in first.into_iter().chain(last) {
         let mut next = Some(queue);
-        while let Some(queue) = next.filter(|queue| placed.insert(queue.url.as_str())) {
+        while let Some(queue) = next.filter(|queue| placed.insert(queue.id())) {
             order.push((queue.clone(), is_target(queue)));
             next = found.iter().find(|other| queue.dead_letter_arn.as_deref() == Some(&*other.arn));
         }

@@ -8,7 +8,7 @@ use claimctl_core::exit::Exit;
 use claimctl_core::spool::Spool;
 use claimctl_core::units::count;
 use claimctl_queues::dead_letters::flows::is_dead_letter_queue;
-use claimctl_queues::dead_letters::inspect::{self, DeadLetter, Group, Wanted};
+use claimctl_queues::dead_letters::inspect::{self, DeadLetter, Group, Inspected, Wanted};
 use claimctl_queues::dead_letters::preflight::{self, Options, Preflight};
 use claimctl_queues::dead_letters::suggest;
 use claimctl_queues::dead_letters::verdict::Verdict;
@@ -104,6 +104,8 @@ struct Inspection {
     verdicts: BTreeMap<&'static str, u64>,
     groups: Vec<Suggested>,
     messages: Spool<DeadLetter>,
+    /// Ids that were asked for and not seen.
+    missing: Vec<String>,
     /// What the reader should know before trusting the verdicts too far.
     notes: Vec<String>,
     #[serde(skip)]
@@ -127,7 +129,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let queue = Queue::new(target.sqs(), &url);
     if !args.force {
         let depth = depth::read(&queue.sqs, &url).await?;
-        inspect::allow(&depth, is_dead_letter_queue(target, &url).await?)?;
+        inspect::allow(&depth, is_dead_letter_queue(target, &depth.id()).await?)?;
     }
     let preflight = match args.preflight.options() {
         Some(options) => Some(Preflight::new(target, &url, &options).await?),
@@ -150,7 +152,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
             (None, _) => Ok(()),
         }
     };
-    let (look, groups) =
+    let Inspected { look, groups, missing } =
         inspect::inspect(&queue, preflight.as_ref(), &wanted, &ctx.cancel, ctx.progress.as_ref(), each).await?;
     drop(out);
     let typed = args.queue.as_deref().unwrap_or_else(|| queue.name());
@@ -161,6 +163,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         verdicts,
         groups: groups.into_iter().zip(commands).map(|(group, command)| Suggested { group, command }).collect(),
         messages,
+        missing,
         notes: preflight.iter().flat_map(Preflight::notes).collect(),
         all: args.all,
     };
@@ -206,6 +209,10 @@ impl Inspection {
             ReceiveEnd::Interrupted => Some("interrupted: there may be more"),
         };
         said.extend(why.map(str::to_owned));
+        if !self.missing.is_empty() {
+            said.push(format!("asked for, and not seen: {}", self.missing.join(", ")));
+        }
+        said.extend(self.look.altered.iter().map(|left| format!("not judged: {}: {}", left.message_id, left.why)));
         said.extend(self.notes.iter().map(|note| format!("note: {note}")));
         let receives = count(cost.receives, "receive");
         said.push(format!("{}; receive counts went up by one ({receives})", given_back.sentence("dead letter")));
@@ -272,7 +279,11 @@ impl Report for Inspection {
 
     fn exit(&self) -> Exit {
         let stopped_short = self.all && matches!(self.look.ended, ReceiveEnd::Cap | ReceiveEnd::Unanswered);
-        let is_partial = stopped_short || self.undetermined() > 0 || !self.look.given_back.not_released.is_empty();
+        let is_partial = stopped_short
+            || self.undetermined() > 0
+            || !self.look.altered.is_empty()
+            || !self.missing.is_empty()
+            || !self.look.given_back.not_released.is_empty();
         if is_partial { Exit::Partial } else { Exit::Done }
     }
 }

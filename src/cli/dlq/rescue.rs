@@ -66,7 +66,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     }
     let depth = depth::find(target, &name).await?;
     if !args.force {
-        inspect::allow(&depth, is_dead_letter_queue(target, &depth.url).await?)?;
+        inspect::allow(&depth, is_dead_letter_queue(target, &depth.id()).await?)?;
     }
     let (before, to) = (args.before.unwrap_or_default(), args.to.clone().unwrap_or_default());
     let rescue = Rescue::of(target, depth, before, to, Timestamp::now())?;

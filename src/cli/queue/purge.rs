@@ -55,11 +55,15 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let depth = depth::find(target, name).await?;
     let order = Order { queue: Queue::new(target.sqs(), &depth.url), depth, backup: args.backup.clone() };
     if args.dry_run {
-        return report(order.rehearse());
+        return told(ctx, order.rehearse().await?);
     }
     let name = order.depth.name.as_str();
     let consent = async |intent: &Intent| target.authorize_by_name(ctx, intent, name, args.confirm.as_deref()).await;
-    match purge::purge(ctx, target, &order, consent).await? {
+    told(ctx, purge::purge(ctx, target, &order, consent).await?)
+}
+
+fn told(ctx: &Ctx, purged: Purged) -> Result<Outcome> {
+    match purged {
         Purged::Whole(purged) => report(purged),
         Purged::Drained(drained) => report(Written::out(ctx, *drained)),
     }
@@ -76,6 +80,9 @@ impl Report for PurgeReport {
                 self.queue,
                 count(self.before.total(), "message")
             ))
+            .line_if(self.before.total() > self.agreed.total(), || {
+                format!("agreed to were about {}: more had come meanwhile", count(self.agreed.total(), "message"))
+            })
             .line_if(in_flight > 0, || {
                 format!("{in_flight} in flight {with} too: their consumers may still finish, and delete nothing")
             })

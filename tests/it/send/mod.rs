@@ -264,18 +264,21 @@ fn what_was_sent_is_not_sent_again_by_accident() {
     project.claimctl(ACCOUNT, "queue send to in.jsonl").args(expression).run().exits(0).says("1 message sent");
     let last = send(&project, "to in.jsonl -o json").exits(0).json();
     assert_eq!((&last["sent"], &last["already_sent"]), (&json!(15), &json!(15)));
-    let refused = send(&project, "to in.jsonl").fails_with(4, "has sent all of this").says("--again");
+    send(&project, "to in.jsonl").fails_with(4, "has sent all of this").says("--again");
     let run = runs(&project)[0]["id"].as_str().unwrap().to_owned();
-    refused.says(&format!("--resume {run}"));
 
-    // Grown, or come from elsewhere: only what the run has not sent.
+    // Grown, and under another name: only what the run has not sent.
     project.write("moved.jsonl", &(lines.clone() + &json!({"body": "new"}).to_string()));
-    let grown = send(&project, &format!("to moved.jsonl --resume {run} -o json")).exits(0).json();
-    assert_eq!((&grown["sent"], &grown["already_sent"]), (&json!(1), &json!(30)));
+    let grown = send(&project, "to moved.jsonl -o json").exits(0).json();
+    assert_eq!((&grown["sent"], &grown["already_sent"], &grown["run"]), (&json!(1), &json!(30), &json!(run)));
     send(&project, "to moved.jsonl").fails_with(4, "has sent all of this");
-    let piped = project.claimctl(ACCOUNT, "queue send to - -o json").run_with(lines.as_bytes()).exits(0).json();
-    assert_eq!((&piped["sent"], &piped["left"]), (&json!(30), &Value::Null));
+    // A stream of the same messages is the same, and what it holds is known at its end.
     project.claimctl(ACCOUNT, "queue send to").run_with(lines.as_bytes()).fails_with(4, "has sent all of this");
+    let piped = project.claimctl(ACCOUNT, "queue send to - --again -o json").run_with(lines.as_bytes()).exits(0).json();
+    assert_eq!((&piped["sent"], &piped["left"]), (&json!(30), &Value::Null));
+    // Another file under the same name.
+    project.write("in.jsonl", &lines.lines().rev().take(2).collect::<Vec<_>>().join("\n"));
+    send(&project, "to in.jsonl --dry-run").exits(0).says("2 messages would be sent");
     let bodies = queue.bodies();
     assert!(bodies.len() == 31 && bodies.values().all(|times| *times <= 2), "{bodies:?}");
 }

@@ -9,7 +9,8 @@ mod event;
 mod tests;
 mod unreadable;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Claim;
@@ -53,6 +54,15 @@ impl Envelope {
             Self::Destination => "destination",
             Self::ExtendedClient => "extended_client",
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Envelope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = String::deserialize(deserializer)?;
+        let all = [Self::S3, Self::Sns, Self::Sqs, Self::EventBridge, Self::Destination, Self::ExtendedClient];
+        let found = all.into_iter().find(|envelope| envelope.as_str() == written);
+        found.ok_or_else(|| D::Error::custom(format!("{written:?} is no envelope")))
     }
 }
 

@@ -204,6 +204,10 @@ impl Queues {
         if look.ended != ReceiveEnd::Empty || delayed > 0 || (is_dead && (held > 0 || !look.complete)) {
             self.doubts.push(format!("not every message of queue {queue} could be seen"));
         }
+        if !look.altered.is_empty() {
+            let number = claimctl_core::units::count(look.altered.len() as u64, "message");
+            self.doubts.push(format!("{number} of queue {queue} arrived other than it was sent, and may be its claim"));
+        }
         // It may be the claim of anything.
         if unreadable > 0 {
             let number = claimctl_core::units::count(unreadable, "message");

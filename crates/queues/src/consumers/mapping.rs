@@ -7,6 +7,7 @@ use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use claimctl_aws::Explain;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
+use claimctl_claim::queue_id::QueueId;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::next::Next;
@@ -121,7 +122,7 @@ pub async fn of_queue(lambda: &Client, queue_arn: &str) -> Result<Vec<Mapping>> 
 
 /// The names of the functions that work on a queue's messages, by the deployed stacks, else by its mappings.
 pub async fn handlers(target: &Target, queue: &QueueDepth) -> Result<Vec<String>> {
-    let deployed = deployed_handlers(target, &queue.url).await?;
+    let deployed = deployed_handlers(target, &queue.id()).await?;
     if !deployed.is_empty() {
         return Ok(deployed);
     }
@@ -130,10 +131,10 @@ pub async fn handlers(target: &Target, queue: &QueueDepth) -> Result<Vec<String>
 }
 
 /// The names of the functions that the flows of deployed stacks lead to from a queue.
-pub async fn deployed_handlers(target: &Target, url: &str) -> Result<Vec<String>> {
+pub async fn deployed_handlers(target: &Target, queue: &QueueId) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for stack in &target.surfaces().await?.0 {
-        let is_it = |logical: &String| stack.queues.get(logical).is_some_and(|queue| queue.url == url);
+        let is_it = |logical: &String| stack.queues.get(logical).is_some_and(|known| known.id().is_same(queue));
         let flows = stack.flows.iter().filter(|flow| flow.queue.as_ref().is_some_and(is_it));
         let functions = flows.filter_map(|flow| stack.functions.get(flow.function.as_deref()?));
         names.extend(functions.map(|function| function.name.clone()));

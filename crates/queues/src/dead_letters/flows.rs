@@ -6,6 +6,7 @@ use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::table;
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
+use claimctl_claim::queue_id::QueueId;
 use claimctl_claim::surface::{self, Flow, SinkKind, Surface};
 use claimctl_core::error::Result;
 
@@ -41,12 +42,13 @@ impl Step {
 }
 
 impl ServedFlows {
-    /// By the deployed stacks; `table` names another table, or the one where no stack is known.
-    pub async fn find(target: &Target, url: &str, table: Option<&str>) -> Result<ServedFlows> {
+    /// Those of the queue with this URL or ARN, by the deployed stacks; `table` names another table, or the one where no stack is known.
+    pub async fn find(target: &Target, written: &str, table: Option<&str>) -> Result<ServedFlows> {
         let surfaces = target.surfaces().await?;
         let mut flows = ServedFlows::default();
         let mut tables = Vec::new();
-        for (stack, flow) in surfaces.0.iter().flat_map(|stack| served(stack, url)) {
+        let queue = QueueId::of(written);
+        for (stack, flow) in surfaces.0.iter().flat_map(|stack| served(stack, &queue)) {
             flows.flows.push(flow.name.clone());
             let step = Step::of(stack, flow)?;
             flows.buckets.push(step.bucket.clone());
@@ -98,21 +100,21 @@ impl ServedFlows {
     }
 }
 
-/// Whether a queue of a deployed stack gives its dead letters to the queue with this URL.
-pub async fn is_dead_letter_queue(target: &Target, url: &str) -> Result<bool> {
-    Ok(target.surfaces().await?.0.iter().any(|stack| !sources(stack, url).is_empty()))
+/// Whether a queue of a deployed stack gives its dead letters to this one.
+pub async fn is_dead_letter_queue(target: &Target, queue: &QueueId) -> Result<bool> {
+    Ok(target.surfaces().await?.0.iter().any(|stack| !sources(stack, queue).is_empty()))
 }
 
-/// The logical names of a stack's queues that give their dead letters to the queue with this URL.
-fn sources<'a>(stack: &'a Surface, url: &str) -> Vec<&'a str> {
-    let is_it = |name: &str| stack.queues.get(name).is_some_and(|queue| queue.url == url);
+/// The logical names of a stack's queues that give their dead letters to this one.
+fn sources<'a>(stack: &'a Surface, dead_letter_queue: &QueueId) -> Vec<&'a str> {
+    let is_it = |name: &str| stack.queues.get(name).is_some_and(|queue| queue.id().is_same(dead_letter_queue));
     let given = stack.queues.iter().filter(|(_, queue)| queue.dead_letter.as_deref().is_some_and(is_it));
     given.map(|(logical, _)| logical.as_str()).collect()
 }
 
-/// The flows of a stack whose queue gives its dead letters to the queue with this URL.
-fn served<'a>(stack: &'a Surface, url: &str) -> impl Iterator<Item = (&'a Surface, &'a Flow)> {
-    let sources = sources(stack, url);
+/// The flows of a stack whose queue gives its dead letters to this one.
+fn served<'a>(stack: &'a Surface, dead_letter_queue: &QueueId) -> impl Iterator<Item = (&'a Surface, &'a Flow)> {
+    let sources = sources(stack, dead_letter_queue);
     let is_served = move |flow: &&Flow| flow.queue.as_deref().is_some_and(|queue| sources.contains(&queue));
     stack.flows.iter().filter(is_served).map(move |flow| (stack, flow))
 }

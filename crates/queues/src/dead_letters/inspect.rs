@@ -61,6 +61,15 @@ pub struct Wanted<'a> {
     pub most: Option<u64>,
 }
 
+/// What a look at dead letters found.
+pub struct Inspected {
+    pub look: PeekReport,
+    /// The largest first.
+    pub groups: Vec<Group>,
+    /// Ids that were asked for and not seen.
+    pub missing: Vec<String>,
+}
+
 /// Refuses a queue that is no dead-letter queue as far as can be told: its consumer would notice the look.
 pub fn allow(depth: &QueueDepth, is_dead_letter_queue: bool) -> Result<()> {
     match &depth.dead_letter {
@@ -74,7 +83,7 @@ pub fn allow(depth: &QueueDepth, is_dead_letter_queue: bool) -> Result<()> {
     }
 }
 
-/// Looks at the dead letters, which are given back whatever happens, and groups them. The largest group comes first.
+/// Looks at the dead letters, which are given back whatever happens, and groups them.
 ///
 /// Each dead letter goes to `each` once it is judged. An error of `each` or of a service ends the look.
 pub async fn inspect(
@@ -84,10 +93,13 @@ pub async fn inspect(
     cancel: &Cancel,
     progress: &dyn Progress,
     each: impl FnMut(DeadLetter) -> Result<()>,
-) -> Result<(PeekReport, Vec<Group>)> {
+) -> Result<Inspected> {
     let (sender, receiver) = unbounded_channel();
     let mut selected = 0;
+    let mut sought = wanted.selection.sought();
+    let ids = &mut sought;
     let looking = peek::peek_until(queue, wanted.limit, cancel, progress, move |message| {
+        ids.met(&message.message_id);
         if !wanted.selection.takes(&message)? {
             return Ok(ControlFlow::Continue(()));
         }
@@ -100,7 +112,7 @@ pub async fn inspect(
     });
     let (looked, groups) = tokio::join!(looking, judge(receiver, preflight, cancel, each));
     let groups = groups?;
-    Ok((looked?, groups))
+    Ok(Inspected { look: looked?, groups, missing: sought.missing() })
 }
 
 /// Only what verdicts are made from is kept: many dead letters may wait to be judged.

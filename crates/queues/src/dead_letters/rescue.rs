@@ -66,10 +66,10 @@ impl Rescue {
     /// What is to be agreed to.
     pub fn intent(&self) -> Intent {
         let what = format!(
-            "move dead letters that are gone within {} from {} ({}) to {}",
+            "move what is gone within {} of about {} from {} to {}",
             duration(self.before),
-            self.depth.name,
             count(self.depth.visible, "dead letter"),
+            self.depth.name,
             self.order.file.display()
         );
         Intent { what, destroys: true }

@@ -158,7 +158,7 @@ async fn dead_letter_queues(
         let read = async { depth::read(&sqs, &resolve::by_arn(&sqs, &arn).await?).await };
         match read.await {
             Ok(mut queue) => {
-                if let Ok(Some(owner)) = surfaces.queue(&queue.url) {
+                if let Ok(Some(owner)) = surfaces.queue(queue.written()) {
                     (queue.stack, queue.logical) = (Some(owner.stack.stack.clone()), Some(owner.logical.to_owned()));
                 }
                 found.insert(arn, queue);

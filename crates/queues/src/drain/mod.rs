@@ -27,7 +27,7 @@ use super::message::Message;
 use super::peek::Counts;
 use super::policy::PolicyQueue;
 use super::receive::{self, ReceiveOptions, Receiver, Until};
-use super::select::Selection;
+use super::select::{Selection, SoughtIds};
 use super::{Queue, batch, depth};
 use crate::journal::JournalWriter;
 
@@ -52,8 +52,8 @@ pub struct Order {
     pub max_time: Option<Duration>,
     /// Write, and give back instead of deleting.
     pub keep: bool,
-    /// Waits until nothing is left: not visible, not in flight, not delayed.
-    pub until_empty: bool,
+    /// Waits until nothing came and nothing was counted for so long: not visible, not in flight, not delayed.
+    pub until_empty: Option<Duration>,
     /// How long a message is hidden at a time. Whole seconds.
     pub visibility: Duration,
     /// The file to append to.
@@ -72,7 +72,7 @@ impl Order {
             limit: None,
             max_time: None,
             keep: false,
-            until_empty: false,
+            until_empty: None,
             visibility: receive::HIDDEN,
             file,
             rotate_size: None,
@@ -109,11 +109,13 @@ async fn drain(
     let finished = drain.receiver.finish().await;
     progress.finish();
     let mut report = drain.report;
+    report.missing = drain.sought.missing();
     report.run.finish(report.done(), began.elapsed());
     report.not_deleted = drain.deletes.not_deleted();
     report.before = Counts::from(&before);
     report.set_ended(finished.ended, drain.stopped);
     report.given_back = finished.returned;
+    report.altered = finished.altered;
     // The counts are a help, and what was done is told without them too.
     report.after = depth::read(&order.queue.sqs, &order.queue.url).await.ok().map(|depth| Counts::from(&depth));
     Ok(report)
@@ -130,6 +132,7 @@ struct Drain<'a> {
     waiting: (usize, usize),
     deletes: Deletes,
     taken: u64,
+    sought: SoughtIds,
     stopped: Option<RunEnd>,
     progress: &'a dyn Progress,
     report: DrainReport,
@@ -144,7 +147,7 @@ impl<'a> Drain<'a> {
         cancel: &'a Cancel,
         progress: &'a dyn Progress,
     ) -> Self {
-        let until = if order.until_empty { Until::Empty } else { Until::Gone };
+        let until = order.until_empty.map_or(Until::Gone, Until::EmptyFor);
         // What is selected is known once it is received, so that only a drain of everything can ask for so many.
         let limit = order.limit.filter(|_| order.selection.is_everything());
         let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
@@ -159,6 +162,7 @@ impl<'a> Drain<'a> {
             waiting: (0, 0),
             deletes: Deletes::new(order.queue.clone(), writer),
             taken: 0,
+            sought: order.selection.sought(),
             stopped: None,
             progress,
             report,
@@ -236,6 +240,7 @@ impl<'a> Drain<'a> {
     }
 
     fn is_selected(&mut self, message: &Received) -> bool {
+        self.sought.met(message.message_id.as_deref().unwrap_or_default());
         if self.order.limit.is_some_and(|limit| self.taken >= limit) {
             return false;
         }

@@ -44,11 +44,18 @@ pub struct DrainReport {
     pub kept: u64,
     /// Messages of which it could not be decided whether they are selected; they stay in the queue.
     pub undecided: Vec<Left>,
+    /// Ids that were asked for, and are neither in the queue as far as it was seen nor in the files.
+    pub missing: Vec<String>,
+    /// Messages that did not arrive as they were sent: neither written nor deleted.
+    pub altered: Vec<Left>,
     #[serde(flatten)]
     pub given_back: Returned,
     /// The counts of SQS, which are approximate. None: they could not be read.
     pub before: Counts,
     pub after: Option<Counts>,
+    /// Messages that were agreed to be moved, where that is the whole queue and not what can be received of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promised: Option<u64>,
     /// Functions that were paused meanwhile.
     pub resumed: Vec<String>,
     #[serde(flatten)]
@@ -117,6 +124,17 @@ impl DrainReport {
         }
     }
 
+    /// All of the queue was to be moved, so many messages when that was agreed to.
+    pub(crate) fn promise(&mut self, messages: u64) {
+        self.promised = Some(messages);
+        self.conclude();
+    }
+
+    /// Of the messages that were agreed to, how many were not met. The counts of SQS are approximate.
+    pub fn not_met(&self) -> u64 {
+        self.promised.map_or(0, |promised| promised.saturating_sub(self.deleted))
+    }
+
     /// Messages that are done with: deleted, or kept.
     pub(super) fn done(&self) -> u64 {
         self.deleted + self.kept
@@ -141,12 +159,19 @@ impl DrainReport {
             ("deleted", self.deleted),
             ("not_deleted", self.not_deleted.len() as u64),
             ("kept", self.kept),
+            ("altered", self.altered.len() as u64),
+            ("missing", self.missing.len() as u64),
         ];
         counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
     }
 
     pub fn exit(&self) -> Exit {
-        let given_back = self.given_back.not_released.is_empty();
-        self.run.exit(self.done() > 0, !self.not_deleted.is_empty() || !self.undecided.is_empty() || !given_back)
+        let is_open = !self.not_deleted.is_empty()
+            || !self.undecided.is_empty()
+            || !self.altered.is_empty()
+            || !self.missing.is_empty()
+            || !self.given_back.not_released.is_empty()
+            || self.not_met() > 0;
+        self.run.exit(self.done() > 0, is_open)
     }
 }

@@ -34,20 +34,28 @@ impl Order {
         if force { Ok(()) } else { peek::allow(depth) }
     }
 
-    /// What is to be agreed to.
-    pub fn intent(&self, depth: &QueueDepth) -> Intent {
+    /// What is to be agreed to; `paused` are the event source mappings that are disabled meanwhile.
+    pub fn intent(&self, depth: &QueueDepth, paused: usize) -> Intent {
         let number = match (self.limit, self.selection.is_everything()) {
             (Some(limit), _) => format!("up to {}", count(limit, "message")),
             (None, true) => format!("about {}", count(depth.visible, "message")),
             (None, false) => format!("what is selected of about {}", count(depth.visible, "message")),
         };
         let (name, file) = (&depth.name, self.file.display());
-        match self.keep {
-            true => {
-                Intent { what: format!("write {number} of queue {name} to {file}, and give back"), destroys: false }
-            }
-            false => Intent { what: format!("move {number} from queue {name} to {file}"), destroys: true },
+        let mut what = match self.keep {
+            true => format!("write {number} of queue {name} to {file}, and give back"),
+            false => format!("move {number} from queue {name} to {file}"),
+        };
+        if self.until_empty.is_some() {
+            what += &format!(
+                ", and about {} in flight and {} delayed, and whatever comes until the queue is empty",
+                depth.in_flight, depth.delayed
+            );
         }
+        if paused > 0 {
+            what += &format!("; disable {} meanwhile", count(paused as u64, "event source mapping"));
+        }
+        Intent { what, destroys: !self.keep }
     }
 }
 
@@ -121,6 +129,7 @@ async fn into_file(ctx: &Context, target: &Target, order: &Order) -> Result<Drai
         queue_arn: Some(order.queue_arn.clone()),
         target: format!("{} to {}", order.queue.name(), order.file.display()),
         key: format!("queue drain {} {}", order.queue_arn, file.display()),
+        has_more: false,
         arguments: ctx.change_log.arguments(),
         resume: ctx.change_log.command(),
     };
@@ -151,6 +160,10 @@ pub(super) async fn drain_as(run: &Run, order: &Order, journal: &Journal, ctx: &
     }
     let mut report = drain(order, file, run.writer(), &ctx.cancel, progress).await?;
     report.set_existing(existing);
+    // What an earlier run has moved is where it was to be.
+    let states = run.writer().states(report.missing.iter().map(|id| id.as_str().into()).collect()).await?;
+    let mut states = states.into_iter();
+    report.missing.retain(|_| states.next().flatten().is_none());
     let failed = report.not_deleted.iter();
     let failed = failed.map(|left| Entry::new(left.message_id.as_str(), ItemState::Failed).with_detail(&left.why));
     if let Err(error) = run.writer().record(failed.collect()).await {

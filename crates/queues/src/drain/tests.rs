@@ -155,12 +155,37 @@ async fn what_is_kept_is_given_back() {
 }
 
 #[tokio::test]
+async fn what_was_changed_on_the_way_is_neither_written_nor_deleted() {
+    for until_empty in [None, Some(Duration::from_millis(50))] {
+        let fake = Fake::with(25);
+        fake.change(|state| state.altered = vec![3, 17]);
+        let here = Drained::new();
+        let report = here.drain(&Order { until_empty, ..all(&fake) }).await;
+        assert_eq!((report.drained, report.deleted, report.exit()), (23, 23, Exit::Partial), "{report:?}");
+        let altered: Vec<_> = report.altered.iter().map(|left| left.message_id.as_str()).collect();
+        assert_eq!((altered, report.counts()["altered"], report.given_back.released), (vec!["m3", "m17"], 2, 2));
+        assert!(here.ids().iter().all(|id| id != "m3" && id != "m17") && fake.visible() == 2);
+
+        fake.change(|state| state.altered.clear());
+        let report = here.drain(&all(&fake)).await;
+        assert_eq!((report.deleted, report.exit(), here.ids().len()), (2, Exit::Done, 25));
+    }
+}
+
+#[tokio::test]
 async fn only_what_is_selected_leaves_the_queue() {
     let fake = Fake::with(60);
     let here = Drained::new();
     let report = here.drain(&selected(&fake, None, &["m7", "m59"])).await;
     assert_eq!((report.drained, report.deleted, report.run.ended), (2, 2, RunEnd::Complete));
     assert_eq!((here.ids(), fake.visible()), (vec!["m59".to_owned(), "m7".to_owned()], 58));
+
+    // In the file by now, and one that is nowhere.
+    let report = here.drain(&selected(&fake, None, &["m7", "m59", "m60"])).await;
+    assert_eq!((&report.missing, report.drained, report.exit()), (&vec!["m60".to_owned()], 0, Exit::Partial));
+    // Seen, and not selected otherwise.
+    let report = here.drain(&selected(&fake, Some("false"), &["m8"])).await;
+    assert_eq!((report.missing.len(), report.exit(), fake.visible()), (0, Exit::Done, 58));
 
     let some = Some(r#".message_id | endswith("1")"#);
     let report = here.drain(&Order { limit: Some(4), ..selected(&fake, some, &[]) }).await;
@@ -178,10 +203,28 @@ async fn a_limit_and_a_time_end_a_drain() {
     let report = here.drain(&Order { limit: Some(23), ..all(&fake) }).await;
     assert_eq!((report.drained, report.run.ended, fake.visible()), (23, RunEnd::Limit, 37));
     fake.change(|state| state.producer = true);
-    let report =
-        here.drain(&Order { max_time: Some(Duration::from_millis(300)), until_empty: true, ..all(&fake) }).await;
+    let report = here
+        .drain(&Order {
+            max_time: Some(Duration::from_millis(300)),
+            until_empty: Some(Duration::from_millis(50)),
+            ..all(&fake)
+        })
+        .await;
     assert_eq!((report.run.ended, report.exit()), (RunEnd::MaxTime, Exit::Done));
     assert_eq!(here.ids().len() + fake.visible(), fake.change(|state| state.messages.len()));
+}
+
+#[tokio::test]
+async fn counts_of_zero_are_believed_only_once_they_have_lasted() {
+    let fake = Fake::with(3);
+    // One is on its way to the queue's servers, and no count tells of it.
+    fake.change(|state| {
+        state.counts_nothing = true;
+        state.messages.get_mut(&2).unwrap().visible_at = Instant::now() + Duration::from_millis(400);
+    });
+    let here = Drained::new();
+    let report = here.drain(&Order { until_empty: Some(Duration::from_millis(800)), ..all(&fake) }).await;
+    assert_eq!((report.deleted, report.run.ended, fake.change(|state| state.left())), (3, RunEnd::Complete, 0));
 }
 
 #[tokio::test]
@@ -233,7 +276,7 @@ async fn a_file_that_is_gone_is_not_believed_to_be_written() {
 async fn a_drain_is_a_run_of_the_journal_from_the_question_to_its_end() {
     let (fake, here) = (Fake::with(12), Here::new());
     let order = Order { file: here.file("o.jsonl"), ..all(&fake) };
-    let intent = order.intent(&fake.depth().await);
+    let intent = order.intent(&fake.depth().await, 0);
     let report = run(&here.ctx, &here.target, &order, &intent, None, here.agree()).await.unwrap();
     assert_eq!((report.deleted, report.exit(), &report.run.next), (12, Exit::Done, &None));
     let runs = Journal::open(&here.ctx.paths, "shop").unwrap().runs().unwrap();
@@ -245,7 +288,7 @@ async fn a_drain_that_leaves_something_says_how_to_go_on_and_goes_on_as_the_same
     let (fake, here) = (Fake::with(12), Here::new());
     fake.change(|state| state.delete_entries_fail = (usize::MAX, "InternalError"));
     let order = Order { file: here.file("o.jsonl"), ..all(&fake) };
-    let intent = order.intent(&fake.depth().await);
+    let intent = order.intent(&fake.depth().await, 0);
     let report = run(&here.ctx, &here.target, &order, &intent, None, here.agree()).await.unwrap();
     assert_eq!((report.exit(), &report.run.next), (Exit::Partial, &Some(Next::again())));
     fake.change(|state| state.delete_entries_fail = (0, ""));

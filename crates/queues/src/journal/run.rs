@@ -81,14 +81,15 @@ impl Journal {
         .and_then(|(number, id, held)| self.at_work(number, id, held, false))
     }
 
-    /// Takes up the last run with the same key, if it left something to do; none where it is done or there was none.
+    /// Takes up the last run with the same key, if it left something to do or there is more by now; none where it is done
+    /// or there was none.
     /// Refused where another process is at work on it.
     pub fn resume(&self, start: &Start) -> Result<Option<Run>> {
         let taken = self.change(|change| {
             let last = format!("SELECT {} FROM runs WHERE key = ?1 ORDER BY number DESC LIMIT 1", row::COLUMNS);
             let last = change.query_row(&last, [&start.key], row::summary).optional();
             let Some((run, outcome)) = last.on_journal("read", &self.file)? else { return Ok(None) };
-            if outcome == Some(Outcome::Done) {
+            if outcome == Some(Outcome::Done) && !start.has_more {
                 return Ok(None);
             }
             let Some(held) = self.locks.take(&run.id)? else { return Err(busy(&run)) };

@@ -19,6 +19,8 @@ pub struct Start {
     pub target: String,
     /// Equal for the same work: a later run with this key goes on with this one.
     pub key: String,
+    /// The input holds what the last run with this key did not meet, so that it is gone on with although it is done.
+    pub has_more: bool,
     /// The command line, without credentials ([`ChangeLog::arguments`](claimctl_core::change_log::ChangeLog::arguments)).
     pub arguments: Vec<String>,
     /// The command that goes on ([`ChangeLog::command`](claimctl_core::change_log::ChangeLog::command)).

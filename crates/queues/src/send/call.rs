@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use aws_sdk_sqs::types::SendMessageBatchResultEntry;
 use claimctl_aws::Explain;
 use claimctl_core::error::Result;
 
 use super::outgoing::{EntryOptions, Outgoing};
-use crate::Queue;
 use crate::batch::{Answer, Call};
+use crate::{Queue, digest};
 
 /// Of the single call and of the batch (Amazon SQS Developer Guide, "Amazon SQS API permissions").
 pub const SEND: &str = "sqs:SendMessage";
@@ -35,12 +36,32 @@ impl<'a> SendBatch<'a> {
     }
 }
 
+/// What SQS says of a message that it took.
+#[derive(Debug)]
+pub struct Accepted {
+    pub new_id: String,
+    /// It took something else than was sent, as its digests tell.
+    pub is_altered: bool,
+}
+
+impl Accepted {
+    fn of(done: SendMessageBatchResultEntry, message: Option<&Outgoing>) -> Accepted {
+        let is_altered = message.is_some_and(|message| {
+            let trace = message.trace.as_deref().and_then(digest::of_trace);
+            let attributes = digest::of_attributes(&message.attributes);
+            digest::differs(Some(&done.md5_of_message_body), Some(&digest::of_body(&message.body)))
+                || digest::differs(done.md5_of_message_attributes.as_deref(), attributes.as_deref())
+                || digest::differs(done.md5_of_message_system_attributes.as_deref(), trace.as_deref())
+        });
+        Accepted { new_id: done.message_id, is_altered }
+    }
+}
+
 impl Call for SendBatch<'_> {
     type Entry = Outgoing;
-    /// The new message id.
-    type Done = String;
+    type Done = Accepted;
 
-    async fn call(&self, queue: &Queue, messages: &[Outgoing]) -> Result<Answer<String>> {
+    async fn call(&self, queue: &Queue, messages: &[Outgoing]) -> Result<Answer<Accepted>> {
         // Whatever fails before an answer leaves all of them without one.
         self.unanswered.store(messages.len(), Ordering::Relaxed);
         let entries = messages.iter().enumerate().map(|(index, message)| message.to_entry(index, self.entry_options));
@@ -50,7 +71,11 @@ impl Call for SendBatch<'_> {
         self.doubtful.store(sent.as_ref().is_err_and(claimctl_aws::may_have_arrived), Ordering::Relaxed);
         let answer = sent.or_needs(&format!("send to queue {}", queue.name()), SEND, &queue.arn_pattern())?;
         self.unanswered.store(0, Ordering::Relaxed);
-        let successful = answer.successful.into_iter().map(|done| (done.id, done.message_id)).collect();
+        let accepted = |done: SendMessageBatchResultEntry| {
+            let message = done.id.parse::<usize>().ok().and_then(|index| messages.get(index));
+            (done.id.clone(), Accepted::of(done, message))
+        };
+        let successful = answer.successful.into_iter().map(accepted).collect();
         Ok(Answer { successful, failed: answer.failed })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use claimctl_core::error::{Error, Result};
 
-use super::call::SendBatch;
+use super::call::{Accepted, SendBatch};
 use super::outgoing::{EntryOptions, Outgoing};
 use crate::journal::{Entry, ItemState, JournalWriter};
 use crate::{Queue, batch};
@@ -92,13 +92,18 @@ pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
 }
 
 impl Delivered {
-    async fn note_sent(&mut self, lane: &Lane, done: &mut Vec<(Outgoing, String)>) -> Result<()> {
+    async fn note_sent(&mut self, lane: &Lane, done: &mut Vec<(Outgoing, Accepted)>) -> Result<()> {
         let mut entries = Vec::with_capacity(done.len());
         let mut sent = Vec::with_capacity(done.len());
-        for (message, new_id) in done.drain(..) {
+        for (message, Accepted { new_id, is_altered }) in done.drain(..) {
             // SQS answers a message that it swallows with the id of the one it takes it for.
             if message.message_id.as_deref() == Some(new_id.as_str()) {
                 self.failed.push((message, format!("swallowed: SQS takes it for a copy of message {new_id}")));
+                continue;
+            }
+            if is_altered {
+                let why = format!("SQS took it as message {new_id}, and not as it was sent: the MD5 digests differ");
+                self.failed.push((message, why));
                 continue;
             }
             entries.push(message.sent_as(&new_id));

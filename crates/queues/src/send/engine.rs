@@ -232,6 +232,7 @@ impl Engine<'_> {
     async fn arrived(&mut self, chunk: Option<Chunk>) {
         let chunk = chunk.unwrap_or_else(|| Chunk { end: Some(Ok(())), ..Chunk::default() });
         self.report.left_out += chunk.left_out;
+        self.report.missing.extend(chunk.missing);
         chunk.bad.iter().for_each(|error| self.report.bad_line(error));
         match self.without_known(chunk.messages).await {
             Ok(messages) => messages.into_iter().for_each(|message| self.push(message)),

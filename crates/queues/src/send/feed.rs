@@ -20,6 +20,8 @@ pub struct Chunk {
     pub left_out: u64,
     /// Lines that were skipped, because they cannot be sent.
     pub bad: Vec<Error>,
+    /// At the end of the input: ids that were asked for and are not in it.
+    pub missing: Vec<String>,
     /// Nothing follows: the input is at its end, or cannot be read on.
     pub end: Option<Result<()>>,
 }
@@ -66,7 +68,10 @@ fn read(reader: &mut Reader, read_options: ReadOptions) -> Chunk {
                 chunk.end = Some(Err(error.hint(without_bad_lines("nothing behind it was sent"))));
             }
             Err(error) => chunk.end = Some(Err(error)),
-            Ok(None) => chunk.end = Some(Ok(())),
+            Ok(None) => {
+                chunk.missing = reader.missing();
+                chunk.end = Some(Ok(()));
+            }
         }
         if chunk.end.is_some() {
             break;

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use claimctl_claim::queue_id::QueueId;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use crc_fast::CrcAlgorithm;
@@ -15,7 +16,7 @@ use super::outgoing::{Origin, Outgoing};
 use super::repeated::Repeated;
 use crate::depth::name_of;
 use crate::drained::RawLines;
-use crate::select::Selection;
+use crate::select::{Selection, SoughtIds};
 
 /// What the queue takes, and what the operator allows.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ pub struct Reader {
     open: Option<(RawLines, Arc<str>)>,
     rules: Arc<Rules>,
     repeated: Repeated,
+    sought: SoughtIds,
     /// Lines read so far, over all files.
     place: u64,
     line: Vec<u8>,
@@ -60,6 +62,7 @@ impl Reader {
         Reader {
             waiting: files.iter().cloned().collect(),
             open: None,
+            sought: rules.selection.sought(),
             rules,
             repeated: Repeated::new(),
             place: 0,
@@ -69,6 +72,11 @@ impl Reader {
 
     pub fn of_stream(name: &str, stream: impl Read + Send + 'static, rules: Arc<Rules>) -> Reader {
         Reader { open: Some((RawLines::over(name, stream), name.into())), ..Reader::of_files(&[], rules) }
+    }
+
+    /// Ids that were asked for, and not met so far.
+    pub fn missing(&self) -> Vec<String> {
+        self.sought.missing()
     }
 
     /// None: there is no more. An error is of the whole input, or of what the operator allows.
@@ -105,6 +113,7 @@ impl Reader {
         };
         // Also of a line that is not selected, so that names do not depend on the selection.
         let item = self.name(&line);
+        self.sought.met(line.message_id.as_deref().unwrap_or_default());
         if !self.rules.selection.is_everything() && !self.rules.selection.takes(&line.message())? {
             return Ok(Found::LeftOut);
         }
@@ -141,18 +150,20 @@ impl Reader {
 
     fn check_environment(&self, line: &Line, origin: &Origin) -> Result<()> {
         let Some(from) = line.queue_arn.as_deref().filter(|_| !self.rules.other_environment) else { return Ok(()) };
-        let (there, here) = (place(from), place(&self.rules.queue_arn));
+        let (there, here) = (QueueId::of(from), QueueId::of(&self.rules.queue_arn));
         // A server that is not AWS may not tell what its queues are called.
-        if there == here || self.rules.queue_arn.is_empty() {
+        if (&there.region, &there.account) == (&here.region, &here.account) || self.rules.queue_arn.is_empty() {
             return Ok(());
         }
-        let (region, account) = there;
-        let queue = name_of(&self.rules.queue_arn);
+        let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "unknown".to_owned());
         Err(Error::refused(format!(
-            "{}: the message is from account {account}, region {region}, and queue {queue} is in account {}, region {}",
+            "{}: the message is from account {}, region {}, and queue {} is in account {}, region {}",
             origin.text(),
-            here.1,
-            here.0
+            part(&there.account),
+            part(&there.region),
+            here.name,
+            part(&here.account),
+            part(&here.region)
         ))
         .next("to send it all the same", Next::again().word("--allow-other-environment"))
         .hint("to send it where it came from, choose that environment"))
@@ -188,10 +199,4 @@ impl Reader {
 
 fn bad(origin: &Origin, why: &str) -> Error {
     Error::usage(format!("{}: {why}", origin.text()))
-}
-
-/// Region and account of an ARN.
-fn place(arn: &str) -> (&str, &str) {
-    let mut parts = arn.split(':').skip(3);
-    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }

@@ -41,6 +41,8 @@ pub struct SendReport {
     pub already_sent: u64,
     /// Not selected.
     pub left_out: u64,
+    /// Ids that were asked for and are not in the input.
+    pub missing: Vec<String>,
     /// Lines that cannot be sent, skipped.
     pub bad_lines: u64,
     /// Messages that were not come to. None: the input is a stream, so that nobody knows.
@@ -122,7 +124,7 @@ impl SendReport {
     }
 
     pub fn exit(&self) -> Exit {
-        self.run.exit(self.sent + self.undecided > 0, self.undone() > 0)
+        self.run.exit(self.sent + self.undecided > 0, self.undone() > 0 || !self.missing.is_empty())
     }
 }
 

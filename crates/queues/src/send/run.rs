@@ -13,7 +13,7 @@ use claimctl_core::units::count;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::check::{Checked, Rehearsal, check};
+use super::check::{Checked, Look, Rehearsal, SentBefore, check};
 use super::deliver::Lane;
 use super::engine::{self, Task};
 use super::feed::{self, Chunk, ReadOptions};
@@ -22,7 +22,7 @@ use super::outgoing::{EntryOptions, Outgoing};
 use super::queue::SendQueue;
 use super::report::SendReport;
 use super::source::Source;
-use crate::journal::{Journal, Run, Standing, Start, Summary};
+use crate::journal::{Journal, Outcome, Run, Standing, Start, Summary};
 use crate::rate::{Rate, RateLimit};
 
 /// How messages are sent.
@@ -50,8 +50,9 @@ pub async fn rehearse(
     source: Source,
     options: &Options,
 ) -> Result<Rehearsal> {
-    refuse_finished(ctx, target, options, source.key(&to.depth.arn)?.as_deref())?;
-    let checked = read_through(ctx, to, options, source.into_reader(rules)).await?;
+    let earlier = earlier(ctx, target, options, source.key(&to.depth.arn)?.as_deref())?;
+    let checked = read_through(ctx, target, to, options, source.into_reader(rules), &earlier).await?;
+    refuse_finished(&earlier, checked.is_all_sent())?;
     Ok(Rehearsal::of(to.depth.name.clone(), checked))
 }
 
@@ -66,11 +67,15 @@ pub async fn run(
     consent: impl AsyncFnOnce(&Intent) -> Result<Change>,
 ) -> Result<SendReport> {
     let (key, name) = (source.key(&to.depth.arn)?, source.name());
-    refuse_finished(ctx, target, options, key.as_deref())?;
+    let earlier = earlier(ctx, target, options, key.as_deref())?;
     let checked = match &source {
-        Source::Files(files) => Some(read_through(ctx, to, options, Reader::of_files(files, rules.clone())).await?),
+        Source::Files(files) => {
+            let reader = Reader::of_files(files, rules.clone());
+            Some(read_through(ctx, target, to, options, reader, &earlier).await?)
+        }
         Source::Stream(_) => None,
     };
+    refuse_finished(&earlier, checked.as_ref().is_some_and(Checked::is_all_sent))?;
     let messages = match &checked {
         Some(checked) => count(checked.messages, "message"),
         None => "the messages on stdin".to_owned(),
@@ -78,7 +83,7 @@ pub async fn run(
     let change = consent(&intent(&messages, to)).await?;
     let journal = Journal::open(&ctx.paths, &target.project)?;
     let known = options.resume.as_deref().map(|run| journal.run(run)).transpose()?;
-    let start = start(ctx, target, to, &name, key).await?;
+    let start = Start { has_more: !options.again, ..start(ctx, target, to, &name, key).await? };
     let run = match options.again {
         true => journal.begin_anew(&start, ctx.progress.as_ref())?,
         false => journal.begin_or_resume(&start, ctx.progress.as_ref())?,
@@ -89,12 +94,16 @@ pub async fn run(
     let read_options = ReadOptions { skip_bad_lines: options.skip_bad_lines, eager: checked.is_none() };
     let sending = Sending {
         known: known.filter(|known| known.id != run.id()),
-        total: checked.as_ref().map(|checked| checked.messages + checked.beyond_limit),
+        total: checked.as_ref().map(|checked| checked.messages + checked.beyond_limit + checked.already_sent),
         input: feed::start(source.into_reader(rules), read_options)?,
         journal: &journal,
         run: &run,
     };
-    sending.send(ctx, to, options, &change).await
+    let report = sending.send(ctx, to, options, &change).await?;
+    // What a stream holds is known at its end.
+    let nothing_new = report.sent == 0 && report.already_sent > 0 && report.outcome() == Outcome::Done;
+    refuse_finished(&earlier, checked.is_none() && nothing_new)?;
+    Ok(report)
 }
 
 /// What is to be agreed to. `messages` reads like "12 messages".
@@ -178,32 +187,51 @@ async fn start(ctx: &Context, target: &Target, to: &SendQueue, what: &str, key: 
         queue_arn: Some(to.depth.arn.clone()),
         target: format!("{what} to {}", to.depth.name),
         key: key.unwrap_or_else(once),
+        has_more: false,
         arguments: ctx.change_log.arguments(),
         resume: ctx.change_log.command(),
     })
 }
 
-/// What was sent to its end is not sent again by accident.
-fn refuse_finished(ctx: &Context, target: &Target, options: &Options, key: Option<&str>) -> Result<()> {
-    if options.again || options.resume.is_some() {
-        return Ok(());
-    }
-    let (Some(journal), Some(key)) = (Journal::existing(&ctx.paths, &target.project)?, key) else {
-        return Ok(());
+/// The runs that have sent some of the input: the last one over it, and one that was named.
+fn earlier(ctx: &Context, target: &Target, options: &Options, key: Option<&str>) -> Result<Vec<Summary>> {
+    let Some(journal) = Journal::existing(&ctx.paths, &target.project)?.filter(|_| !options.again) else {
+        return Ok(Vec::new());
     };
-    // A later run over the same input that was not finished is gone on with.
-    match journal.last(key)?.filter(|last| last.standing == Standing::Done) {
+    let named = options.resume.as_deref().map(|run| journal.run(run)).transpose()?;
+    let last = key.map(|key| journal.last(key)).transpose()?.flatten();
+    Ok(last.into_iter().chain(named).collect())
+}
+
+/// What was sent to its end is not sent again by accident.
+fn refuse_finished(earlier: &[Summary], is_all_sent: bool) -> Result<()> {
+    match earlier.first().filter(|last| is_all_sent && last.standing == Standing::Done) {
         None => Ok(()),
         Some(run) => Err(Error::refused(format!("run {} has sent all of this ({})", run.id, run.target))
-            .next("if it has grown since, to send what is new", Next::again().flag("--resume", &run.id))
             .next("to send everything once more", Next::again().word("--again"))),
     }
 }
 
-async fn read_through(ctx: &Context, to: &SendQueue, options: &Options, reader: Reader) -> Result<Checked> {
-    let (skip, limit, fifo, cancel) = (options.skip_bad_lines, options.limit, to.depth.fifo, ctx.cancel.clone());
+async fn read_through(
+    ctx: &Context,
+    target: &Target,
+    to: &SendQueue,
+    options: &Options,
+    reader: Reader,
+    earlier: &[Summary],
+) -> Result<Checked> {
+    let look = Look {
+        skip_bad_lines: options.skip_bad_lines,
+        limit: options.limit,
+        fifo: to.depth.fifo,
+        sent_before: SentBefore {
+            journal: Journal::existing(&ctx.paths, &target.project)?.filter(|_| !earlier.is_empty()),
+            runs: earlier.to_vec(),
+        },
+    };
+    let cancel = ctx.cancel.clone();
     ctx.progress.start("reading the input", None, Unit::Steps);
-    let checked = tokio::task::spawn_blocking(move || check(reader, skip, limit, fifo, &cancel));
+    let checked = tokio::task::spawn_blocking(move || check(reader, &look, &cancel));
     let stopped = || Error::interrupted("stopped while reading the input; nothing was sent");
     let checked = tokio::select! {
         checked = checked => {
@@ -224,7 +252,7 @@ pub(super) fn without_bad_lines(why: &str) -> Hint {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use claimctl_core::error::Kind;
 
@@ -254,6 +282,15 @@ mod tests {
             options: &Options,
             consent: impl AsyncFnOnce(&Intent) -> Result<Change>,
         ) -> Result<SendReport> {
+            self.send_file(&self.file, options, consent).await
+        }
+
+        async fn send_file(
+            &self,
+            file: &Path,
+            options: &Options,
+            consent: impl AsyncFnOnce(&Intent) -> Result<Change>,
+        ) -> Result<SendReport> {
             let rules = Arc::new(Rules {
                 queue_arn: self.to.depth.arn.clone(),
                 fifo: false,
@@ -263,7 +300,7 @@ mod tests {
                 other_environment: false,
                 selection: Arc::default(),
             });
-            let source = Source::files(std::slice::from_ref(&self.file))?;
+            let source = Source::files(&[file.to_owned()])?;
             run(&self.here.ctx, &self.here.target, &self.to, rules, source, options, consent).await
         }
 
@@ -282,6 +319,36 @@ mod tests {
         let again = Options { again: true, ..Options::default() };
         assert_eq!(input.send(&again, input.here.agree()).await.unwrap().sent, 3);
         assert_eq!(input.sent(), 6);
+    }
+
+    #[tokio::test]
+    async fn of_a_file_that_grew_or_moved_only_what_is_new_is_sent_and_the_question_says_how_much() {
+        let input = Input::new().await;
+        let first = input.send(&Options::default(), input.here.agree()).await.unwrap();
+        for (id, moved) in [(4, false), (5, true)] {
+            let line = format!("{{\"message_id\":\"{id}\",\"body\":\"b{id}\"}}\n");
+            let text = std::fs::read_to_string(&input.file).unwrap() + &line;
+            std::fs::write(&input.file, &text).unwrap();
+            let file = if moved { input.here.file("moved.jsonl") } else { input.file.clone() };
+            std::fs::write(&file, &text).unwrap();
+            let consent = async |intent: &Intent| {
+                assert_eq!(intent.what, "send 1 message to queue q");
+                input.here.agree()(intent).await
+            };
+            let report = input.send_file(&file, &Options::default(), consent).await.unwrap();
+            assert_eq!((report.sent, report.already_sent, &report.run.id), (1, id - 1, &first.run.id));
+            let refused = input.send_file(&file, &Options::default(), input.here.agree()).await.unwrap_err();
+            assert_eq!((refused.kind(), input.sent()), (Kind::Refused, id as usize));
+        }
+    }
+
+    #[tokio::test]
+    async fn another_file_under_the_same_name_is_sent() {
+        let input = Input::new().await;
+        input.send(&Options::default(), input.here.agree()).await.unwrap();
+        std::fs::write(&input.file, "{\"message_id\":\"9\",\"body\":\"b9\"}\n").unwrap();
+        let report = input.send(&Options::default(), input.here.agree()).await.unwrap();
+        assert_eq!((report.sent, report.already_sent, input.sent()), (1, 0, 4));
     }
 
     #[tokio::test]

@@ -49,8 +49,10 @@ impl Source {
         }
     }
 
-    /// Equal for the same input to the same queue: its name and its first line. So a file that has grown is the same.
-    /// None: a stream of messages without ids, of which nobody can say whether it is the same.
+    /// Equal for the same input to the same queue, wherever it is: its first message, by its id. So a file that has grown
+    /// is the same, under another name and as a stream too, and another file under the same name is not. Where the first
+    /// message has no id, the file's name tells it from others that begin alike. None: a stream of which nobody can say
+    /// whether it is the same.
     pub fn key(&self, queue_arn: &str) -> Result<Option<String>> {
         let mut digest = Sha256::new();
         digest.update(queue_arn);
@@ -59,15 +61,19 @@ impl Source {
                 for file in files {
                     let mut first = Vec::new();
                     RawLines::open(file).and_then(|mut lines| lines.next_into(&mut first)).map_err(unread)?;
-                    digest.update([b"\0", canonical(file)?.as_os_str().as_encoded_bytes(), b"\0", &first].concat());
+                    let first = first.trim_ascii_end();
+                    if !has_id(first) {
+                        digest.update([b"\0", canonical(file)?.as_os_str().as_encoded_bytes()].concat());
+                    }
+                    digest.update([b"\0", first].concat());
                 }
             }
             Source::Stream(stream) => {
-                let line = Line::decode(stream.first.trim_ascii_end());
-                if !line.is_ok_and(|line| line.message_id.is_some()) {
+                let first = stream.first.trim_ascii_end();
+                if !has_id(first) {
                     return Ok(None);
                 }
-                digest.update([b"\0-\0", stream.first.as_slice()].concat());
+                digest.update([b"\0", first].concat());
             }
         }
         Ok(Some(format!("queue send {}", hex(&digest.finalize()))))
@@ -92,6 +98,10 @@ impl Source {
     }
 }
 
+fn has_id(line: &[u8]) -> bool {
+    Line::decode(line).is_ok_and(|line| line.message_id.is_some())
+}
+
 fn canonical(file: &Path) -> Result<PathBuf> {
     std::fs::canonicalize(file).on("read", file).map_err(unread)
 }
@@ -108,28 +118,52 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_file_that_has_grown_is_the_same_input_and_another_first_line_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("m.jsonl");
-        let key = |text: &str, queue: &str| {
-            std::fs::write(&file, text).unwrap();
-            Source::files(std::slice::from_ref(&file)).unwrap().key(queue).unwrap()
-        };
-        let first = key("{\"body\":\"1\"}\n", "q");
-        assert_eq!(first, key("{\"body\":\"1\"}\n{\"body\":\"2\"}\n", "q"));
-        assert_ne!(first, key("{\"body\":\"2\"}\n", "q"));
-        assert_ne!(first, key("{\"body\":\"1\"}\n", "other"));
+    fn of_file(file: &Path, text: &str, queue: &str) -> Option<String> {
+        std::fs::write(file, text).unwrap();
+        Source::files(&[file.to_owned()]).unwrap().key(queue).unwrap()
+    }
+
+    fn of_stream(text: &str) -> Option<String> {
+        let first = text.split_inclusive('\n').next().unwrap_or_default();
+        let stream = Stream { first: first.into(), rest: Box::new(std::io::empty()) };
+        Source::Stream(stream).key("q").unwrap()
     }
 
     #[test]
-    fn a_stream_is_known_by_the_message_id_of_its_first_line() {
-        let key = |first: &str| {
-            let stream = Stream { first: first.into(), rest: Box::new(std::io::empty()) };
-            Source::Stream(stream).key("q").unwrap()
-        };
-        assert_eq!(key("{\"body\":\"1\"}\n"), None);
-        assert!(key("{\"message_id\":\"m\",\"body\":\"1\"}\n").is_some());
+    fn the_same_first_message_is_the_same_input_wherever_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("m.jsonl"), folder.path().join("copy.jsonl"));
+        let first = "{\"message_id\":\"a\",\"body\":\"1\"}\n";
+        let grown = format!("{first}{{\"message_id\":\"b\",\"body\":\"2\"}}\n");
+        let key = of_file(&one, first, "q");
+        assert!(key.is_some());
+        for (name, same) in [
+            ("grown", of_file(&one, &grown, "q")),
+            ("copied", of_file(&other, &grown, "q")),
+            ("piped", of_stream(&grown)),
+            ("without its newline", of_file(&other, first.trim_end(), "q")),
+        ] {
+            assert_eq!(key, same, "{name}");
+        }
+        for (name, another) in [
+            ("another file under the same name", of_file(&one, &first.replace("\"a\"", "\"c\""), "q")),
+            ("another body", of_file(&one, &first.replace("\"1\"", "\"3\""), "q")),
+            ("another queue", of_file(&one, first, "other")),
+        ] {
+            assert_ne!(key, another, "{name}");
+        }
+    }
+
+    #[test]
+    fn messages_without_ids_are_told_apart_by_their_file_and_in_a_stream_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("m.jsonl"), folder.path().join("copy.jsonl"));
+        let first = "{\"body\":\"1\"}\n";
+        let key = of_file(&one, first, "q");
+        assert_eq!(key, of_file(&one, &format!("{first}{{\"body\":\"2\"}}\n"), "q"));
+        assert_ne!(key, of_file(&other, first, "q"));
+        assert_ne!(key, of_file(&one, "{\"body\":\"2\"}\n", "q"));
+        assert_eq!(of_stream(first), None);
     }
 
     #[test]

@@ -172,3 +172,15 @@ async fn what_sqs_swallows_was_not_sent() {
     assert_eq!((sent.sent, sent.failed, known[0].state), (0, 1, ItemState::Failed));
     assert!(sent.failures[0].why.starts_with("swallowed"));
 }
+
+#[tokio::test]
+async fn what_sqs_took_as_something_else_was_not_sent() {
+    let fake = Fake::default();
+    fake.change(|state| state.alters = Some("a2"));
+    let (sent, known) = send(&fake, &["a1", "a2", "b1"], false).await;
+    let sent = sent.unwrap();
+    assert_eq!((sent.sent, sent.failed, sent.exit()), (2, 1, Exit::Partial));
+    assert_eq!(known.iter().filter(|item| item.state == ItemState::Failed).count(), 1);
+    let why = &sent.failures[0].why;
+    assert!(why.starts_with("SQS took it as message new-1, and not as it was sent"), "{why}");
+}

@@ -131,7 +131,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 async fn begin(args: &Args, ctx: &Ctx, target: &Session, resumed: Option<&Summary>) -> Result<Outcome> {
     let order = Order::find(ctx, target, args.request()?).await?;
     if !args.dry_run {
-        target.check_answerable(ctx, &order.intent("dead letters"))?;
+        target.check_answerable(ctx, &order.intent())?;
     }
     target.guard().await?;
     order.notes.iter().for_each(|note| ctx.progress.note(&format!("note: {note}")));

@@ -43,6 +43,8 @@ impl Report for Written<ReplayReport> {
                 )
             })
             .line_if(!report.not_deleted.is_empty(), || some_of("settled, and not deleted", &report.not_deleted))
+            .lines(missing(report))
+            .line_if(!report.altered.is_empty(), || some_of("left as they are", &report.altered))
             .line_if(!report.failures.is_empty(), || some_of("not sent", &report.failures));
         self.going_on.below(page.lines(report.given_back.not_released.iter().map(ToString::to_string)))
     }
@@ -119,21 +121,28 @@ fn rehearsal_page(report: &ReplayReport, plan: &Plan) -> Page {
         .line(format!(
             "{}: {} would be sent to {}; seen {} of about {} visible",
             report.queue,
-            count(plan.of(Verdict::Send), "dead letter"),
+            count(plan.effects.sent, "dead letter"),
             report.destination,
             plan.seen,
             report.before.visible
         ))
+        .lines(report.would_also.iter().map(|effect| format!("it would also {effect}")))
         .line_if(plan.settled_before > 0, || {
-            format!("{} settled by an earlier command, only to be deleted", plan.settled_before)
+            format!("{} sent or quarantined by an earlier command", plan.settled_before)
         })
         .line_if(plan.undecided > 0, || format!("{} undecided: an earlier command may have sent them", plan.undecided))
+        .lines(missing(report))
+        .line_if(!report.altered.is_empty(), || some_of("not judged", &report.altered))
         .line_if(!plan.complete && report.run.ended == RunEnd::DryRun, || {
             "not all dead letters may have been seen".to_owned()
         });
     let page = page.lines(plan.notes.iter().map(|note| format!("note: {note}")));
     page.line_if(report.run.ended == RunEnd::Interrupted, || "interrupted: there may be more".to_owned())
         .line("nothing was sent, and every dead letter was given back: --dry-run")
+}
+
+fn missing(report: &ReplayReport) -> Option<String> {
+    (!report.missing.is_empty()).then(|| format!("asked for, and not seen: {}", report.missing.join(", ")))
 }
 
 fn some(ids: &[String]) -> String {

@@ -10,7 +10,7 @@ use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_core::error::Result;
 use claimctl_core::next::Next;
-use claimctl_core::time::parse_duration;
+use claimctl_core::time::{parse_duration, parse_duration_in};
 use claimctl_queues::Queue;
 use claimctl_queues::consumers::mapping;
 use claimctl_queues::consumers::pause::Pauser;
@@ -56,9 +56,12 @@ pub struct Args {
     /// Write messages, and give them back instead of deleting them
     #[arg(long)]
     keep: bool,
-    /// Wait until nothing is visible, in flight or delayed
-    #[arg(long, conflicts_with_all = ["keep", "limit", "expression", "ids", "older_than"])]
-    until_empty: bool,
+    /// Wait until nothing is visible, in flight or delayed for so long [default: 1m]
+    ///
+    /// The counts of SQS are approximate, and settle about a minute after the last message came.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "1m")]
+    #[arg(value_parser = parse_quiet, conflicts_with_all = ["keep", "limit", "expression", "ids", "older_than"])]
+    until_empty: Option<Duration>,
     /// Go on in a next file (FILE.0002 …) beyond this, 64KiB or more
     #[arg(long, value_name = "SIZE", value_parser = parse_rotate_size)]
     rotate_size: Option<u64>,
@@ -85,6 +88,11 @@ pub struct Args {
     policy: PolicyArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// A count takes a moment, and one alone says nothing.
+fn parse_quiet(text: &str) -> Result<Duration, String> {
+    parse_duration_in(text, Duration::from_secs(1)..)
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
@@ -124,13 +132,17 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         false => None,
     };
     if pauser.is_none() {
-        for function in mapping::deployed_handlers(target, &depth.url).await? {
+        for function in mapping::deployed_handlers(target, &depth.id()).await? {
             ctx.progress.note(&format!(
                 "note: function {function} takes messages from this queue too; --pause-consumer pauses it meanwhile"
             ));
         }
     }
+    let paused = match args.pause_consumer {
+        true => mapping::of_queue(&target.lambda(), &depth.arn).await?.iter().filter(|it| it.is_enabled()).count(),
+        false => 0,
+    };
     let consent = async |intent: &Intent| target.authorize(ctx, intent).await;
-    let drained = drain::run(ctx, target, &order, &order.intent(&depth), pauser.as_ref(), consent).await?;
+    let drained = drain::run(ctx, target, &order, &order.intent(&depth, paused), pauser.as_ref(), consent).await?;
     report(Written::out(ctx, drained))
 }

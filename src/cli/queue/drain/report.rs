@@ -35,8 +35,11 @@ pub fn page(report: &DrainReport, going_on: &GoingOn) -> Page {
         .line(sum(report))
         .lines(why_it_ended(&report.run))
         .line_if(returned, || given_back.sentence("message"))
+        .lines(not_met(report))
         .line(Counts::left(report.after))
         .line_if(!report.not_deleted.is_empty(), || some_of("in the file, and not deleted", &report.not_deleted))
+        .line_if(!report.missing.is_empty(), || format!("asked for, and not seen: {}", report.missing.join(", ")))
+        .line_if(!report.altered.is_empty(), || some_of("left, neither written nor deleted", &report.altered))
         .line_if(!report.undecided.is_empty(), || some_of("left, because --where failed", &report.undecided))
         .lines(given_back.not_released.iter().map(ToString::to_string))
         .lines(report.resumed.iter().map(|function| format!("resumed: function {function}")));
@@ -61,6 +64,16 @@ fn sum(report: &DrainReport) -> String {
     });
     let took = duration(Duration::from_millis(run.elapsed_ms));
     format!("{queue}: {}; {took}, {:.0} messages/s", parts.join(", "), run.per_second)
+}
+
+/// A purge says less than it promised.
+fn not_met(report: &DrainReport) -> Option<String> {
+    let promised = report.promised.filter(|_| report.not_met() > 0)?;
+    Some(format!(
+        "agreed to were about {}; {} not met: in flight, delayed, or gone to another consumer",
+        count(promised, "message"),
+        report.not_met()
+    ))
 }
 
 fn rehearsal(report: &DrainReport) -> Page {

@@ -11,11 +11,11 @@ use claimctl_queues::histogram::Histogram;
 use claimctl_queues::message::Message;
 use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::resolve::{self, Only};
-use claimctl_queues::select::Selection;
+use claimctl_queues::select::{Selection, SoughtIds};
 use claimctl_queues::{Queue, depth, peek};
 use jiff::Timestamp;
 
-use self::report::{Counted, Peek};
+use self::report::{Counted, Messages, Peek};
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::select::SelectArgs;
 use crate::cli::values;
@@ -96,23 +96,23 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         out: streams.then(Stdout::new),
         keeps_bodies: args.full || format == Format::Json,
         histogram: count_by.map(|by| (by, Histogram::default())),
-        messages: Vec::new(),
+        messages: Messages::of(format),
         shown: 0,
-        missing: selection.ids().to_vec(),
+        sought: selection.sought(),
     };
     // What is not selected counts against no limit, so that only the sink knows when there is enough.
     let receive = if selection.is_everything() { limit } else { None };
     let look = peek::peek_until(&queue, receive, &ctx.cancel, ctx.progress.as_ref(), |message| {
-        sink.missing.retain(|id| *id != message.message_id);
+        sink.sought.met(&message.message_id);
         if selection.takes(&message)? {
             sink.take(message)?;
         }
-        let all_found = !selection.ids().is_empty() && sink.missing.is_empty();
+        let all_found = !selection.ids().is_empty() && sink.sought.are_all_met();
         let enough = all_found || limit.is_some_and(|limit| sink.shown >= limit);
         Ok(if enough && !selection.is_everything() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })
     .await?;
-    let Sink { out, histogram, messages, shown, missing, .. } = sink;
+    let Sink { out, histogram, messages, shown, sought, .. } = sink;
     drop(out);
     let peek = Peek {
         queue: queue.name().to_owned(),
@@ -124,7 +124,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
             let (counts, uncounted) = histogram.finish();
             Counted { counts, uncounted }
         }),
-        missing,
+        missing: sought.missing(),
         selects: !selection.is_everything(),
         all: args.all,
         full: args.full,
@@ -149,10 +149,10 @@ struct Sink {
     out: Option<Stdout>,
     keeps_bodies: bool,
     histogram: Option<(Expression, Histogram)>,
-    messages: Vec<Message>,
+    messages: Messages,
     shown: usize,
     /// Of the ids that were asked for, those that were not seen yet, whether selected or not.
-    missing: Vec<String>,
+    sought: SoughtIds,
 }
 
 impl Sink {
@@ -169,7 +169,6 @@ impl Sink {
         if !self.keeps_bodies {
             message.body = String::new();
         }
-        self.messages.push(message);
-        Ok(())
+        self.messages.push(message)
     }
 }

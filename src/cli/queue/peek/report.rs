@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use claimctl_claim::Claim;
+use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
+use claimctl_core::spool::Spool;
 use claimctl_core::units::{bytes, count, duration};
 use claimctl_queues::histogram::{Kind, MOST_LABELS};
 use claimctl_queues::message::Message;
@@ -12,16 +14,20 @@ use claimctl_queues::receive::ReceiveEnd;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::context::Format;
 use crate::output::{Page, Report, Table};
 
-#[derive(Debug, Serialize)]
+/// Messages of up to a mebibyte that are in memory at once.
+const IN_MEMORY: usize = 16;
+
+#[derive(Serialize)]
 pub struct Peek {
     pub queue: String,
     #[serde(flatten)]
     pub look: PeekReport,
     /// Messages that were selected, and shown or counted.
     pub shown: u64,
-    pub messages: Vec<Message>,
+    pub messages: Messages,
     #[serde(flatten)]
     pub counted: Option<Counted>,
     /// Ids that were asked for and not seen.
@@ -34,6 +40,38 @@ pub struct Peek {
     pub all: bool,
     #[serde(skip)]
     pub full: bool,
+}
+
+/// The messages of a look. A JSON document has all of them, with their bodies; they go into a file until it is printed.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Messages {
+    Listed(Vec<Message>),
+    Spooled(Spool<Message>),
+}
+
+impl Messages {
+    pub fn of(format: Format) -> Messages {
+        match format {
+            Format::Json => Messages::Spooled(Spool::holding(IN_MEMORY)),
+            Format::Table | Format::Jsonl | Format::Text => Messages::Listed(Vec::new()),
+        }
+    }
+
+    pub fn push(&mut self, message: Message) -> Result<()> {
+        match self {
+            Messages::Listed(messages) => messages.push(message),
+            Messages::Spooled(messages) => messages.push(message)?,
+        }
+        Ok(())
+    }
+
+    fn listed(&self) -> &[Message] {
+        match self {
+            Messages::Listed(messages) => messages,
+            Messages::Spooled(_) => &[],
+        }
+    }
 }
 
 /// With `--count-by`: how many messages there are of each label.
@@ -97,6 +135,11 @@ impl Peek {
             Some((queue, None)) => said.push(format!("whether {queue} grew is unknown: its counts cannot be read")),
             _ => {}
         }
+        if !self.look.altered.is_empty() {
+            let named: Vec<_> =
+                self.look.altered.iter().map(|left| format!("{} ({})", left.message_id, left.why)).collect();
+            said.push(format!("not shown: {}", some_of(&named)));
+        }
         said.push(self.look.given_back.sentence("message"));
         said.extend(self.look.given_back.not_released.iter().map(ToString::to_string));
         said
@@ -128,7 +171,7 @@ impl Peek {
     fn messages(&self) -> Table {
         let now = Timestamp::now();
         let mut table = Table::new(["MESSAGE", ">AGE", ">RECEIVES", "EVENT", "BUCKET/KEY", ">SIZE"]);
-        for message in &self.messages {
+        for message in self.messages.listed() {
             let mut row = |event: &str, what: String, size: Option<u64>| {
                 table.row([
                     message.message_id.clone(),
@@ -155,7 +198,7 @@ impl Report for Peek {
     fn page(&self) -> Page {
         let mut page = Page::new().table(self.table());
         if self.full {
-            for message in &self.messages {
+            for message in self.messages.listed() {
                 page = page.line(format!("{}:", message.message_id)).line(message.body.as_str());
             }
         }
@@ -169,7 +212,10 @@ impl Report for Peek {
     fn exit(&self) -> Exit {
         let wants_the_end = self.all || self.selects;
         let stopped_short = wants_the_end && matches!(self.look.ended, ReceiveEnd::Cap | ReceiveEnd::Unanswered);
-        let is_partial = stopped_short || !self.missing.is_empty() || !self.look.given_back.not_released.is_empty();
+        let is_partial = stopped_short
+            || !self.missing.is_empty()
+            || !self.look.altered.is_empty()
+            || !self.look.given_back.not_released.is_empty();
         if is_partial { Exit::Partial } else { Exit::Done }
     }
 }

@@ -24,6 +24,7 @@ impl Report for Written<Sent> {
         let page = Page::new()
             .table(table)
             .line(sum(sent))
+            .lines(missing(&sent.missing))
             .lines(sent.bad.iter().map(|bad| format!("skipped: {bad}")))
             .lines(why_it_ended(&sent.run))
             .line_if(sent.perhaps_twice > 0, || {
@@ -81,7 +82,17 @@ fn sum(sent: &SendReport) -> String {
 
 impl Report for Rehearsal {
     fn page(&self) -> Page {
-        let Checked { messages, bytes: size, batches, left_out, beyond_limit, bad_lines, bad } = &self.checked;
+        let Checked {
+            messages,
+            already_sent,
+            bytes: size,
+            batches,
+            left_out,
+            beyond_limit,
+            bad_lines,
+            missing: ids,
+            bad,
+        } = &self.checked;
         let sum = format!(
             "{} would be sent to {} ({}) in {}",
             count(*messages, "message"),
@@ -92,6 +103,8 @@ impl Report for Rehearsal {
         Page::new()
             .lines(bad.iter().map(|bad| format!("skipped: {bad}")))
             .line(sum)
+            .line_if(*already_sent > 0, || format!("sent already: {already_sent}"))
+            .lines(missing(ids))
             .line_if(*left_out > 0, || format!("not selected: {left_out}"))
             .line_if(*beyond_limit > 0, || format!("beyond the limit: {beyond_limit}"))
             .line_if(*bad_lines > 0, || format!("cannot be sent: {}", count(*bad_lines, "line")))
@@ -99,8 +112,12 @@ impl Report for Rehearsal {
     }
 
     fn exit(&self) -> Exit {
-        if self.checked.bad_lines > 0 { Exit::Partial } else { Exit::Done }
+        if self.checked.bad_lines > 0 || !self.checked.missing.is_empty() { Exit::Partial } else { Exit::Done }
     }
+}
+
+fn missing(ids: &[String]) -> Option<String> {
+    (!ids.is_empty()).then(|| format!("asked for, and not in the input: {}", ids.join(", ")))
 }
 
 fn some_of(ids: &[String], all: u64) -> String {

@@ -174,7 +174,7 @@ fn function(target: &Target, function: &FailingFunction) -> Destination {
 /// Dead letters must not be sent to where they are, nor to where they come back from unread.
 fn refuse_circles(from: &QueueDepth, to: &QueueDepth) -> Result<()> {
     let name_it = || Next::again().flag("--to", "QUEUE");
-    if to.url == from.url || (!to.arn.is_empty() && to.arn == from.arn) {
+    if to.id().is_same(&from.id()) {
         return Err(Error::usage(format!("queue {} is where the dead letters are", from.name))
             .hint("name the queue that its messages go to, or none for their source"));
     }

@@ -36,7 +36,7 @@ use crate::send::outgoing::{EntryOptions, Outgoing};
 use crate::send::report::SendReport;
 
 /// What a file is read by.
-fn reader(order: &Order, file: &Path) -> Result<Reader> {
+pub fn reader(order: &Order, file: &Path) -> Result<Reader> {
     let Destination::Queue(to) = &order.to else {
         return Err(Error::usage("a file is replayed into a queue, not into a function")
             .next("name it", Next::again().flag("--to", "QUEUE")));
@@ -69,8 +69,10 @@ pub async fn judge_all(
     let mut chunks = chunks(order, file)?;
     let mut dead_letters = Vec::with_capacity(CHUNK);
     let (mut seen, mut enough) = (0, false);
+    let mut missing = Vec::new();
     while let Some(chunk) = chunks.recv().await.filter(|_| !cancel.is_cancelled() && !enough) {
         seen += chunk.messages.len() as u64 + chunk.left_out;
+        missing.extend(chunk.missing);
         progress.advance(chunk.messages.len() as u64 + chunk.left_out);
         dead_letters.extend(chunk.messages.iter().map(dead_letter));
         chunk.end.unwrap_or(Ok(()))?;
@@ -83,6 +85,7 @@ pub async fn judge_all(
         }
     }
     keeper.keep(order.judge(dead_letters).await?).await?;
+    keeper.keep_missing(missing).await?;
     progress.finish();
     Ok(Plan { seen, complete: !enough && !cancel.is_cancelled(), ..keeper.into_plan() })
 }
@@ -125,6 +128,7 @@ fn count_sent(
     share: Share,
     report: &mut ReplayReport,
 ) -> Vec<Sent> {
+    report.missing.retain(|id| sent.missing.contains(id));
     report.sent += sent.sent;
     report.perhaps_twice += sent.perhaps_twice;
     report.doubles.extend(sent.doubles);

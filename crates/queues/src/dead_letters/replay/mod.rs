@@ -5,6 +5,7 @@
 
 mod canary;
 mod destination;
+pub mod effects;
 mod from_file;
 mod guard;
 mod order;

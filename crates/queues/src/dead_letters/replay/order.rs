@@ -16,11 +16,12 @@ use crate::consumers::mapping;
 use crate::dead_letters::preflight::{self, Preflight};
 use crate::dead_letters::{drain_command, inspect};
 use crate::depth::{self, QueueDepth};
-use crate::drained::Lines;
+use crate::drained::RawLines;
 use crate::policy::PolicyQueue;
 use crate::rate::Rate;
 use crate::resolve::{self, Only};
 use crate::select::Selection;
+use crate::send::line::Line;
 use crate::{Queue, batch, peek, receive};
 
 /// What becomes of a dead letter whose record is there already.
@@ -94,14 +95,20 @@ pub struct Order {
     pub notes: Vec<String>,
     /// The queue, or the file as it was named.
     pub name: String,
+    /// By which a file is known wherever it is: the id of its first message.
+    pub first_message: Option<String>,
 }
 
 impl Order {
     /// Finds what the names mean, and refuses what cannot be replayed so.
     pub async fn find(ctx: &Context, target: &Target, request: Request) -> Result<Order> {
-        let name = match (&request.queue, &request.file) {
-            (None, Some(file)) => drained_from(target, file).await?,
-            (queue, _) => resolve::named_or(target, queue.as_deref(), Only::DeadLetterQueue).await?,
+        let first = match &request.file {
+            Some(file) => Some(first_line(file).await?),
+            None => None,
+        };
+        let name = match (&request.queue, &request.file, &first) {
+            (None, Some(file), Some(first)) => drained_from(target, file, first).await?,
+            (queue, ..) => resolve::named_or(target, queue.as_deref(), Only::DeadLetterQueue).await?,
         };
         let depth = depth::find(target, &name).await?;
         let (to, notes) = Destination::find(target, &depth, request.to.as_deref()).await?;
@@ -124,20 +131,23 @@ impl Order {
             file,
             preflight,
             notes,
+            first_message: first.and_then(|first| first.message_id),
         })
     }
 
-    /// What is to be agreed to. `what` reads like "12 dead letters".
-    pub fn intent(&self, what: &str) -> Intent {
-        Intent { what: format!("send {what} from {} to {}", self.name, self.to.name()), destroys: true }
+    /// What will be asked, before a look has told how many it is about.
+    pub fn intent(&self) -> Intent {
+        Intent { what: self.sending("dead letters"), destroys: true }
     }
 
-    /// Equal for the same messages: one replay of them at a time, and each goes on with what the last one left.
+    /// Equal for the same messages: one replay of them at a time, and each goes on with what the last one left. A file is
+    /// known by its first message, so that one that grew or moved is the same, and another one under its name is not.
     pub(super) fn key(&self, verb: &str) -> String {
-        let queue = if self.depth.arn.is_empty() { &self.depth.url } else { &self.depth.arn };
-        match &self.file {
-            Some(file) => format!("{verb} {} to {}", file.display(), self.to.name()),
-            None => format!("{verb} {queue}"),
+        let (queue, to) = (self.depth.written(), self.to.name());
+        match (&self.file, &self.first_message) {
+            (Some(_), Some(id)) => format!("{verb} file of {queue} from message {id} to {to}"),
+            (Some(file), None) => format!("{verb} {} to {to}", file.display()),
+            (None, _) => format!("{verb} {queue}"),
         }
     }
 }
@@ -163,18 +173,31 @@ impl Request {
     }
 }
 
-/// The queue that the first line of a drained file is of.
-async fn drained_from(target: &Target, file: &Path) -> Result<String> {
+async fn first_line(file: &Path) -> Result<Line> {
     let opened = file.to_owned();
-    let drain = || drain_command("QUEUE");
-    let first = tokio::task::spawn_blocking(move || Lines::open(&opened)?.next().transpose()).await;
-    let first = first.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))?;
-    let first = first.map_err(|error| error.next("name a file that a drain has written", drain()))?;
-    let first = first.ok_or_else(|| {
-        Error::usage(format!("{} holds no message", file.display()))
-            .next("name a file that a drain has written", drain())
-    })?;
-    resolve::resolve(target, &first.queue_arn).await.map_err(|error| {
+    let drained = |error: Error| error.next("name a file that a drain has written", drain_command("QUEUE"));
+    let first = tokio::task::spawn_blocking(move || {
+        let mut line = Vec::new();
+        let mut lines = RawLines::open(&opened)?;
+        while line.trim_ascii().is_empty() && lines.next_into(&mut line)?.is_some() {}
+        Ok((lines.number(), line))
+    });
+    let first = first.await.map_err(|error| Error::unexpected("reading the file ended early").caused_by(error))?;
+    let (number, line) = first.map_err(drained)?;
+    if line.trim_ascii().is_empty() {
+        return Err(drained(Error::usage(format!("{} holds no message", file.display()))));
+    }
+    Line::decode(line.trim_ascii_end())
+        .map_err(|why| drained(Error::usage(format!("{}, line {number}: {why}", file.display()))))
+}
+
+/// The queue that the first line of a drained file is of.
+async fn drained_from(target: &Target, file: &Path, first: &Line) -> Result<String> {
+    let Some(arn) = &first.queue_arn else {
+        let error = Error::usage(format!("{} does not say which queue its messages are of", file.display()));
+        return Err(error.next("name it", Next::again().word("QUEUE")));
+    };
+    resolve::resolve(target, arn).await.map_err(|error| {
         let send = Next::verb("queue send").word("QUEUE").word(file.display().to_string());
         error.next("if that queue is gone, send the file without looking at it", send)
     })

@@ -93,6 +93,7 @@ pub async fn pass(means: Means<'_>, share: Share, expected: u64, report: &mut Re
     report.not_deleted.extend(deletes.not_deleted());
     report.set_ended(finished.ended);
     report.set_returned(finished.returned);
+    report.set_altered(finished.altered);
     sent
 }
 
@@ -209,6 +210,7 @@ impl Pass<'_, '_> {
         let mut to_quarantine = Vec::new();
         for Sorted { dead_letter, action, replays } in sorted {
             let id: Box<str> = dead_letter.message_id.as_str().into();
+            self.report.missing.retain(|missing| **missing != *id);
             let is_back = !self.means.unmarked.is_empty()
                 && self.means.order.to.known_by(&dead_letter).is_some_and(|name| self.means.unmarked.contains(&name));
             let action = if is_back { Action::Returned } else { action };

@@ -11,9 +11,11 @@ use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::Order;
-use super::sort::state_of;
-use crate::dead_letters::inspect::{self, DeadLetter, Wanted};
+use super::effects::Effects;
+use super::sort::{Action, action_of, state_of};
+use crate::dead_letters::inspect::{self, DeadLetter, Inspected, Wanted};
 use crate::dead_letters::verdict::Verdict;
+use crate::deletes::Left;
 use crate::journal::{Entry, ItemState, Journal, JournalWriter, Summary};
 use crate::message::Message;
 use crate::peek::PeekReport;
@@ -42,9 +44,11 @@ pub struct Plan {
     pub complete: bool,
     /// Dead letters by verdict; of those that an earlier command has not settled.
     pub verdicts: BTreeMap<&'static str, u64>,
+    /// What becomes of them.
+    pub effects: Effects,
     /// Some dead letters of each verdict, with what it rests on.
     pub examples: BTreeMap<&'static str, Vec<DeadLetter>>,
-    /// Sent or quarantined by an earlier command, and only to be deleted.
+    /// Sent or quarantined by an earlier command.
     pub settled_before: u64,
     /// An earlier command may have sent them, or not: sent once more where the verdict allows it.
     pub undecided: u64,
@@ -54,16 +58,17 @@ pub struct Plan {
     pub receives: u64,
     /// Dead letters that could not be given back: they come back by themselves.
     pub not_released: u64,
+    /// Told with the report.
+    #[serde(skip)]
+    pub altered: Vec<Left>,
+    /// Ids that were asked for and not seen, and that no earlier command has settled: told with the report.
+    #[serde(skip)]
+    pub missing: Vec<String>,
 }
 
 impl Plan {
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts.get(verdict.as_str()).copied().unwrap_or(0)
-    }
-
-    /// Whether something may be sent.
-    pub fn sends(&self) -> bool {
-        self.of(Verdict::Send) + self.of(Verdict::AlreadyRecorded) > 0
     }
 
     /// "12 to be sent", "3 payload gone, for example 5fea…: there is no object b/k".
@@ -78,7 +83,7 @@ impl Plan {
             lines.push(format!("{} {verdict}{example}", self.of(verdict)));
         }
         if self.settled_before > 0 {
-            lines.push(format!("{} settled by an earlier command, only to be deleted", self.settled_before));
+            lines.push(format!("{} sent or quarantined by an earlier command", self.settled_before));
         }
         if self.undecided > 0 {
             lines.push(format!("{} undecided: an earlier command may have sent them", self.undecided));
@@ -115,20 +120,23 @@ pub async fn judge_all(
         sender.send(dead_letter).map_err(|_| Error::unexpected("the journal takes no more verdicts"))
     };
     let looking = inspect::inspect(&order.queue, order.preflight.as_deref(), &wanted, cancel, progress, each);
-    let (looked, plan) = tokio::join!(looking, keep(judged, Keeper { order, memory, unmarked, plan: Plan::default() }));
-    let mut plan = plan?;
-    let (PeekReport { seen, complete, cost, given_back, .. }, _) = looked?;
-    (plan.seen, plan.complete) = (seen, complete);
+    let keeper = Keeper { order, memory, unmarked, plan: Plan::default() };
+    let (looked, keeper) = tokio::join!(looking, keep(judged, keeper));
+    let (mut keeper, Inspected { look, missing, .. }) = (keeper?, looked?);
+    keeper.keep_missing(missing).await?;
+    let mut plan = keeper.into_plan();
+    let PeekReport { seen, complete, cost, given_back, altered, .. } = look;
+    (plan.seen, plan.complete, plan.altered) = (seen, complete, altered);
     (plan.receives, plan.not_released) = (cost.receives, given_back.not_released.len() as u64);
     Ok(plan)
 }
 
-async fn keep(mut judged: UnboundedReceiver<DeadLetter>, mut keeper: Keeper<'_>) -> Result<Plan> {
+async fn keep(mut judged: UnboundedReceiver<DeadLetter>, mut keeper: Keeper<'_>) -> Result<Keeper<'_>> {
     let mut dead_letters = Vec::with_capacity(GROUP);
     while judged.recv_many(&mut dead_letters, GROUP).await > 0 {
         keeper.keep(std::mem::take(&mut dead_letters)).await?;
     }
-    Ok(keeper.into_plan())
+    Ok(keeper)
 }
 
 /// Counts dead letters, and writes their verdicts down.
@@ -148,19 +156,36 @@ impl Keeper<'_> {
         Plan { notes: self.order.preflight.iter().flat_map(|preflight| preflight.notes()).collect(), ..self.plan }
     }
 
+    /// Those that an earlier command has sent, or moved, are not missing.
+    pub async fn keep_missing(&mut self, ids: Vec<String>) -> Result<()> {
+        let states = self.memory.states(ids.iter().map(|id| id.as_str().into()).collect()).await?;
+        let unknown = ids.into_iter().zip(states).filter(|(_, state)| state.is_none());
+        self.plan.missing = unknown.map(|(id, _)| id).collect();
+        Ok(())
+    }
+
     pub async fn keep(&mut self, dead_letters: Vec<DeadLetter>) -> Result<()> {
-        let states = self.memory.states(&dead_letters).await?;
+        let ids = dead_letters.iter().map(|dead_letter| dead_letter.message_id.as_str().into()).collect();
+        let states = self.memory.states(ids).await?;
         let mut entries = Vec::with_capacity(dead_letters.len());
         for (dead_letter, state) in dead_letters.into_iter().zip(states) {
             let dead_letter = counted(dead_letter, self.order, self.unmarked);
             let verdict = dead_letter.verdict.unwrap_or(Verdict::Send);
-            if !matches!(state, Some(ItemState::Sent | ItemState::Deleted | ItemState::Written)) {
-                let undecided = state.is_some_and(ItemState::is_undecided);
-                let entry = Entry::new(
-                    dead_letter.message_id.as_str(),
-                    state_of(verdict, undecided, self.order.settings.on_recorded),
-                );
-                entries.push(Entry { detail: dead_letter.why.clone(), ..entry });
+            let settings = &self.order.settings;
+            let new_state = match state {
+                Some(settled @ (ItemState::Sent | ItemState::Deleted | ItemState::Written)) => settled,
+                state => {
+                    let undecided = state.is_some_and(ItemState::is_undecided);
+                    let state = state_of(verdict, undecided, settings.on_recorded);
+                    let entry = Entry::new(dead_letter.message_id.as_str(), state);
+                    entries.push(Entry { detail: dead_letter.why.clone(), ..entry });
+                    state
+                }
+            };
+            match action_of(new_state, settings) {
+                // A file stays as it is.
+                Action::DeleteSent if self.order.file.is_some() => {}
+                action => self.plan.effects.add(&action),
             }
             self.plan.add(dead_letter, verdict, state);
         }
@@ -199,13 +224,11 @@ fn counted(dead_letter: DeadLetter, order: &Order, unmarked: &HashMap<String, u3
 }
 
 impl Memory {
-    async fn states(&self, dead_letters: &[DeadLetter]) -> Result<Vec<Option<ItemState>>> {
-        let ids =
-            || dead_letters.iter().map(|dead_letter| dead_letter.message_id.as_str().into()).collect::<Vec<Box<str>>>();
+    async fn states(&self, ids: Vec<Box<str>>) -> Result<Vec<Option<ItemState>>> {
         match self {
-            Memory::Run(writer) => writer.states(ids()).await,
-            Memory::Past(journal, run) => journal.states(run, &ids()),
-            Memory::None => Ok(vec![None; dead_letters.len()]),
+            Memory::Run(writer) => writer.states(ids).await,
+            Memory::Past(journal, run) => journal.states(run, &ids),
+            Memory::None => Ok(vec![None; ids.len()]),
         }
     }
 }

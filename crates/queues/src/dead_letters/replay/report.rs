@@ -64,6 +64,10 @@ pub struct ReplayReport {
     /// Settled, and not known to be deleted: a later command deletes them, and sends nothing.
     pub not_deleted: Vec<Left>,
     pub failures: Vec<Left>,
+    /// Ids that were asked for and not met.
+    pub missing: Vec<String>,
+    /// Dead letters that did not arrive as they were sent: neither judged nor sent nor deleted.
+    pub altered: Vec<Left>,
     /// Ids of those that may have been taken twice.
     pub doubles: Vec<String>,
     /// Ids of those of which nobody knows.
@@ -75,6 +79,9 @@ pub struct ReplayReport {
     /// The counts of SQS, which are approximate. None: they could not be read.
     pub before: Counts,
     pub after: Option<Counts>,
+    /// Of a rehearsal: what would be deleted or moved without being sent, each reads like "delete 3 dead letters …".
+    #[serde(skip)]
+    pub would_also: Vec<String>,
     /// The dead letters are those of a file.
     #[serde(skip)]
     pub from_file: bool,
@@ -155,6 +162,15 @@ impl ReplayReport {
         self.given_back.not_released.extend(returned.not_released);
     }
 
+    /// Of the look and of every pass, each once.
+    pub(super) fn set_altered(&mut self, altered: Vec<Left>) {
+        for left in altered {
+            if !self.altered.iter().any(|known| known.message_id == left.message_id) {
+                list(&mut self.altered, left);
+            }
+        }
+    }
+
     pub(super) fn finish(&mut self, elapsed: Duration) {
         self.run.finish(self.sent.max(self.deleted), elapsed);
     }
@@ -173,7 +189,7 @@ impl ReplayReport {
 
     /// Whether the same command has something to go on with.
     pub fn goes_on(&self) -> bool {
-        self.run.ended != RunEnd::Complete || self.is_open() || self.is_elsewhere()
+        self.run.ended != RunEnd::Complete || self.is_open() || self.is_elsewhere() || !self.altered.is_empty()
     }
 
     /// How the journal names the end. Done: a later command has nothing to go on with. A file that is done is not
@@ -221,6 +237,8 @@ impl ReplayReport {
         let is_open = self.is_open()
             || self.is_elsewhere()
             || self.undone() + self.quarantined + self.returned > 0
+            || !self.altered.is_empty()
+            || !self.missing.is_empty()
             || !self.given_back.not_released.is_empty();
         self.run.exit(self.sent + self.deleted > 0, is_open)
     }

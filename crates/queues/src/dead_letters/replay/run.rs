@@ -15,17 +15,17 @@ use claimctl_core::run_report::RunEnd;
 use claimctl_core::units::{count, duration};
 use jiff::Timestamp;
 
+use super::effects::Effects;
 use super::from_file;
 use super::pass::{Means, UNMARKED, pass};
 use super::plan::{self, Keeper, Memory, Plan};
 use super::quarantine::Quarantine;
 use super::report::ReplayReport;
-use super::resume::{self, VERB, refuse_finished};
+use super::resume::{self, VERB};
 use super::sort::Sorter;
 use super::watch::Alarm;
 use super::{Order, Share, canary};
 use crate::batch::{self, Receipt};
-use crate::dead_letters::verdict::Verdict;
 use crate::depth;
 use crate::journal::{ItemState, Journal, Outcome, Run, Start, Summary};
 use crate::peek::Counts;
@@ -59,6 +59,9 @@ pub async fn rehearse(ctx: &Context, target: &Target, order: &Order) -> Result<R
     let plan = judge_all(order, past.unwrap_or(Memory::None), &unmarked, &ctx.cancel, ctx.progress.as_ref()).await?;
     let mut report = ReplayReport::of(order, Counts::from(&order.depth));
     report.run.ended = if ctx.cancel.is_cancelled() { RunEnd::Interrupted } else { RunEnd::DryRun };
+    report.set_altered(plan.altered.clone());
+    report.missing = plan.missing.clone();
+    report.would_also = plan.effects.beside_sending(&order.name, order.settings.quarantine.as_deref());
     report.plan = Some(plan);
     Ok(report)
 }
@@ -73,15 +76,19 @@ pub async fn run(
     consent: impl AsyncFnOnce(&Intent) -> Result<Change>,
 ) -> Result<ReplayReport> {
     let journal = Arc::new(Journal::open(&ctx.paths, &target.project)?);
-    refuse_finished(&order, &journal)?;
-    let start = resume::start(ctx, target, &order, resumed).await?;
+    let has_more = resume::has_more(&order, &journal).await?;
+    let start = resume::start(ctx, target, &order, resumed, has_more).await?;
     let (cancel, progress) = (&ctx.cancel, ctx.progress.as_ref());
     let prepared = prepare(order, journal, &start, cancel, progress).await?;
     if cancel.is_cancelled() {
         prepared.leave().await?;
         return Err(Error::interrupted("stopped while looking; nothing was sent").next("again", Next::again()));
     }
-    let change = match consent(&prepared.order.intent(&prepared.tell_plan(progress))).await {
+    let consented = match prepared.tell_plan(progress) {
+        Ok(what) => consent(&Intent { what, destroys: true }).await,
+        Err(error) => Err(error),
+    };
+    let change = match consented {
         Ok(change) => change,
         Err(error) => {
             prepared.leave().await?;
@@ -168,14 +175,31 @@ impl Prepared {
         self.run.writer().finish(Outcome::Interrupted, Default::default()).await
     }
 
-    /// Says what the look found, before the question. Returns what is to be sent, in words.
-    fn tell_plan(&self, progress: &dyn Progress) -> String {
-        let Some(plan) = &self.plan else {
-            return format!("about {}, none of them looked at,", count(self.order.depth.visible, "dead letter"));
+    /// Says what the look found, before the question. Returns what is to be agreed to.
+    fn tell_plan(&self, progress: &dyn Progress) -> Result<String> {
+        if let Some(plan) = &self.plan {
+            plan.sentences().iter().for_each(|line| progress.note(line));
+            plan.notes.iter().for_each(|note| progress.note(&format!("note: {note}")));
+            return Ok(self.order.sentence(&plan.effects));
+        }
+        let number = match self.order.settings.limit {
+            Some(limit) => format!("up to {}", count(limit, "dead letter")),
+            None if self.order.file.is_some() => "all dead letters".to_owned(),
+            None => format!("about {}", count(self.order.depth.visible, "dead letter")),
         };
-        plan.sentences().iter().for_each(|line| progress.note(line));
-        plan.notes.iter().for_each(|note| progress.note(&format!("note: {note}")));
-        count(plan.of(Verdict::Send), "dead letter")
+        let mut parts = vec![self.order.sending(&format!("{number}, none of them looked at,"))];
+        if self.order.file.is_none() {
+            // What the journal knows is settled without being sent.
+            let known = self.journal.tally(&self.journal.run(self.run.id())?)?;
+            let of = |state| known.get(&state).copied().unwrap_or(0);
+            let settled = Effects {
+                sent_before_deleted: of(ItemState::Sent),
+                quarantined: of(ItemState::Written),
+                ..Effects::default()
+            };
+            parts.extend(settled.beside_sending(&self.order.name, self.order.settings.quarantine.as_deref()));
+        }
+        Ok(parts.join("; "))
     }
 
     /// Sends what has a verdict: the canaries, then the others.
@@ -185,6 +209,11 @@ impl Prepared {
         let order = self.order.clone();
         let mut report = ReplayReport::of(&order, self.before);
         (report.run.id, report.plan) = (Some(self.run.id().to_owned()), self.plan.take());
+        let altered = report.plan.as_ref().map(|plan| plan.altered.clone());
+        report.set_altered(altered.unwrap_or_default());
+        // Without a look the passes meet them.
+        let missing = report.plan.as_ref().map(|plan| plan.missing.clone());
+        report.missing = missing.unwrap_or_else(|| order.selection.ids().to_vec());
         let mut alarm = order.gauges.clone().watch().await.map_err(|error| {
             // An emulator that has no metrics is no surprise; a missing permission is.
             if error.kind() == Kind::Denied {
@@ -196,7 +225,7 @@ impl Prepared {
         let mut go_on = true;
         let canary = order.settings.canary.min(order.settings.limit.unwrap_or(u64::MAX));
         // Where the look found nothing to send, nothing has to go ahead of it.
-        if canary > 0 && report.plan.as_ref().is_none_or(Plan::sends) {
+        if canary > 0 && report.plan.as_ref().is_none_or(|plan| plan.effects.sends()) {
             let canaries = self.pass(&sorter, Share::Canary(canary), &mut None, on, &mut report).await;
             go_on = !report.run.has_stopped()
                 && !cancel.is_cancelled()

@@ -9,7 +9,7 @@ use claimctl_core::boot_time::BootTime;
 use claimctl_core::error::Result;
 use jiff::Timestamp;
 
-use super::{OnRecorded, Order};
+use super::{OnRecorded, Order, Settings};
 use crate::dead_letters::mark::{self, ATTRIBUTE, Mark};
 use crate::dead_letters::verdict::Verdict;
 use crate::journal::{Entry, ItemState, JournalWriter};
@@ -156,10 +156,10 @@ impl Sorter {
             return Ok(Action::Returned);
         }
         match (state, self.judged_at) {
-            (Some(state), Some(_)) => Ok(self.by_state(state)),
+            (Some(state), Some(_)) => Ok(action_of(state, &self.order.settings)),
             (None, Some(_)) => Ok(Action::Leave(LeaveReason::NotJudged)),
             (Some(state @ (ItemState::Sent | ItemState::Deleted | ItemState::Written)), None) => {
-                Ok(self.by_state(state))
+                Ok(action_of(state, &self.order.settings))
             }
             (state, None) if self.selection.takes(dead_letter)? => {
                 let again = state.is_some_and(ItemState::is_undecided);
@@ -169,39 +169,6 @@ impl Sorter {
                 })
             }
             (_, None) => Ok(Action::Leave(LeaveReason::NotSelected)),
-        }
-    }
-
-    fn by_state(&self, state: ItemState) -> Action {
-        match state {
-            ItemState::Sent | ItemState::Deleted => Action::DeleteSent,
-            // What is in the file is not written to it again.
-            ItemState::Written if self.order.settings.quarantine.is_some() => Action::Quarantine,
-            ItemState::Written => Action::Leave(LeaveReason::Quarantined),
-            ItemState::ToSend => Action::Send { again: false },
-            ItemState::ToSendAgain => Action::Send { again: true },
-            ItemState::AlreadyRecorded => self.by_verdict(Verdict::AlreadyRecorded),
-            ItemState::PayloadGone => self.by_verdict(Verdict::PayloadGone),
-            ItemState::PayloadChanged => self.by_verdict(Verdict::PayloadChanged),
-            ItemState::Unreadable => self.by_verdict(Verdict::Unreadable),
-            ItemState::NoClaim => Action::Leave(LeaveReason::Verdict(Verdict::NoClaim)),
-            ItemState::Replayed => Action::Leave(LeaveReason::Verdict(Verdict::Replayed)),
-            ItemState::Undetermined => Action::Leave(LeaveReason::Verdict(Verdict::Undetermined)),
-            ItemState::Failed => Action::Leave(LeaveReason::Failed),
-            ItemState::Intent => Action::Leave(LeaveReason::Undecided),
-            ItemState::Unmarked => Action::Leave(LeaveReason::NotJudged),
-        }
-    }
-
-    fn by_verdict(&self, verdict: Verdict) -> Action {
-        use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Unreadable};
-        match (verdict, self.order.settings.on_recorded) {
-            (AlreadyRecorded, OnRecorded::Send) => Action::Send { again: false },
-            (AlreadyRecorded, OnRecorded::Delete) => Action::DeleteRecorded,
-            (PayloadGone | PayloadChanged | Unreadable, _) if self.order.settings.quarantine.is_some() => {
-                Action::Quarantine
-            }
-            (verdict, _) => Action::Leave(LeaveReason::Verdict(verdict)),
         }
     }
 
@@ -217,7 +184,7 @@ impl Sorter {
         for (judged, (action, replays)) in preflight.judge(dead_letters).await?.into_iter().zip(before) {
             let again = action == Action::Send { again: true };
             let state = state_of(judged.verdict, again, self.order.settings.on_recorded);
-            let action = self.by_state(state);
+            let action = action_of(state, &self.order.settings);
             if !matches!(action, Action::Send { .. }) {
                 let entry = Entry::new(judged.message.message_id.as_str(), state);
                 changed.push(Entry { detail: judged.why, ..entry });
@@ -226,6 +193,38 @@ impl Sorter {
         }
         self.writer.note(changed).await?;
         Ok(settled)
+    }
+}
+
+/// What is to be done with a dead letter that the journal knows so.
+pub fn action_of(state: ItemState, settings: &Settings) -> Action {
+    match state {
+        ItemState::Sent | ItemState::Deleted => Action::DeleteSent,
+        // What is in the file is not written to it again.
+        ItemState::Written if settings.quarantine.is_some() => Action::Quarantine,
+        ItemState::Written => Action::Leave(LeaveReason::Quarantined),
+        ItemState::ToSend => Action::Send { again: false },
+        ItemState::ToSendAgain => Action::Send { again: true },
+        ItemState::AlreadyRecorded => by_verdict(Verdict::AlreadyRecorded, settings),
+        ItemState::PayloadGone => by_verdict(Verdict::PayloadGone, settings),
+        ItemState::PayloadChanged => by_verdict(Verdict::PayloadChanged, settings),
+        ItemState::Unreadable => by_verdict(Verdict::Unreadable, settings),
+        ItemState::NoClaim => Action::Leave(LeaveReason::Verdict(Verdict::NoClaim)),
+        ItemState::Replayed => Action::Leave(LeaveReason::Verdict(Verdict::Replayed)),
+        ItemState::Undetermined => Action::Leave(LeaveReason::Verdict(Verdict::Undetermined)),
+        ItemState::Failed => Action::Leave(LeaveReason::Failed),
+        ItemState::Intent => Action::Leave(LeaveReason::Undecided),
+        ItemState::Unmarked => Action::Leave(LeaveReason::NotJudged),
+    }
+}
+
+fn by_verdict(verdict: Verdict, settings: &Settings) -> Action {
+    use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Unreadable};
+    match (verdict, settings.on_recorded) {
+        (AlreadyRecorded, OnRecorded::Send) => Action::Send { again: false },
+        (AlreadyRecorded, OnRecorded::Delete) => Action::DeleteRecorded,
+        (PayloadGone | PayloadChanged | Unreadable, _) if settings.quarantine.is_some() => Action::Quarantine,
+        (verdict, _) => Action::Leave(LeaveReason::Verdict(verdict)),
     }
 }
 

@@ -34,6 +34,7 @@ fn start(key: &str) -> Start {
         queue_arn: Some("arn:aws:sqs:eu-west-1:111111111111:claims".to_owned()),
         target: "file to claims".to_owned(),
         key: key.to_owned(),
+        has_more: false,
         arguments: vec!["queue".to_owned(), "send".to_owned()],
         resume: "claimctl queue send".to_owned(),
     }

@@ -1,0 +1,76 @@
+//! What a replay will do to the dead letters that were looked at: in numbers, and in the words of the question.
+
+use std::path::Path;
+
+use claimctl_core::units::count;
+use serde::Serialize;
+
+use super::Order;
+use super::sort::Action;
+
+/// Dead letters by what becomes of them. Its JSON form is a contract.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Effects {
+    /// To be sent and, where they are in a queue, deleted there.
+    pub sent: u64,
+    /// To be deleted because they are recorded: no copy is left.
+    pub recorded_deleted: u64,
+    /// To be moved to the quarantine file.
+    pub quarantined: u64,
+    /// To be deleted because an earlier command has sent them.
+    pub sent_before_deleted: u64,
+}
+
+impl Effects {
+    pub(super) fn add(&mut self, action: &Action) {
+        match action {
+            Action::Send { .. } => self.sent += 1,
+            Action::DeleteSent => self.sent_before_deleted += 1,
+            Action::DeleteRecorded => self.recorded_deleted += 1,
+            Action::Quarantine => self.quarantined += 1,
+            Action::Returned | Action::Leave(_) => {}
+        }
+    }
+
+    /// Whether something is to be sent.
+    pub fn sends(&self) -> bool {
+        self.sent > 0
+    }
+
+    /// What is deleted without being sent, and what is moved to a file: "delete 3 dead letters of q that …".
+    pub fn beside_sending(&self, from: &str, quarantine: Option<&Path>) -> Vec<String> {
+        let of = |number| format!("{} of {from}", count(number, "dead letter"));
+        let mut parts = Vec::new();
+        if self.recorded_deleted > 0 {
+            parts.push(format!("delete {}, recorded already, for good", of(self.recorded_deleted)));
+        }
+        if let Some(file) = quarantine.filter(|_| self.quarantined > 0) {
+            parts.push(format!("move {}, not fit to be sent, to {}", of(self.quarantined), file.display()));
+        }
+        if self.sent_before_deleted > 0 {
+            parts.push(format!("delete {}, sent by an earlier command", of(self.sent_before_deleted)));
+        }
+        parts
+    }
+}
+
+impl Order {
+    /// The effects as one sentence: what is to be agreed to, and what the change log keeps.
+    pub(super) fn sentence(&self, effects: &Effects) -> String {
+        let mut parts = effects.beside_sending(&self.name, self.settings.quarantine.as_deref());
+        if effects.sends() || parts.is_empty() {
+            parts.insert(0, self.sending(&count(effects.sent, "dead letter")));
+        }
+        parts.join("; ")
+    }
+
+    /// `what` reads like "12 dead letters".
+    pub(super) fn sending(&self, what: &str) -> String {
+        let send = format!("send {what} from {} to {}", self.name, self.to.name());
+        match self.file {
+            // The file stays as it is.
+            Some(_) => send,
+            None => format!("{send} and delete them from {}", self.name),
+        }
+    }
+}
