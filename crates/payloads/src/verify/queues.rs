@@ -264,6 +264,7 @@ impl QueueLook {
 #[cfg(test)]
 mod tests {
     use claimctl_queues::Returned;
+    use claimctl_queues::deletes::Left;
     use claimctl_queues::peek::{About, Cost};
 
     use super::*;
@@ -282,8 +283,14 @@ mod tests {
                 at_maximum: Vec::new(),
                 dead_letter: None,
             },
+            altered: Vec::new(),
             given_back: Returned::default(),
         }
+    }
+
+    fn altered() -> PeekReport {
+        let altered = vec![Left { message_id: "m".to_owned(), why: "its body is another".to_owned() }];
+        PeekReport { altered, ..look(ReceiveEnd::Empty, true, 0, 0) }
     }
 
     #[test]
@@ -293,6 +300,7 @@ mod tests {
         for (role, look, unreadable, expected) in [
             (Role::DeadLetter, look(Empty, true, 0, 0), 0, Missing),
             (Role::DeadLetter, look(Empty, true, 0, 0), 1, Undetermined),
+            (Role::DeadLetter, altered(), 0, Undetermined),
             (Role::DeadLetter, look(Empty, true, 1, 0), 0, Undetermined),
             (Role::DeadLetter, look(Empty, false, 0, 0), 0, Undetermined),
             (Role::DeadLetter, look(Cap, false, 0, 0), 0, Undetermined),
