@@ -1,5 +1,7 @@
 //! How much is in a queue: the counts that SQS keeps. They are approximate, and named so by the service.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use claimctl_aws::Explain;
 use claimctl_aws::policy::{ArnBuilder, Statement};
@@ -115,6 +117,12 @@ struct RedrivePolicy {
 
 const LIST_QUEUES: &str = "sqs:ListQueues";
 pub const GET_ATTRIBUTES: &str = "sqs:GetQueueAttributes";
+
+/// How long it takes until the counts are right, and a zero among them: about a minute after the last message came
+/// (Amazon SQS API Reference, GetQueueAttributes). The sandbox counts exactly.
+pub fn settle_time(target: &Target) -> Duration {
+    Duration::from_secs(if target.is_local() { 2 } else { 60 })
+}
 
 /// What IAM has to allow to see how much is in the queues of an account.
 pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {

@@ -84,7 +84,7 @@ impl Order {
         PurgeReport { queue, queue_arn, agreed: counts, before: counts, purged: false }
     }
 
-    fn into_file(&self, file: &Path) -> drain::Order {
+    fn drain_to(&self, file: &Path) -> drain::Order {
         drain::Order::everything(self.queue.clone(), self.depth.arn.clone(), file.to_owned())
     }
 
@@ -92,7 +92,7 @@ impl Order {
     pub async fn rehearse(&self) -> Result<Purged> {
         match &self.backup {
             None => Ok(Purged::Whole(self.counted())),
-            Some(file) => Ok(Purged::Drained(Box::new(drain::rehearse(&self.depth, &self.into_file(file)).await?))),
+            Some(file) => Ok(Purged::Drained(Box::new(drain::rehearse(&self.depth, &self.drain_to(file)).await?))),
         }
     }
 }
@@ -115,7 +115,7 @@ pub async fn purge(
             Ok(Purged::Whole(PurgeReport { purged: true, before, ..order.counted() }))
         }
         Some(file) => {
-            let mut report = drain::run(ctx, target, &order.into_file(file), &intent, None, consent).await?;
+            let mut report = drain::run(ctx, target, &order.drain_to(file), &intent, None, consent).await?;
             report.promise(Counts::from(&order.depth).total());
             Ok(Purged::Drained(Box::new(report)))
         }

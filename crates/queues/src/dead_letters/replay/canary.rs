@@ -19,8 +19,6 @@ use crate::{Queue, depth};
 
 /// Between two questions.
 const EVERY: Duration = Duration::from_millis(500);
-/// How often one after the other the destination has to be empty: its counts lag behind.
-const ZEROS: u32 = 4;
 /// A dead-letter queue that is as short as this is looked into now and then, although its counts did not rise.
 const SHORT: u64 = 1_000;
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -121,7 +119,8 @@ struct Watch<'a> {
     /// Dead letters in the dead-letter queue after the canaries left it.
     dead_letters: u64,
     looked: Instant,
-    zeros: u32,
+    /// Since when nothing is counted in the destination.
+    zero_since: Option<Instant>,
 }
 
 impl<'a> Watch<'a> {
@@ -135,7 +134,7 @@ impl<'a> Watch<'a> {
             new_ids: sent.iter().map(|sent| sent.new_id.clone()).collect(),
             dead_letters: total(&order.queue).await?,
             looked: Instant::now(),
-            zeros: 0,
+            zero_since: None,
         })
     }
 
@@ -202,11 +201,13 @@ impl<'a> Watch<'a> {
             || self.order.to.known_by(dead_letter).is_some_and(|name| self.new_ids.contains(&name))
     }
 
-    /// Whether nothing is left in the queue that was sent to. Of a function nobody can say.
+    /// Whether nothing is left in the queue that was sent to, by counts that had the time to settle. Of a function nobody
+    /// can say.
     async fn is_consumed(&mut self) -> Result<bool> {
         let Destination::Queue(to) = &self.order.to else { return Ok(false) };
-        self.zeros = if total(&to.queue).await? == 0 { self.zeros + 1 } else { 0 };
-        Ok(self.zeros >= ZEROS)
+        let is_zero = total(&to.queue).await? == 0;
+        self.zero_since = is_zero.then(|| self.zero_since.unwrap_or_else(Instant::now));
+        Ok(self.zero_since.is_some_and(|since| since.elapsed() >= self.order.settle))
     }
 }
 

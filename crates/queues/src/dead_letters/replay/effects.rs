@@ -1,5 +1,6 @@
 //! What a replay will do to the dead letters that were looked at: in numbers, and in the words of the question.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use claimctl_core::units::count;
@@ -7,6 +8,7 @@ use serde::Serialize;
 
 use super::Order;
 use super::sort::Action;
+use crate::journal::ItemState;
 
 /// Dead letters by what becomes of them. Its JSON form is a contract.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,6 +62,23 @@ impl Order {
         let mut parts = effects.beside_sending(&self.name, self.settings.quarantine.as_deref());
         if effects.sends() || parts.is_empty() {
             parts.insert(0, self.sending(&count(effects.sent, "dead letter")));
+        }
+        parts.join("; ")
+    }
+
+    /// The same where nothing was looked at, by what the journal knows of the states.
+    pub(super) fn unlooked_sentence(&self, known: &BTreeMap<ItemState, u64>) -> String {
+        let number = match self.settings.limit {
+            Some(limit) => format!("up to {}", count(limit, "dead letter")),
+            None if self.file.is_some() => "all dead letters".to_owned(),
+            None => format!("about {}", count(self.depth.visible, "dead letter")),
+        };
+        let mut parts = vec![self.sending(&format!("{number}, none of them looked at,"))];
+        if self.file.is_none() {
+            let of = |state| known.get(&state).copied().unwrap_or(0);
+            let (sent, written) = (of(ItemState::Sent), of(ItemState::Written));
+            let settled = Effects { sent_before_deleted: sent, quarantined: written, ..Effects::default() };
+            parts.extend(settled.beside_sending(&self.name, self.settings.quarantine.as_deref()));
         }
         parts.join("; ")
     }

@@ -88,6 +88,8 @@ pub struct Order {
     /// Although an earlier run has replayed all of the file.
     pub again: bool,
     pub gauges: Gauges,
+    /// How long counts of zero have to last until they are believed.
+    pub settle: Duration,
     /// None: neither payloads nor records are looked at, and every message that is selected is sent.
     pub preflight: Option<Arc<Preflight>>,
     pub settings: Settings,
@@ -123,6 +125,7 @@ impl Order {
             queue: Queue::new(target.sqs(), &depth.url),
             name: request.file.as_ref().map_or_else(|| depth.name.clone(), |file| file.display().to_string()),
             gauges: gauges(target, &to).await,
+            settle: depth::settle_time(target),
             selection: Arc::new(request.selection),
             again: request.again,
             settings: Settings { quarantine, ..request.settings },

@@ -12,10 +12,9 @@ use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::next::{Hint, Next};
 use claimctl_core::progress::{Progress, Unit};
 use claimctl_core::run_report::RunEnd;
-use claimctl_core::units::{count, duration};
+use claimctl_core::units::duration;
 use jiff::Timestamp;
 
-use super::effects::Effects;
 use super::from_file;
 use super::pass::{Means, UNMARKED, pass};
 use super::plan::{self, Keeper, Memory, Plan};
@@ -182,24 +181,9 @@ impl Prepared {
             plan.notes.iter().for_each(|note| progress.note(&format!("note: {note}")));
             return Ok(self.order.sentence(&plan.effects));
         }
-        let number = match self.order.settings.limit {
-            Some(limit) => format!("up to {}", count(limit, "dead letter")),
-            None if self.order.file.is_some() => "all dead letters".to_owned(),
-            None => format!("about {}", count(self.order.depth.visible, "dead letter")),
-        };
-        let mut parts = vec![self.order.sending(&format!("{number}, none of them looked at,"))];
-        if self.order.file.is_none() {
-            // What the journal knows is settled without being sent.
-            let known = self.journal.tally(&self.journal.run(self.run.id())?)?;
-            let of = |state| known.get(&state).copied().unwrap_or(0);
-            let settled = Effects {
-                sent_before_deleted: of(ItemState::Sent),
-                quarantined: of(ItemState::Written),
-                ..Effects::default()
-            };
-            parts.extend(settled.beside_sending(&self.order.name, self.order.settings.quarantine.as_deref()));
-        }
-        Ok(parts.join("; "))
+        // What the journal knows is settled without being sent.
+        let known = self.journal.tally(&self.journal.run(self.run.id())?)?;
+        Ok(self.order.unlooked_sentence(&known))
     }
 
     /// Sends what has a verdict: the canaries, then the others.

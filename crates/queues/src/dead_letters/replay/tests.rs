@@ -42,6 +42,7 @@ async fn order(fake: &Fake, here: &Here, file: Option<PathBuf>) -> Order {
             functions: Vec::new(),
             every: Duration::from_secs(60),
         },
+        settle: Duration::ZERO,
         preflight: None,
         settings: Settings {
             limit: None,
