@@ -1,6 +1,8 @@
 //! Parse, run, print once, exit.
 
-use std::process::ExitCode;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
 use claimctl::cli::{self, Cli};
 use claimctl::context::Ctx;
@@ -11,6 +13,7 @@ use claimctl_core::exit::Exit;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    begin_without_empty_variables();
     if completion::answer() {
         return ExitCode::SUCCESS;
     }
@@ -28,6 +31,26 @@ fn main() -> ExitCode {
         _ => error.exit(),
     });
     ExitCode::from(exit.code())
+}
+
+/// Begins anew, as the same process, without the variables of AWS that are set and empty. CI sets them so; the SDK takes
+/// them at their word, and calls an endpoint without a name.
+fn begin_without_empty_variables() {
+    let is_empty =
+        |(name, value): &(OsString, OsString)| value.is_empty() && name.as_encoded_bytes().starts_with(b"AWS_");
+    let empty: Vec<_> = std::env::vars_os().filter(is_empty).map(|(name, _)| name).collect();
+    let (Ok(program), false) = (std::env::current_exe(), empty.is_empty()) else { return };
+    let mut arguments = std::env::args_os();
+    let mut anew = Command::new(program);
+    if let Some(name) = arguments.next() {
+        anew.arg0(name);
+    }
+    anew.args(arguments);
+    for name in empty {
+        anew.env_remove(name);
+    }
+    // Comes back only where that cannot be done; then it goes on as it is.
+    let _ = anew.exec();
 }
 
 fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {

@@ -199,13 +199,15 @@ async fn a_profile_names_authorities_too_and_the_variable_stands_before_it() {
 
 /// The profile that a process of its own calls by: the SDK reads variables and files of the process it is in.
 const PROFILE: &str = "CLAIMCTL_TEST_PROFILE";
+/// And the endpoint that it names by a flag, if not empty.
+const ENDPOINT: &str = "CLAIMCTL_TEST_ENDPOINT";
 
 #[tokio::test]
 async fn the_region_of_a_profile_holds_through_the_roles_that_it_assumes() {
     if let Ok(profile) = std::env::var(PROFILE) {
         let named = Some(profile).filter(|name| !name.is_empty());
         let user = UserConfig::load(&Variables::of_process(), named).await.unwrap();
-        let endpoint = Variables::of_process().get("AWS_ENDPOINT_URL").map(str::to_owned);
+        let endpoint = Variables::of_process().get(ENDPOINT).map(str::to_owned);
         let settings = SdkSettings { region: None, endpoint, credentials: CredentialSource::Chain(user) };
         assert_eq!(account_by(&sdk_config(&settings).await).await.unwrap(), ACCOUNT);
         return;
@@ -241,7 +243,7 @@ async fn the_region_of_a_profile_holds_through_the_roles_that_it_assumes() {
             .env("HTTPS_PROXY", format!("http://{address}"))
             .env("AWS_CA_BUNDLE", AUTHORITY)
             .envs(["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"].map(|name| (name, "")))
-            .env("AWS_ENDPOINT_URL", endpoint)
+            .env(ENDPOINT, endpoint)
             .output()
             .unwrap();
         assert!(ran.status.success(), "{profile}: {}", String::from_utf8_lossy(&ran.stdout));

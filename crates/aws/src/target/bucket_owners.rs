@@ -73,9 +73,12 @@ mod tests {
 
     use super::*;
 
-    /// What each call said of the owner, and of what it signed.
+    /// What a call says of the owner, and whether it signs that.
+    type Said = (Option<String>, bool);
+
+    /// Each call.
     #[derive(Debug, Clone, Default)]
-    struct Seen(Arc<Mutex<Vec<(Option<String>, bool)>>>);
+    struct Seen(Arc<Mutex<Vec<Said>>>);
 
     impl HttpConnector for Seen {
         fn call(&self, request: HttpRequest) -> HttpConnectorFuture {

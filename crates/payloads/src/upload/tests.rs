@@ -247,9 +247,9 @@ async fn checksums_go_where_they_are_wished_for() {
         (Some(RequestChecksumCalculation::WhenRequired), "put", "begin"),
     ] {
         let store = Store::default();
-        assert_eq!(upload(&store, SHORT, calculation.clone()).await.status, Status::Uploaded);
+        assert_eq!(upload(&store, SHORT, calculation).await.status, Status::Uploaded);
         assert_eq!(calls(&store), [short], "{calculation:?}");
-        assert_eq!(upload(&store, &long(), calculation.clone()).await.status, Status::Uploaded);
+        assert_eq!(upload(&store, &long(), calculation).await.status, Status::Uploaded);
         assert_eq!(calls(&store)[1], first, "{calculation:?}");
         let with = calls(&store).iter().filter(|call| call.ends_with('+')).count();
         assert_eq!(with > 0, short.ends_with('+'), "{:?}", calls(&store));
