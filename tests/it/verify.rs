@@ -1,5 +1,7 @@
 //! verify tells for every object where it is, and never calls lost what it could not see.
 
+use std::io::{Read as _, Write as _};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use rustix::process::Signal;
@@ -20,6 +22,22 @@ impl World {
         let put =
             self.s3().put_object().bucket(self.bucket()).key(key).body(ByteStream::from(body.as_bytes().to_vec()));
         wait_for(put.send()).unwrap().e_tag.unwrap().trim_matches('"').to_owned()
+    }
+
+    /// Puts an object under a key that the SDK does not send: `path` is as it stands in the request.
+    fn put_raw(&self, path: &str, body: &str) {
+        let host = self.endpoint.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(host.replace("localhost", "127.0.0.1")).unwrap();
+        let length = body.len();
+        let bucket = self.bucket();
+        write!(
+            stream,
+            "PUT /{bucket}/{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// Waits until so many messages are visible in the queue, and empties it.
@@ -93,6 +111,22 @@ fn what_went_in_is_recorded_under_exactly_its_key() {
     assert_eq!(report["records"], json!(keys.len()));
     assert_eq!(report["findings"], json!([]));
     world.claimctl(["verify"]).run().exits(0).says("all accounted for").says("the counts add up");
+}
+
+#[test]
+fn a_key_of_blanks_is_a_key_and_ends_nothing_for_the_others() {
+    let world = World::up_with(&["--var", "trigger=schedule"]);
+    for (path, key) in [("%20", " "), ("%20%20", "  "), ("%09", "\t")] {
+        world.put_raw(path, key);
+    }
+    let etag = world.put("other", "other");
+    world.put_record("other", &etag, "recorded");
+    world.empty_queue_of(5);
+    counted(&world.verify(&[]).exits(8).json(), json!({"recorded": 1, "missing": 3}));
+    let listed = wait_for(world.s3().list_objects_v2().bucket(world.bucket()).prefix(" ").send()).unwrap();
+    let etag = listed.contents()[0].e_tag().unwrap().trim_matches('"');
+    world.put_record(" ", etag, "recorded");
+    counted(&world.verify(&[]).exits(8).json(), json!({"recorded": 2, "missing": 2}));
 }
 
 #[test]

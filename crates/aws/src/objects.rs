@@ -120,6 +120,9 @@ impl Listing {
 
 /// The object as it is now, or one version of it; none where there is none (Amazon S3 API Reference, HeadObject).
 pub async fn head(s3: &Client, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectEntry>> {
+    if key.trim().is_empty() && version_id.is_none() {
+        return listed(s3, bucket, key).await;
+    }
     let call = s3.head_object().bucket(bucket).key(key).set_version_id(version_id.map(str::to_owned));
     match call.send().await {
         Ok(head) => Ok(Some(ObjectEntry {
@@ -137,4 +140,12 @@ pub async fn head(s3: &Client, bucket: &str, key: &str, version_id: Option<&str>
             Err(error).or_needs(&format!("look at object {key}"), needed, &format!("arn:*:s3:::{bucket}/*"))
         }
     }
+}
+
+/// The object as the bucket lists it. A key of nothing but blanks is one to S3, and to the SDK one that was not given: it
+/// sends no HeadObject for it.
+async fn listed(s3: &Client, bucket: &str, key: &str) -> Result<Option<ObjectEntry>> {
+    // Of the keys that begin so, the key itself comes first.
+    let first = Listing::start(s3, bucket, key).page().await?.unwrap_or_default();
+    Ok(first.objects.into_iter().next().filter(|object| object.key == key))
 }
