@@ -160,6 +160,6 @@ fn a_variable_that_is_set_and_empty_is_not_set() {
         assert_eq!(with_empty("config show -o json").exits(0).stdout, plain, "{names:?}");
         with_empty("env ls").exits(0).says("us-west-1");
         with_empty("queue ls").fails_with(5, "the sandbox is not running");
-        with_empty("queue ls --env dev --profile nosuch").fails_with(6, "the AWS profile does not exist");
+        with_empty("queue ls --env dev --profile nosuch").fails_with(6, "no usable AWS credentials");
     }
 }

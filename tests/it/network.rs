@@ -36,7 +36,7 @@ fn verbs_call_aws_through_the_proxy_and_never_tell_its_password() {
         ("env show dev", 6, "sts.us-east-1"),
         ("env show dev -vv", 6, "sts.us-east-1"),
         ("queue ls --region us-east-1", 6, "sqs.us-east-1"),
-        ("upload claimctl.toml --bucket b --region us-east-1 --yes", 6, "b.s3.us-east-1"),
+        ("upload claimctl.toml --bucket of-a-test --region us-east-1 --yes", 6, "of-a-test.s3.us-east-1"),
         ("doctor --env dev", 8, "sts.us-east-1"),
     ] {
         asked.lock().unwrap().clear();
