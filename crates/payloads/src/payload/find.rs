@@ -83,7 +83,7 @@ pub async fn message(target: &Target, url: &str, id: &str, cancel: &Cancel, prog
     }
     Err(Error::new(Kind::Partial, format!("message {id} was not seen {}", looked.join(", nor ")))
         .next("a consumer may hold it, it may be delayed, or it has been consumed", Next::verb("queue ls"))
-        .next("name another queue", Next::again().flag("--queue", "QUEUE"))
+        .next("name another queue", Next::verb("claim get").word(id).flag("--queue", "QUEUE"))
         .hint("or name the object itself: s3://BUCKET/KEY"))
 }
 
