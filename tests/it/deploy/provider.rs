@@ -81,7 +81,7 @@ fn claim_check_lives_with_the_real_provider() {
     lives("claim-check", artifact().to_str().unwrap(), |site| {
         site.project.write("payloads/one.txt", "one");
         site.project.write("payloads/two.txt", "two");
-        site.run("upload payloads --env dev").exits(0);
+        site.run("upload payloads --env dev --yes").exits(0);
         eventually("the records of both", || {
             let verified = site.run("verify --env dev");
             (verified.code == 0 && verified.stdout.contains("all accounted for")).then_some(())

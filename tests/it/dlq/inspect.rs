@@ -55,8 +55,8 @@ fn the_verdicts_of_random_worlds_are_the_models() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|letter| {
-                let text = |name: &str| letter[name].as_str().unwrap().to_owned();
+            .map(|dead_letter| {
+                let text = |name: &str| dead_letter[name].as_str().unwrap().to_owned();
                 (text("message_id"), text("verdict"))
             })
             .collect();
@@ -84,15 +84,15 @@ fn replayed_as_judged(world: &World, model: &BTreeMap<String, String>) {
     let stay: BTreeMap<_, _> = model.iter().filter(|(_, verdict)| *verdict != "send").collect();
     eventually("the records of all that was sent", || {
         let report = world.claimctl(["dlq", "inspect", "--all", "-o", "json"]).run().exits(0).json();
-        let letters = report["messages"].as_array().unwrap();
-        assert!(letters.iter().all(|letter| stay.contains_key(&letter["message_id"].as_str().unwrap().to_owned())));
+        let dead_letters = report["messages"].as_array().unwrap();
+        assert!(dead_letters.iter().all(|dead_letter| stay.contains_key(&dead_letter["message_id"].as_str().unwrap().to_owned())));
         let source = world.depth(world.queue_url("claims"));
-        (source == (0, 0) && letters.len() == stay.len()).then_some(())
+        (source == (0, 0) && dead_letters.len() == stay.len()).then_some(())
     });
 }
 
 #[test]
-fn letters_are_grouped_with_an_example_and_a_command() {
+fn dead_letters_are_grouped_with_an_example_and_a_command() {
     let world = world();
     for number in 0..30 {
         let (claim, _) = member(&world, number % 3, &format!("in/{number}"));
@@ -148,7 +148,7 @@ fn a_wrong_queue_or_table_is_refused_before_the_look() {
 }
 
 #[test]
-fn an_interrupt_and_a_closed_pipe_leave_every_letter_visible() {
+fn an_interrupt_and_a_closed_pipe_leave_every_dead_letter_visible() {
     let world = world();
     for _ in 0..200 {
         send(&world, &json!({"Records": [claim("ObjectCreated:Put", BUCKET, "gone", "e")]}).to_string(), None);

@@ -26,13 +26,13 @@ fn at(value: &Value) -> Timestamp {
 }
 
 impl World {
-    fn letters(&self, line: &str) -> Value {
+    fn dead_letters(&self, line: &str) -> Value {
         self.claimctl(line.split(' ').chain(["-o", "json"])).run().exits(0).json()
     }
 }
 
 #[test]
-fn who_loses_a_letter_first_comes_first_and_a_look_makes_it_exact() {
+fn who_loses_a_dead_letter_first_comes_first_and_a_look_makes_it_exact() {
     let world = World::up();
     let soon = world.queue("soon-dlq", &[retention(3600)]);
     let late = world.queue("late-dlq", &[retention(7200)]);
@@ -46,7 +46,7 @@ fn who_loses_a_letter_first_comes_first_and_a_look_makes_it_exact() {
     world.send(&soon, "{}");
     world.send(&late, "{}");
 
-    let listing = world.letters("dlq ls --all");
+    let listing = world.dead_letters("dlq ls --all");
     let queues = listing["queues"].as_array().unwrap();
     let name = |queue: &Value| queue["name"].as_str().unwrap().to_owned();
     let order: Vec<_> = queues.iter().filter(|queue| queue["stack"].is_null()).map(name).collect();
@@ -61,7 +61,7 @@ fn who_loses_a_letter_first_comes_first_and_a_look_makes_it_exact() {
     assert!(of("late-dlq")["hazards"][0].as_str().unwrap().contains("its source torn"), "{}", of("late-dlq"));
     assert_eq!(of("soon-dlq")["hazards"], json!([]));
 
-    let looked = world.letters("dlq ls soon-dlq --look");
+    let looked = world.dead_letters("dlq ls soon-dlq --look");
     let seen = &looked["queues"][0];
     assert_eq!((&seen["look"]["seen"], &seen["first_expires"]["exact"]), (&json!(1), &json!(true)));
     let dies = at(&seen["first_expires"]["latest"]);
@@ -112,7 +112,7 @@ fn a_function_that_leaves_its_failures_in_a_queue_is_a_source_of_it() {
     let put = world.lambda().put_function_event_invoke_config().function_name(function).qualifier("live");
     wait_for(put.destination_config(destination.build()).send()).unwrap();
 
-    let listing = world.letters("dlq ls");
+    let listing = world.dead_letters("dlq ls");
     let sources = |wanted: &str| {
         let queues = listing["queues"].as_array().unwrap();
         queues.iter().find(|queue| queue["name"] == wanted).unwrap()["sources"].clone()
@@ -125,9 +125,9 @@ fn a_function_that_leaves_its_failures_in_a_queue_is_a_source_of_it() {
 }
 
 #[test]
-fn letters_are_grouped_by_what_the_handler_said_of_them() {
+fn dead_letters_are_grouped_by_what_the_handler_said_of_them() {
     let world = World::up();
-    let (claims, letters) = (world.queue_url("claims"), world.queue_url("claims-dlq"));
+    let (claims, dead_letters) = (world.queue_url("claims"), world.queue_url("claims-dlq"));
     let set = world.sqs().set_queue_attributes().queue_url(claims).attributes(Name::VisibilityTimeout, "1");
     wait_for(set.send()).unwrap();
     for number in 0..3 {
@@ -137,11 +137,11 @@ fn letters_are_grouped_by_what_the_handler_said_of_them() {
         let object = json!({"bucket": {"name": world.bucket()}, "object": {"key": format!("gone/{number}.csv")}});
         world.send(claims, &json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": object}]}).to_string());
     }
-    eventually("five dead letters", || (world.depth(letters).0 == 5).then_some(()));
+    eventually("five dead letters", || (world.depth(dead_letters).0 == 5).then_some(()));
     // Of this one no log says anything.
-    world.send(letters, "sent here by hand");
+    world.send(dead_letters, "sent here by hand");
 
-    let why = world.letters("dlq ls --why")["queues"][0]["why"].clone();
+    let why = world.dead_letters("dlq ls --why")["queues"][0]["why"].clone();
     let reasons: Vec<_> = why["reasons"].as_array().unwrap().iter().map(|reason| reason["messages"].clone()).collect();
     assert_eq!(reasons, [json!(3), json!(2)], "{why}");
     assert_eq!(why["reasons"][0]["error"], "JSON of no known envelope");
@@ -151,7 +151,7 @@ fn letters_are_grouped_by_what_the_handler_said_of_them() {
     run.says("JSON of no known envelope")
         .says("no log says anything of 1 dead letter")
         .says("given back: 6 dead letters");
-    assert_eq!(world.depth(letters), (6, 0));
+    assert_eq!(world.depth(dead_letters), (6, 0));
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn the_printed_policy_is_enough_to_inspect_dead_letters() {
     run_as(&role, &project, line).exits(0).says("1 dead letter, send").says("given back: 1 dead letter");
     let but = [
         ("LookIntoQueue", "sqs:ChangeMessageVisibility", 3),
-        // Without an answer the letter stays undetermined, which is told and is no reason to stop.
+        // Without an answer the dead letter stays undetermined, which is told and is no reason to stop.
         ("LookAtPayloads", "s3:GetObject", 3),
         // Only a claim with a version id needs it, and only an object that is gone the right to list.
         ("LookAtPayloads", "s3:GetObjectVersion", 0),

@@ -22,20 +22,20 @@ const TOML: &str = "[environments.dev]\nregion = \"us-east-1\"\naccount = \"1111
 
 /// A dead-letter queue with its source, which nothing consumes.
 struct Pair {
-    letters: Queue,
+    dead_letters: Queue,
     source: Queue,
 }
 
 impl Pair {
     fn new(server: &Server, name: &str) -> Pair {
-        let letters = Queue::new(server, &format!("{name}-dlq"));
+        let dead_letters = Queue::new(server, &format!("{name}-dlq"));
         let arn = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{name}-dlq");
         let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 3}).to_string();
         let source = Queue::with(server, name, &[(Name::RedrivePolicy, &policy)]);
-        Pair { letters, source }
+        Pair { dead_letters, source }
     }
 
-    /// Sends letters with these bodies: each body by the message id of its letter.
+    /// Sends dead letters with these bodies: each body by the message id of its dead letter.
     fn fill(&self, bodies: impl IntoIterator<Item = String>) -> HashMap<String, String> {
         let bodies: Vec<_> = bodies.into_iter().collect();
         let batches = bodies.chunks(10).map(|chunk| {
@@ -43,7 +43,7 @@ impl Pair {
                 let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
                 entry.build().unwrap()
             });
-            let call = self.letters.sqs.send_message_batch().queue_url(&self.letters.url);
+            let call = self.dead_letters.sqs.send_message_batch().queue_url(&self.dead_letters.url);
             async move { (chunk, call.set_entries(Some(entries.collect())).send().await.unwrap()) }
         });
         let sent: Vec<_> = wait_for(stream::iter(batches).buffered(8).collect::<Vec<_>>());
@@ -58,13 +58,13 @@ impl Pair {
     }
 
     fn replay(&self, project: &Project<'_>, more: &str) -> Command {
-        project.claimctl(ACCOUNT, &format!("dlq replay {} --env dev --yes {more}", self.letters.name))
+        project.claimctl(ACCOUNT, &format!("dlq replay {} --env dev --yes {more}", self.dead_letters.name))
     }
 
-    /// Moves the letters to a file, and names it.
+    /// Moves the dead letters to a file, and names it.
     fn drained(&self, project: &Project<'_>) -> String {
-        let file = format!("{}.jsonl", self.letters.name);
-        project.run(ACCOUNT, &format!("queue drain {} --to {file} --env dev --yes", self.letters.name)).exits(0);
+        let file = format!("{}.jsonl", self.dead_letters.name);
+        project.run(ACCOUNT, &format!("queue drain {} --to {file} --env dev --yes", self.dead_letters.name)).exits(0);
         file
     }
 

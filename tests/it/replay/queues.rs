@@ -1,4 +1,4 @@
-//! Queues that a replay refuses, letters that are odd, FIFO files, and services that fail.
+//! Queues that a replay refuses, dead letters that are odd, FIFO files, and services that fail.
 
 use std::collections::HashMap;
 
@@ -14,17 +14,17 @@ use crate::world::wait_for;
 
 const PLAINLY: &str = "--canary 0 --no-preflight";
 
-fn numbers(letters: std::ops::Range<usize>) -> impl Iterator<Item = String> {
-    letters.map(|number| number.to_string())
+fn numbers(dead_letters: std::ops::Range<usize>) -> impl Iterator<Item = String> {
+    dead_letters.map(|number| number.to_string())
 }
 
 /// Receives what is in a queue so often that SQS moves it to the dead-letter queue.
 fn throw_back(pair: &Pair) {
-    let all = pair.source.depth().0 + pair.letters.depth().0;
-    eventually("all letters are thrown back", || {
+    let all = pair.source.depth().0 + pair.dead_letters.depth().0;
+    eventually("all dead letters are thrown back", || {
         let receive = pair.source.sqs.receive_message().queue_url(&pair.source.url).max_number_of_messages(10);
         wait_for(receive.visibility_timeout(0).send()).unwrap();
-        (pair.letters.depth() == (all, 0)).then_some(())
+        (pair.dead_letters.depth() == (all, 0)).then_some(())
     });
 }
 
@@ -34,7 +34,7 @@ fn a_replay_is_counted_with_a_mark_and_without_room_for_one_in_the_journal() {
     let project = server.project(TOML);
     let pair = Pair::new(&server, "counted");
     let attribute = || MessageAttributeValue::builder().data_type("Number").string_value("7").build().unwrap();
-    let send = pair.letters.sqs.send_message().queue_url(&pair.letters.url);
+    let send = pair.dead_letters.sqs.send_message().queue_url(&pair.dead_letters.url);
     let full = (0..10).fold(send.clone().message_body("full"), |send, number| {
         send.message_attributes(format!("n{number}"), attribute())
     });
@@ -45,7 +45,7 @@ fn a_replay_is_counted_with_a_mark_and_without_room_for_one_in_the_journal() {
         assert_eq!((&report["sent"], &report["unmarked"]), (&json!(2), &json!(1)), "round {round}");
         throw_back(&pair);
     }
-    let peek = format!("queue peek {} --env dev -o jsonl", pair.letters.name);
+    let peek = format!("queue peek {} --env dev -o jsonl", pair.dead_letters.name);
     for message in project.run(ACCOUNT, &peek).exits(0).json_lines() {
         let attributes = message["attributes"].as_object().unwrap();
         let mark = attributes.get("claimctl.replay").map(|mark| mark["value"].as_str().unwrap().to_owned());
@@ -60,15 +60,15 @@ fn a_replay_is_counted_with_a_mark_and_without_room_for_one_in_the_journal() {
 }
 
 #[test]
-fn letters_of_a_fifo_queue_go_from_a_file_in_order_and_are_not_swallowed() {
+fn dead_letters_of_a_fifo_queue_go_from_a_file_in_order_and_are_not_swallowed() {
     let server = Server::up();
     let project = server.project(TOML);
     let fifo = [(Name::FifoQueue, "true")];
-    let letters = Queue::with(&server, "ordered-dlq.fifo", &fifo);
+    let dead_letters = Queue::with(&server, "ordered-dlq.fifo", &fifo);
     let arn = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:ordered-dlq.fifo");
     let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 3}).to_string();
     let source = Queue::with(&server, "ordered.fifo", &[(Name::FifoQueue, "true"), (Name::RedrivePolicy, &policy)]);
-    letters.fill(60);
+    dead_letters.fill(60);
     let line = |line: &str| project.run(ACCOUNT, &format!("{line} --env dev --yes"));
     line("dlq replay ordered-dlq.fifo").fails_with(2, "is a FIFO queue").says("--from FILE");
     line("queue drain ordered-dlq.fifo --to o.jsonl.zst").exits(0);
@@ -100,7 +100,7 @@ fn what_a_selection_left_in_a_file_is_sent_by_the_next_command() {
     let server = Server::up();
     let project = server.project(TOML);
     let pair = Pair::new(&server, "some-of-file");
-    let letters = pair.fill(numbers(0..30));
+    let dead_letters = pair.fill(numbers(0..30));
     let file = pair.drained(&project);
     let mut some = pair.replay_file(&project, &file, &format!("{PLAINLY} -o json"));
     let some = some.args(["--where", ".body | endswith(\"1\")"]).run().exits(0).json();
@@ -110,7 +110,7 @@ fn what_a_selection_left_in_a_file_is_sent_by_the_next_command() {
     assert_eq!((&rest["run"], &rest["sent"], &rest["sent_before"]), (&some["run"], &json!(27), &json!(3)), "{rest:#}");
     pair.replay_file(&project, &file, PLAINLY).run().fails_with(4, "has replayed all of this file");
     let arrived = pair.arrived(&project);
-    assert!(letters.values().all(|body| arrived.get(body) == Some(&1)), "{arrived:?}");
+    assert!(dead_letters.values().all(|body| arrived.get(body) == Some(&1)), "{arrived:?}");
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn a_queue_that_cannot_be_meant_is_refused_and_nothing_is_sent() {
         |queue: &str| json!({"deadLetterTargetArn": format!("{arn}{queue}"), "maxReceiveCount": 3}).to_string();
     Queue::with(&server, "second", &[(Name::RedrivePolicy, &policy("meant-dlq"))]);
     line("dlq replay meant-dlq").fails_with(2, "takes the dead letters of meant and second").says("--to meant");
-    let set = pair.letters.sqs.set_queue_attributes().queue_url(&pair.letters.url);
+    let set = pair.dead_letters.sqs.set_queue_attributes().queue_url(&pair.dead_letters.url);
     wait_for(set.attributes(Name::RedrivePolicy, policy("lone")).send()).unwrap();
     line("dlq replay meant-dlq --to lone").fails_with(4, "in a circle");
-    assert_eq!((pair.letters.depth(), lone.depth()), ((5, 0), (0, 0)));
+    assert_eq!((pair.dead_letters.depth(), lone.depth()), ((5, 0), (0, 0)));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_run_is_gone_on_with_as_it_was_begun_and_only_where_it_belongs() {
     let second = resume("dev", ACCOUNT).exits(0).json();
     assert_eq!((&second["run"], &second["sent"], &second["ended"]), (&json!(run), &json!(4), &json!("limit")));
     let rest = pair.replay(&project, PLAINLY).args(["--where", ".body | endswith(\"1\") | not", "-o", "json"]).run();
-    assert_eq!((&rest.exits(0).json()["sent"], pair.letters.depth()), (&json!(19), (3, 0)));
+    assert_eq!((&rest.exits(0).json()["sent"], pair.dead_letters.depth()), (&json!(19), (3, 0)));
     resume("dev", ACCOUNT).fails_with(4, "nothing is left to do");
 }
 
@@ -179,7 +179,7 @@ fn through(proxy: &Proxy, pair: &Pair, project: &Project<'_>) -> Vec<Value> {
 
 #[test]
 fn failing_services_lose_nothing_and_what_may_be_doubled_is_told() {
-    const LETTERS: usize = 400;
+    const DEAD_LETTERS: usize = 400;
     let server = Server::up();
     let project = server.project(TOML);
     let rules = [
@@ -188,17 +188,17 @@ fn failing_services_lose_nothing_and_what_may_be_doubled_is_told() {
         Rule { fault: Fault::CutAfter, share: 0.1, actions: &["SendMessageBatch", "DeleteMessageBatch"] },
     ];
     let pair = Pair::new(&server, "faulty");
-    let letters = pair.fill(numbers(0..LETTERS));
+    let dead_letters = pair.fill(numbers(0..DEAD_LETTERS));
     let proxy = Proxy::before(&server.endpoint, 7, &rules);
     let told = through(&proxy, &pair, &project);
     assert!(proxy.hit(Fault::CutAfter, "SendMessageBatch") > 0, "no answer was lost");
     let doubles: Vec<&str> = told
         .iter()
         .flat_map(|report| report["doubles"].as_array().unwrap())
-        .map(|id| letters[id.as_str().unwrap()].as_str())
+        .map(|id| dead_letters[id.as_str().unwrap()].as_str())
         .collect();
     let arrived = pair.arrived(&project);
-    assert_eq!((arrived.len(), pair.letters.depth()), (LETTERS, (0, 0)));
+    assert_eq!((arrived.len(), pair.dead_letters.depth()), (DEAD_LETTERS, (0, 0)));
     let unlisted: Vec<_> =
         arrived.iter().filter(|(body, times)| **times > 1 && !doubles.contains(&body.as_str())).collect();
     assert!(unlisted.is_empty(), "{unlisted:?} of {}", doubles.len());

@@ -41,8 +41,8 @@ fn a_function_is_invoked_again_with_the_event_that_it_failed_on() {
         json!({"Records": [record]})
     };
     let request = MessageAttributeValue::builder().data_type("String").string_value("request-1").build().unwrap();
-    let letter = world.sqs().send_message().queue_url(&urls[0]).message_body(event("raw").to_string());
-    wait_for(letter.message_attributes("RequestID", request).send()).unwrap();
+    let dead_letter = world.sqs().send_message().queue_url(&urls[0]).message_body(event("raw").to_string());
+    wait_for(dead_letter.message_attributes("RequestID", request).send()).unwrap();
     let record = json!({"version": "1.0", "requestContext": {"requestId": "request-2", "condition": "RetriesExhausted"},
         "requestPayload": event("record"), "responsePayload": {"errorMessage": "no"}});
     world.send(&urls[1], &record.to_string());
@@ -62,11 +62,11 @@ fn a_function_is_invoked_again_with_the_event_that_it_failed_on() {
 
 #[test]
 fn killed_while_the_consumer_works_every_payload_is_recorded() {
-    const LETTERS: usize = 300;
+    const DEAD_LETTERS: usize = 300;
     let seeds = seeds().div_ceil(5);
     let world = world();
     for seed in 0..seeds {
-        let keys: Vec<_> = (0..LETTERS).map(|number| format!("{seed}/{number}")).collect();
+        let keys: Vec<_> = (0..DEAD_LETTERS).map(|number| format!("{seed}/{number}")).collect();
         for key in &keys {
             let etag = put(&world, key, key);
             send(&world, &json!({"Records": [claim("ObjectCreated:Put", BUCKET, key, &etag)]}).to_string(), None);
@@ -85,10 +85,10 @@ fn killed_while_the_consumer_works_every_payload_is_recorded() {
             "json",
         ];
         let child = world.claimctl(line).start();
-        let after = Seeded::of(seed).below(LETTERS as u64);
-        eventually("some letters are gone", || {
+        let after = Seeded::of(seed).below(DEAD_LETTERS as u64);
+        eventually("some dead letters are gone", || {
             let (visible, in_flight) = depth(&world);
-            (visible + in_flight < LETTERS as u64 - after).then_some(())
+            (visible + in_flight < DEAD_LETTERS as u64 - after).then_some(())
         });
         signal(&child, Signal::KILL);
         finish(child, "the killed replay".to_owned());
@@ -97,5 +97,5 @@ fn killed_while_the_consumer_works_every_payload_is_recorded() {
         eventually("every record", || keys.iter().all(|key| is_recorded(&world, key)).then_some(()));
     }
     let scan = wait_for(world.dynamodb().scan().table_name(world.table()).send()).unwrap();
-    assert_eq!(scan.count as u64, seeds * LETTERS as u64, "records are exactly the expected ones");
+    assert_eq!(scan.count as u64, seeds * DEAD_LETTERS as u64, "records are exactly the expected ones");
 }

@@ -8,13 +8,13 @@ use crate::run::Running;
 use crate::terminal::Terminal;
 use crate::world::World;
 
-/// Letters of one kind each, sent: their ids.
-fn letters(world: &World, kind: u64, name: &str, number: usize) -> Vec<String> {
-    let letter = |index: usize| {
+/// Dead letters of one kind each, sent: their ids.
+fn dead_letters(world: &World, kind: u64, name: &str, number: usize) -> Vec<String> {
+    let dead_letter = |index: usize| {
         let (claim, _) = member(world, kind, &format!("{name}/{index}"));
         send(world, &json!({"Records": [claim]}).to_string(), None)
     };
-    (0..number).map(letter).collect()
+    (0..number).map(dead_letter).collect()
 }
 
 fn replay(world: &World, more: &[&str]) -> crate::run::Run {
@@ -24,10 +24,10 @@ fn replay(world: &World, more: &[&str]) -> crate::run::Run {
 #[test]
 fn each_verdict_has_its_fate() {
     let world = world();
-    letters(&world, 0, "sent", 12);
-    let gone = letters(&world, 1, "gone", 3);
-    let changed = letters(&world, 2, "changed", 2);
-    letters(&world, 3, "recorded", 4);
+    dead_letters(&world, 0, "sent", 12);
+    let gone = dead_letters(&world, 1, "gone", 3);
+    let changed = dead_letters(&world, 2, "changed", 2);
+    dead_letters(&world, 3, "recorded", 4);
     send(&world, &json!({"Event": "s3:TestEvent"}).to_string(), None);
     let unreadable = send(&world, "nonsense", None);
 
@@ -78,7 +78,7 @@ fn a_verdict_that_is_old_is_made_anew_before_the_send() {
 }
 
 #[test]
-fn a_letter_that_is_thrown_back_stops_the_others() {
+fn a_dead_letter_that_is_thrown_back_stops_the_others() {
     let world = World::up_with(&["--var", "visibility_timeout=1s"]);
     for number in 0..20 {
         send(&world, &format!("nonsense {number}"), None);

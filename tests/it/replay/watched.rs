@@ -13,7 +13,7 @@ use crate::world::{World, wait_for};
 
 const SLOWLY: &str = "--canary 0 --no-preflight --rate 20 -o json";
 
-fn letters(number: usize) -> impl Iterator<Item = String> {
+fn dead_letters(number: usize) -> impl Iterator<Item = String> {
     (0..number).map(|number| number.to_string())
 }
 
@@ -28,7 +28,7 @@ fn stopped(run: Run, why: &str) -> Value {
 
 #[test]
 fn a_source_that_nobody_keeps_up_with_stops_the_replay_of_a_queue_and_of_a_file() {
-    const LETTERS: usize = 2000;
+    const DEAD_LETTERS: usize = 2000;
     let server = Server::up();
     let project = server.project(TOML);
     std::thread::scope(|scope| {
@@ -36,7 +36,7 @@ fn a_source_that_nobody_keeps_up_with_stops_the_replay_of_a_queue_and_of_a_file(
             let (server, project) = (&server, &project);
             scope.spawn(move || {
                 let pair = Pair::new(server, if from_file { "late-file" } else { "late-queue" });
-                pair.fill(letters(LETTERS));
+                pair.fill(dead_letters(DEAD_LETTERS));
                 let mut replay = match from_file {
                     true => pair.replay_file(project, &pair.drained(project), SLOWLY),
                     false => pair.replay(project, SLOWLY),
@@ -44,13 +44,13 @@ fn a_source_that_nobody_keeps_up_with_stops_the_replay_of_a_queue_and_of_a_file(
                 let proxy = Proxy::before(&server.endpoint, 0, &[]);
                 proxy.oldest_is(20.0);
                 let child = replay.env("AWS_ENDPOINT_URL", &proxy.endpoint).start();
-                eventually("some letters in the source", || (pair.source.depth().0 > 20).then_some(()));
+                eventually("some dead letters in the source", || (pair.source.depth().0 > 20).then_some(()));
                 proxy.oldest_is(1000.0);
                 let report =
                     stopped(finish(child, format!("{replay:?}")), "is 1000 seconds old by now: nobody keeps up");
                 assert_eq!(report["watched"], json!(true));
                 let sent = report["sent"].as_u64().unwrap() as usize;
-                assert!(sent < LETTERS, "{report:#}");
+                assert!(sent < DEAD_LETTERS, "{report:#}");
                 assert_eq!(pair.source.depth().0, sent, "what was on its way is counted");
             });
         }
@@ -58,15 +58,15 @@ fn a_source_that_nobody_keeps_up_with_stops_the_replay_of_a_queue_and_of_a_file(
 }
 
 #[test]
-fn letters_of_a_file_that_are_thrown_back_stop_the_others() {
-    const LETTERS: usize = 1000;
+fn dead_letters_of_a_file_that_are_thrown_back_stop_the_others() {
+    const DEAD_LETTERS: usize = 1000;
     let server = Server::up();
     let project = server.project(TOML);
     let pair = Pair::new(&server, "thrown-back");
-    pair.fill(letters(LETTERS));
+    pair.fill(dead_letters(DEAD_LETTERS));
     let file = pair.drained(&project);
-    // Letters of others are no reason to stop.
-    pair.fill(letters(10));
+    // Dead letters of others are no reason to stop.
+    pair.fill(dead_letters(10));
     let over = AtomicBool::new(false);
     let run = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -81,17 +81,17 @@ fn letters_of_a_file_that_are_thrown_back_stop_the_others() {
     });
     let report = stopped(run, "came back to the dead-letter queue, and at most 3 may");
     let number = |key: &str| report[key].as_u64().unwrap() as usize;
-    assert!(number("returned") > 3 && number("sent") < LETTERS, "{report:#}");
+    assert!(number("returned") > 3 && number("sent") < DEAD_LETTERS, "{report:#}");
     assert!(number("returned") <= number("sent"), "{report:#}");
-    assert_eq!(pair.letters.depth().1, 0, "the look has given everything back");
-    assert_eq!(pair.letters.depth().0 + pair.source.depth().0, number("sent") + 10);
+    assert_eq!(pair.dead_letters.depth().1, 0, "the look has given everything back");
+    assert_eq!(pair.dead_letters.depth().0 + pair.source.depth().0, number("sent") + 10);
 }
 
 fn replay(world: &World, more: &[&str]) -> Run {
     world.claimctl(["dlq", "replay", "--yes", "-o", "json"]).args(more).run()
 }
 
-/// Sends letters of one kind.
+/// Sends dead letters of one kind.
 fn sent(world: &World, kind: u64, name: &str, number: usize) {
     for index in 0..number {
         let (claim, _) = member(world, kind, &format!("{name}/{index}"));
@@ -103,7 +103,7 @@ fn sent(world: &World, kind: u64, name: &str, number: usize) {
 fn the_canaries_of_a_file_are_not_said_to_be_an_earlier_commands() {
     let world = world();
     sent(&world, 0, "from-file", 12);
-    let file = world.home().join("letters.jsonl");
+    let file = world.home().join("dead-letters.jsonl");
     let file = file.to_str().unwrap();
     world.claimctl(["queue", "drain", "claims-dlq", "--to", file, "--yes"]).run().exits(0);
     let some = replay(&world, &["--from", file, "--canary", "2", "--limit", "5"]).exits(0).json();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::world::{World, wait_for};
 
 /// Payloads lie in a bucket that notifies nobody, so that only the test writes records.
-pub const BUCKET: &str = "payloads-of-letters";
+pub const BUCKET: &str = "payloads-of-dead-letters";
 
 pub fn put(world: &World, key: &str, body: &str) -> String {
     let put = world.s3().put_object().bucket(BUCKET).key(key).body(ByteStream::from(body.as_bytes().to_vec()));
@@ -31,7 +31,7 @@ pub fn claim(event: &str, bucket: &str, key: &str, etag: &str) -> Value {
         "s3": {"bucket": {"name": bucket}, "object": {"key": key, "eTag": etag, "sequencer": "0b"}}})
 }
 
-/// Sends a letter; its message id.
+/// Sends a dead letter; its message id.
 pub fn send(world: &World, body: &str, replays: Option<u64>) -> String {
     let mark = |replays: u64| {
         let value = json!({"n": replays, "run": "r"}).to_string();
@@ -44,7 +44,7 @@ pub fn send(world: &World, body: &str, replays: Option<u64>) -> String {
     wait_for(send.send()).unwrap().message_id.unwrap()
 }
 
-/// Visible letters, and those in flight.
+/// Visible dead letters, and those in flight.
 pub fn depth(world: &World) -> (u64, u64) {
     let read = world.sqs().get_queue_attributes().queue_url(world.queue_url("claims-dlq")).attribute_names(Name::All);
     let attributes = wait_for(read.send()).unwrap().attributes.unwrap();

@@ -166,6 +166,7 @@ impl Terraform {
         if notes.init == self.depends_on()? && is_installed && selected == root.environment {
             return Ok(());
         }
+        installed::remove_torn(&root.data_dir)?;
         self.progress.start(&format!("terraform init of {}", root.name()), None, Unit::Steps);
         // A workspace that the new place does not know would be asked about.
         match std::fs::remove_file(&selection) {
