@@ -46,7 +46,8 @@ fn what_cannot_be_used_is_refused_and_left_as_it_is() {
         ("--state-bucket far-away", 4, "is in us-west-2, and this is eu-west-1"),
         ("--state-bucket not-json", 4, "the policy of bucket not-json is not JSON"),
         ("--state-bucket Upper", 2, "cannot be the name of a bucket"),
-        ("--state-bucket a.b.c", 2, "cannot be the name of a bucket"),
+        ("--state-bucket a.b.c", 2, "none with dots in its name is made"),
+        ("--state-bucket a..c", 2, "cannot be the name of a bucket"),
         (&format!("--state-bucket {}", "x".repeat(64)), 2, "cannot be the name of a bucket"),
         (&format!("--state-bucket {ARTIFACTS}"), 2, "is the artifact bucket"),
         ("--lock-table other-key", 4, "has the key id, and Terraform locks by the key LockID"),
@@ -84,6 +85,17 @@ fn a_state_bucket_with_an_object_lock_is_adopted_and_the_consequence_told() {
     let create = s3.create_bucket().bucket("locked").create_bucket_configuration(place);
     wait_for(create.object_lock_enabled_for_bucket(true).send()).unwrap();
     project.run(DEV, "bootstrap --env dev --state-bucket locked --yes").exits(0).says("locked has an object lock");
+    project.run(DEV, "bootstrap --env dev --check").exits(0);
+}
+
+#[test]
+fn a_state_bucket_with_dots_in_its_name_is_adopted() {
+    let server = Server::up();
+    let project = server.project(TOML);
+    let place = CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
+    let create = server.s3(DEV, REGION).create_bucket().bucket("tfstate.example.com");
+    wait_for(create.create_bucket_configuration(place).send()).unwrap();
+    project.run(DEV, "bootstrap --env dev --state-bucket tfstate.example.com --yes").exits(0);
     project.run(DEV, "bootstrap --env dev --check").exits(0);
 }
 

@@ -85,7 +85,11 @@ fn replayed_as_judged(world: &World, model: &BTreeMap<String, String>) {
     eventually("the records of all that was sent", || {
         let report = world.claimctl(["dlq", "inspect", "--all", "-o", "json"]).run().exits(0).json();
         let dead_letters = report["messages"].as_array().unwrap();
-        assert!(dead_letters.iter().all(|dead_letter| stay.contains_key(&dead_letter["message_id"].as_str().unwrap().to_owned())));
+        assert!(
+            dead_letters
+                .iter()
+                .all(|dead_letter| stay.contains_key(&dead_letter["message_id"].as_str().unwrap().to_owned()))
+        );
         let source = world.depth(world.queue_url("claims"));
         (source == (0, 0) && dead_letters.len() == stay.len()).then_some(())
     });

@@ -49,7 +49,8 @@ fn until_done(pair: &Pair, project: &Project<'_>, more: &str) -> Value {
 fn doubles(project: &Project<'_>, pair: &Pair) -> HashSet<String> {
     let runs = project.run(ACCOUNT, "runs ls -o json").exits(0).json();
     let ours = runs["runs"].as_array().unwrap().iter().filter(|run| {
-        run["verb"] == "dlq replay" && run["target"].as_str().unwrap().starts_with(&format!("{} ", pair.dead_letters.name))
+        run["verb"] == "dlq replay"
+            && run["target"].as_str().unwrap().starts_with(&format!("{} ", pair.dead_letters.name))
     });
     let of_run = |run: &Value| {
         let id = run["id"].as_str().unwrap();
@@ -67,7 +68,8 @@ fn check(project: &Project<'_>, pair: &Pair, dead_letters: &std::collections::Ha
     let arrived = pair.arrived(project);
     let lost = dead_letters.values().filter(|body| !arrived.contains_key(*body)).count();
     let listed = doubles(project, pair);
-    let unlisted = dead_letters.iter().filter(|(id, body)| arrived.get(*body) > Some(&1) && !listed.contains(*id)).count();
+    let unlisted =
+        dead_letters.iter().filter(|(id, body)| arrived.get(*body) > Some(&1) && !listed.contains(*id)).count();
     assert_eq!((lost, unlisted, arrived.len()), (0, 0, dead_letters.len()), "lost, doubled unawares, arrived");
 }
 

@@ -1,7 +1,7 @@
 //! What is there, and what has to be done to make it what is wanted.
 
 use claimctl_aws::target::Target;
-use claimctl_core::error::Result;
+use claimctl_core::error::{Error, Result};
 use serde::Serialize;
 
 use super::s3::Bucket;
@@ -107,7 +107,15 @@ impl Step {
 
 /// The bucket as it is, none where there is none.
 async fn look(bucket: Bucket<'_>) -> Result<Option<bucket::BucketState>> {
-    if bucket.is_there().await? { bucket.read(None).await.map(Some) } else { Ok(None) }
+    let name = &bucket.wanted.name;
+    match bucket.is_there().await? {
+        true => bucket.read(None).await.map(Some),
+        false if name.contains('.') => {
+            Err(Error::usage(format!("there is no bucket {name}, and none with dots in its name is made"))
+                .hint("the certificate of BUCKET.s3.REGION.amazonaws.com does not cover such a name: use hyphens"))
+        }
+        false => Ok(None),
+    }
 }
 
 fn encrypts_by_kms(state: &bucket::BucketState) -> bool {

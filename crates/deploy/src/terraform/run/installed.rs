@@ -45,9 +45,8 @@ pub fn remove_torn(data: &Path) -> Result<()> {
 }
 
 fn torn(data: &Path) -> impl Iterator<Item = PathBuf> {
-    let is_torn = |path: &PathBuf| {
-        std::fs::read(path).is_ok_and(|bytes| serde_json::from_slice::<IgnoredAny>(&bytes).is_err())
-    };
+    let is_torn =
+        |path: &PathBuf| std::fs::read(path).is_ok_and(|bytes| serde_json::from_slice::<IgnoredAny>(&bytes).is_err());
     [BACKEND, MODULE_LIST].map(|file| data.join(file)).into_iter().filter(is_torn)
 }
 
