@@ -33,6 +33,8 @@ pub struct Surface {
     #[serde(default)]
     pub functions: BTreeMap<String, Function>,
     #[serde(default)]
+    pub log_groups: BTreeMap<String, LogGroup>,
+    #[serde(default)]
     pub flows: Vec<Flow>,
 }
 
@@ -80,6 +82,14 @@ pub struct Function {
     pub artifact: Option<String>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGroup {
+    pub name: String,
+    /// Days after which a line is gone. None: never.
+    #[serde(default)]
+    pub retention_days: Option<u32>,
+}
+
 /// One path that a payload takes: bucket → (topic →) queue → function → sink.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
@@ -102,6 +112,9 @@ pub struct Flow {
     #[serde(default)]
     pub alias: Option<String>,
     pub sink: Sink,
+    /// The table that holds a file's rows, where the sink holds a record of each file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<String>,
     /// What is still to be done once the record is written.
     #[serde(default)]
     pub after_processing: AfterProcessing,
@@ -110,9 +123,11 @@ pub struct Flow {
     pub record_ttl_days: Option<u32>,
 }
 
+/// Where a flow ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sink {
     pub kind: SinkKind,
+    /// In the surface's map of this kind.
     pub name: String,
 }
 
@@ -156,6 +171,10 @@ impl Surface {
 
     pub fn table(&self, logical: &str) -> Result<&Table> {
         self.tables.get(logical).ok_or_else(|| self.dangling("table", logical))
+    }
+
+    pub fn log_group(&self, logical: &str) -> Result<&LogGroup> {
+        self.log_groups.get(logical).ok_or_else(|| self.dangling("log group", logical))
     }
 
     fn dangling(&self, what: &str, logical: &str) -> Error {
