@@ -19,6 +19,7 @@ use std::process::Command;
 use parse::{Step, matches};
 
 use crate::run::{Running, claimctl};
+use crate::support::server::Server;
 use crate::support::terraform::Root;
 use crate::world::artifact;
 
@@ -35,6 +36,8 @@ fn files() -> Vec<PathBuf> {
 
 #[test]
 fn every_command_in_the_documentation_does_what_it_shows() {
+    // Installs the sandbox where the machine is new: who comes second would say that it waits for that.
+    drop(Server::up());
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let read: Vec<_> = files().into_iter().map(|file| scope.spawn(move || check(&file))).collect();
         read.into_iter().flat_map(|file| file.join().unwrap()).collect()

@@ -1,5 +1,6 @@
 //! A claimctl on a real terminal, answered as a person would.
 
+use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
@@ -47,9 +48,7 @@ impl Terminal {
     /// Waits for the text.
     #[track_caller]
     pub fn sees(&mut self, text: &str) -> &mut Self {
-        if let Err(error) = self.session.expect(text) {
-            panic!("{text:?} is not seen: {error}");
-        }
+        self.sees_until(text);
         self
     }
 
@@ -58,7 +57,11 @@ impl Terminal {
     pub fn sees_until(&mut self, text: &str) -> String {
         match self.session.expect(text) {
             Ok(seen) => String::from_utf8_lossy(seen.before()).into_owned(),
-            Err(error) => panic!("{text:?} is not seen: {error}"),
+            Err(error) => {
+                let mut rest = Vec::new();
+                let _ = self.session.read_to_end(&mut rest);
+                panic!("{text:?} is not seen: {error}; seen instead: {}", String::from_utf8_lossy(&rest))
+            }
         }
     }
 
