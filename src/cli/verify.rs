@@ -7,7 +7,7 @@ use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::time;
 use claimctl_core::units::{count, duration, zoned_time};
-use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
+use claimctl_payloads::verify::flow::{Named, ResolvedFlow, ResolvedSink};
 use claimctl_payloads::verify::{self, Options, QueueLook, Role, Scope, Verification};
 use claimctl_queues::policy::PolicyQueue;
 use clap::builder::NonEmptyStringValueParser;
@@ -22,7 +22,8 @@ const SHOWN: usize = 50;
 
 /// Prove that every payload of a flow left its record
 ///
-/// Compares the bucket with the table of records, and with the dead-letter queue where something has no record.
+/// Compares the bucket with the records, in a table or a log group, and with the dead-letter queue where something has
+/// no record. Flows of a stack that divide the events of one bucket are verified together.
 /// Exits 0 when all is accounted for, 8 when something is missing, dead, stale, unfinished or orphaned, and 3 when
 /// something could not be told, or when there was nothing to compare.
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,7 @@ What was uploaded today, and what waits in the queue:
 A pipeline that claimctl did not deploy:
   claimctl verify --bucket orders --table order-claims --queue orders --region eu-west-1")]
 pub struct Args {
-    /// The flow; may be left out where there is only one
+    /// The flow, or the stack with only one; may be left out where there is only one in all
     #[arg(value_name = "FLOW")]
     flow: Option<String>,
     /// Only objects whose key begins so
@@ -111,11 +112,18 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> Result<Outcome> {
     let arns = ArnBuilder::of(target).await?;
     let flow = ResolvedFlow::find(target, &Named { queue: None, ..named }).await?;
-    let queue = match named.queue.or(flow.queue.as_deref()) {
-        Some(queue) => Some(PolicyQueue::find(target, &arns, queue).await?),
-        None => None,
+    let sources = match named.queue {
+        Some(queue) => vec![queue],
+        None => flow.queues.iter().map(String::as_str).collect(),
     };
-    policy(verify::permissions(&arns, &flow, queue.as_ref(), options))
+    let (mut queues, mut dead_letter_queues) = (Vec::new(), Vec::new());
+    for queue in sources {
+        queues.push(PolicyQueue::find(target, &arns, queue).await?);
+    }
+    for queue in &flow.dead_letter_queues {
+        dead_letter_queues.push(PolicyQueue::find(target, &arns, queue).await?);
+    }
+    policy(verify::permissions(&arns, &flow, &queues, &dead_letter_queues, options))
 }
 
 impl Report for Verification {
@@ -129,7 +137,7 @@ impl Report for Verification {
             ("missing", self.counts.missing, "no record and no claim, at a second look"),
             ("stale", self.counts.stale, "its record tells of other content"),
             ("unfinished", self.counts.unfinished, "recorded, and its after-processing step has not succeeded"),
-            ("expired", self.counts.expired, "so old that the table's time to live has taken its record"),
+            ("expired", self.counts.expired, "so old that its record is no longer kept"),
             ("excluded", self.counts.excluded, "the flow's filters and events do not take it"),
             ("undetermined", self.counts.undetermined, "could not be told"),
             ("retired", self.counts.retired, "a record whose object was processed or removed"),
@@ -197,8 +205,11 @@ fn scope(scope: &Scope) -> String {
     let mut parts = vec![format!("bucket {}", scope.bucket)];
     parts.extend((!scope.prefix.is_empty()).then(|| format!("keys that begin with {}", scope.prefix)));
     parts.extend(scope.since.map(|since| format!("objects since {}", zoned_time(since))));
-    parts.push(format!("table {}", scope.table));
-    parts.extend(scope.queue.as_ref().map(|queue| format!("queue {queue}")));
+    parts.extend(scope.sinks.iter().map(|sink| match sink {
+        ResolvedSink::Table(name) => format!("table {name}"),
+        ResolvedSink::LogGroup(name) => format!("log group {name}"),
+    }));
+    parts.extend(scope.queues.iter().map(|queue| format!("queue {queue}")));
     format!("compared: {}", parts.join(", "))
 }
 

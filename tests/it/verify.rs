@@ -209,9 +209,9 @@ fn a_proof_names_its_scope_and_an_empty_one_proves_nothing() {
         ("bucket", json!(world.bucket())),
         ("prefix", json!("")),
         ("since", Value::Null),
-        ("table", json!(world.table())),
-        ("queue", json!("claim-check-local-claims")),
-        ("dead_letter_queue", json!("claim-check-local-claims-dlq")),
+        ("sinks", json!([{"kind": "table", "name": world.table()}])),
+        ("queues", json!(["claim-check-local-claims"])),
+        ("dead_letter_queues", json!(["claim-check-local-claims-dlq"])),
     ] {
         assert_eq!(scope[name], value, "{name}");
     }

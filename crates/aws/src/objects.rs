@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Explain;
 use crate::policy::{ArnBuilder, Statement};
-use crate::sinks::table::RecordEntry;
+use crate::sinks::record::RecordEntry;
 
 /// Also what makes S3 tell an object that is not there from one that may not be seen.
 pub const LIST: &str = "s3:ListBucket";

@@ -12,22 +12,26 @@ pub enum AfterProcessing {
     /// Tag it `processed=true`.
     Tag,
     Delete,
+    /// Load the rows of the file. Of the loaders, which do nothing else.
+    Load,
 }
 
 impl AfterProcessing {
-    const ALL: [AfterProcessing; 3] = [Self::Keep, Self::Tag, Self::Delete];
+    /// What the operator may choose.
+    const CHOICES: [AfterProcessing; 3] = [Self::Keep, Self::Tag, Self::Delete];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Keep => "keep",
             Self::Tag => "tag",
             Self::Delete => "delete",
+            Self::Load => "load",
         }
     }
 
     /// `None` for a step that no handler has.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.as_str() == text)
+        Self::CHOICES.into_iter().find(|step| step.as_str() == text)
     }
 
     /// Whether a record has to say `processed` before its claim is done with.
@@ -42,10 +46,12 @@ mod tests {
 
     #[test]
     fn a_step_has_one_name() {
-        for step in AfterProcessing::ALL {
+        for step in AfterProcessing::CHOICES {
             assert_eq!(AfterProcessing::parse(step.as_str()), Some(step));
             assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
         }
-        assert_eq!(AfterProcessing::parse("burn"), None);
+        for other in ["burn", "load"] {
+            assert_eq!(AfterProcessing::parse(other), None);
+        }
     }
 }

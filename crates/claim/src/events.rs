@@ -27,6 +27,13 @@ pub fn announced(events: &[String], etag: &str) -> Announced {
     }
 }
 
+/// Whether two flows divide what a bucket sends: no creation of an object is taken by both.
+pub fn divide(one: &[String], other: &[String]) -> bool {
+    let takes =
+        |events: &[String], event: &str| events.is_empty() || events.iter().any(|pattern| takes(pattern, event));
+    !IN_ONE_PIECE.iter().chain([&IN_PARTS]).any(|event| takes(one, event) && takes(other, event))
+}
+
 /// Whether an object was uploaded in parts: its ETag ends in their number (Amazon S3 User Guide, "Checking object
 /// integrity"). S3 dates such an object by when its upload began.
 pub fn is_of_parts(etag: &str) -> bool {
@@ -67,6 +74,23 @@ mod tests {
             let of = |etag| announced(&events, etag);
             assert_eq!(of("0123456789abcdef0123456789abcdef"), in_one_piece, "{events:?}");
             assert_eq!(of("0123456789abcdef0123456789abcdef-2"), in_parts, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn flows_divide_events_that_only_one_of_them_takes() {
+        for (one, other, expected) in [
+            (&["ObjectCreated:Put"][..], &["ObjectCreated:Copy"][..], true),
+            (&["ObjectCreated:Put", "ObjectCreated:Post"], &["s3:ObjectCreated:Copy", "ObjectCreated:Post"], false),
+            (&["ObjectCreated:*"], &["ObjectCreated:Copy"], false),
+            (&["ObjectCreated:*"], &["ObjectCreated:*"], false),
+            (&[], &["ObjectCreated:Copy"], false),
+            (&["ObjectCreated:Put"], &["Object Created"], false),
+            (&["ObjectCreated:*"], &["ObjectRemoved:*"], true),
+        ] {
+            let owned = |events: &[&str]| events.iter().map(|event| (*event).to_owned()).collect::<Vec<_>>();
+            assert_eq!(divide(&owned(one), &owned(other)), expected, "{one:?} {other:?}");
+            assert_eq!(divide(&owned(other), &owned(one)), expected, "{other:?} {one:?}");
         }
     }
 

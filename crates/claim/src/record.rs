@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Claim;
 
+/// What a record in a log calls itself: its line has this as `kind`, beside the attributes.
+pub const KIND: &str = "claim_record";
+
 /// The names of the record's attributes.
 pub mod attribute {
     /// The partition key: `BUCKET/KEY`.

@@ -48,6 +48,9 @@ pub struct Bucket {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topic {
     pub arn: String,
+    /// Logical name of the queue that takes what could not be delivered to a subscriber.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +83,9 @@ pub struct Function {
     pub name: String,
     #[serde(default)]
     pub artifact: Option<String>,
+    /// Logical name of the queue that takes the events of asynchronous invocations that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +181,27 @@ impl Surface {
 
     pub fn log_group(&self, logical: &str) -> Result<&LogGroup> {
         self.log_groups.get(logical).ok_or_else(|| self.dangling("log group", logical))
+    }
+
+    /// Whether a queue, a topic or a function of the stack gives what it could not deliver to this queue.
+    pub fn takes_dead_letters(&self, logical: &str) -> bool {
+        self.dead_letters_given().any(|given| given == logical)
+    }
+
+    fn dead_letters_given(&self) -> impl Iterator<Item = &str> {
+        let queues = self.queues.values().map(|queue| &queue.dead_letter);
+        let topics = self.topics.values().map(|topic| &topic.dead_letter);
+        let functions = self.functions.values().map(|function| &function.dead_letter);
+        queues.chain(topics).chain(functions).filter_map(Option::as_deref)
+    }
+
+    /// The queues that take the dead letters of a flow: of its queue, its topic and its function. By logical name.
+    pub fn dead_letter_queues_of(&self, flow: &Flow) -> Vec<&str> {
+        let queue = flow.queue.as_ref().and_then(|name| self.queues.get(name)).map(|queue| &queue.dead_letter);
+        let topic = flow.topic.as_ref().and_then(|name| self.topics.get(name)).map(|topic| &topic.dead_letter);
+        let function =
+            flow.function.as_ref().and_then(|name| self.functions.get(name)).map(|function| &function.dead_letter);
+        [queue, topic, function].into_iter().flatten().filter_map(Option::as_deref).collect()
     }
 
     fn dangling(&self, what: &str, logical: &str) -> Error {

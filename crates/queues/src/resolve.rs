@@ -61,10 +61,7 @@ async fn unnamed(target: &Target, only: Only) -> Result<String> {
     let all =
         surfaces.0.iter().flat_map(|stack| stack.queues.iter().map(move |(logical, queue)| (stack, logical, queue)));
     let candidates = all
-        .filter(|(stack, logical, _)| {
-            let takes_dead_letters = stack.queues.values().any(|queue| queue.dead_letter.as_ref() == Some(logical));
-            takes_dead_letters == (only == Only::DeadLetterQueue)
-        })
+        .filter(|(stack, logical, _)| stack.takes_dead_letters(logical) == (only == Only::DeadLetterQueue))
         .map(|(stack, logical, queue)| {
             let name = format!("{}/{logical}", stack.stack);
             (name.clone(), (name, &queue.url))
@@ -90,7 +87,8 @@ pub async fn by_arn(sqs: &Client, arn: &str) -> Result<String> {
     by_id(sqs, &QueueId::of(arn)).await
 }
 
-async fn by_id(sqs: &Client, id: &QueueId) -> Result<String> {
+/// The same, for an ARN that was read.
+pub async fn by_id(sqs: &Client, id: &QueueId) -> Result<String> {
     by_name(sqs, &id.name, id.account.as_deref()).await
 }
 

@@ -1,4 +1,6 @@
 //! What a flow ends in, read by the engines that compare it with what went in.
 
 mod backoff;
+pub mod logs;
+pub mod record;
 pub mod table;

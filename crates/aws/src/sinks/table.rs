@@ -6,12 +6,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType, KeysAndAttributes, ScalarAttributeType};
 use claimctl_claim::record::attribute;
-use claimctl_claim::{AfterProcessing, Status, claim_id, sequencer};
+use claimctl_claim::{Status, claim_id, sequencer};
 use claimctl_core::error::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoff;
+use super::record::RecordEntry;
 use crate::Explain;
 use crate::policy::{ArnBuilder, Statement};
 
@@ -21,9 +21,7 @@ const SEGMENTS: i32 = 4;
 pub const BATCH: usize = 100;
 const BATCHES_AT_ONCE: usize = 8;
 /// Only what a comparison needs is sent over the wire.
-const PROJECTION: &str = "#id, #etag, #size, #status, #step_error";
-/// The same, with what tells two events of one key apart.
-const WITH_SEQUENCER: &str = "#id, #etag, #size, #status, #step_error, #sequencer";
+const PROJECTION: &str = "#id, #etag, #size, #sequencer, #status, #step_error";
 
 const DESCRIBE: &str = "dynamodb:DescribeTable";
 const SCAN: &str = "dynamodb:Scan";
@@ -42,51 +40,6 @@ pub fn permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
 /// For a statement that allows what was denied.
 fn arn_pattern(table: &str) -> String {
     format!("arn:*:dynamodb:*:*:table/{table}")
-}
-
-/// What a comparison needs to know of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordEntry {
-    pub key: String,
-    pub etag: Option<String>,
-    pub size: Option<u64>,
-    /// None: one that no claimctl handler writes.
-    pub status: Option<Status>,
-    /// Why the after-processing step can never succeed, by the handler's word.
-    pub step_error: Option<String>,
-}
-
-impl RecordEntry {
-    /// Processed or removed: a record whose object may be gone for a good reason.
-    pub fn is_retired(&self) -> bool {
-        matches!(self.status, Some(Status::Processed | Status::Removed))
-    }
-
-    /// The object was gone when this was written.
-    pub fn is_removed(&self) -> bool {
-        self.status == Some(Status::Removed)
-    }
-
-    /// Whether the handler has done all that it does: recorded is not done where there is a step behind it.
-    pub fn is_done(&self, after_processing: AfterProcessing) -> bool {
-        !after_processing.is_a_step() || self.is_retired()
-    }
-
-    /// What is to be said of a record that is not done.
-    pub fn why_not_done(&self) -> String {
-        match &self.step_error {
-            Some(why) => format!("it is recorded, but its after-processing step can never succeed: {why}"),
-            None => "it is recorded, but its after-processing step has not succeeded".to_owned(),
-        }
-    }
-}
-
-/// What the table holds for a claim, and which event of its key wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRecord {
-    pub entry: RecordEntry,
-    /// Normalized; none in a record that a repair wrote.
-    pub sequencer: Option<String>,
 }
 
 /// An item as DynamoDB gives it.
@@ -146,7 +99,7 @@ impl RecordTable {
             .total_segments(SEGMENTS)
             .consistent_read(true)
             .projection_expression(PROJECTION)
-            .set_expression_attribute_names(Some(placeholders(PROJECTION)))
+            .set_expression_attribute_names(Some(placeholders()))
             .filter_expression("begins_with(#id, :prefix)")
             .expression_attribute_values(":prefix", AttributeValue::S(claim_id(&self.bucket, prefix)));
         let (doing, arn) = (format!("scan table {}", self.name), arn_pattern(&self.name));
@@ -172,30 +125,26 @@ impl RecordTable {
     /// The records of these keys, read consistently. Keys without a record are absent from the answer.
     pub async fn get(&self, keys: &[&str]) -> Result<HashMap<String, RecordEntry>> {
         let ids = |keys: &[&str]| keys.iter().map(|key| claim_id(&self.bucket, key)).collect();
-        let batches = keys.chunks(BATCH).map(|batch| self.get_batch(ids(batch), PROJECTION));
+        let batches = keys.chunks(BATCH).map(|batch| self.get_batch(ids(batch)));
         let found: Vec<Vec<Item>> = stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await?;
         Ok(found.iter().flatten().filter_map(entry).map(|entry| (entry.key.clone(), entry)).collect())
     }
 
     /// The records with these partition keys, of any bucket, read consistently; by partition key. At most [`BATCH`]
     /// ids, each once. Ids without a record are absent from the answer.
-    pub async fn get_by_id(&self, ids: Vec<String>) -> Result<HashMap<String, StoredRecord>> {
-        let items = self.get_batch(ids, WITH_SEQUENCER).await?;
-        let recorded = |item: &Item| {
-            let sequencer = text(item, attribute::SEQUENCER).and_then(|sequencer| sequencer::normalize(sequencer));
-            Some((text(item, attribute::CLAIM_ID)?.clone(), StoredRecord { entry: entry(item)?, sequencer }))
-        };
-        Ok(items.iter().filter_map(recorded).collect())
+    pub async fn get_by_id(&self, ids: Vec<String>) -> Result<HashMap<String, RecordEntry>> {
+        let items = self.get_batch(ids).await?;
+        Ok(items.iter().filter_map(|item| Some((text(item, attribute::CLAIM_ID)?.clone(), entry(item)?))).collect())
     }
 
-    async fn get_batch(&self, ids: Vec<String>, projection: &str) -> Result<Vec<Item>> {
+    async fn get_batch(&self, ids: Vec<String>) -> Result<Vec<Item>> {
         let mut found = Vec::with_capacity(ids.len());
         let keys = ids.into_iter().map(|id| HashMap::from([(attribute::CLAIM_ID.to_owned(), AttributeValue::S(id))]));
         let wanted = KeysAndAttributes::builder()
             .set_keys(Some(keys.collect()))
             .consistent_read(true)
-            .projection_expression(projection)
-            .set_expression_attribute_names(Some(placeholders(projection)))
+            .projection_expression(PROJECTION)
+            .set_expression_attribute_names(Some(placeholders()))
             .build()
             .map_err(|error| Error::unexpected("cannot build the call").caused_by(error))?;
         let mut left = HashMap::from([(self.name.clone(), wanted)]);
@@ -225,8 +174,8 @@ impl RecordTable {
     }
 }
 
-/// The names behind a projection's placeholders. DynamoDB refuses one that is not used.
-fn placeholders(projection: &str) -> HashMap<String, String> {
+/// The names behind the projection's placeholders.
+fn placeholders() -> HashMap<String, String> {
     [
         ("#etag", attribute::ETAG),
         ("#size", attribute::SIZE),
@@ -235,10 +184,8 @@ fn placeholders(projection: &str) -> HashMap<String, String> {
         ("#step_error", attribute::STEP_ERROR),
         ("#sequencer", attribute::SEQUENCER),
     ]
-    .into_iter()
-    .filter(|(placeholder, _)| projection.contains(placeholder))
     .map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()))
-    .collect()
+    .into()
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
@@ -259,6 +206,8 @@ fn entry(item: &Item) -> Option<RecordEntry> {
     Some(RecordEntry {
         key: key.to_owned(),
         etag: text(item, attribute::ETAG).cloned(),
+        sequencer: text(item, attribute::SEQUENCER).and_then(|sequencer| sequencer::normalize(sequencer)),
+        recorded_at: None,
         size: item.get(attribute::SIZE).and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok()),
         status: text(item, attribute::STATUS).and_then(|status| Status::parse(status)),
         step_error: text(item, attribute::STEP_ERROR).cloned(),

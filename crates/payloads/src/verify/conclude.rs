@@ -12,7 +12,7 @@ use super::second_look::Candidate;
 /// The longest that SQS keeps a message (Amazon SQS API Reference, SetQueueAttributes): older claims are in no queue.
 const LONGEST_RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// Whether the table's time to live has taken the record of an object, if there was one.
+/// Whether the sink no longer holds the record of an object, if there was one: for its time to live, or its retention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expired {
     No,
@@ -23,21 +23,24 @@ enum Expired {
 impl ResolvedFlow {
     /// `category` and `why` are what the queues say of everything that was found nowhere.
     pub fn conclude(&self, candidate: &Candidate, category: Category, why: &str, now: Timestamp) -> (Category, String) {
-        let Candidate { object, had_record, not_done } = candidate;
-        if let Some(not_done) = not_done {
+        let object = &candidate.object;
+        if let Some(not_done) = candidate.not_done() {
             // The record says so, whatever a queue may still hold.
             let more = if category == Category::Missing { String::new() } else { format!("; {why}") };
             return (Category::Unfinished, format!("{not_done}{more}"));
         }
-        let expired = if *had_record { Expired::No } else { self.expired(object, now) };
+        let had_record = candidate.record.is_some();
+        let expired = if had_record { Expired::No } else { self.expired(object, now) };
         let too_old_to_wait = now.duration_since(dated(object)) > LONGEST_RETENTION;
         match (category, expired) {
             (Category::Missing, Expired::Yes) => (Category::Expired, String::new()),
             (_, Expired::Yes) if too_old_to_wait => (Category::Expired, String::new()),
-            (Category::Missing, Expired::Perhaps) => {
-                (Category::Undetermined, "the table's time to live may have taken its record".to_owned())
+            (Category::Missing, Expired::Perhaps) => (Category::Undetermined, "its record may have expired".to_owned()),
+            (Category::Missing, Expired::No) if self.may_wait_in_lambda(object, now) => {
+                let why = "no record yet; Lambda may still hold its event, to invoke the function again";
+                (Category::Undetermined, why.to_owned())
             }
-            (Category::Missing, Expired::No) if *had_record => {
+            (Category::Missing, Expired::No) if had_record => {
                 (Category::Stale, "its record tells of other content".to_owned())
             }
             (Category::Missing, Expired::No) if self.announced(object) == Announced::Perhaps => {
@@ -47,6 +50,12 @@ impl ResolvedFlow {
             }
             _ => (category, why.to_owned()),
         }
+    }
+
+    /// Events of asynchronous invocations wait where nobody can look.
+    fn may_wait_in_lambda(&self, object: &ObjectEntry, now: Timestamp) -> bool {
+        let age = now.duration_since(dated(object));
+        self.event_age.is_some_and(|kept| age <= kept.saturating_add(scope::upload_of(object)))
     }
 
     fn expired(&self, object: &ObjectEntry, now: Timestamp) -> Expired {
@@ -67,9 +76,11 @@ fn dated(object: &ObjectEntry) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use claimctl_claim::AfterProcessing;
+    use claimctl_aws::sinks::record::RecordEntry;
+    use claimctl_claim::{AfterProcessing, Status};
 
     use super::*;
+    use crate::verify::flow::ResolvedSink;
 
     const DAY: i64 = 24 * 3600;
     const NOW: i64 = 1000 * DAY;
@@ -81,8 +92,10 @@ mod tests {
             prefix: String::new(),
             suffix: String::new(),
             events: events.iter().map(|event| (*event).to_owned()).collect(),
-            table: "t".into(),
-            queue: None,
+            sinks: vec![ResolvedSink::Table("t".into())],
+            queues: Vec::new(),
+            dead_letter_queues: Vec::new(),
+            event_age: None,
             after_processing: AfterProcessing::Tag,
             record_ttl_days,
         }
@@ -90,7 +103,19 @@ mod tests {
 
     fn object(etag: &str, days_old: i64) -> Candidate {
         let object = ObjectEntry { key: "k".into(), etag: etag.into(), size: 1, modified: NOW - days_old * DAY };
-        Candidate { object, had_record: false, not_done: None }
+        Candidate { object, record: None }
+    }
+
+    fn record(etag: &str) -> Option<RecordEntry> {
+        Some(RecordEntry {
+            key: "k".into(),
+            etag: Some(etag.into()),
+            size: Some(1),
+            sequencer: None,
+            recorded_at: None,
+            status: Some(Status::Recorded),
+            step_error: None,
+        })
     }
 
     fn called(flow: &ResolvedFlow, candidate: &Candidate, category: Category) -> Category {
@@ -117,7 +142,7 @@ mod tests {
             assert_eq!(said, expected, "{ttl:?} {etag} {days_old} {queues_say:?}");
         }
         // A record that is there has not expired.
-        let stale = Candidate { had_record: true, ..object("e", 31) };
+        let stale = Candidate { record: record("other"), ..object("e", 31) };
         assert_eq!(called(&flow(&[], Some(30)), &stale, Missing), Category::Stale);
     }
 
@@ -134,9 +159,19 @@ mod tests {
     }
 
     #[test]
+    fn what_lambda_may_still_hold_is_not_called_missing() {
+        use Category::{Missing, Undetermined};
+        let flow = ResolvedFlow { event_age: Some(SignedDuration::from_hours(48)), ..flow(&[], None) };
+        for (etag, days_old, expected) in
+            [("e", 1, Undetermined), ("e", 3, Missing), ("e-2", 3, Undetermined), ("e-2", 10, Missing)]
+        {
+            assert_eq!(called(&flow, &object(etag, days_old), Missing), expected, "{etag} {days_old}");
+        }
+    }
+
+    #[test]
     fn unfinished_is_said_by_the_record_and_not_by_the_queues() {
-        let not_done = Some("its step has not succeeded".to_owned());
-        let candidate = Candidate { had_record: true, not_done, ..object("e", 1) };
+        let candidate = Candidate { record: record("e"), ..object("e", 1) };
         for category in [Category::Missing, Category::InFlight, Category::Undetermined] {
             let now = Timestamp::from_second(NOW).unwrap();
             let (said, why) = flow(&[], None).conclude(&candidate, category, "what the queues say", now);

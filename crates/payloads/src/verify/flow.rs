@@ -6,9 +6,11 @@ use claimctl_aws::objects::ObjectEntry;
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
 use claimctl_claim::events::{self, Announced};
-use claimctl_claim::surface::{self, SinkKind};
+use claimctl_claim::surface::{self, Flow, SinkKind, Surface, Surfaces};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
+use jiff::SignedDuration;
+use serde::Serialize;
 
 /// S3 delivers most notifications in seconds, and sometimes takes "a minute or longer"
 /// (Amazon S3 User Guide, "Amazon S3 Event Notifications").
@@ -24,7 +26,13 @@ pub struct Named<'a> {
     pub queue: Option<&'a str>,
 }
 
-/// Real names of everything that a payload passes on its way.
+/// Lambda tries the event of an asynchronous invocation for so long (AWS Lambda Developer Guide, "Configuring error
+/// handling settings for Lambda asynchronous invocations": the maximum event age).
+const EVENT_AGE: SignedDuration = SignedDuration::from_hours(6);
+const EVENT_AGE_IN_THE_SANDBOX: SignedDuration = SignedDuration::from_mins(5);
+
+/// Real names of everything that a payload passes on its way. Flows of a stack that divide the events of one bucket are
+/// one: a listing does not tell which event made an object, and so neither which of them it took.
 #[derive(Debug, Clone)]
 pub struct ResolvedFlow {
     pub name: String,
@@ -34,90 +42,122 @@ pub struct ResolvedFlow {
     pub suffix: String,
     /// Events that the flow takes, as S3 names them. None known: all.
     pub events: Vec<String>,
-    pub table: String,
-    pub queue: Option<String>,
+    pub sinks: Vec<ResolvedSink>,
+    /// URLs.
+    pub queues: Vec<String>,
+    /// URLs of the dead-letter queues that no queue of the flow names: a topic's, a function's.
+    pub dead_letter_queues: Vec<String>,
+    /// S3 invokes the function itself: Lambda keeps an event that could not be handled yet for so long, out of sight.
+    pub event_age: Option<SignedDuration>,
     /// What is still to be done behind a record.
     pub after_processing: AfterProcessing,
-    /// Days after which the table's time to live takes a record.
+    /// Days after which the sink no longer holds a record.
     pub record_ttl_days: Option<u32>,
+}
+
+/// Where the flow's records are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "name")]
+pub enum ResolvedSink {
+    Table(String),
+    LogGroup(String),
 }
 
 impl ResolvedFlow {
     pub async fn find(target: &Target, named: &Named<'_>) -> Result<ResolvedFlow> {
         let surfaces = target.surfaces().await?;
-        let flows: Vec<_> =
-            surfaces.0.iter().flat_map(|stack| stack.flows.iter().map(move |flow| (stack, flow))).collect();
-        let names = || flows.iter().map(|(_, flow)| flow.name.as_str()).collect::<Vec<_>>();
-        let chosen = match (named.flow, flows.as_slice()) {
-            (Some(name), _) => {
-                let found = surfaces.flow(name)?;
-                let unknown = || target.unresolved(surfaces.unknown("flow", name, names(), target.name()));
-                let found = found.ok_or_else(unknown)?;
-                Some((found.stack, found.item))
-            }
-            (None, _) if named.bucket.is_some() && named.table.is_some() => None,
-            (None, flows) => {
-                let named =
-                    flows.iter().map(|(stack, flow)| (format!("{}/{}", stack.stack, flow.name), (*stack, *flow)));
-                surface::only("flow", named.collect())?
-            }
-        };
+        let chosen = choose(target, surfaces, named)?;
         let mut flow = match chosen {
-            Some((stack, flow)) => {
-                if flow.sink.kind != SinkKind::Table {
-                    return Err(Error::usage(format!("flow {} does not end in a table", flow.name)).next(
-                        "verify compares with a table of records: name one",
-                        Next::again().flag("--table", "TABLE"),
-                    ));
-                }
-                let queue = flow.queue.as_deref().map(|queue| stack.queue(queue)).transpose()?;
-                ResolvedFlow {
-                    name: flow.name.clone(),
-                    bucket: stack.bucket(&flow.bucket)?.name.clone(),
-                    prefix: flow.prefix.clone(),
-                    suffix: flow.suffix.clone(),
-                    events: flow.events.clone(),
-                    table: stack.table(&flow.sink.name)?.name.clone(),
-                    queue: queue.map(|queue| queue.url.clone()),
-                    after_processing: flow.after_processing,
-                    record_ttl_days: flow.record_ttl_days,
-                }
-            }
-            None => ResolvedFlow {
-                name: "by flags".to_owned(),
-                bucket: String::new(),
-                prefix: String::new(),
-                suffix: String::new(),
-                events: Vec::new(),
-                table: String::new(),
-                queue: None,
-                after_processing: AfterProcessing::Keep,
-                record_ttl_days: None,
-            },
+            Some((stack, flow)) => ResolvedFlow::of_stack(target, stack, &together(stack, flow))?,
+            None => ResolvedFlow::by_flags(),
         };
         if let Some(bucket) = named.bucket {
             flow.bucket = surfaces.bucket_name(bucket)?;
         }
         if let Some(table) = named.table {
-            flow.table = surfaces.table_name(table)?;
-        }
-        if chosen.is_none() {
-            // Named by hand, and deployed all the same: what comes behind a record is known.
-            for (_, known) in surfaces.flows_into(&flow.table) {
-                flow.after_processing = flow.after_processing.max(known.after_processing);
-                flow.record_ttl_days = flow.record_ttl_days.into_iter().chain(known.record_ttl_days).min();
+            let table = surfaces.table_name(table)?;
+            if chosen.is_none() {
+                // Named by hand, and deployed all the same: what comes behind a record is known.
+                for (_, known) in surfaces.flows_into(&table) {
+                    flow.after_processing = flow.after_processing.max(known.after_processing);
+                    flow.record_ttl_days = flow.record_ttl_days.into_iter().chain(known.record_ttl_days).min();
+                }
             }
+            flow.sinks = vec![ResolvedSink::Table(table)];
         }
         if let Some(queue) = named.queue {
-            flow.queue = Some(claimctl_queues::resolve::resolve(target, queue).await?);
+            flow.queues = vec![claimctl_queues::resolve::resolve(target, queue).await?];
         }
-        if flow.bucket.is_empty() || flow.table.is_empty() {
+        if flow.bucket.is_empty() || flow.sinks.is_empty() {
             return Err(Error::not_found(format!("no flow is known in environment {}", target.name())).next(
                 "deploy a stack, or name all three",
                 Next::again().words(["--bucket", "BUCKET", "--table", "TABLE", "--queue", "QUEUE"]),
             ));
         }
         Ok(flow)
+    }
+
+    fn by_flags() -> ResolvedFlow {
+        ResolvedFlow {
+            name: "by flags".to_owned(),
+            bucket: String::new(),
+            prefix: String::new(),
+            suffix: String::new(),
+            events: Vec::new(),
+            sinks: Vec::new(),
+            queues: Vec::new(),
+            dead_letter_queues: Vec::new(),
+            event_age: None,
+            after_processing: AfterProcessing::Keep,
+            record_ttl_days: None,
+        }
+    }
+
+    /// Flows of one bucket and the same filters.
+    fn of_stack(target: &Target, stack: &Surface, flows: &[&Flow]) -> Result<ResolvedFlow> {
+        let mut resolved = ResolvedFlow::by_flags();
+        resolved.name = flows.iter().map(|flow| flow.name.as_str()).collect::<Vec<_>>().join("+");
+        for flow in flows {
+            resolved.bucket.clone_from(&stack.bucket(&flow.bucket)?.name);
+            resolved.prefix.clone_from(&flow.prefix);
+            resolved.suffix.clone_from(&flow.suffix);
+            resolved.events.extend(flow.events.iter().cloned());
+            resolved.after_processing = resolved.after_processing.max(flow.after_processing);
+            let mut kept_days = flow.record_ttl_days;
+            resolved.sinks.push(match flow.sink.kind {
+                SinkKind::Table => ResolvedSink::Table(stack.table(&flow.sink.name)?.name.clone()),
+                SinkKind::Logs => {
+                    let group = stack.log_group(&flow.sink.name)?;
+                    kept_days = kept_days.into_iter().chain(group.retention_days).min();
+                    ResolvedSink::LogGroup(group.name.clone())
+                }
+                SinkKind::Database => {
+                    return Err(Error::usage(format!("flow {} ends in a database", flow.name)).next(
+                        "verify compares with a table of records: name one",
+                        Next::again().flag("--table", "TABLE"),
+                    ));
+                }
+            });
+            resolved.record_ttl_days = resolved.record_ttl_days.into_iter().chain(kept_days).min();
+            match &flow.queue {
+                Some(queue) => resolved.queues.push(stack.queue(queue)?.url.clone()),
+                None if flow.function.is_some() => {
+                    resolved.event_age = Some(if target.is_local() { EVENT_AGE_IN_THE_SANDBOX } else { EVENT_AGE });
+                }
+                None => {}
+            }
+            let of_queue = flow.queue.as_ref().and_then(|queue| stack.queues.get(queue)?.dead_letter.as_deref());
+            for logical in stack.dead_letter_queues_of(flow).into_iter().filter(|logical| Some(*logical) != of_queue) {
+                resolved.dead_letter_queues.push(stack.queue(logical)?.url.clone());
+            }
+        }
+        resolved.sinks.sort();
+        resolved.sinks.dedup();
+        for urls in [&mut resolved.queues, &mut resolved.dead_letter_queues] {
+            urls.sort();
+            urls.dedup();
+        }
+        Ok(resolved)
     }
 
     pub fn takes(&self, key: &str) -> bool {
@@ -132,5 +172,79 @@ impl ResolvedFlow {
     /// How long after its upload a payload may still be on its way to the queue.
     pub fn settling_time(target: &Target, queue_delay: Duration) -> Duration {
         queue_delay + if target.is_local() { DELIVERY_IN_THE_SANDBOX } else { DELIVERY }
+    }
+}
+
+/// The flow that is named, by its name or its stack's, or the only one. None: flags describe it.
+fn choose<'a>(target: &Target, surfaces: &'a Surfaces, named: &Named<'_>) -> Result<Option<(&'a Surface, &'a Flow)>> {
+    let all = || surfaces.0.iter().flat_map(|stack| stack.flows.iter().map(move |flow| (stack, flow)));
+    let of_stack = |name: Option<&str>| {
+        let stacks = surfaces.0.iter().filter(|stack| name.is_none_or(|name| stack.stack == name));
+        let first =
+            |stack: &'a Surface, flow: &'a Flow| together(stack, flow).first().is_some_and(|it| it.name == flow.name);
+        let flows = stacks.flat_map(|stack| stack.flows.iter().map(move |flow| (stack, flow)));
+        let candidates = flows.filter(|(stack, flow)| first(stack, flow));
+        let candidates = candidates.map(|(stack, flow)| (format!("{}/{}", stack.stack, flow.name), (stack, flow)));
+        surface::only("flow", candidates.collect())
+    };
+    match named.flow {
+        Some(name) => match surfaces.flow(name)? {
+            Some(found) => Ok(Some((found.stack, found.item))),
+            None if surfaces.0.iter().any(|stack| stack.stack == name) => of_stack(Some(name)),
+            None => {
+                let names = all().map(|(_, flow)| flow.name.as_str()).collect();
+                Err(target.unresolved(surfaces.unknown("flow", name, names, target.name())))
+            }
+        },
+        None if named.bucket.is_some() && named.table.is_some() => Ok(None),
+        None => of_stack(None),
+    }
+}
+
+/// A flow and those of its stack that divide the events of its bucket with it, in the surface's order.
+fn together<'a>(stack: &'a Surface, flow: &'a Flow) -> Vec<&'a Flow> {
+    let mut group = vec![flow];
+    for other in &stack.flows {
+        let same = |a: &Flow, b: &Flow| (&a.bucket, &a.prefix, &a.suffix) == (&b.bucket, &b.prefix, &b.suffix);
+        let divides = |with: &&Flow| other.name != with.name && events::divide(&other.events, &with.events);
+        if same(other, flow) && group.iter().all(divides) {
+            group.push(other);
+        }
+    }
+    group.sort_by_key(|flow| stack.flows.iter().position(|other| other.name == flow.name));
+    group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(events: &[(&str, &str, &str)], of: usize) -> Vec<String> {
+        let flows: Vec<_> = events
+            .iter()
+            .enumerate()
+            .map(|(number, (bucket, prefix, event))| {
+                serde_json::json!({"name": format!("f{number}"), "bucket": bucket, "prefix": prefix, "events": [event],
+                    "sink": {"kind": "table", "name": "t"}})
+            })
+            .collect();
+        let surface = serde_json::json!({"version": 1, "stack": "s", "environment": "e", "region": "r", "account": "a",
+            "flows": flows});
+        let surface = Surface::of(surface).unwrap();
+        together(&surface, &surface.flows[of]).into_iter().map(|flow| flow.name.clone()).collect()
+    }
+
+    #[test]
+    fn flows_that_divide_a_buckets_events_are_verified_together() {
+        let divided =
+            [("b", "", "ObjectCreated:Put"), ("b", "", "ObjectCreated:Copy"), ("c", "", "ObjectCreated:Post")];
+        assert_eq!(names(&divided, 0), ["f0", "f1"]);
+        assert_eq!(names(&divided, 1), ["f0", "f1"]);
+        assert_eq!(names(&divided, 2), ["f2"]);
+        // Each of these takes every object: a record in one of them says nothing of the other.
+        let twice = [("b", "", "ObjectCreated:*"), ("b", "", "ObjectCreated:*")];
+        assert_eq!(names(&twice, 1), ["f1"]);
+        let apart = [("b", "in/", "ObjectCreated:Put"), ("b", "out/", "ObjectCreated:Copy")];
+        assert_eq!(names(&apart, 0), ["f0"]);
     }
 }

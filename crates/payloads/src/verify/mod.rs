@@ -11,15 +11,17 @@ mod conclude;
 pub mod flow;
 mod merge;
 mod queues;
+mod records;
 mod scope;
 mod second_look;
 mod tally;
 
 use std::time::{Duration, Instant};
 
-use claimctl_aws::objects::{self, Listing, ObjectEntry, agree};
+use claimctl_aws::objects::{self, Listing, ObjectEntry};
 use claimctl_aws::policy::{ArnBuilder, Statement};
-use claimctl_aws::sinks::table::{self, RecordEntry, RecordTable};
+use claimctl_aws::sinks::record::RecordEntry;
+use claimctl_aws::sinks::{logs, table};
 use claimctl_aws::target::Target;
 use claimctl_claim::events::Announced;
 use claimctl_core::cancel::Cancel;
@@ -33,9 +35,10 @@ use claimctl_queues::receive;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use flow::ResolvedFlow;
+use flow::{ResolvedFlow, ResolvedSink};
 use merge::Merge;
 pub use queues::{QueueLook, Role};
+use records::{ReadAgain, Sinks};
 pub use scope::Scope;
 use second_look::{Candidate, Open};
 pub use tally::{Category, Counts, Finding};
@@ -79,22 +82,28 @@ struct Seen {
     paired: u64,
 }
 
-/// What IAM has to allow to verify a flow with this queue.
+/// What IAM has to allow to verify a flow with these queues, and these other dead-letter queues.
 pub fn permissions(
     arns: &ArnBuilder,
     flow: &ResolvedFlow,
-    queue: Option<&PolicyQueue>,
+    queues: &[PolicyQueue],
+    dead_letter_queues: &[PolicyQueue],
     options: &Options,
 ) -> Vec<Statement> {
-    let mut statements = vec![table::permissions(arns, &flow.table, options.since.is_none())];
+    let of_sinks = flow.sinks.iter().map(|sink| match sink {
+        ResolvedSink::Table(name) => table::permissions(arns, name, options.since.is_none()),
+        ResolvedSink::LogGroup(group) => logs::permissions(arns, group),
+    });
+    let mut statements: Vec<_> = of_sinks.collect();
     statements.extend(objects::permissions(arns, &flow.bucket, &options.prefix));
-    if let Some(queue) = queue {
+    for queue in queues {
         statements.push(match options.look {
             true => queue.permissions("LookIntoQueue", &receive::CALLS),
             false => queue.permissions("CountQueue", &[]),
         });
         statements.extend(queue.dead_letter_permissions("LookIntoDeadLetters", &receive::CALLS));
     }
+    statements.extend(dead_letter_queues.iter().map(|queue| queue.permissions("LookIntoDeadLetters", &receive::CALLS)));
     statements
 }
 
@@ -106,14 +115,14 @@ pub async fn verify(
     progress: &dyn Progress,
 ) -> Result<Verification> {
     let started = Instant::now();
-    let table = RecordTable::open(target.dynamodb(), &flow.table, &flow.bucket).await?;
-    let queue = match &flow.queue {
-        Some(url) => Some(depth::read(&target.sqs(), url).await?),
-        None => None,
-    };
-    let scope = Scope::new(flow, options, queue.as_ref());
+    let sinks = Sinks::open(target, flow, &options.prefix, options.since).await?;
+    let mut queues = Vec::with_capacity(flow.queues.len());
+    for url in &flow.queues {
+        queues.push(depth::read(&target.sqs(), url).await?);
+    }
+    let scope = Scope::new(flow, options, &queues);
     let (seen, counts) = Default::default();
-    let mut run = Run { target, flow, options, scope: &scope, cancel, progress, table, seen, counts };
+    let mut run = Run { target, flow, options, scope: &scope, cancel, progress, sinks, seen, counts };
     let mut findings = Spool::new();
     let mut open = run.compare(&mut findings).await?;
     let listed = Instant::now();
@@ -122,11 +131,11 @@ pub async fn verify(
     if let Some(patience) = options.wait {
         open = run.wait_until_recorded(open, patience).await?;
     }
-    let queues = if open.is_empty() {
-        run.count_queues(queue.as_ref()).await?
+    let looks = if open.is_empty() {
+        run.count_queues(&queues).await?
     } else {
-        let counted = run.settle(listed, queue.as_ref()).await?;
-        run.close(open, queue.as_ref(), counted, &mut findings).await?
+        let counted = run.settle(listed, &queues).await?;
+        run.close(open, &queues, counted, &mut findings).await?
     };
     let (counts, seen) = (run.counts, run.seen);
     let balanced = counts.objects() == seen.objects && seen.paired + counts.retired + counts.orphan == seen.records;
@@ -138,7 +147,7 @@ pub async fn verify(
         scope,
         balanced,
         findings,
-        queues,
+        queues: looks,
         notes: notes(options, flow),
         elapsed_ms: started.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
     })
@@ -153,7 +162,7 @@ fn notes(options: &Options, flow: &ResolvedFlow) -> Vec<String> {
             units::duration(scope::LONGEST_UPLOAD.unsigned_abs())
         ));
     }
-    if flow.queue.is_none() {
+    if flow.queues.is_empty() && flow.event_age.is_none() {
         notes.push("no queue is known, so what has no record stays undetermined: name it".to_owned());
     }
     notes
@@ -167,7 +176,7 @@ struct Run<'a> {
     scope: &'a Scope,
     cancel: &'a Cancel,
     progress: &'a dyn Progress,
-    table: RecordTable,
+    sinks: Sinks,
     seen: Seen,
     counts: Counts,
 }
@@ -179,17 +188,14 @@ impl Run<'_> {
         let mut records = Sorter::by(|record: &RecordEntry| &record.key);
         if self.options.since.is_none() {
             self.progress.start("reading records", None, Unit::Items);
-            let mut scanned = 0;
-            let reading = self.table.scan(&self.options.prefix, |record| {
+            let reading = self.sinks.scan(|record| {
                 if !self.flow.takes(&record.key) {
                     return Ok(());
                 }
-                scanned += 1;
                 self.progress.advance(1);
                 records.push(record)
             });
             self.unless_stopped(reading).await?;
-            self.seen.records = scanned;
         }
         let mut merge = Merge::new(records.sorted())?;
         self.progress.start("listing objects", None, Unit::Items);
@@ -206,7 +212,7 @@ impl Run<'_> {
                 self.place(object, record, &mut open)?;
             }
         }
-        merge.rest(|record| open.records.push(record))?;
+        self.seen.records = merge.rest(|record| open.records.push(record))?;
         Ok(open)
     }
 
@@ -226,10 +232,7 @@ impl Run<'_> {
                 self.counts.add(Category::Recorded);
                 Ok(())
             }
-            record => {
-                let not_done = record.as_ref().filter(|record| agree(&object, record)).map(RecordEntry::why_not_done);
-                open.objects.push(Candidate { object, had_record: record.is_some(), not_done })
-            }
+            record => open.objects.push(Candidate { object, record }),
         }
     }
 
@@ -244,6 +247,10 @@ impl Run<'_> {
             open = self.recheck(open).await?;
         }
         Ok(open)
+    }
+
+    async fn read_again(&self) -> Result<ReadAgain> {
+        self.unless_stopped(self.sinks.read_again()).await
     }
 
     async fn pause(&self, time: Duration) -> Result<()> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use claimctl_aws::objects::ObjectEntry;
+use claimctl_claim::queue_id::QueueId;
 use claimctl_core::error::{Kind, Result};
 use claimctl_core::progress::Unit;
 use claimctl_queues::depth::{self, QueueDepth};
@@ -76,67 +77,69 @@ pub struct Counted {
 }
 
 impl Run<'_> {
-    /// Waits until every claim of a listed object has had the time to arrive, and counts the queue meanwhile, unless it
-    /// is looked into afterwards.
-    pub(super) async fn settle(&self, listed: Instant, queue: Option<&QueueDepth>) -> Result<Option<Counted>> {
-        let delay = Duration::from_secs(queue.map_or(0, |queue| queue.delay));
+    /// Waits until every claim of a listed object has had the time to arrive, and counts the queues meanwhile, unless
+    /// they are looked into afterwards.
+    pub(super) async fn settle(&self, listed: Instant, queues: &[QueueDepth]) -> Result<Vec<Counted>> {
+        let delay = Duration::from_secs(queues.iter().map(|queue| queue.delay).max().unwrap_or_default());
         let time = self.options.settle.unwrap_or_else(|| ResolvedFlow::settling_time(self.target, delay));
         let left = time.saturating_sub(listed.elapsed());
         self.progress.start("giving claims the time to arrive", None, Unit::Steps);
-        let Some(queue) = queue.filter(|_| !self.options.look) else {
+        if queues.is_empty() || self.options.look {
             self.pause(left).await?;
-            return Ok(None);
-        };
-        let sqs = self.target.sqs();
-        let mut counted: Option<Counted> = None;
-        for _ in 1..COUNTS {
-            counted = Some(Counted::add(counted, self.unless_stopped(depth::read(&sqs, &queue.url)).await?));
-            self.pause((left / (COUNTS - 1)).max(BETWEEN_COUNTS)).await?;
+            return Ok(Vec::new());
         }
-        Ok(Some(Counted::add(counted, self.unless_stopped(depth::read(&sqs, &queue.url)).await?)))
+        let mut counted: Vec<Counted> = Vec::new();
+        for number in 1..=COUNTS {
+            let mut now = Vec::with_capacity(queues.len());
+            for queue in queues {
+                now.push(self.unless_stopped(depth::read(&self.target.sqs(), &queue.url)).await?);
+            }
+            let mut before = counted.into_iter();
+            counted = now.into_iter().map(|now| Counted::add(before.next(), now)).collect();
+            if number < COUNTS {
+                self.pause((left / (COUNTS - 1)).max(BETWEEN_COUNTS)).await?;
+            }
+        }
+        Ok(counted)
     }
 
     /// Nothing is open, so nothing is received; but dead letters are worth a word even so.
-    pub(super) async fn count_queues(&self, queue: Option<&QueueDepth>) -> Result<Vec<QueueLook>> {
-        let Some(queue) = queue else { return Ok(Vec::new()) };
-        let sqs = self.target.sqs();
-        let mut queues = vec![QueueLook::only_counted(&depth::read(&sqs, &queue.url).await?, Role::Source)];
-        if let Some(arn) = &queue.dead_letter_arn {
-            let counted = match resolve::by_arn(&sqs, arn).await {
-                Ok(url) => depth::read(&sqs, &url).await,
-                Err(error) => Err(error),
-            };
-            match counted {
-                Ok(dead_letters) => queues.push(QueueLook::only_counted(&dead_letters, Role::DeadLetter)),
+    pub(super) async fn count_queues(&self, queues: &[QueueDepth]) -> Result<Vec<QueueLook>> {
+        let mut looks = Vec::new();
+        for queue in queues {
+            looks.push(QueueLook::only_counted(&depth::read(&self.target.sqs(), &queue.url).await?, Role::Source));
+        }
+        for dead_letter_queue in self.dead_letter_queues(queues) {
+            match self.found(&dead_letter_queue).await {
+                Ok(counted) => looks.push(QueueLook::only_counted(&counted, Role::DeadLetter)),
                 Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(queues)
+        Ok(looks)
     }
 
-    /// The source first and its dead letters after it: the direction in which messages move.
-    pub(super) async fn look_into(&self, queue: Option<&QueueDepth>, counted: Option<Counted>) -> Result<Queues> {
+    /// The sources first and their dead letters after them: the direction in which messages move.
+    pub(super) async fn look_into(&self, sources: &[QueueDepth], counted: Vec<Counted>) -> Result<Queues> {
         let mut queues = Queues::default();
-        let Some(queue) = queue else {
+        if sources.is_empty() && self.flow.event_age.is_none() {
             queues.doubts.push("no queue was named, so its claim may be in one".to_owned());
-            return Ok(queues);
-        };
-        match counted {
-            Some(counted) => queues.add_counted(&counted),
-            None => {
-                peek::allow(queue)?;
-                let (look, claims, unreadable) = self.look_at(&queue.url).await?;
-                queues.waiting = claims;
-                queues.add(&queue.name, &look, unreadable, Role::Source);
+        }
+        let mut counted = counted.into_iter();
+        for source in sources {
+            match counted.next() {
+                Some(counted) => queues.add_counted(&counted),
+                None => {
+                    peek::allow(source)?;
+                    let (look, unreadable) = self.look_at(&source.url, &mut queues.waiting).await?;
+                    queues.add(&source.name, &look, unreadable, Role::Source);
+                }
             }
         }
-        if let (Some(name), Some(arn)) = (&queue.dead_letter, &queue.dead_letter_arn) {
-            match self.look_at_dead_letters(arn).await {
-                Ok((look, claims, unreadable)) => {
-                    queues.dead = claims;
-                    queues.add(name, &look, unreadable, Role::DeadLetter);
-                }
+        for dead_letter_queue in self.dead_letter_queues(sources) {
+            let name = &dead_letter_queue.id.name;
+            match self.look_at_dead_letters(&dead_letter_queue, &mut queues.dead).await {
+                Ok((look, unreadable)) => queues.add(name, &look, unreadable, Role::DeadLetter),
                 Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound | Kind::Refused) => {
                     queues.doubts.push(format!("dead-letter queue {name} could not be looked into: {error}"));
                 }
@@ -146,18 +149,39 @@ impl Run<'_> {
         Ok(queues)
     }
 
-    /// Its own redrive policy counts here, not the source's: a dead-letter queue seldom has one.
-    async fn look_at_dead_letters(&self, arn: &str) -> Result<(PeekReport, Claims, u64)> {
-        let sqs = self.target.sqs();
-        let url = resolve::by_arn(&sqs, arn).await?;
-        peek::allow(&depth::read(&sqs, &url).await?)?;
-        self.look_at(&url).await
+    /// Those that the queues name, and those that the flow does, each once.
+    fn dead_letter_queues(&self, sources: &[QueueDepth]) -> Vec<DeadLetterQueue> {
+        let by_arn = sources.iter().filter_map(|source| source.dead_letter_arn.as_deref());
+        let by_arn = by_arn.map(|arn| DeadLetterQueue { id: QueueId::of(arn), url: None });
+        let by_url = self.flow.dead_letter_queues.iter();
+        let by_url = by_url.map(|url| DeadLetterQueue { id: QueueId::of(url), url: Some(url.clone()) });
+        let mut queues: Vec<DeadLetterQueue> = Vec::new();
+        for queue in by_arn.chain(by_url) {
+            if !queues.iter().any(|known| known.id.is_same(&queue.id)) {
+                queues.push(queue);
+            }
+        }
+        queues
     }
 
-    /// The claims of everything that can be received now, and how many messages hold none that can be read.
-    async fn look_at(&self, url: &str) -> Result<(PeekReport, Claims, u64)> {
+    async fn found(&self, queue: &DeadLetterQueue) -> Result<QueueDepth> {
+        let sqs = self.target.sqs();
+        match &queue.url {
+            Some(url) => depth::read(&sqs, url).await,
+            None => depth::read(&sqs, &resolve::by_id(&sqs, &queue.id).await?).await,
+        }
+    }
+
+    /// Its own redrive policy counts here, not the source's: a dead-letter queue seldom has one.
+    async fn look_at_dead_letters(&self, queue: &DeadLetterQueue, claims: &mut Claims) -> Result<(PeekReport, u64)> {
+        let queue = self.found(queue).await?;
+        peek::allow(&queue)?;
+        self.look_at(&queue.url, claims).await
+    }
+
+    /// Adds the claims of everything that can be received now. How many messages hold none that can be read.
+    async fn look_at(&self, url: &str, claims: &mut Claims) -> Result<(PeekReport, u64)> {
         let queue = Queue::new(self.target.sqs(), url);
-        let mut claims = Claims::default();
         let mut unreadable = 0;
         let look = peek::peek(&queue, None, self.cancel, self.progress, |message| {
             unreadable += u64::from(message.unreadable.is_some());
@@ -170,8 +194,14 @@ impl Run<'_> {
         })
         .await?;
         self.go_on()?;
-        Ok((look, claims, unreadable))
+        Ok((look, unreadable))
     }
+}
+
+/// Known by its ARN, or by its URL.
+struct DeadLetterQueue {
+    id: QueueId,
+    url: Option<String>,
 }
 
 impl Counted {
@@ -182,8 +212,8 @@ impl Counted {
 }
 
 impl Queues {
-    pub fn only_counted(queue: Option<&QueueDepth>) -> Queues {
-        let looks = queue.iter().map(|queue| QueueLook::only_counted(queue, Role::Source)).collect();
+    pub fn only_counted(queues: &[QueueDepth]) -> Queues {
+        let looks = queues.iter().map(|queue| QueueLook::only_counted(queue, Role::Source)).collect();
         Queues { looks, ..Queues::default() }
     }
 
@@ -192,7 +222,7 @@ impl Queues {
             let (there, name) = (counted.there, &counted.last.name);
             self.doubts.push(format!("about {there} messages wait in queue {name}: it was not looked into"));
         }
-        self.held = counted.held;
+        self.held += counted.held;
         self.looks.push(QueueLook::only_counted(&counted.last, Role::Source));
     }
 
@@ -214,7 +244,7 @@ impl Queues {
             self.doubts.push(format!("{number} of queue {queue} could not be read, and may be its claim"));
         }
         if !is_dead {
-            self.held = held;
+            self.held += held;
         }
         self.looks.push(QueueLook {
             queue: queue.to_owned(),

@@ -1,13 +1,16 @@
 //! What a proof holds for, and for nothing else.
 
+use std::collections::BTreeSet;
+
 use claimctl_aws::objects::ObjectEntry;
 use claimctl_claim::events;
+use claimctl_claim::queue_id::QueueId;
 use claimctl_queues::depth::QueueDepth;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::Options;
-use super::flow::ResolvedFlow;
+use super::flow::{ResolvedFlow, ResolvedSink};
 
 /// S3 dates an object of several parts by when its upload began. The stacks' buckets give up an upload after so long
 /// (terraform/modules/payload-bucket).
@@ -20,22 +23,25 @@ pub struct Scope {
     pub prefix: String,
     /// Only objects that may have come since then. None: all.
     pub since: Option<Timestamp>,
-    pub table: String,
-    /// None: no queue is known.
-    pub queue: Option<String>,
-    pub dead_letter_queue: Option<String>,
+    pub sinks: Vec<ResolvedSink>,
+    /// Names. None: no queue is known.
+    pub queues: Vec<String>,
+    pub dead_letter_queues: Vec<String>,
     pub began_at: Timestamp,
 }
 
 impl Scope {
-    pub fn new(flow: &ResolvedFlow, options: &Options, queue: Option<&QueueDepth>) -> Scope {
+    pub fn new(flow: &ResolvedFlow, options: &Options, queues: &[QueueDepth]) -> Scope {
+        let named = queues.iter().filter_map(|queue| queue.dead_letter.clone());
+        let others = flow.dead_letter_queues.iter().map(|url| QueueId::of(url).name);
+
         Scope {
             bucket: flow.bucket.clone(),
             prefix: options.prefix.clone(),
             since: options.since,
-            table: flow.table.clone(),
-            queue: queue.map(|queue| queue.name.clone()),
-            dead_letter_queue: queue.and_then(|queue| queue.dead_letter.clone()),
+            sinks: flow.sinks.clone(),
+            queues: queues.iter().map(|queue| queue.name.clone()).collect(),
+            dead_letter_queues: named.chain(others).collect::<BTreeSet<_>>().into_iter().collect(),
             began_at: Timestamp::now(),
         }
     }
@@ -65,9 +71,9 @@ mod tests {
             bucket: "b".into(),
             prefix: String::new(),
             since: Some(Timestamp::from_second(since).unwrap()),
-            table: "t".into(),
-            queue: None,
-            dead_letter_queue: None,
+            sinks: vec![ResolvedSink::Table("t".into())],
+            queues: Vec::new(),
+            dead_letter_queues: Vec::new(),
             began_at: Timestamp::UNIX_EPOCH,
         };
         for (etag, modified, taken) in [

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use claimctl_aws::objects::{self, ObjectEntry, agree};
-use claimctl_aws::sinks::table::{BATCH, RecordEntry};
+use claimctl_aws::sinks::record::RecordEntry;
+use claimctl_aws::sinks::table::BATCH;
 use claimctl_core::error::{Kind, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::spool::Spool;
@@ -23,10 +24,15 @@ const HEADS_AT_ONCE: usize = 32;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Candidate {
     pub object: ObjectEntry,
-    /// Whether it was counted with a record: one that differs, or that is not done.
-    pub had_record: bool,
-    /// What is to be said of the record that agrees, and is not done.
-    pub not_done: Option<String>,
+    /// The record it was counted with: one that differs, or that is not done.
+    pub record: Option<RecordEntry>,
+}
+
+impl Candidate {
+    /// What is to be said of the record where it agrees, and is not done.
+    pub fn not_done(&self) -> Option<String> {
+        self.record.as_ref().filter(|record| agree(&self.object, record)).map(RecordEntry::why_not_done)
+    }
 }
 
 /// Objects without their record, and records without their object.
@@ -52,6 +58,10 @@ impl Run<'_> {
     /// Reads the records of the open ones again, and keeps open what has none still.
     pub(super) async fn recheck(&mut self, open: Open) -> Result<Open> {
         let mut left = Open { objects: Spool::new(), records: open.records };
+        if open.objects.is_empty() {
+            return Ok(left);
+        }
+        let mut again = self.read_again().await?;
         let mut candidates = open.objects.drain();
         loop {
             self.go_on()?;
@@ -59,7 +69,8 @@ impl Run<'_> {
             if chunk.is_empty() {
                 return Ok(left);
             }
-            let records = self.records_of(&chunk).await?;
+            let known = chunk.iter().map(|candidate| (candidate.object.key.as_str(), candidate.record.as_ref()));
+            let records = self.unless_stopped(again.records_of(known.collect())).await?;
             for candidate in chunk {
                 match records.get(&candidate.object.key) {
                     Some(record) if self.is_settled_by(&candidate.object, record) => self.settle_recorded(&candidate),
@@ -73,13 +84,13 @@ impl Run<'_> {
     pub(super) async fn close(
         &mut self,
         open: Open,
-        queue: Option<&QueueDepth>,
-        counted: Option<Counted>,
+        queues: &[QueueDepth],
+        counted: Vec<Counted>,
         findings: &mut Spool<Finding>,
     ) -> Result<Vec<QueueLook>> {
         let queues = match open.objects.is_empty() {
-            true => Queues::only_counted(queue),
-            false => self.look_into(queue, counted).await?,
+            true => Queues::only_counted(queues),
+            false => self.look_into(queues, counted).await?,
         };
         self.progress.start("looking a second time", Some(open.objects.len() + open.records.len()), Unit::Items);
         let nowhere = self.close_objects(open.objects, &queues, findings).await?;
@@ -103,6 +114,10 @@ impl Run<'_> {
         findings: &mut Spool<Finding>,
     ) -> Result<Spool<Candidate>> {
         let mut nowhere = Spool::new();
+        if candidates.is_empty() {
+            return Ok(nowhere);
+        }
+        let mut again = self.read_again().await?;
         let mut candidates = candidates.drain();
         loop {
             self.go_on()?;
@@ -112,7 +127,8 @@ impl Run<'_> {
             }
             self.progress.advance(chunk.len() as u64);
             let mut now = self.heads_of(chunk.iter().map(|candidate| candidate.object.key.as_str())).await?;
-            let records = self.records_of(&chunk).await?;
+            let known = chunk.iter().map(|candidate| (candidate.object.key.as_str(), candidate.record.as_ref()));
+            let mut records = self.unless_stopped(again.records_of(known.collect())).await?;
             for mut candidate in chunk {
                 let head = now.remove(&candidate.object.key).unwrap_or(Ok(None));
                 match &head {
@@ -120,22 +136,20 @@ impl Run<'_> {
                     Ok(None) => {
                         // Deleted since it was listed: it is no object of the flow any more.
                         self.seen.objects -= 1;
-                        self.seen.records -= u64::from(candidate.had_record);
+                        self.seen.records -= u64::from(candidate.record.is_some());
                         continue;
                     }
                     Err(_) => {}
                 }
-                let object = &candidate.object;
-                let record = records.get(&object.key);
-                if record.is_some_and(|record| self.is_settled_by(object, record)) {
+                let record = records.remove(&candidate.object.key);
+                if record.as_ref().is_some_and(|record| self.is_settled_by(&candidate.object, record)) {
                     self.settle_recorded(&candidate);
                     continue;
                 }
                 self.seen.records += u64::from(record.is_some());
-                self.seen.records -= u64::from(candidate.had_record);
-                candidate.had_record = record.is_some();
-                candidate.not_done = record.filter(|record| agree(object, record)).map(RecordEntry::why_not_done);
-                self.seen.paired += u64::from(candidate.had_record);
+                self.seen.records -= u64::from(candidate.record.is_some());
+                self.seen.paired += u64::from(record.is_some());
+                candidate.record = record;
                 match (head, seen_in(&candidate, queues)) {
                     (Err(why), _) => self.find(Category::Undetermined, &candidate.object, why, findings)?,
                     (_, Some((category, why))) => self.find(category, &candidate.object, why, findings)?,
@@ -147,6 +161,10 @@ impl Run<'_> {
 
     /// Records without an object: history, or an orphan that nothing explains.
     async fn close_records(&mut self, records: Spool<RecordEntry>, findings: &mut Spool<Finding>) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut again = self.read_again().await?;
         let mut records = records.drain();
         loop {
             self.go_on()?;
@@ -159,7 +177,8 @@ impl Run<'_> {
             retired.iter().for_each(|_| self.counts.add(Category::Retired));
             let keys: Vec<&str> = doubtful.iter().map(|record| record.key.as_str()).collect();
             let heads = self.heads_of(keys.iter().copied()).await?;
-            let mut now = self.unless_stopped(self.table.get(&keys)).await?;
+            let known = doubtful.iter().map(|record| (record.key.as_str(), Some(record))).collect();
+            let mut now = self.unless_stopped(again.records_of(known)).await?;
             for record in &doubtful {
                 let is_gone = !matches!(heads.get(&record.key), Some(Ok(Some(_))));
                 match now.remove(&record.key) {
@@ -186,14 +205,9 @@ impl Run<'_> {
     }
 
     fn settle_recorded(&mut self, candidate: &Candidate) {
-        self.seen.records += u64::from(!candidate.had_record);
+        self.seen.records += u64::from(candidate.record.is_none());
         self.seen.paired += 1;
         self.counts.add(Category::Recorded);
-    }
-
-    async fn records_of(&self, candidates: &[Candidate]) -> Result<HashMap<String, RecordEntry>> {
-        let keys: Vec<&str> = candidates.iter().map(|candidate| candidate.object.key.as_str()).collect();
-        self.unless_stopped(self.table.get(&keys)).await
     }
 
     /// One object that cannot be looked at does not keep the others from it. Where none may be, that is an error.
@@ -255,7 +269,7 @@ fn seen_in(candidate: &Candidate, queues: &Queues) -> Option<(Category, String)>
     if queues.waiting.announce(&candidate.object) {
         return Some((Category::Waiting, "its claim is in the queue".to_owned()));
     }
-    queues.dead.announce(&candidate.object).then(|| match &candidate.not_done {
+    queues.dead.announce(&candidate.object).then(|| match candidate.not_done() {
         Some(why) => (Category::Unfinished, format!("{why}; its claim is in the dead-letter queue")),
         None => (Category::Dead, "its claim is in the dead-letter queue".to_owned()),
     })

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use aws_sdk_s3::Client;
 use claimctl_aws::objects;
 use claimctl_aws::policy::{ArnBuilder, Statement};
-use claimctl_aws::sinks::table::{BATCH, RecordTable, StoredRecord};
+use claimctl_aws::sinks::record::RecordEntry;
+use claimctl_aws::sinks::table::{BATCH, RecordTable};
 use claimctl_aws::target::Target;
 use claimctl_claim::{AfterProcessing, Claim};
 use claimctl_core::error::{Error, Kind, Result};
@@ -186,7 +187,7 @@ async fn judge_batch(
 async fn judge_by_object(
     services: &Services,
     Asked { place, claim, step }: Asked,
-    record: Option<StoredRecord>,
+    record: Option<RecordEntry>,
 ) -> Result<(Position, Judgement)> {
     let looked = services.look(&claim).await?;
     Ok((place, verdict::by_object(&claim, record.as_ref(), step, looked)))

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use claimctl_aws::objects::{ObjectEntry, agree};
-use claimctl_aws::sinks::table::{RecordEntry, StoredRecord};
+use claimctl_aws::sinks::record::RecordEntry;
 use claimctl_claim::{AfterProcessing, Claim};
 use serde::{Deserialize, Serialize};
 
@@ -90,21 +90,21 @@ impl Judgement {
 pub type Looked = Result<Option<ObjectEntry>, String>;
 
 /// Whether a record is of this very event; of its content, where the event cannot be told.
-fn is_of(claim: &Claim, StoredRecord { entry, sequencer }: &StoredRecord) -> bool {
-    match (sequencer, &claim.sequencer) {
+fn is_of(claim: &Claim, record: &RecordEntry) -> bool {
+    match (&record.sequencer, &claim.sequencer) {
         (Some(recorded), Some(claimed)) => recorded == claimed,
-        _ if claim.is_removal() => entry.is_removed(),
-        _ => !entry.is_removed() && claim.etag.is_some() && claim.etag == entry.etag,
+        _ if claim.is_removal() => record.is_removed(),
+        _ => !record.is_removed() && claim.etag.is_some() && claim.etag == record.etag,
     }
 }
 
 /// What the record alone decides, so that the object need not be looked at. Recorded is not done: the step that comes
 /// after it may have failed, and that is what the message died of.
-pub fn by_record(claim: &Claim, record: Option<&StoredRecord>, step: AfterProcessing) -> Option<Judgement> {
+pub fn by_record(claim: &Claim, record: Option<&RecordEntry>, step: AfterProcessing) -> Option<Judgement> {
     let recorded = |why: &str| Some(Judgement::because(Verdict::AlreadyRecorded, why));
     if let Some(record) = record {
         let later = record.sequencer.as_ref().zip(claim.sequencer.as_ref()).is_some_and(|(it, claimed)| it > claimed);
-        match is_of(claim, record) && record.entry.is_done(step) {
+        match is_of(claim, record) && record.is_done(step) {
             true if claim.is_removal() => return recorded("the removal is recorded"),
             true => return recorded("its record is there"),
             // The handler does nothing for an event that is outdated, whatever is still to be done for the later one.
@@ -117,7 +117,7 @@ pub fn by_record(claim: &Claim, record: Option<&StoredRecord>, step: AfterProces
 }
 
 /// What the object decides, after [`by_record`] did not.
-pub fn by_object(claim: &Claim, record: Option<&StoredRecord>, step: AfterProcessing, looked: Looked) -> Judgement {
+pub fn by_object(claim: &Claim, record: Option<&RecordEntry>, step: AfterProcessing, looked: Looked) -> Judgement {
     let object = match looked {
         Ok(object) => object,
         Err(why) => return Judgement::because(Verdict::Undetermined, why),
@@ -133,10 +133,10 @@ pub fn by_object(claim: &Claim, record: Option<&StoredRecord>, step: AfterProces
     }
     // A pointer or a repair names no content: whatever the record says of the key is what there is to say.
     let names_no_content = claim.etag.is_none() && claim.sequencer.is_none();
-    let says_it = |record: &StoredRecord| object.as_ref().is_none_or(|object| agree(object, &record.entry));
+    let says_it = |record: &RecordEntry| object.as_ref().is_none_or(|object| agree(object, record));
     let of_it = record.filter(|record| is_of(claim, record) || (names_no_content && says_it(record)));
     match (object, of_it) {
-        (object, Some(record)) if !record.entry.is_done(step) => unfinished(claim, &record.entry, step, object),
+        (object, Some(record)) if !record.is_done(step) => unfinished(claim, record, step, object),
         (None, Some(_)) => {
             Judgement::because(Verdict::AlreadyRecorded, "it was recorded, and its payload is gone since")
         }

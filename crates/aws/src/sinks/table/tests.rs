@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
+use claimctl_claim::AfterProcessing;
 use claimctl_core::error::Kind;
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
 use aws_sdk_sqs::types::Message as Received;
-use claimctl_aws::sinks::table::RecordEntry;
 use claimctl_claim::Status;
 use proptest::prelude::*;
 
@@ -29,29 +28,30 @@ fn gone() -> Looked {
     Ok(None)
 }
 
-fn record(etag: &str, sequencer: Option<&str>) -> StoredRecord {
-    let entry = RecordEntry {
+fn record(etag: &str, sequencer: Option<&str>) -> RecordEntry {
+    RecordEntry {
         key: "k".into(),
         etag: Some(etag.into()),
         size: Some(5),
+        sequencer: sequencer.map(Into::into),
+        recorded_at: None,
         status: Some(Status::Recorded),
         step_error: None,
-    };
-    StoredRecord { entry, sequencer: sequencer.map(Into::into) }
+    }
 }
 
-fn removal_record(sequencer: Option<&str>) -> StoredRecord {
+fn removal_record(sequencer: Option<&str>) -> RecordEntry {
     let mut recorded = record(ETAG, sequencer);
-    recorded.entry.status = Some(Status::Removed);
+    recorded.status = Some(Status::Removed);
     recorded
 }
 
 /// As the preflight asks: the record first, the object only where that leaves it open.
-fn verdict(claim: &Claim, record: Option<StoredRecord>, looked: Looked) -> Verdict {
+fn verdict(claim: &Claim, record: Option<RecordEntry>, looked: Looked) -> Verdict {
     judgement(claim, record, AfterProcessing::Keep, looked).verdict
 }
 
-fn judgement(claim: &Claim, record: Option<StoredRecord>, step: AfterProcessing, looked: Looked) -> Judgement {
+fn judgement(claim: &Claim, record: Option<RecordEntry>, step: AfterProcessing, looked: Looked) -> Judgement {
     by_record(claim, record.as_ref(), step).unwrap_or_else(|| by_object(claim, record.as_ref(), step, looked))
 }
 
@@ -93,7 +93,7 @@ fn the_sequencer_tells_what_the_record_knows() {
 fn without_a_sequencer_on_both_sides_the_content_decides() {
     for (claim, recorded) in [(created(None), record(ETAG, Some("A"))), (created(Some("A")), record(ETAG, None))] {
         assert_eq!(verdict(&claim, Some(recorded.clone()), gone()), Verdict::AlreadyRecorded);
-        let other = StoredRecord { entry: RecordEntry { etag: Some("e2".into()), ..recorded.entry }, ..recorded };
+        let other = RecordEntry { etag: Some("e2".into()), ..recorded };
         assert_eq!(verdict(&claim, Some(other.clone()), object(ETAG)), Verdict::Send);
         assert_eq!(verdict(&claim, Some(other), gone()), Verdict::PayloadGone);
     }
@@ -126,10 +126,7 @@ fn a_removal_is_sent_unless_the_object_is_back() {
 fn recorded_is_not_done_where_a_step_comes_after_it() {
     use AfterProcessing::{Delete, Keep, Tag};
     use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Send};
-    let with = |status, sequencer| {
-        let StoredRecord { entry, sequencer } = record(ETAG, sequencer);
-        StoredRecord { entry: RecordEntry { status: Some(status), ..entry }, sequencer }
-    };
+    let with = |status, sequencer| RecordEntry { status: Some(status), ..record(ETAG, sequencer) };
     let pointer = Claim::pointer("b", "k");
     // By sequencer, by ETag, and by the object alone.
     for (claim, sequencer) in [(created(Some("B")), Some("B")), (created(None), None), (pointer, Some("B"))] {
@@ -163,7 +160,7 @@ fn recorded_is_not_done_where_a_step_comes_after_it() {
 #[test]
 fn a_step_that_can_never_succeed_is_told_as_that_and_awaited_by_no_canary() {
     let mut recorded = record(ETAG, Some("B"));
-    recorded.entry.step_error = Some("ten tags".into());
+    recorded.step_error = Some("ten tags".into());
     let judged = judgement(&created(Some("B")), Some(recorded), AfterProcessing::Tag, object(ETAG));
     let why = "it is recorded, but its after-processing step can never succeed: ten tags";
     assert_eq!(judged, Judgement { verdict: Verdict::Send, why: Some(why.into()), handled: true });

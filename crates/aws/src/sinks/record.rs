@@ -1,0 +1,83 @@
+//! What a comparison needs to know of a record, whatever sink holds it.
+
+use claimctl_claim::{AfterProcessing, Status};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordEntry {
+    pub key: String,
+    pub etag: Option<String>,
+    pub size: Option<u64>,
+    /// Normalized, so that a plain `<` orders the events of a key. None in a record that a repair wrote.
+    pub sequencer: Option<String>,
+    /// Known of lines in a log, of which a key may have several.
+    pub recorded_at: Option<String>,
+    /// None: one that no claimctl handler writes.
+    pub status: Option<Status>,
+    /// Why the after-processing step can never succeed, by the handler's word.
+    pub step_error: Option<String>,
+}
+
+impl RecordEntry {
+    /// Processed or removed: a record whose object may be gone for a good reason.
+    pub fn is_retired(&self) -> bool {
+        matches!(self.status, Some(Status::Processed | Status::Removed))
+    }
+
+    /// The object was gone when this was written.
+    pub fn is_removed(&self) -> bool {
+        self.status == Some(Status::Removed)
+    }
+
+    /// Whether the handler has done all that it does: recorded is not done where there is a step behind it.
+    pub fn is_done(&self, after_processing: AfterProcessing) -> bool {
+        !after_processing.is_a_step() || self.is_retired()
+    }
+
+    /// What is to be said of a record that is not done.
+    pub fn why_not_done(&self) -> String {
+        match &self.step_error {
+            Some(why) => format!("it is recorded, but its after-processing step can never succeed: {why}"),
+            None => "it is recorded, but its after-processing step has not succeeded".to_owned(),
+        }
+    }
+
+    /// The one of two records of a key that tells of the later event. Where a repair wrote one of them, which has no
+    /// sequencer, the later record.
+    pub fn newest(self, other: RecordEntry) -> RecordEntry {
+        let is_later = match (&self.sequencer, &other.sequencer) {
+            (Some(ours), Some(others)) => others > ours,
+            _ => (&other.recorded_at, &other.sequencer) > (&self.recorded_at, &self.sequencer),
+        };
+        if is_later { other } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_is_of_the_later_event_and_else_the_later_one() {
+        let record = |sequencer: Option<&str>, recorded_at: Option<&str>| RecordEntry {
+            key: "k".into(),
+            etag: None,
+            size: None,
+            sequencer: sequencer.map(Into::into),
+            recorded_at: recorded_at.map(Into::into),
+            status: None,
+            step_error: None,
+        };
+        for (later, earlier) in [
+            (record(Some("B"), None), record(Some("A"), None)),
+            // Delivered out of order.
+            (record(Some("B"), Some("2026-01-01")), record(Some("A"), Some("2026-01-02"))),
+            (record(None, Some("2026-01-02")), record(Some("B"), Some("2026-01-01"))),
+            (record(Some("A"), Some("2026-01-02")), record(None, Some("2026-01-01"))),
+            (record(Some("A"), None), record(None, None)),
+        ] {
+            assert_eq!(later.clone().newest(earlier.clone()), later);
+            assert_eq!(earlier.newest(later.clone()), later);
+        }
+    }
+}
