@@ -99,7 +99,58 @@ fn entry(line: &str, beginning: &str) -> Option<RecordEntry> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::sinks::fake;
+
+    async fn scanned(answering: impl FnMut(&str, &Value) -> (u16, Value) + Send + 'static) -> Result<Vec<String>> {
+        let client = Client::new(&fake::answers(answering));
+        let logs = RecordLogs { client, group: "g".into(), bucket: "b".into() };
+        let mut keys = Vec::new();
+        logs.scan("", None, |record| {
+            keys.push(record.key);
+            Ok(())
+        })
+        .await?;
+        Ok(keys)
+    }
+
+    fn line(timestamp: usize, key: &str) -> Value {
+        let record = json!({"kind": "claim_record", "claim_id": format!("b/{key}")});
+        json!({"timestamp": timestamp, "message": format!("{record}\n")})
+    }
+
+    #[tokio::test]
+    async fn pages_are_read_to_the_last_and_a_throttled_one_again() {
+        let mut calls = 0;
+        let keys = scanned(move |operation, asked| {
+            assert_eq!((operation, &asked["filterPattern"]), ("FilterLogEvents", &json!("claim_record")));
+            calls += 1;
+            match (calls % 2, asked["nextToken"].as_str()) {
+                (1, _) => (400, json!({"__type": "ThrottlingException"})),
+                (_, None) => (200, json!({"events": [], "nextToken": "1"})),
+                (_, Some("1")) => (200, json!({"events": [line(1, "a")], "nextToken": "2"})),
+                _ => (200, json!({"events": [line(2, "b")]})),
+            }
+        });
+        assert_eq!(keys.await.unwrap(), ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_full_page_that_calls_itself_the_last_is_not_believed() {
+        // So many lines, of which an answer holds a page from where it is asked to begin.
+        let keys = scanned(|_, asked| {
+            let start = asked["startTime"].as_u64().unwrap_or_default() as usize;
+            let lines: Vec<_> = (start..PAGE + 5).take(PAGE).map(|number| line(number, &number.to_string())).collect();
+            (200, json!({"events": lines}))
+        });
+        let keys: std::collections::BTreeSet<_> = keys.await.unwrap().into_iter().collect();
+        assert_eq!(keys.len(), PAGE + 5);
+
+        let of_one_moment = scanned(|_, _| (200, json!({"events": vec![line(7, "k"); PAGE]}))).await;
+        assert!(of_one_moment.unwrap_err().to_string().contains("one millisecond"));
+    }
 
     #[test]
     fn a_line_is_a_record_of_the_scope_or_none() {

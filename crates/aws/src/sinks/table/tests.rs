@@ -1,50 +1,15 @@
 use std::sync::{Arc, Mutex};
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::retry::RetryConfig;
 use claimctl_claim::AfterProcessing;
 use claimctl_core::error::Kind;
 use serde_json::{Value, json};
 
 use super::*;
-
-type Answering = Box<dyn FnMut(&str, &Value) -> (u16, Value) + Send>;
-
-/// A DynamoDB that answers as it is told.
-#[derive(Clone)]
-struct Fake(Arc<Mutex<Answering>>);
-
-impl std::fmt::Debug for Fake {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fake")
-    }
-}
-
-impl HttpConnector for Fake {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let operation = request.headers().get("x-amz-target").unwrap().rsplit('.').next().unwrap();
-        let body = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        let (status, answer) = self.0.lock().unwrap()(operation, &body);
-        let answer = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer.to_string()));
-        HttpConnectorFuture::ready(Ok(answer))
-    }
-}
+use crate::sinks::fake;
 
 /// A table `t` with records of the bucket `b`.
 fn table(answering: impl FnMut(&str, &Value) -> (u16, Value) + Send + 'static) -> RecordTable {
-    let connector = SharedHttpConnector::new(Fake(Arc::new(Mutex::new(Box::new(answering)))));
-    let sdk = aws_config::SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "s", None, None, "test")))
-        .retry_config(RetryConfig::disabled())
-        .http_client(http_client_fn(move |_, _| connector.clone()))
-        .build();
-    RecordTable { client: Client::new(&sdk), name: "t".to_owned(), bucket: "b".to_owned() }
+    RecordTable { client: Client::new(&fake::answers(answering)), name: "t".to_owned(), bucket: "b".to_owned() }
 }
 
 fn throttled() -> (u16, Value) {
