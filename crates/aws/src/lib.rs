@@ -5,6 +5,7 @@ mod client;
 pub mod credentials;
 pub mod endpoint;
 mod failure;
+pub mod logs;
 mod mfa_sessions;
 pub mod naming;
 pub mod network;

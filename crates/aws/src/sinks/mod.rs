@@ -1,4 +1,4 @@
 //! What a flow ends in, read by the engines that compare it with what went in.
 
-mod backoff;
+pub(crate) mod backoff;
 pub mod table;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType, KeysAndAttributes, ScalarAttributeType};
 use claimctl_claim::record::attribute;
 use claimctl_claim::{AfterProcessing, Status, claim_id, sequencer};
@@ -11,7 +10,7 @@ use claimctl_core::error::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, is_throttled};
 use crate::Explain;
 use crate::policy::{ArnBuilder, Statement};
 
@@ -243,13 +242,6 @@ fn placeholders(projection: &str) -> HashMap<String, String> {
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
     item.get(name).and_then(|value| value.as_s().ok())
-}
-
-/// What DynamoDB answers when a table has no capacity left (Amazon DynamoDB Developer Guide, "Error handling").
-fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    crate::code(error).is_some_and(|code| {
-        ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"].contains(&code)
-    })
 }
 
 /// None for an item that is no record: its partition key names no object. Only that is asked for, because the other
