@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::dead_letters;
 use crate::proxy::{Fault, Proxy, Rule};
-use crate::run::{Run, Running};
+use crate::run::{Run, Running, eventually, finish, signal};
 use crate::world::World;
 
 const SOME_OF_EVERYTHING: [Rule; 4] = [
@@ -154,4 +156,68 @@ fn a_send_survives_throttling_and_doubles_only_what_it_names() {
         .collect();
     let doubled: Vec<_> = arrived.iter().filter(|(body, times)| **times > 1 && !named.contains(*body)).collect();
     assert_eq!(doubled, Vec::<(&String, &usize)>::new(), "twice, and in no report: {told:#?}");
+}
+
+/// Twenty dead letters whose payload is there and has no record, so that only the table can tell.
+fn world_of_dead_letters() -> World {
+    let world = dead_letters::world();
+    let etag = dead_letters::put(&world, "k", "content");
+    for _ in 0..20 {
+        let claim = dead_letters::claim("ObjectCreated:Put", dead_letters::BUCKET, "k", &etag);
+        dead_letters::send(&world, &json!({"Records": [claim]}).to_string(), None);
+    }
+    world
+}
+
+/// Runs it against a table that answers with this fault for ever, and stops it once.
+#[track_caller]
+fn interrupted(world: &World, fault: Fault, line: &[&str]) -> Run {
+    let proxy = Proxy::before(&world.endpoint, 1, &[Rule { fault, share: 1.0, actions: &["BatchGetItem"] }]);
+    let mut command = world.claimctl(line.iter().copied());
+    let child = command.args(["--endpoint-url", &proxy.endpoint]).start();
+    eventually("the table is asked again", || (proxy.hit(fault, "BatchGetItem") > 3).then_some(()));
+    signal(&child, Signal::INT);
+    let run = finish(child, format!("{line:?}, {fault:?}, interrupted")).exits(130);
+    assert_eq!(run.stderr.matches("error: ").count(), 1, "{}", run.stderr);
+    run
+}
+
+/// The first Ctrl-C is enough, whichever verb waits for the table, and however the table says no: nothing stays hidden,
+/// nothing is sent.
+#[test]
+fn an_interrupt_ends_what_waits_for_a_table_that_throttles_for_ever() {
+    let world = world_of_dead_letters();
+    let verify = ["verify", "--bucket", dead_letters::BUCKET, "--table", world.table(), "--settle", "0s"];
+    for fault in [Fault::Unprocessed, Fault::Throttled] {
+        interrupted(&world, fault, &verify).says("nothing is proved");
+        let replayed = interrupted(&world, fault, &["dlq", "replay", "claims-dlq", "--yes"]);
+        replayed.says("nothing was sent").says("again: claimctl dlq replay claims-dlq --yes");
+        assert_eq!(dead_letters::depth(&world), (20, 0), "{fault:?}");
+    }
+    let inspected = interrupted(&world, Fault::Throttled, &["dlq", "inspect", "claims-dlq"]);
+    inspected.says("again: claimctl dlq inspect claims-dlq");
+    let rehearsed = interrupted(&world, Fault::Unprocessed, &["dlq", "replay", "claims-dlq", "--dry-run"]);
+    rehearsed.says("again: claimctl dlq replay claims-dlq --dry-run");
+    assert_eq!(dead_letters::depth(&world), (20, 0));
+    world.claimctl(["queue", "drain", "claims-dlq", "--to", "drained.jsonl", "--yes"]).run().exits(0);
+    let from_file = ["dlq", "replay", "--from", "drained.jsonl", "--to", "claims", "--yes"];
+    interrupted(&world, Fault::Unprocessed, &from_file).says("nothing was sent");
+    assert_eq!(world.depth(world.queue_url("claims")), (0, 0));
+}
+
+/// Its canary is away, and nobody can tell how it fares: what is settled stays so, and the same command goes on.
+#[test]
+fn an_interrupt_ends_the_wait_for_a_canary_at_a_table_that_throttles_for_ever() {
+    let world = world_of_dead_letters();
+    let nobody_listens = world.queue("nobody-listens", &[]);
+    let proxy = Proxy::before(&world.endpoint, 1, &[]);
+    let line = ["dlq", "replay", "claims-dlq", "--to", "nobody-listens", "--yes", "--endpoint-url", &proxy.endpoint];
+    let child = world.claimctl(line).start();
+    eventually("the canary is away", || (world.depth(&nobody_listens) == (1, 0)).then_some(()));
+    proxy.obey(&[Rule { fault: Fault::Unprocessed, share: 1.0, actions: &["BatchGetItem"] }]);
+    eventually("the table throttles", || (proxy.hit(Fault::Unprocessed, "BatchGetItem") > 3).then_some(()));
+    signal(&child, Signal::INT);
+    let run = finish(child, "a replay that waits for its canary, interrupted".to_owned()).exits(130);
+    run.says("to go on: claimctl dlq replay claims-dlq");
+    assert_eq!((dead_letters::depth(&world), world.depth(&nobody_listens)), ((19, 0), (1, 0)));
 }

@@ -1,10 +1,14 @@
 //! How claimctl talks to AWS: one client configuration, one retry policy, one way to explain a failure.
 
 pub mod account;
+mod backoff;
 mod client;
 pub mod credentials;
 pub mod endpoint;
 mod failure;
+#[cfg(test)]
+mod fake;
+pub mod logs;
 mod mfa_sessions;
 pub mod naming;
 pub mod network;

@@ -61,9 +61,13 @@ impl RunReport {
         RunReport { ended: RunEnd::DryRun, ..RunReport::default() }
     }
 
-    /// It failed. The first reason is the one that counts; what follows from it does not.
+    /// It failed, or the operator stopped it. The first reason is the one that counts; what follows from it does not.
     pub fn fail(&mut self, error: &Error) {
-        if self.kind.is_none() {
+        if error.kind() == Kind::Interrupted {
+            if self.error.is_none() {
+                self.ended = RunEnd::Interrupted;
+            }
+        } else if self.kind.is_none() {
             self.kind = Some(error.kind());
             self.hints = error.hints().to_vec();
             self.stop_as(RunEnd::Failed, error.chain().join(": "));
@@ -152,6 +156,16 @@ mod tests {
         run.fail(&Error::not_found("gone"));
         run.finish(3, Duration::from_secs(2));
         assert_eq!((run.exit(true, false), run.elapsed_ms, run.per_second), (Exit::Partial, 2000, 1.5));
+    }
+
+    #[test]
+    fn an_operator_that_stops_it_is_no_failure() {
+        let mut run = RunReport::default();
+        run.fail(&Error::interrupted("stopped"));
+        assert_eq!((run.ended, run.has_stopped(), run.exit(true, false)), (RunEnd::Interrupted, false, Exit::Done));
+        run.fail(&Error::denied("no"));
+        run.fail(&Error::interrupted("stopped"));
+        assert_eq!((run.ended, run.error.as_deref()), (RunEnd::Failed, Some("no")));
     }
 
     #[test]

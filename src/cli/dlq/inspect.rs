@@ -132,7 +132,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         inspect::allow(&depth, is_dead_letter_queue(target, &depth.id()).await?)?;
     }
     let preflight = match args.preflight.options() {
-        Some(options) => Some(Preflight::new(target, &url, &options).await?),
+        Some(options) => Some(Preflight::new(target, &url, &options, &ctx.cancel).await?),
         None => None,
     };
     target.guard().await?;

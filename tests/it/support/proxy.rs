@@ -18,6 +18,8 @@ pub enum Fault {
     Unavailable,
     /// The service's own answer to too many calls.
     Throttled,
+    /// A batch of keys of which the table has read none: it has no capacity left.
+    Unprocessed,
     /// The connection is cut before the service hears of it.
     CutBefore,
     /// The service does it, and the connection is cut before it can say so.
@@ -43,7 +45,7 @@ pub struct Proxy {
 
 struct Shared {
     upstream: String,
-    rules: Vec<Rule>,
+    rules: Mutex<Vec<Rule>>,
     chance: Mutex<Chance>,
     oldest: Mutex<Option<f64>>,
     ended: AtomicBool,
@@ -64,7 +66,7 @@ impl Proxy {
         let chance = Chance { random: Seeded::of(seed), calls: BTreeMap::new(), faults: BTreeMap::new() };
         let shared = Arc::new(Shared {
             upstream: endpoint.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned(),
-            rules: rules.to_vec(),
+            rules: Mutex::new(rules.to_vec()),
             chance: Mutex::new(chance),
             oldest: Mutex::new(None),
             ended: AtomicBool::new(false),
@@ -81,6 +83,11 @@ impl Proxy {
             }
         });
         Proxy { endpoint: format!("http://{address}"), address, shared }
+    }
+
+    /// From now on these rules hold, and no others.
+    pub fn obey(&self, rules: &[Rule]) {
+        *self.shared.rules.lock().unwrap() = rules.to_vec();
     }
 
     /// From now on CloudWatch, which the sandbox has not, says that the oldest message is of this age.
@@ -131,7 +138,7 @@ impl Shared {
             }
             let target = call.get("x-amz-target").unwrap_or_default().to_owned();
             let action = target.rsplit('.').next().filter(|action| !action.is_empty()).unwrap_or(&method);
-            let fault = self.chance.lock().unwrap().decide(&self.rules, action);
+            let fault = self.chance.lock().unwrap().decide(&self.rules.lock().unwrap(), action);
             match fault {
                 Some(Fault::CutBefore) => return Ok(()),
                 Some(Fault::Unavailable) => {
@@ -140,6 +147,10 @@ impl Shared {
                 }
                 Some(Fault::Throttled) => {
                     answers.write_all(throttled(&target).as_bytes())?;
+                    continue;
+                }
+                Some(Fault::Unprocessed) => {
+                    answers.write_all(&unprocessed(&body))?;
                     continue;
                 }
                 Some(Fault::CutAfter | Fault::Slow(_)) | None => {}
@@ -191,6 +202,14 @@ fn metric(id: &str, value: f64) -> Vec<u8> {
     let body = [start, value.to_be_bytes().to_vec()].concat();
     let head = "HTTP/1.1 200 OK\r\nsmithy-protocol: rpc-v2-cbor\r\ncontent-type: application/cbor\r\n";
     [format!("{head}content-length: {}\r\n\r\n", body.len()).into_bytes(), body].concat()
+}
+
+/// BatchGetItem's answer with everything that was asked for left over (Amazon DynamoDB API Reference).
+fn unprocessed(call: &[u8]) -> Vec<u8> {
+    let call: serde_json::Value = serde_json::from_slice(call).unwrap();
+    let answer = serde_json::json!({"Responses": {}, "UnprocessedKeys": call["RequestItems"]}).to_string();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\n";
+    format!("{head}content-length: {}\r\n\r\n{answer}", answer.len()).into_bytes()
 }
 
 /// What each service says to too many calls (Amazon SQS API Reference, Amazon DynamoDB Developer Guide and Amazon S3

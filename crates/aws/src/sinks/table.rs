@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType, KeysAndAttributes, ScalarAttributeType};
 use claimctl_claim::record::attribute;
 use claimctl_claim::{Status, claim_id, sequencer};
 use claimctl_core::error::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::backoff::Backoff;
 use super::record::RecordEntry;
 use crate::Explain;
+use crate::backoff::{Backoff, is_throttled};
 use crate::policy::{ArnBuilder, Statement};
 
 /// Segments of a parallel scan.
@@ -190,13 +189,6 @@ fn placeholders() -> HashMap<String, String> {
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
     item.get(name).and_then(|value| value.as_s().ok())
-}
-
-/// What DynamoDB answers when a table has no capacity left (Amazon DynamoDB Developer Guide, "Error handling").
-fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    crate::code(error).is_some_and(|code| {
-        ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"].contains(&code)
-    })
 }
 
 /// None for an item that is no record: its partition key names no object. Only that is asked for, because the other

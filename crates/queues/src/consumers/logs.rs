@@ -1,27 +1,16 @@
-//! What a function logged: lines of its log group, a page at a time.
+//! What a function logged: its log group, and the lines there.
 
-use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_lambda::Client as Lambda;
 use claimctl_aws::Explain;
+use claimctl_aws::logs::{FILTER, LogPages};
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Kind, Result};
-use jiff::Timestamp;
 
 use super::failures::{GET, pattern};
 
-pub const FILTER: &str = "logs:FilterLogEvents";
-
 /// A page holds at most 1 MB or 10,000 lines (Amazon CloudWatch Logs API Reference, FilterLogEvents).
 const MOST_PAGES: usize = 200;
-
-/// Where a function's lines go, and which are wanted.
-pub struct Wanted<'a> {
-    pub group: &'a str,
-    pub since: Timestamp,
-    /// Amazon CloudWatch Logs User Guide, "Filter pattern syntax".
-    pub pattern: String,
-}
 
 /// What IAM has to allow to read the logs of functions.
 pub fn permissions(arns: &ArnBuilder) -> Vec<Statement> {
@@ -44,18 +33,14 @@ pub async fn group(lambda: &Lambda, function: &str) -> Result<String> {
 }
 
 /// Hands out the lines, oldest first. False where it stopped before the end: too many pages, or interrupted.
-pub async fn scan(logs: &Client, wanted: &Wanted<'_>, cancel: &Cancel, mut each: impl FnMut(&str)) -> Result<bool> {
-    let call = logs.filter_log_events().log_group_name(wanted.group).filter_pattern(&wanted.pattern);
-    let mut pages = call.start_time(wanted.since.as_millisecond()).into_paginator().send();
+pub async fn scan(mut pages: LogPages, cancel: &Cancel, mut each: impl FnMut(&str)) -> Result<bool> {
     for _ in 0..MOST_PAGES {
         let page = tokio::select! {
-            page = pages.next() => page,
+            page = pages.next() => page?,
             () = cancel.cancelled() => return Ok(false),
         };
-        let Some(page) = page else { return Ok(true) };
-        let doing = format!("read log group {}", wanted.group);
-        let page = page.or_needs(&doing, FILTER, &format!("arn:*:logs:*:*:log-group:{}:*", wanted.group))?;
-        page.events.iter().flatten().filter_map(|event| event.message.as_deref()).for_each(&mut each);
+        let Some(lines) = page else { return Ok(true) };
+        lines.iter().for_each(|line| each(&line.text));
     }
     Ok(false)
 }

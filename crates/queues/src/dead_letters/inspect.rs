@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
@@ -23,8 +22,6 @@ use crate::select::Selection;
 
 /// Shapes told apart. Beyond that, dead letters of further prefixes go together.
 const MOST_SHAPES: usize = 500;
-/// What has been seen is judged after Ctrl-C too, unless that takes so long: a table that throttles may take minutes.
-const LAST_VERDICTS: Duration = Duration::from_secs(5);
 
 /// What is known of one dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +107,7 @@ pub async fn inspect(
         let enough = wanted.most.is_some_and(|most| selected >= most);
         Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
-    let (looked, groups) = tokio::join!(looking, judge(receiver, preflight, cancel, each));
+    let (looked, groups) = tokio::join!(looking, judge(receiver, preflight, each));
     let groups = groups?;
     Ok(Inspected { look: looked?, groups, missing: sought.missing() })
 }
@@ -124,7 +121,6 @@ fn lightened(message: Message) -> Message {
 async fn judge(
     mut receiver: UnboundedReceiver<(Shape, Message)>,
     preflight: Option<&Preflight>,
-    cancel: &Cancel,
     mut each: impl FnMut(DeadLetter) -> Result<()>,
 ) -> Result<Vec<Group>> {
     let mut groups: BTreeMap<Shape, Group> = BTreeMap::new();
@@ -132,10 +128,7 @@ async fn judge(
     while receiver.recv_many(&mut chunk, CHUNK).await > 0 {
         let (shapes, messages): (Vec<_>, Vec<_>) = chunk.drain(..).unzip();
         let dead_letters: Vec<DeadLetter> = match preflight {
-            Some(preflight) => tokio::select! {
-                judged = preflight.judge(messages) => judged?.into_iter().map(DeadLetter::from).collect(),
-                () = too_long(cancel) => return Err(Error::interrupted("stopped before every dead letter was judged")),
-            },
+            Some(preflight) => preflight.judge(messages).await?.into_iter().map(DeadLetter::from).collect(),
             None => messages.iter().map(|message| DeadLetter::of(message, None, None)).collect(),
         };
         for (shape, dead_letter) in shapes.into_iter().zip(dead_letters) {
@@ -146,11 +139,6 @@ async fn judge(
     let mut groups: Vec<_> = groups.into_values().collect();
     groups.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.shape.cmp(&b.shape)));
     Ok(groups)
-}
-
-async fn too_long(cancel: &Cancel) {
-    cancel.cancelled().await;
-    tokio::time::sleep(LAST_VERDICTS).await;
 }
 
 fn add(groups: &mut BTreeMap<Shape, Group>, shape: Shape, dead_letter: &DeadLetter) {

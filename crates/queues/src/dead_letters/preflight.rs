@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use claimctl_aws::objects;
@@ -13,7 +14,9 @@ use claimctl_aws::sinks::record::RecordEntry;
 use claimctl_aws::sinks::table::{BATCH, RecordTable};
 use claimctl_aws::target::Target;
 use claimctl_claim::{AfterProcessing, Claim};
+use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::next::Next;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -28,6 +31,8 @@ pub const CHUNK: usize = 1_000;
 
 const HEADS_AT_ONCE: usize = 64;
 const GETS_AT_ONCE: usize = 8;
+/// What was handed in is judged after Ctrl-C too, unless that takes so long: a table that throttles may take minutes.
+const LAST_VERDICTS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -61,6 +66,7 @@ pub struct Preflight {
     pub flows: ServedFlows,
     max_replays: u32,
     services: Arc<Services>,
+    cancel: Cancel,
 }
 
 /// What the calls need, shared by those that run beside each other.
@@ -84,7 +90,7 @@ struct Asked {
 
 impl Preflight {
     /// For the dead letters of the queue with this URL. A table that holds no records is [`Kind::Usage`].
-    pub async fn new(target: &Target, url: &str, options: &Options) -> Result<Preflight> {
+    pub async fn new(target: &Target, url: &str, options: &Options, cancel: &Cancel) -> Result<Preflight> {
         let flows = ServedFlows::find(target, url, options.table.as_deref()).await?;
         let table = match &flows.table {
             Some(name) => Some(RecordTable::open(target.dynamodb(), name, "").await?),
@@ -96,7 +102,8 @@ impl Preflight {
             heads: Semaphore::new(HEADS_AT_ONCE),
             gets: Semaphore::new(GETS_AT_ONCE),
         };
-        Ok(Preflight { flows, max_replays: options.max_replays, services: Arc::new(services) })
+        let max_replays = options.max_replays;
+        Ok(Preflight { flows, max_replays, services: Arc::new(services), cancel: cancel.clone() })
     }
 
     /// What the verdicts cannot tell.
@@ -107,8 +114,21 @@ impl Preflight {
     }
 
     /// The messages in their order, each with its verdict. Fails where a service gives no answer at all; a claim that
-    /// may not be looked at is undetermined.
+    /// may not be looked at is undetermined. [`Kind::Interrupted`]: the operator does not want to wait for it.
     pub async fn judge(&self, messages: Vec<Message>) -> Result<Vec<Judged>> {
+        tokio::select! {
+            judged = self.judge_all(messages) => judged,
+            () = self.too_long() => Err(Error::interrupted("stopped before every dead letter was judged")
+                .next("again", Next::again())),
+        }
+    }
+
+    async fn too_long(&self) {
+        self.cancel.cancelled().await;
+        tokio::time::sleep(LAST_VERDICTS).await;
+    }
+
+    async fn judge_all(&self, messages: Vec<Message>) -> Result<Vec<Judged>> {
         // By id, because a call to the table takes each key once.
         let mut claims: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
         for (of_message, message) in messages.iter().enumerate() {

@@ -5,7 +5,7 @@ use claimctl_core::error::Kind;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sinks::fake;
+use crate::fake;
 
 /// A table `t` with records of the bucket `b`.
 fn table(answering: impl FnMut(&str, &Value) -> (u16, Value) + Send + 'static) -> RecordTable {

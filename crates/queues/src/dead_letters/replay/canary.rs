@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use claimctl_core::cancel::Cancel;
-use claimctl_core::error::Result;
+use claimctl_core::error::{Kind, Result};
 use claimctl_core::progress::{Progress, Silent, Unit};
 use serde::Serialize;
 
@@ -144,7 +144,10 @@ impl<'a> Watch<'a> {
             sent.into_iter().filter(|sent| !sent.recorded_before).map(|sent| sent.dead_letter).collect();
         loop {
             if let Some(records) = self.records {
-                let judged = records.judge(std::mem::take(&mut open)).await?;
+                let judged = match records.judge(std::mem::take(&mut open)).await {
+                    Err(error) if error.kind() == Kind::Interrupted => return Ok(Fate::Interrupted),
+                    judged => judged?,
+                };
                 let open_ones = judged.into_iter().filter(|judged| !judged.handled);
                 open = open_ones.map(|judged| judged.message).collect();
                 if open.is_empty() {

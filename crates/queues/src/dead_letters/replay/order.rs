@@ -117,7 +117,7 @@ impl Order {
         request.check(&depth)?;
         let file = request.file.as_ref().map(|file| file.canonicalize().on("find", file)).transpose()?;
         let preflight = match &request.preflight {
-            Some(options) => Some(Arc::new(Preflight::new(target, &depth.url, options).await?)),
+            Some(options) => Some(Arc::new(Preflight::new(target, &depth.url, options, &ctx.cancel).await?)),
             None => None,
         };
         let quarantine = request.settings.quarantine.as_ref().map(|file| ctx.working_directory.join(file));

@@ -81,7 +81,7 @@ pub async fn run(
     let prepared = prepare(order, journal, &start, cancel, progress).await?;
     if cancel.is_cancelled() {
         prepared.leave().await?;
-        return Err(Error::interrupted("stopped while looking; nothing was sent").next("again", Next::again()));
+        return Err(stopped_while_looking());
     }
     let consented = match prepared.tell_plan(progress) {
         Ok(what) => consent(&Intent { what, destroys: true }).await,
@@ -129,12 +129,16 @@ async fn prepare(
             Some(_) => Some(judge_all(&order, Memory::Run(run.writer()), &unmarked, cancel, progress).await?),
             None => None,
         };
-        Ok((quarantine, plan))
+        Ok::<_, Error>((quarantine, plan))
     };
     let (quarantine, plan) = match looked.await {
         Ok(looked) => looked,
         Err(error) => {
-            run.writer().finish(Outcome::Failed, Default::default()).await?;
+            let (outcome, error) = match error.kind() {
+                Kind::Interrupted => (Outcome::Interrupted, stopped_while_looking()),
+                _ => (Outcome::Failed, error),
+            };
+            run.writer().finish(outcome, Default::default()).await?;
             return Err(error);
         }
     };
@@ -149,6 +153,10 @@ async fn prepare(
         sent_unmarked: HashSet::new(),
         plan,
     })
+}
+
+fn stopped_while_looking() -> Error {
+    Error::interrupted("stopped while looking; nothing was sent").next("again", Next::again())
 }
 
 /// Looks at every dead letter of the queue, or of the file.

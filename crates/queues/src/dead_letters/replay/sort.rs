@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
 use claimctl_core::boot_time::BootTime;
-use claimctl_core::error::Result;
+use claimctl_core::error::{Kind, Result};
 use jiff::Timestamp;
 
 use super::{OnRecorded, Order, Settings};
@@ -181,7 +181,12 @@ impl Sorter {
         let (dead_letters, before): (Vec<_>, Vec<_>) =
             to_send.into_iter().map(|sorted| (sorted.dead_letter, (sorted.action, sorted.replays))).unzip();
         let mut changed = Vec::new();
-        for (judged, (action, replays)) in preflight.judge(dead_letters).await?.into_iter().zip(before) {
+        let judged = match preflight.judge(dead_letters).await {
+            // Nothing more is sent, but what was sent before is still to be deleted.
+            Err(error) if error.kind() == Kind::Interrupted => Vec::new(),
+            judged => judged?,
+        };
+        for (judged, (action, replays)) in judged.into_iter().zip(before) {
             let again = action == Action::Send { again: true };
             let state = state_of(judged.verdict, again, self.order.settings.on_recorded);
             let action = action_of(state, &self.order.settings);

@@ -5,6 +5,7 @@ mod line;
 
 use std::collections::{BTreeMap, HashMap};
 
+use claimctl_aws::logs::{LogPages, LogQuery};
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::sources::Source;
-use crate::consumers::logs::{self, Wanted};
+use crate::consumers::logs;
 use crate::consumers::mapping;
 use crate::message::Message;
 
@@ -118,12 +119,15 @@ impl DeadLetters {
     async fn read(&mut self, target: &Target, function: &str, since: Timestamp, cancel: &Cancel) -> Result<LogGroup> {
         let group = logs::group(&target.lambda(), function).await?;
         let client = target.logs();
+        let pages = |pattern| {
+            let query = LogQuery { group: group.clone(), since: Some(since), pattern };
+            LogPages::start(client.clone(), query)
+        };
         let mut requests = HashMap::new();
         let mut lines = 0;
         let any_of = |terms: &mut dyn Iterator<Item = String>| terms.collect::<Vec<_>>().join(" ");
         let pattern = any_of(&mut line::TERMS.iter().map(|term| format!("?{term}")));
-        let errors = Wanted { group: &group, since, pattern };
-        let mut complete = logs::scan(&client, &errors, cancel, |text| {
+        let mut complete = logs::scan(pages(pattern), cancel, |text| {
             lines += 1;
             self.learn(text, &mut requests);
         })
@@ -133,8 +137,7 @@ impl DeadLetters {
         let open: Vec<_> = open.map(|(id, _)| id.clone()).take(MOST_SEARCHED).collect();
         for ids in open.chunks(IDS_AT_ONCE) {
             let pattern = any_of(&mut ids.iter().map(|id| format!("?\"{id}\"")));
-            let naming = Wanted { group: &group, since, pattern };
-            complete &= logs::scan(&client, &naming, cancel, |text| {
+            complete &= logs::scan(pages(pattern), cancel, |text| {
                 lines += 1;
                 self.learn(text, &mut requests);
             })

@@ -1,6 +1,11 @@
-//! Waiting for a table that throttles: longer each time, and not for ever. Whoever asks may be stopped while it waits.
+//! Waiting for a table or a log group that throttles: longer each time, and not for ever. Whoever asks may be stopped
+//! while it waits.
 
 use std::time::{Duration, Instant};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 const FIRST: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
 const LONGEST: Duration = Duration::from_millis(if cfg!(test) { 8 } else { 5_000 });
@@ -31,4 +36,12 @@ impl Backoff {
         self.next = (self.next * 2).min(LONGEST);
         true
     }
+}
+
+/// What is answered when there is no capacity left (Amazon DynamoDB Developer Guide, "Error handling"; Amazon CloudWatch
+/// Logs API Reference, "Common errors").
+pub fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    crate::code(error).is_some_and(|code| {
+        ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"].contains(&code)
+    })
 }
