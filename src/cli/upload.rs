@@ -11,12 +11,13 @@ use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
 use claimctl_core::next::Next;
 use claimctl_core::units::{bytes, count, duration, parse_bytes_in};
+use claimctl_payloads::upload::copy;
 use claimctl_payloads::upload::destination::Destination;
 use claimctl_payloads::upload::engine::{self, Settings};
 use claimctl_payloads::upload::limits;
 use claimctl_payloads::upload::plan::{Naming, Plan};
 use claimctl_payloads::upload::report::{Status, UploadReport};
-use claimctl_payloads::upload::sources::{self, Filter};
+use claimctl_payloads::upload::sources::{self, Filter, Sources};
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::policy::{PolicyArgs, policy};
@@ -28,23 +29,26 @@ use crate::session::{Session, TargetArgs};
 /// Keys that a warning names; the JSON form has all of them.
 const NAMED: usize = 5;
 
-/// Upload payloads: files, directories, or stdin
+/// Upload payloads: files, directories, stdin, or objects to copy
 ///
 /// The key of a file is its name; below a directory, the path below it. They go into the bucket where the flows begin,
 /// into --bucket, or where a last argument s3://BUCKET/PREFIX/ says. s3://BUCKET/KEY without a slash at its end is the
 /// whole key of one file, as with aws s3 cp, and a prefix for a directory or several files. Every request carries a
-/// checksum. Exits 3 when some files failed.
+/// checksum. Objects are copied inside S3, with their metadata, tags and checksum: s3://BUCKET/KEY is one, and
+/// s3://BUCKET/PREFIX/ all below it. Exits 3 when some files failed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 A folder, into the bucket where the flows begin:
   claimctl upload payloads --prefix orders/
 The same bucket by its real name; without the slash at the end it is the object's whole key:
   claimctl upload order.json s3://claim-check-local-000000000000-us-east-1-payload/orders/
-Only look what would go, and where:
-  claimctl upload payloads --exclude '*.tmp' --dry-run")]
-#[command(override_usage = "claimctl upload [OPTIONS] <FILE>... [s3://BUCKET/PREFIX]")]
+What is in S3 already, inside S3:
+  claimctl upload s3://claim-check-local-000000000000-us-east-1-payload/orders/ --prefix copied/ --exclude '*.tmp'")]
+#[command(override_usage = "claimctl upload [OPTIONS] <FILE | s3://BUCKET/KEY>... [s3://BUCKET/PREFIX]")]
 pub struct Args {
-    /// Files and directories, or - for stdin; the last may be s3://BUCKET/PREFIX/ to upload to
+    /// Files and directories, - for stdin, or objects to copy; the last may be s3://BUCKET/PREFIX/ to upload to
+    ///
+    /// Where --bucket, --prefix or --key says where to, every s3:// is one to copy.
     #[arg(value_name = "FILE", required_unless_present = "print_policy")]
     paths: Vec<PathBuf>,
     /// The bucket, if not the one where the flows begin
@@ -58,24 +62,24 @@ pub struct Args {
     /// The whole key of the only file, or of stdin
     #[arg(long, value_name = "KEY", conflicts_with = "prefix")]
     key: Option<String>,
-    /// Only files whose path below the directory matches; * matches / too
+    /// Only files whose path below the directory or prefix matches; * matches / too
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
-    /// No files whose path below the directory matches
+    /// No files whose path below the directory or prefix matches
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Metadata for every object
+    /// Metadata for every object; a copy keeps its own
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_metadata)]
     metadata: Vec<(String, String)>,
-    /// The content type of every object; guessed from the key otherwise
+    /// The content type of every object; guessed from the key otherwise; a copy keeps its own
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
     /// Requests at once; so many parts are held in memory
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::number::<u16>(1..=256))]
     concurrency: u16,
-    /// Files longer than this go in parts of this size
-    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = parse_part_size)]
-    part_size: u64,
+    /// Files longer than this go in parts of this size [default: 8MiB, and 5GiB for copies]
+    #[arg(long, value_name = "SIZE", value_parser = parse_part_size)]
+    part_size: Option<u64>,
     /// Only list what would be uploaded
     #[arg(long)]
     dry_run: bool,
@@ -89,22 +93,31 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let metadata = collect_metadata(&args.metadata)?;
     let (sources, url) = args.sources()?;
     let (to, naming) = args.destination(target, sources, url).await?;
+    let copied: Vec<S3Url<'_>> = sources.iter().filter_map(|path| url_of(path)).collect();
     if args.policy.print_policy {
-        return policy(engine::permissions(&ArnBuilder::of(target).await?, &to, &naming));
+        let arns = ArnBuilder::of(target).await?;
+        let mut statements = engine::permissions(&arns, &to, &naming);
+        if !copied.is_empty() {
+            statements.extend(copy::permissions(&arns, &to, &naming, &copied));
+        }
+        return policy(statements);
     }
-    let plan = plan(args, sources, &naming, ctx).await?;
+    check_naming(&naming, sources)?;
+    let plan = match copied.is_empty() {
+        true => plan(args, sources, &naming, ctx).await?,
+        false => plan_of(&naming, copy::find(target, &copied, &args.filter()?, &ctx.cancel).await?)?,
+    };
     to.probe(target).await?;
     if args.dry_run || plan.uploads.is_empty() {
         return report(Written::out(ctx, engine::rehearse(&to, &plan, args.dry_run)));
     }
-    let what = format!("upload {} to bucket {}", count(plan.uploads.len() as u64, "file"), to.bucket);
-    let change = target.authorize(ctx, &Intent { what, destroys: false }).await?;
-    let settings = Settings {
-        metadata,
-        content_type: args.content_type.clone(),
-        concurrency: args.concurrency,
-        part_size: args.part_size,
+    let number = plan.uploads.len() as u64;
+    let what = match copied.is_empty() {
+        true => format!("upload {} to bucket {}", count(number, "file"), to.bucket),
+        false => format!("copy {} to bucket {}", count(number, "object"), to.bucket),
     };
+    let change = target.authorize(ctx, &Intent { what, destroys: false }).await?;
+    let settings = args.settings(metadata);
     let uploads = engine::send(target, &to, &plan, &settings, &change, &ctx.cancel, ctx.progress.as_ref()).await;
     report(Written::out(ctx, uploads))
 }
@@ -113,13 +126,23 @@ impl Args {
     /// What to upload; and where to, if the last argument says so.
     fn sources(&self) -> Result<(&[PathBuf], Option<S3Url<'_>>)> {
         let get = |url: S3Url<'_>| Next::verb("claim get").word(url.to_string());
+        let flags =
+            [("--bucket", self.bucket.is_some()), ("--prefix", !self.prefix.is_empty()), ("--key", self.key.is_some())];
+        let given: Vec<_> = flags.iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| *flag).collect();
+        let are_objects = self.paths.iter().all(|path| url_of(path).is_some());
         let (sources, to) = match self.paths.split_last() {
+            Some(_) if are_objects && !given.is_empty() => (self.paths.as_slice(), None),
             Some((last, before)) if url_of(last).is_some() => (before, url_of(last)),
             _ => (self.paths.as_slice(), None),
         };
-        if let Some(object) = sources.iter().find_map(|path| url_of(path)) {
-            return Err(Error::usage(format!("{object} is where to upload to, so it comes last, and once"))
-                .next("to get an object instead", get(object)));
+        let objects: Vec<_> = sources.iter().filter_map(|path| url_of(path)).collect();
+        if let Some(object) = objects.first().filter(|_| objects.len() < sources.len()) {
+            return Err(Error::usage(format!("{object} is an object, and there are files beside it"))
+                .hint("upload files and copy objects apart; where to upload to comes last")
+                .next("to get an object instead", get(*object)));
+        }
+        if !objects.is_empty() {
+            self.check_copy(&objects)?;
         }
         let Some(url) = to else { return Ok((sources, None)) };
         if url.bucket.is_empty() {
@@ -129,17 +152,44 @@ impl Args {
         if sources.is_empty() && !self.policy.print_policy {
             return Err(Error::usage("there is where to upload to, and nothing to upload")
                 .next("name the file", Next::verb("upload").words(["FILE".to_owned(), url.to_string()]))
+                .next("to copy it, say where to", Next::verb("upload").word(url.to_string()).flag("--prefix", "PREFIX"))
                 .next("to get an object instead", get(url)));
         }
-        let flags =
-            [("--bucket", self.bucket.is_some()), ("--prefix", !self.prefix.is_empty()), ("--key", self.key.is_some())];
-        let given: Vec<_> = flags.iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| *flag).collect();
         if !given.is_empty() {
             let given = given.join(" and ");
             return Err(Error::usage(format!("{url} says where to upload to, and so does {given}"))
                 .hint(format!("leave out {given}, or {url}")));
         }
         Ok((sources, to))
+    }
+
+    fn check_copy(&self, objects: &[S3Url<'_>]) -> Result<()> {
+        if let Some(url) = objects.iter().find(|url| url.bucket.is_empty()) {
+            return Err(Error::usage(format!("{url} names no bucket"))
+                .hint("an object looks like s3://BUCKET/KEY, and all below a prefix like s3://BUCKET/PREFIX/"));
+        }
+        if self.content_type.is_some() || !self.metadata.is_empty() {
+            return Err(Error::usage("a copy keeps its metadata and its content type")
+                .hint("leave out --metadata and --content-type, or get the object and upload it"));
+        }
+        Ok(())
+    }
+
+    fn filter(&self) -> Result<Filter> {
+        Filter::new(&self.include, &self.exclude)
+    }
+
+    fn settings(&self, metadata: HashMap<String, String>) -> Settings {
+        let settings = Settings {
+            metadata,
+            content_type: self.content_type.clone(),
+            concurrency: self.concurrency,
+            ..Settings::default()
+        };
+        match self.part_size {
+            Some(part_size) => Settings { part_size, copy_part_size: part_size, ..settings },
+            None => settings,
+        }
     }
 
     /// The bucket, and how keys are made in it.
@@ -169,31 +219,43 @@ fn url_of(path: &Path) -> Option<S3Url<'_>> {
 fn naming_of(key: &str, sources: &[PathBuf]) -> Naming {
     match sources {
         _ if key.is_empty() || key.ends_with('/') => Naming::Prefix(key.to_owned()),
-        [only] if !only.is_dir() => Naming::Key(key.to_owned()),
+        [only] if !is_folder(only) => Naming::Key(key.to_owned()),
         _ => Naming::Prefix(format!("{key}/")),
     }
 }
 
-async fn plan(args: &Args, sources: &[PathBuf], naming: &Naming, ctx: &Ctx) -> Result<Plan> {
+/// What may hold several payloads: a directory, or the prefix of a bucket.
+fn is_folder(path: &Path) -> bool {
+    url_of(path).map_or_else(|| path.is_dir(), |url| url.is_prefix())
+}
+
+fn check_naming(naming: &Naming, sources: &[PathBuf]) -> Result<()> {
     let stdin = sources.iter().any(|path| path == Path::new("-"));
     match (naming, sources) {
-        (Naming::Key(key), [_]) if stdin => return Plan::of_stdin(key.clone()),
-        _ if stdin => {
-            return Err(Error::usage("stdin is one payload, and needs a key of its own")
-                .hint("claimctl upload - --key KEY, or claimctl upload - s3://BUCKET/KEY")
-                .hint("a file with that name is ./-"));
-        }
-        (Naming::Key(_), [path]) if !path.is_dir() => {}
-        (Naming::Key(_), _) => {
-            return Err(Error::usage("--key names one object, so it goes with one file")
-                .hint("for several files use --prefix PREFIX"));
-        }
-        (Naming::Prefix(_), _) => {}
+        (Naming::Key(_), [only]) if !is_folder(only) => Ok(()),
+        (Naming::Prefix(_), _) if !stdin => Ok(()),
+        _ if stdin => Err(Error::usage("stdin is one payload, and needs a key of its own")
+            .hint("claimctl upload - --key KEY, or claimctl upload - s3://BUCKET/KEY")
+            .hint("a file with that name is ./-")),
+        _ => Err(Error::usage("--key names one object, so it goes with one file")
+            .hint("for several files use --prefix PREFIX")),
     }
-    let filter = Filter::new(&args.include, &args.exclude)?;
+}
+
+async fn plan(args: &Args, sources: &[PathBuf], naming: &Naming, ctx: &Ctx) -> Result<Plan> {
+    if let (Naming::Key(key), [only]) = (naming, sources)
+        && only == Path::new("-")
+    {
+        return Plan::of_stdin(key.clone());
+    }
+    let filter = args.filter()?;
     let (paths, cancel) = (sources.to_vec(), ctx.cancel.clone());
     let found = tokio::task::spawn_blocking(move || sources::find(&paths, &filter, &cancel)).await;
     let found = found.map_err(|error| Error::unexpected("looking for files ended early").caused_by(error))??;
+    plan_of(naming, found)
+}
+
+fn plan_of(naming: &Naming, found: Sources) -> Result<Plan> {
     let mut plan = Plan::of(found, naming)?;
     // Where there is just one thing to say, it is the error and not a report.
     match (plan.uploads.is_empty() && plan.failed.len() == 1, plan.failed.pop()) {

@@ -210,10 +210,14 @@ fn a_last_argument_s3_says_where_to_as_with_aws_s3_cp() {
 fn an_s3_destination_that_is_not_clear_is_usage() {
     let world = World::up();
     world.file("one", "1");
-    let cases: [(&[&str], &str, &str); 10] = [
+    let cases: [(&[&str], &str, &str); 14] = [
         (&["s3://archive/a"], "nothing to upload", "claimctl upload FILE s3://archive/a"),
-        (&["s3://archive/a", "one"], "so it comes last", "claimctl claim get s3://archive/a"),
-        (&["one", "s3://archive/a", "s3://archive/b"], "so it comes last", "claimctl claim get"),
+        (&["s3://archive/a", "one"], "there are files beside it", "claimctl claim get s3://archive/a"),
+        (&["one", "s3://archive/a", "s3://archive/b"], "there are files beside it", "claimctl claim get"),
+        (&["s3://archive/a", "s3://archive/b", "--metadata", "a=b"], "keeps its metadata", "leave out --metadata"),
+        (&["s3:///a", "--prefix", "p/"], "names no bucket", "s3://BUCKET/PREFIX/"),
+        (&["s3://archive/a", "s3://archive/b", "--key", "k"], "goes with one file", "--prefix PREFIX"),
+        (&["s3://archive/p/", "--key", "k"], "goes with one file", "--prefix PREFIX"),
         (&["one", "s3://"], "names no bucket", "s3://BUCKET/KEY for one file"),
         (&["one", "s3:///a"], "names no bucket", "s3://BUCKET/PREFIX/"),
         (
@@ -236,6 +240,53 @@ fn an_s3_destination_that_is_not_clear_is_usage() {
     world.upload(&["one", "s3://nowhere/a"]).fails_with(5, "there is no bucket \"nowhere\"");
     world.upload(&["one", "s3://payload/a"]).fails_with(5, "no bucket \"payload\"").says("--bucket payload");
     assert!(world.objects().is_empty());
+}
+
+#[test]
+fn objects_are_copied_inside_s3_with_all_that_they_have() {
+    let world = World::up();
+    let s3 = world.s3();
+    wait_for(s3.create_bucket().bucket("archive").send()).unwrap();
+    let odd = "in/a b+%é&.csv";
+    let large = "x".repeat(12 << 20);
+    for (key, body) in [(odd, "small"), ("in/large.csv", &large), ("other", "other")] {
+        let put = s3.put_object().bucket("archive").key(key).body(body.as_bytes().to_vec().into());
+        let put = put.content_type("text/csv").metadata("owner", "ops").tagging("team=a%20b&x=1");
+        wait_for(put.checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Crc32).send()).unwrap();
+    }
+    // All below a prefix, the larger one in parts.
+    let report = world.upload(&["s3://archive/in/", "--prefix", "copied/", "--part-size", "5MiB"]).exits(0).json();
+    let files = report["files"].as_array().unwrap();
+    let said: Vec<_> = files.iter().map(|file| (file["key"].as_str().unwrap(), file["parts"].as_u64())).collect();
+    assert_eq!(said, [("copied/a b+%é&.csv", Some(1)), ("copied/large.csv", Some(3))]);
+    assert_eq!(report["bytes"], json!(large.len() + 5));
+    for (key, content) in [("copied/a b+%é&.csv", "small"), ("copied/large.csv", &large)] {
+        assert!(world.content(key) == content.as_bytes(), "{key}");
+        let head = wait_for(s3.head_object().bucket(world.bucket()).key(key).send()).unwrap();
+        assert_eq!(head.content_type(), Some("text/csv"), "{key}");
+        assert_eq!(head.metadata().unwrap()["owner"], "ops", "{key}");
+    }
+    // The sandbox forgets the tags that a multipart upload begins with: what is sent is tried where it is made.
+    let tags = wait_for(s3.get_object_tagging().bucket(world.bucket()).key("copied/a b+%é&.csv").send()).unwrap();
+    let mut tags: Vec<_> = tags.tag_set().iter().map(|tag| (tag.key(), tag.value())).collect();
+    tags.sort_unstable();
+    assert_eq!(tags, [("team", "a b"), ("x", "1")]);
+    // One, by its whole key; to a place that is named by its URL; and where it is already.
+    let one = world.upload(&["s3://archive/other", "--key", "one"]).exits(0);
+    assert_eq!(one.json()["files"][0]["path"], "s3://archive/other");
+    world.upload(&["s3://archive/other", &format!("s3://{}/two/", world.bucket())]).exits(0);
+    assert_eq!(world.content("two/other"), b"other");
+    world.upload(&["s3://archive/other", "s3://archive/"]).exits(2).says("it is there already");
+    // Each copy is an event of its own, and leaves its record.
+    world.claimctl(["verify", "--wait", "60s"]).run().exits(0).says("4 objects, 4 records");
+
+    world.upload(&["s3://archive/nothing", "--prefix", "p/"]).fails_with(5, "there is no object s3://archive/nothing");
+    let partly = world.upload(&["s3://archive/nothing", "s3://archive/other", "--prefix", "p/"]).exits(3).json();
+    assert_eq!((&partly["uploaded"], &partly["failed"]), (&json!(1), &json!(1)));
+    world.upload(&["s3://nowhere/", "--prefix", "p/"]).fails_with(5, "bucket nowhere");
+    let planned = world.upload(&["s3://archive/", "--prefix", "q/", "--exclude", "*.csv", "--dry-run"]).exits(0).json();
+    assert_eq!((&planned["files"].as_array().unwrap().len(), &planned["excluded"]), (&1, &json!(2)));
+    assert!(world.unfinished().is_empty());
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The one codec for S3 object keys: as they stand in notifications and in record ids. Request paths are encoded by the AWS SDK.
+//! The one codec for S3 object keys: as they stand in notifications, in record ids, and as the source of a copy. Request
+//! paths are encoded by the AWS SDK.
 
 use std::fmt;
 
@@ -6,6 +7,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 /// What `application/x-www-form-urlencoded` leaves alone, and the slash, which S3 notifications leave alone too.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
+
+/// What stands in a URL's path as it is (RFC 3986, section 2.3), and the slash.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// Why a key of a notification could not be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,18 @@ pub fn encode_form(key: &str) -> String {
     utf8_percent_encode(key, FORM).to_string().replace(' ', "+")
 }
 
+/// An object as the header `x-amz-copy-source` names it (Amazon S3 API Reference, CopyObject).
+pub fn copy_source(bucket: &str, key: &str) -> String {
+    utf8_percent_encode(&format!("{bucket}/{key}"), PATH).to_string()
+}
+
+/// Pairs as the header `x-amz-tagging` takes them.
+pub fn encode_tags<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pairs: Vec<_> = tags.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    pairs.join("&")
+}
+
 /// The partition key of a record: `BUCKET/KEY`. A bucket name has no slash, so the first one divides the two.
 pub fn claim_id(bucket: &str, key: &str) -> String {
     format!("{bucket}/{key}")
@@ -51,6 +67,12 @@ pub fn claim_id(bucket: &str, key: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_copys_source_and_tags_are_encoded_for_their_headers() {
+        assert_eq!(copy_source("b", "in/a b+%é?&=.csv"), "b/in/a%20b%2B%25%C3%A9%3F%26%3D.csv");
+        assert_eq!(encode_tags([("a b", "1&2"), ("c", "")]), "a%20b=1%262&c=");
+    }
 
     #[test]
     fn keys_of_notifications() {

@@ -18,6 +18,11 @@ impl fmt::Display for S3Url<'_> {
 impl S3Url<'_> {
     pub const SCHEME: &'static str = "s3://";
 
+    /// Whether it stands for everything below it, and not for one object.
+    pub fn is_prefix(&self) -> bool {
+        self.key.is_empty() || self.key.ends_with('/')
+    }
+
     /// None: it is no such URL.
     pub fn parse(text: &str) -> Option<S3Url<'_>> {
         let rest = text.strip_prefix(S3Url::SCHEME)?;

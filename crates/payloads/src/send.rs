@@ -128,7 +128,7 @@ impl Payload {
 
     /// Uploads it, and gives its size in bytes.
     async fn upload(&self, ctx: &Context, target: &Target, change: &Change) -> Result<u64> {
-        let settings = Settings { metadata: [].into(), content_type: None, concurrency: REQUESTS, part_size: PART };
+        let settings = Settings { concurrency: REQUESTS, part_size: PART, ..Settings::default() };
         for flow in self.bucket.flows_of(&self.key) {
             ctx.progress.note(&format!("note: flow {flow} takes this key too, and will send a claim of its own"));
         }

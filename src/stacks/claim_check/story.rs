@@ -1,6 +1,5 @@
 //! The story of the claim check: payloads go up, claims arrive, records are left, nothing is lost.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use claimctl_aws::Explain;
@@ -20,7 +19,6 @@ use claimctl_queues::{Queue, depth, peek};
 use super::sample::{self, LARGE, PAYLOADS, POISON};
 use crate::demo::Stage;
 
-const PART_SIZE: u64 = 8 << 20;
 const RECORDED_WITHIN: Duration = Duration::from_secs(60);
 const DEAD_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -57,8 +55,8 @@ async fn upload(stage: &Stage<'_>) -> Result<String> {
     let intent =
         Intent { what: format!("upload {} to bucket {}", count(PAYLOADS, "payload"), to.bucket), destroys: false };
     let change = target.authorize(ctx, &intent).await?;
-    let settings = Settings { metadata: HashMap::new(), content_type: None, concurrency: 16, part_size: PART_SIZE };
-    let uploads = engine::send(target, &to, &plan, &settings, &change, &ctx.cancel, ctx.progress.as_ref()).await;
+    let uploads =
+        engine::send(target, &to, &plan, &Settings::default(), &change, &ctx.cancel, ctx.progress.as_ref()).await;
     let in_parts = uploads.files.iter().filter(|file| file.parts.is_some_and(|parts| parts > 1)).count();
     if uploads.uploaded != PAYLOADS && !ctx.cancel.is_cancelled() {
         return Err(Error::unexpected(format!("{} of {PAYLOADS} payloads went up", uploads.uploaded))

@@ -16,9 +16,11 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::chunks::{Chunk, Chunks};
+use super::copy;
 use super::destination::{self, Destination};
+use super::limits;
 use super::multipart::{self, Headers, Multipart};
-use super::plan::{Input, Naming, Plan, Upload};
+use super::plan::{Input, Naming, Plan, SourceObject, Upload};
 use super::report::{Summary, UploadReport};
 use super::store::Store;
 
@@ -33,6 +35,20 @@ pub struct Settings {
     pub concurrency: u16,
     /// Bytes. Longer files go in several parts.
     pub part_size: u64,
+    /// Bytes. Longer objects are copied in several parts of this size.
+    pub copy_part_size: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            metadata: HashMap::new(),
+            content_type: None,
+            concurrency: 16,
+            part_size: 8 << 20,
+            copy_part_size: limits::LARGEST_COPY,
+        }
+    }
 }
 
 /// An object that is in the bucket now.
@@ -42,8 +58,8 @@ pub struct Object {
     pub etag: String,
     /// None where the bucket keeps no versions.
     pub version_id: Option<String>,
-    /// CRC-32 of the whole content, in base64.
-    pub checksum: String,
+    /// CRC-32 of the whole content, in base64. None of a copy, where S3 has another.
+    pub checksum: Option<String>,
     /// 1 for an object that went in one request.
     pub parts: u32,
 }
@@ -62,14 +78,18 @@ pub const PUT: &str = "s3:PutObject";
 
 /// What IAM has to allow to upload.
 pub fn permissions(arns: &ArnBuilder, to: &Destination, naming: &Naming) -> Vec<Statement> {
-    let objects = match naming {
-        Naming::Prefix(prefix) => arns.objects(&to.bucket, prefix),
-        Naming::Key(key) => arns.object(&to.bucket, key),
-    };
     vec![
         Statement::allow("FindBucket", &[destination::PROBE], [arns.bucket(&to.bucket)]),
-        Statement::allow("Upload", &[PUT, multipart::ABORT], [objects]),
+        Statement::allow("Upload", &[PUT, multipart::ABORT], [objects(arns, to, naming)]),
     ]
+}
+
+/// The ARN of what may be written.
+pub(super) fn objects(arns: &ArnBuilder, to: &Destination, naming: &Naming) -> String {
+    match naming {
+        Naming::Prefix(prefix) => arns.objects(&to.bucket, prefix),
+        Naming::Key(key) => arns.object(&to.bucket, key),
+    }
 }
 
 /// For a statement that allows what was denied.
@@ -129,6 +149,7 @@ impl Engine<'_> {
         let mut chunks = match &upload.input {
             Input::File(path) => Chunks::of_file(path, self.settings.part_size)?,
             Input::Stdin => Chunks::of_stream(std::io::stdin(), "stdin", self.settings.part_size),
+            Input::Object(from) => return self.copy(from, upload).await,
         };
         let (first, lane) = self.next(&mut chunks).await?;
         if first.last {
@@ -159,7 +180,7 @@ impl Engine<'_> {
         // A task of its own, so that signing and sending use every core.
         let answer =
             tokio::spawn(put).await.map_err(|error| Error::unexpected("a request ended early").caused_by(error))?;
-        let wanted = Object { size, etag: String::new(), version_id: None, checksum, parts: 1 };
+        let wanted = Object { size, etag: String::new(), version_id: None, checksum: Some(checksum), parts: 1 };
         let object = match answer {
             Ok((answer, _)) => {
                 Object { etag: answer.e_tag.unwrap_or_default(), version_id: answer.version_id, ..wanted }
@@ -176,6 +197,45 @@ impl Engine<'_> {
         drop(lane);
         self.progress.advance(size);
         Ok(object)
+    }
+
+    /// Inside S3: no byte comes through here.
+    async fn copy(&self, from: &SourceObject, upload: &Upload) -> Result<Object> {
+        let (size, key) = (upload.size.unwrap_or_default(), upload.key.as_str());
+        if (&from.bucket, from.key.as_str()) == (&self.store.bucket, key) {
+            return Err(Error::usage("it is there already: a copy needs another key, or another bucket"));
+        }
+        if size <= self.settings.copy_part_size {
+            let _lane = self.lane().await?;
+            let object = copy::whole(&self.store, from, key, size).await?;
+            self.progress.advance(size);
+            return Ok(object);
+        }
+        let mut multipart = copy::begin(&self.store, from, key).await?;
+        match self.copied_parts(&mut multipart, from, size).await {
+            Ok(object) => Ok(object),
+            Err(error) => Err(multipart.give_up(error).await),
+        }
+    }
+
+    async fn copied_parts(&self, multipart: &mut Multipart, from: &SourceObject, size: u64) -> Result<Object> {
+        let part_size = copy::part_size(size, self.settings.copy_part_size);
+        for start in (0..size).step_by(usize::try_from(part_size).unwrap_or(usize::MAX)) {
+            let lane = self.lane().await?;
+            multipart.copy(from, start..size.min(start + part_size), lane);
+            self.progress.advance(multipart.arrived()?);
+        }
+        while let Some(bytes) = multipart.next_arrival().await? {
+            self.progress.advance(bytes);
+        }
+        self.go_on()?;
+        multipart.complete().await
+    }
+
+    async fn lane(&self) -> Result<OwnedSemaphorePermit> {
+        let lane = Arc::clone(&self.lanes).acquire_owned().await;
+        self.go_on()?;
+        lane.map_err(|error| Error::unexpected("no lane to send in").caused_by(error))
     }
 
     async fn parts(

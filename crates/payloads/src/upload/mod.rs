@@ -1,10 +1,11 @@
 //! Getting payloads into a bucket: what is found on disk becomes a plan, and the plan becomes objects.
 //!
 //! Every object is read in chunks of one part. A file of one chunk is a PutObject, a longer one a multipart upload;
-//! both carry a checksum that was taken as the bytes were read.
+//! both carry a checksum that was taken as the bytes were read. What is in S3 already is copied there.
 
 pub mod checksum;
 pub mod chunks;
+pub mod copy;
 pub mod destination;
 pub mod engine;
 pub mod multipart;
@@ -24,4 +25,6 @@ pub mod limits {
     /// Of every part but the last, in bytes.
     pub const SMALLEST_PART: u64 = 5 << 20;
     pub const LARGEST_PART: u64 = 5 << 30;
+    /// That is copied in one call, in bytes.
+    pub const LARGEST_COPY: u64 = 5 << 30;
 }

@@ -1,11 +1,13 @@
 //! One multipart upload: begun, its parts sent side by side, completed; or given up without a trace.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, CopyPartResult};
 use claimctl_aws::Explain;
+use claimctl_claim::key;
 use claimctl_core::error::{Error, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
@@ -13,6 +15,7 @@ use tokio::task::JoinSet;
 use super::checksum::Checksum;
 use super::chunks::Chunk;
 use super::engine::{Object, PUT, arn_pattern};
+use super::plan::SourceObject;
 use super::store::Store;
 
 pub const ABORT: &str = "s3:AbortMultipartUpload";
@@ -25,7 +28,8 @@ pub(super) struct Multipart {
     sent: Vec<CompletedPart>,
     begun: i32,
     size: u64,
-    whole: Checksum,
+    /// None of a copy: its bytes are not seen here.
+    whole: Option<Checksum>,
     /// Whether the store checks the whole besides the parts. One that does confirms it when the upload begins.
     checks_whole: bool,
     /// Whether it was asked to make the object, and may have.
@@ -55,17 +59,25 @@ impl Multipart {
             PUT,
             &arn_pattern(&store.bucket),
         )?;
-        let id = begun.upload_id.ok_or_else(|| Error::unexpected("S3 began an upload and gave it no id"))?;
+        Ok(Multipart {
+            whole: Some(Checksum::of(b"")),
+            checks_whole: begun.checksum_type == Some(ChecksumType::FullObject),
+            ..Multipart::begun(store, key, begun.upload_id)?
+        })
+    }
+
+    /// One that S3 has begun, to be filled with copies.
+    pub fn begun(store: &Arc<Store>, key: &str, id: Option<String>) -> Result<Multipart> {
         Ok(Multipart {
             store: store.clone(),
             key: key.to_owned(),
-            id,
+            id: id.ok_or_else(|| Error::unexpected("S3 began an upload and gave it no id"))?,
             sending: JoinSet::new(),
             sent: Vec::new(),
             begun: 0,
             size: 0,
-            whole: Checksum::of(b""),
-            checks_whole: begun.checksum_type == Some(ChecksumType::FullObject),
+            whole: None,
+            checks_whole: false,
             completing: false,
         })
     }
@@ -74,7 +86,9 @@ impl Multipart {
     pub fn send(&mut self, chunk: Chunk, lane: OwnedSemaphorePermit) {
         self.begun += 1;
         self.size += chunk.bytes.len() as u64;
-        self.whole.append(&chunk.checksum);
+        if let Some(whole) = &mut self.whole {
+            whole.append(&chunk.checksum);
+        }
         let (number, size, checksum) = (self.begun, chunk.bytes.len() as u64, chunk.checksum.encoded());
         let (doing, arn) = (format!("upload part {number} of {}", self.key), arn_pattern(&self.store.bucket));
         let (store, key, id) = (self.store.clone(), self.key.clone(), self.id.clone());
@@ -89,6 +103,34 @@ impl Multipart {
             drop(lane);
             let part = CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag);
             Ok((part.set_checksum_crc32(checked.then_some(checksum)).build(), size))
+        });
+    }
+
+    /// Starts to copy the next part from another object.
+    pub fn copy(&mut self, from: &SourceObject, bytes: Range<u64>, lane: OwnedSemaphorePermit) {
+        self.begun += 1;
+        let (number, size) = (self.begun, bytes.end - bytes.start);
+        self.size += size;
+        let call = self.store.client().upload_part_copy().bucket(&self.store.bucket).key(&self.key).upload_id(&self.id);
+        let call = call
+            .part_number(number)
+            .copy_source(key::copy_source(&from.bucket, &from.key))
+            .copy_source_if_match(&from.etag)
+            .copy_source_range(format!("bytes={}-{}", bytes.start, bytes.end - 1));
+        let (doing, arn) = (format!("copy part {number} of {}", self.key), arn_pattern(&self.store.bucket));
+        self.sending.spawn(async move {
+            let answer = call.send().await.or_needs(&doing, PUT, &arn)?;
+            drop(lane);
+            let copied = answer.copy_part_result.unwrap_or_else(|| CopyPartResult::builder().build());
+            let part = CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(copied.e_tag)
+                .set_checksum_crc32(copied.checksum_crc32)
+                .set_checksum_crc32_c(copied.checksum_crc32_c)
+                .set_checksum_crc64_nvme(copied.checksum_crc64_nvme)
+                .set_checksum_sha1(copied.checksum_sha1)
+                .set_checksum_sha256(copied.checksum_sha256);
+            Ok((part.build(), size))
         });
     }
 
@@ -119,7 +161,7 @@ impl Multipart {
     pub async fn complete(&mut self) -> Result<Object> {
         let mut parts = std::mem::take(&mut self.sent);
         parts.sort_by_key(|part| part.part_number);
-        let checksum = self.whole.encoded();
+        let checksum = self.whole.as_ref().map(Checksum::encoded);
         let wanted = Object {
             size: self.size,
             etag: String::new(),
@@ -134,7 +176,7 @@ impl Multipart {
                 .key(&self.key)
                 .upload_id(&self.id)
                 .set_checksum_type(checks_whole.then_some(ChecksumType::FullObject))
-                .set_checksum_crc32(checks_whole.then(|| checksum.clone()))
+                .set_checksum_crc32(checksum.clone().filter(|_| checks_whole))
                 .set_mpu_object_size(checks.then_some(size))
                 .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build())
                 .send()

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use claimctl_claim::s3_url::S3Url;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 
@@ -21,6 +22,17 @@ pub struct Upload {
 pub enum Input {
     File(PathBuf),
     Stdin,
+    /// Copied inside S3.
+    Object(SourceObject),
+}
+
+/// An object as it was when it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceObject {
+    pub bucket: String,
+    pub key: String,
+    /// Without quotes.
+    pub etag: String,
 }
 
 impl Input {
@@ -29,6 +41,7 @@ impl Input {
         match self {
             Input::File(path) => path.display().to_string(),
             Input::Stdin => "-".to_owned(),
+            Input::Object(SourceObject { bucket, key, .. }) => S3Url { bucket, key }.to_string(),
         }
     }
 }
@@ -68,9 +81,9 @@ impl Plan {
             };
             match check_key(&key) {
                 Ok(()) => {
-                    plan.uploads.push(Upload { input: Input::File(file.path), key, size: Some(file.size) });
+                    plan.uploads.push(Upload { input: file.input, key, size: Some(file.size) });
                 }
-                Err(error) => plan.failed.push((file.path, error)),
+                Err(error) => plan.failed.push((file.input.name().into(), error)),
             }
         }
         plan.uploads.sort_by(|a, b| a.key.cmp(&b.key));
@@ -113,7 +126,7 @@ mod tests {
 
     fn sources(names: &[&str]) -> Sources {
         let file = |name: &&str| SourceFile {
-            path: PathBuf::from("in").join(name),
+            input: Input::File(PathBuf::from("in").join(name)),
             below: (*name).to_owned(),
             size: name.len() as u64,
         };
@@ -131,7 +144,7 @@ mod tests {
     #[test]
     fn two_files_for_one_key_are_refused_by_name() {
         let mut twice = sources(&["a"]);
-        twice.files.push(SourceFile { path: PathBuf::from("other/a"), below: "a".to_owned(), size: 1 });
+        twice.files.push(SourceFile { input: Input::File(PathBuf::from("other/a")), below: "a".to_owned(), size: 1 });
         let error = Plan::of(twice, &Naming::Prefix(String::new())).unwrap_err();
         assert_eq!(error.to_string(), "in/a and other/a would both become \"a\"; nothing was sent");
     }

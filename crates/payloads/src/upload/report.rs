@@ -132,7 +132,7 @@ impl<'a> Summary<'a> {
                     size: Some(object.size),
                     etag: Some(object.etag),
                     version_id: object.version_id,
-                    checksum: Some(object.checksum),
+                    checksum: object.checksum,
                     parts: Some(object.parts),
                     status: Status::Uploaded,
                     ..file

@@ -10,7 +10,9 @@ use claimctl_core::next::Next;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use walkdir::WalkDir;
 
-/// Everything found below the paths, in no particular order.
+use super::plan::Input;
+
+/// Everything found below the paths, or in a bucket, in no particular order.
 #[derive(Debug, Default)]
 pub struct Sources {
     pub files: Vec<SourceFile>,
@@ -24,8 +26,8 @@ pub struct Sources {
 
 #[derive(Debug)]
 pub struct SourceFile {
-    pub path: PathBuf,
-    /// The path below the directory named, or the file's own name: always with `/` between its parts.
+    pub input: Input,
+    /// The path below the directory or prefix named, or the file's own name: always with `/` between its parts.
     pub below: String,
     /// Bytes, when it was found.
     pub size: u64,
@@ -43,7 +45,7 @@ impl Filter {
         Ok(Filter { include: globs(include)?, exclude: globs(exclude)? })
     }
 
-    fn takes(&self, below: &Path) -> bool {
+    pub(super) fn takes(&self, below: &Path) -> bool {
         self.include.as_ref().is_none_or(|globs| globs.is_match(below)) && !self.excludes(below)
     }
 
@@ -120,7 +122,7 @@ impl Sources {
             return;
         }
         match key_path(below) {
-            Some(below) => self.files.push(SourceFile { path: path.to_owned(), below, size }),
+            Some(below) => self.files.push(SourceFile { input: Input::File(path.to_owned()), below, size }),
             None => self.failed.push((
                 path.to_owned(),
                 Error::usage(format!("the name of {} is not UTF-8, which S3 requires of a key", path.display()))

@@ -21,7 +21,7 @@ use claimctl_core::progress::Silent;
 use super::checksum::Checksum;
 use super::destination::Destination;
 use super::engine::{Settings, send};
-use super::plan::{Naming, Plan};
+use super::plan::{Input, Naming, Plan, SourceObject};
 use super::report::{FileReport, Status};
 use super::sources::{SourceFile, Sources};
 
@@ -43,6 +43,10 @@ struct State {
     parts: Option<BTreeMap<u32, Vec<u8>>>,
     /// Operations, in order; with a `+` those that had a checksum.
     calls: Vec<String>,
+    /// Of these headers, what a multipart upload was begun with.
+    begun: BTreeMap<&'static str, String>,
+    /// What is copied was replaced since it was looked at.
+    replaced: bool,
     unsigned: usize,
 }
 
@@ -55,6 +59,7 @@ fn operation(method: &str, query: &str) -> &'static str {
         ("POST", true, _) => "complete",
         ("DELETE", ..) => "abort",
         ("HEAD", ..) => "head",
+        ("GET", ..) if query.contains("tagging") => "tags",
         other => panic!("{other:?}"),
     }
 }
@@ -83,11 +88,37 @@ impl State {
         let etag = || ("etag", "\"e\"".to_owned());
         let gone = || (404, "<Error><Code>NoSuchUpload</Code><Message>gone</Message></Error>".to_owned(), Vec::new());
         let answer = match operation {
+            "put" | "part" if self.replaced => {
+                (412, "<Error><Code>PreconditionFailed</Code></Error>".to_owned(), Vec::new())
+            }
             "put" => {
                 self.objects.insert(key, body.to_vec());
                 (200, String::new(), vec![etag()])
             }
+            "tags" => {
+                let body = "<Tagging><TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag></TagSet></Tagging>";
+                (200, body.to_owned(), Vec::new())
+            }
+            "head" if self.replaced => (412, String::new(), Vec::new()),
+            "head" if request.headers().get("if-match") == Some("source") => {
+                let headers = [
+                    ("content-type", "text/csv"),
+                    ("x-amz-meta-owner", "ops"),
+                    ("x-amz-checksum-crc64nvme", "c"),
+                    ("x-amz-checksum-type", "FULL_OBJECT"),
+                ];
+                (200, String::new(), headers.map(|(name, value)| (name, value.to_owned())).to_vec())
+            }
             "begin" => {
+                for name in [
+                    "content-type",
+                    "x-amz-meta-owner",
+                    "x-amz-tagging",
+                    "x-amz-checksum-algorithm",
+                    "x-amz-checksum-type",
+                ] {
+                    self.begun.extend(request.headers().get(name).map(|value| (name, value.to_owned())));
+                }
                 self.parts = Some(BTreeMap::new());
                 let kind = has_checksum.then(|| ("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
                 let body = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
@@ -168,6 +199,18 @@ async fn upload(store: &Store, content: &[u8], calculation: Option<RequestChecks
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("k");
     std::fs::write(&path, content).unwrap();
+    let settings = Settings { concurrency: 1, part_size: PART, ..Settings::default() };
+    send_one(store, Input::File(path), content.len() as u64, &settings, calculation).await
+}
+
+async fn send_one(
+    store: &Store,
+    input: Input,
+    size: u64,
+    to_send: &Settings,
+    calculation: Option<RequestChecksumCalculation>,
+) -> FileReport {
+    let folder = tempfile::tempdir().unwrap();
     let settings = SdkSettings {
         region: Some("us-east-1".to_owned()),
         endpoint: Some("http://store.example".to_owned()),
@@ -186,12 +229,11 @@ async fn upload(store: &Store, content: &[u8], calculation: Option<RequestChecks
     let intent = Intent { what: "upload".to_owned(), destroys: false };
     let change = target.guard().await.unwrap().begin(&ctx, &intent).await.unwrap();
 
-    let file = SourceFile { path, below: "k".to_owned(), size: content.len() as u64 };
+    let file = SourceFile { input, below: "k".to_owned(), size };
     let sources = Sources { files: vec![file], ..Sources::default() };
     let plan = Plan::of(sources, &Naming::Key("k".to_owned())).unwrap();
     let to = Destination::real(&target, "b").await.unwrap();
-    let settings = Settings { metadata: HashMap::new(), content_type: None, concurrency: 1, part_size: PART };
-    let report = send(&target, &to, &plan, &settings, &change, &Cancel::default(), &Silent).await;
+    let report = send(&target, &to, &plan, to_send, &change, &Cancel::default(), &Silent).await;
     report.files.into_iter().next().unwrap()
 }
 
@@ -286,4 +328,36 @@ async fn an_upload_that_was_given_up_was_not_perhaps_completed() {
     assert_eq!(file.status, Status::Failed);
     assert_eq!(calls(&store).iter().filter(|call| *call == "abort").count(), 2);
     assert!(store.0.lock().unwrap().parts.is_none());
+}
+
+#[tokio::test]
+async fn a_copy_in_parts_keeps_what_s3_keeps_by_itself_of_one_in_a_piece() {
+    let store = store(|_| {});
+    let from = SourceObject { bucket: "from".to_owned(), key: "a b".to_owned(), etag: "source".to_owned() };
+    let settings = Settings { concurrency: 2, copy_part_size: PART, ..Settings::default() };
+    let file = send_one(&store, Input::Object(from), 2 * PART + 7, &settings, None).await;
+    assert_eq!((file.status, file.parts, file.path.as_str()), (Status::Uploaded, Some(3), "s3://from/a b"));
+    assert_eq!(calls(&store)[1..], ["tags", "begin+", "part", "part", "part", "complete"].map(str::to_owned));
+    let begun = store.0.lock().unwrap().begun.clone();
+    let expected = [
+        ("content-type", "text/csv"),
+        ("x-amz-meta-owner", "ops"),
+        ("x-amz-tagging", "a%20b=1%262"),
+        ("x-amz-checksum-algorithm", "CRC64NVME"),
+        ("x-amz-checksum-type", "FULL_OBJECT"),
+    ];
+    assert_eq!(begun, expected.map(|(name, value)| (name, value.to_owned())).into());
+}
+
+#[tokio::test]
+async fn what_was_replaced_since_it_was_looked_at_is_not_copied() {
+    for size in [1, 2 * PART] {
+        let store = store(|state| state.replaced = true);
+        let from = SourceObject { bucket: "from".to_owned(), key: "k".to_owned(), etag: "source".to_owned() };
+        let settings = Settings { copy_part_size: PART, ..Settings::default() };
+        let file = send_one(&store, Input::Object(from), size, &settings, None).await;
+        assert_eq!(file.status, Status::Failed);
+        assert!(file.error.unwrap().contains("was replaced after it was looked at"));
+        assert!(store.0.lock().unwrap().objects.is_empty());
+    }
 }
