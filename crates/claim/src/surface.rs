@@ -57,6 +57,9 @@ pub struct Queue {
     /// Logical name of the dead-letter queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<String>,
+    /// Logical name of the queue that keeps what the topic could not deliver to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_receive_count: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

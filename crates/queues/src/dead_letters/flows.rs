@@ -12,7 +12,7 @@ use claimctl_core::error::Result;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServedFlows {
-    /// Flows whose queue gives its dead letters to this one.
+    /// Flows whose queue gives its dead letters to this one, or whose topic what it could not deliver.
     pub flows: Vec<String>,
     /// Real names. Empty: unknown, and a claim may name any.
     pub buckets: Vec<String>,
@@ -100,19 +100,22 @@ impl ServedFlows {
     }
 }
 
-/// Whether a queue of a deployed stack gives its dead letters to this one.
+/// Whether a queue of a deployed stack, or its subscription, gives its dead letters to this one.
 pub async fn is_dead_letter_queue(target: &Target, queue: &QueueId) -> Result<bool> {
     Ok(target.surfaces().await?.0.iter().any(|stack| !sources(stack, queue).is_empty()))
 }
 
-/// The logical names of a stack's queues that give their dead letters to this one.
+/// The logical names of a stack's queues that give their dead letters to this one, or whose subscription does.
 fn sources<'a>(stack: &'a Surface, dead_letter_queue: &QueueId) -> Vec<&'a str> {
     let is_it = |name: &str| stack.queues.get(name).is_some_and(|queue| queue.id().is_same(dead_letter_queue));
-    let given = stack.queues.iter().filter(|(_, queue)| queue.dead_letter.as_deref().is_some_and(is_it));
+    let gives = |queue: &surface::Queue| {
+        [&queue.dead_letter, &queue.undelivered].into_iter().any(|to| to.as_deref().is_some_and(is_it))
+    };
+    let given = stack.queues.iter().filter(|(_, queue)| gives(queue));
     given.map(|(logical, _)| logical.as_str()).collect()
 }
 
-/// The flows of a stack whose queue gives its dead letters to this one.
+/// The flows of a stack whose queue, or its subscription, gives its dead letters to this one.
 fn served<'a>(stack: &'a Surface, dead_letter_queue: &QueueId) -> impl Iterator<Item = (&'a Surface, &'a Flow)> {
     let sources = sources(stack, dead_letter_queue);
     let is_served = move |flow: &&Flow| flow.queue.as_deref().is_some_and(|queue| sources.contains(&queue));
