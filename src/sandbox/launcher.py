@@ -102,6 +102,34 @@ def let_body_filters_descend_into_arrays(sns):
     sns._body_lookup, sns._policy_matches = look_into, match
 
 
+def keep_what_cannot_be_delivered(sns):
+    """SNS: what a subscribed queue does not take goes to the queue that the subscription's redrive policy names.
+
+    Amazon SNS Developer Guide, "Amazon SNS dead-letter queues". A queue that is gone, whose policy denies it, or that
+    takes no message so long is a client-side error: SNS does not try again.
+    """
+    deliver, sqs = sns._deliver_to_sqs, sns._sqs
+
+    def takes(endpoint, topic, body):
+        queue = sqs._queue_by_arn(endpoint)
+        if not queue or len(body.encode()) > int(queue["attributes"].get("MaximumMessageSize", "1048576")):
+            return False
+        return sqs.queue_policy_allows(endpoint, "sns.amazonaws.com", topic, topic.split(":")[4])
+
+    def kept_in(endpoint, topic):
+        for subscription in (sns._topic_by_arn_any_scope(topic) or {}).get("subscriptions", []):
+            if subscription.get("endpoint") == endpoint:
+                policy = subscription.get("attributes", {}).get("RedrivePolicy") or "{}"
+                return (json.loads(policy) if isinstance(policy, str) else policy).get("deadLetterTargetArn")
+
+    def deliver_or_keep(endpoint, envelope, raw, message, *more, topic_arn="", **others):
+        if topic_arn and not takes(endpoint, topic_arn, message if raw else envelope):
+            endpoint = kept_in(endpoint, topic_arn) or endpoint
+        deliver(endpoint, envelope, raw, message, *more, topic_arn=topic_arn, **others)
+
+    sns._deliver_to_sqs = deliver_or_keep
+
+
 def let_logs_be_searched_for_any_of_several_terms(logs):
     """CloudWatch Logs: a filter pattern of `?term`s matches a line that has at least one of them.
 
@@ -199,6 +227,7 @@ def main():
     from ministack.services import cloudwatch_logs, sns
 
     let_body_filters_descend_into_arrays(sns)
+    keep_what_cannot_be_delivered(sns)
     let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
     answer_in_one_piece(h11, H11Protocol, RawData)
     write_whole(about_path, json.dumps({

@@ -4,7 +4,9 @@
 //! there are, completion which names. A new one is its folder, and its line in [`ALL`].
 
 mod claim_check;
+mod fan_out;
 mod variable;
+mod work;
 
 use std::fmt;
 use std::pin::Pin;
@@ -16,7 +18,7 @@ use crate::demo::Stage;
 pub use variable::{Kind, Values, Variable, assign};
 
 /// Every system.
-pub const ALL: &[&dyn Stack] = &[&claim_check::ClaimCheck];
+pub const ALL: &[&dyn Stack] = &[&claim_check::ClaimCheck, &fan_out::FanOut];
 
 /// The name of the one that is meant where none is named.
 pub const DEFAULT: &str = claim_check::NAME;

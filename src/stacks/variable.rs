@@ -27,6 +27,7 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// A whole number of seconds, typed as such or as a duration.
     Seconds(RangeInclusive<u64>),
+    Number(RangeInclusive<u64>),
 }
 
 /// The values of one stack: template parameter → value, for every variable that it has.
@@ -41,6 +42,7 @@ impl Variable {
                 let shown = |seconds: u64| time::typed(Duration::from_secs(seconds));
                 format!("a duration from {} to {}", shown(*range.start()), shown(*range.end()))
             }
+            Kind::Number(range) => format!("a whole number from {} to {}", range.start(), range.end()),
         }
     }
 
@@ -51,6 +53,9 @@ impl Variable {
             Kind::Seconds(range) => {
                 let range = Duration::from_secs(*range.start())..=Duration::from_secs(*range.end());
                 time::parse_seconds_in(typed, range).ok().map(|length| length.as_secs().to_string())
+            }
+            Kind::Number(range) => {
+                typed.parse().ok().filter(|number| range.contains(number)).map(|number: u64| number.to_string())
             }
         }
     }
@@ -124,6 +129,17 @@ mod tests {
         for wrong in ["0", "1500ms", "12h1s", "-1", "", "soon"] {
             let error = claim_check(&[&format!("visibility_timeout={wrong}")]).unwrap_err();
             assert!(error.advice().contains("from 1s to 12h"), "{wrong}: {}", error.advice());
+        }
+    }
+
+    #[test]
+    fn a_number_is_whole_and_within_its_limits() {
+        let fan_out = *ALL.iter().find(|stack| stack.name() == "fan-out").unwrap();
+        let read = |typed: &str| Ok::<_, Error>(assign(&[fan_out], &[typed])?.remove(0));
+        assert_eq!(read("batch_size=10").unwrap()["BatchSize"], "10");
+        for wrong in ["0", "11", "1.5", "-1", "", "1s"] {
+            let error = read(&format!("batch_size={wrong}")).unwrap_err();
+            assert_eq!(error.advice(), "allowed: a whole number from 1 to 10", "{wrong}");
         }
     }
 

@@ -21,6 +21,7 @@ mod dlq;
 mod docs;
 mod doctor;
 mod drain;
+mod fan_out;
 mod faults;
 mod function;
 mod help;

@@ -4,11 +4,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Claim;
-
-/// What a record in a log calls itself: its line has this as `kind`, beside the attributes.
-pub const KIND: &str = "claim_record";
 
 /// The names of the record's attributes.
 pub mod attribute {
@@ -35,6 +33,9 @@ pub mod attribute {
     /// A number, epoch seconds: the table's time-to-live attribute.
     pub const EXPIRES_AT: &str = "expires_at";
 }
+
+/// What tells a record from the other lines of a log: this attribute, with this value.
+pub const LOG_KIND: (&str, &str) = ("kind", "claim_record");
 
 /// How far a claim has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +120,20 @@ impl Record {
         let numbers = numbers.into_iter().filter_map(|(name, digits)| Some((name, AttributeValue::Number(digits?))));
         strings.chain(numbers).collect()
     }
+
+    /// The record as one line of JSON, without its end, for sinks that are logs.
+    pub fn log_line(&self) -> String {
+        let value = |attribute| match attribute {
+            AttributeValue::String(text) => Value::String(text),
+            // Digits are a number.
+            AttributeValue::Number(digits) => serde_json::from_str(&digits).unwrap_or(Value::String(digits)),
+        };
+        let (kind, record) = LOG_KIND;
+        let mut line = serde_json::Map::new();
+        line.insert(kind.to_owned(), record.into());
+        line.extend(self.attributes().into_iter().map(|(name, attribute)| (name.to_owned(), value(attribute))));
+        Value::Object(line).to_string()
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +172,22 @@ mod tests {
                 ("size", number("7")),
                 ("status", string("recorded")),
             ]
+        );
+    }
+
+    #[test]
+    fn a_line_of_a_log_is_all_attributes_and_what_it_is() {
+        let record =
+            Record { claim: Claim { size: Some(u64::MAX), ..Claim::pointer("b", "dir/new\nline") }, ..record() };
+        let line = record.log_line();
+        assert!(!line.contains('\n'), "{line}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&line).unwrap(),
+            serde_json::json!({
+                "kind": "claim_record", "claim_id": "b/dir/new\nline", "bucket": "b", "object_key": "dir/new\nline",
+                "size": u64::MAX, "recorded_at": "2026-01-02T03:04:05.250Z", "request_id": "r", "receive_count": 2,
+                "status": "recorded", "expires_at": 1_800_000_000,
+            })
         );
     }
 

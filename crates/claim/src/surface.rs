@@ -48,9 +48,6 @@ pub struct Bucket {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topic {
     pub arn: String,
-    /// Logical name of the queue that takes what could not be delivered to a subscriber.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dead_letter: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +57,9 @@ pub struct Queue {
     /// Logical name of the dead-letter queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<String>,
+    /// Logical name of the queue that keeps what the topic could not deliver to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_receive_count: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,25 +183,24 @@ impl Surface {
         self.log_groups.get(logical).ok_or_else(|| self.dangling("log group", logical))
     }
 
-    /// Whether a queue, a topic or a function of the stack gives what it could not deliver to this queue.
+    /// Whether a queue, its subscription or a function of the stack gives what it could not deliver to this queue.
     pub fn takes_dead_letters(&self, logical: &str) -> bool {
-        self.dead_letters_given().any(|given| given == logical)
-    }
-
-    fn dead_letters_given(&self) -> impl Iterator<Item = &str> {
-        let queues = self.queues.values().map(|queue| &queue.dead_letter);
-        let topics = self.topics.values().map(|topic| &topic.dead_letter);
+        let queues = self.queues.values().flat_map(|queue| [&queue.dead_letter, &queue.undelivered]);
         let functions = self.functions.values().map(|function| &function.dead_letter);
-        queues.chain(topics).chain(functions).filter_map(Option::as_deref)
+        queues.chain(functions).any(|given| given.as_deref() == Some(logical))
     }
 
-    /// The queues that take the dead letters of a flow: of its queue, its topic and its function. By logical name.
+    /// The queues that take the dead letters of a flow: of its queue, of that one's subscription, of its function. By
+    /// logical name.
     pub fn dead_letter_queues_of(&self, flow: &Flow) -> Vec<&str> {
-        let queue = flow.queue.as_ref().and_then(|name| self.queues.get(name)).map(|queue| &queue.dead_letter);
-        let topic = flow.topic.as_ref().and_then(|name| self.topics.get(name)).map(|topic| &topic.dead_letter);
-        let function =
-            flow.function.as_ref().and_then(|name| self.functions.get(name)).map(|function| &function.dead_letter);
-        [queue, topic, function].into_iter().flatten().filter_map(Option::as_deref).collect()
+        let queue = flow.queue.as_ref().and_then(|name| self.queues.get(name));
+        let function = flow.function.as_ref().and_then(|name| self.functions.get(name));
+        let given = [
+            queue.and_then(|queue| queue.dead_letter.as_deref()),
+            queue.and_then(|queue| queue.undelivered.as_deref()),
+            function.and_then(|function| function.dead_letter.as_deref()),
+        ];
+        given.into_iter().flatten().collect()
     }
 
     fn dangling(&self, what: &str, logical: &str) -> Error {

@@ -4,6 +4,8 @@
 
 mod aws;
 pub mod claim_recorder;
+mod event;
+pub mod event_logger;
 #[cfg(test)]
 mod fake_http;
 mod log;

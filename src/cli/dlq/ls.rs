@@ -144,6 +144,7 @@ fn source(source: &Source) -> String {
             Some(receives) => format!("{} (after {})", source.name(), count(receives.into(), "receive")),
             None => source.name().to_owned(),
         },
+        Source::Subscription(_) => format!("subscription of {}", source.name()),
         Source::Function(function) => match &function.qualifier {
             Some(qualifier) => format!("function {}:{qualifier}", function.name),
             None => format!("function {}", function.name),

@@ -1,6 +1,5 @@
 //! The claim check: a bucket whose new objects put claims into a queue, and a function that leaves one record for each.
 
-mod sample;
 mod story;
 
 use std::pin::Pin;

@@ -49,6 +49,30 @@ locals {
       statistic   = "Sum"
       threshold   = 0
     } },
+    { for key, name in var.topics : "${key}-failed" => {
+      description = "SNS cannot deliver messages of topic ${name}: a queue that subscribes is gone, or refuses them"
+      namespace   = "AWS/SNS"
+      metric      = "NumberOfNotificationsFailed"
+      dimensions  = { TopicName = name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+    { for key, name in var.topics : "${key}-redriven" => {
+      description = "Messages of topic ${name} that could not be delivered are kept in the queue of their subscription: look at it with claimctl dlq ls"
+      namespace   = "AWS/SNS"
+      metric      = "NumberOfNotificationsRedrivenToDlq"
+      dimensions  = { TopicName = name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+    { for key, name in var.topics : "${key}-lost" => {
+      description = "Messages of topic ${name} could be neither delivered nor kept, and are lost: its subscriptions' queues have to take what the topic sends"
+      namespace   = "AWS/SNS"
+      metric      = "NumberOfNotificationsFailedToRedriveToDlq"
+      dimensions  = { TopicName = name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
     { for key, name in var.destinations : "${key}-undelivered" => {
       description = "Failed events of ${name} do not reach their queue and are lost: its role has to be allowed to send to it"
       namespace   = "AWS/Lambda"

@@ -65,3 +65,9 @@ variable "functions" {
   type        = map(string)
   default     = {}
 }
+
+variable "topics" {
+  description = "Topics of which any message that cannot be delivered is an alarm, by logical name."
+  type        = map(string)
+  default     = {}
+}

@@ -28,3 +28,8 @@ output "log_group" {
   description = "Name of the log group."
   value       = aws_cloudwatch_log_group.this.name
 }
+
+output "log_retention_days" {
+  description = "Days that log lines are kept."
+  value       = aws_cloudwatch_log_group.this.retention_in_days
+}

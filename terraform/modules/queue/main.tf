@@ -2,6 +2,11 @@ data "aws_region" "current" {}
 
 locals {
   suffix = var.fifo ? ".fifo" : ""
+
+  # Amazon SQS Developer Guide, "Amazon SQS message quotas". Version 5 of the provider knows of 256 KiB only; what tells
+  # it from version 6 is the attribute `region`.
+  most_bytes       = contains(keys(data.aws_region.current), "region") ? 1048576 : 262144
+  max_message_size = var.max_message_size == null ? local.most_bytes : var.max_message_size
 }
 
 resource "aws_sqs_queue" "this" {
@@ -12,6 +17,7 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds  = var.message_retention_seconds
   delay_seconds              = var.delay_seconds
   receive_wait_time_seconds  = var.receive_wait_time_seconds
+  max_message_size           = local.max_message_size
 
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
   kms_master_key_id       = var.kms_key_arn
@@ -37,6 +43,8 @@ resource "aws_sqs_queue" "dead_letter" {
 
   message_retention_seconds = var.dead_letter_retention_seconds
   receive_wait_time_seconds = var.receive_wait_time_seconds
+  # Also for what somebody sends there that the queue itself would not take.
+  max_message_size = local.most_bytes
 
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
   kms_master_key_id       = var.kms_key_arn

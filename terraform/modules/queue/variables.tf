@@ -103,6 +103,21 @@ variable "receive_wait_time_seconds" {
   }
 }
 
+variable "max_message_size" {
+  description = "Bytes of the longest message that is taken; null: as many as SQS takes, 1048576 (262144 with version 5 of the provider, which knows no more)."
+  type        = number
+  default     = null
+
+  # The longest notification of S3 has a key of 1,024 bytes, each of which may be written as %XX: 3,072. What is beside it
+  # takes under 2,048 (names of fields, a bucket's name of 63 and its ARN, ids of the request, of the configuration (255)
+  # and of the version (1,024 at most, 32 in practice)). In an envelope of SNS each of its 150 quotes gets a backslash, and
+  # signature, addresses, ARN and dates take under 2,048 more: 3,072 + 2,048 + 150 + 2,048 < 8,192.
+  validation {
+    condition     = var.max_message_size == null || try(var.max_message_size >= 8192 && var.max_message_size <= 1048576 && floor(var.max_message_size) == var.max_message_size, false)
+    error_message = "max_message_size has to be from 8192, which the notification of an object with the longest key takes in an envelope of SNS, to 1048576; a message that is longer would be lost. Leave it null for as many as SQS takes."
+  }
+}
+
 variable "senders" {
   description = <<-EOT
     The services that may send, by the Sid of their statement: for which resource (source_arn) and, for services that

@@ -64,7 +64,8 @@ data "aws_iam_policy_document" "this" {
   }
 }
 
-# No redrive policy: SNS tries a queue again for 23 days, and keeps the messages meanwhile.
+# SNS tries a queue that does not answer again for 23 days. Of one that is gone, or refuses what is sent, it would discard
+# messages at once, but for the redrive policy.
 resource "aws_sns_topic_subscription" "queue" {
   for_each = var.queues
 
@@ -74,6 +75,7 @@ resource "aws_sns_topic_subscription" "queue" {
   raw_message_delivery = true
   filter_policy        = each.value.filter_policy
   filter_policy_scope  = each.value.filter_policy == null ? null : "MessageBody"
+  redrive_policy       = jsonencode({ deadLetterTargetArn = each.value.dead_letter_arn })
 }
 
 resource "aws_sns_topic_subscription" "email" {

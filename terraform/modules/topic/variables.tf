@@ -38,16 +38,22 @@ variable "senders" {
 }
 
 variable "queues" {
-  description = "Queues that subscribe, by a name of your choice, with raw delivery. filter_policy is JSON that is matched against the body of a message; null takes everything."
+  description = "Queues that subscribe, by a name of your choice, with raw delivery. dead_letter_arn is the queue that gets what cannot be delivered, filter_policy JSON that is matched against the body of a message; null takes everything."
   type = map(object({
-    arn           = string
-    filter_policy = optional(string)
+    arn             = string
+    dead_letter_arn = string
+    filter_policy   = optional(string)
   }))
   default = {}
 
   validation {
     condition     = alltrue([for queue in var.queues : queue.filter_policy == null || can(keys(jsondecode(queue.filter_policy)))])
     error_message = "A filter policy is not a JSON object: write it with jsonencode({ … })."
+  }
+
+  validation {
+    condition     = alltrue([for queue in var.queues : queue.dead_letter_arn != queue.arn])
+    error_message = "What cannot be delivered to a queue goes to the same queue: name another one as dead_letter_arn."
   }
 }
 

@@ -19,7 +19,11 @@ module "alarms" {
   kms_key_arn = module.key.arn
   emails      = var.alarm_emails
 
-  dead_letter_queues = { for name, queue in module.queue : "${name}-dlq" => queue.dead_letter.name }
-  queues             = { for name, queue in module.queue : name => { name = queue.name, oldest_age = var.oldest_message } }
-  functions          = { for name, logger in module.logger : "log-${name}" => logger.name }
+  dead_letter_queues = merge(
+    { for name, queue in module.queue : "${name}-dlq" => queue.dead_letter.name },
+    { for name, queue in module.undelivered : "${name}-undelivered" => queue.name },
+  )
+  queues    = { for name, queue in module.queue : name => { name = queue.name, oldest_age = var.oldest_message } }
+  topics    = { objects = module.topic.name }
+  functions = { for name, logger in module.logger : "log-${name}" => logger.name }
 }

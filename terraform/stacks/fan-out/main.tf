@@ -9,19 +9,24 @@ locals {
   bucket_arn = "arn:${module.environment.partition}:s3:::${local.bucket}"
   timeout    = 30
 
-  # Copies are looked at late and are not kept long: they tell what is known already.
+  copies = ["ObjectCreated:Copy"]
+
+  # By how the object came to be. What is no copy goes the first way, so that no event can fall between the branches, not
+  # even one that S3 has yet to invent. Copies are looked at late and are not kept long: they tell what is known already.
   branches = {
     created = {
-      events                    = ["ObjectCreated:Put", "ObjectCreated:CompleteMultipartUpload"]
+      events                    = ["ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:CompleteMultipartUpload"]
+      takes                     = [{ "anything-but" = local.copies }]
       delay_seconds             = 0
       message_retention_seconds = 345600
       receive_wait_time_seconds = 20
     }
     copied = {
-      events                    = ["ObjectCreated:Copy"]
-      delay_seconds             = 90
-      message_retention_seconds = 86400
-      receive_wait_time_seconds = 10
+      events                    = local.copies
+      takes                     = local.copies
+      delay_seconds             = var.copied_delay
+      message_retention_seconds = var.copied_retention
+      receive_wait_time_seconds = var.copied_wait_time
     }
   }
 }
@@ -52,8 +57,9 @@ module "topic" {
 
   queues = {
     for name, branch in local.branches : name => {
-      arn           = module.queue[name].arn
-      filter_policy = jsonencode({ Records = { eventName = branch.events } })
+      arn             = module.queue[name].arn
+      dead_letter_arn = module.undelivered[name].arn
+      filter_policy   = jsonencode({ Records = { eventName = branch.takes } })
     }
   }
 }
@@ -63,11 +69,25 @@ module "queue" {
   for_each = local.branches
 
   name                       = "${local.prefix}-${each.key}"
-  visibility_timeout_seconds = 6 * local.timeout
+  visibility_timeout_seconds = coalesce(var.visibility_timeout, 6 * local.timeout)
   consumer_timeout_seconds   = local.timeout
   delay_seconds              = each.value.delay_seconds
   message_retention_seconds  = each.value.message_retention_seconds
   receive_wait_time_seconds  = each.value.receive_wait_time_seconds
+
+  senders = {
+    OnlyTheTopicSends = { service = "sns.amazonaws.com", source_arn = module.topic.arn }
+  }
+}
+
+# What the topic could not deliver to a branch's queue.
+module "undelivered" {
+  source   = "../../modules/queue"
+  for_each = local.branches
+
+  name                      = "${local.prefix}-${each.key}-undelivered"
+  dead_letter_queue         = false
+  message_retention_seconds = 1209600
 
   senders = {
     OnlyTheTopicSends = { service = "sns.amazonaws.com", source_arn = module.topic.arn }
@@ -91,7 +111,7 @@ module "logger" {
     digest  = var.artifact
   }
 
-  source_queue = { arn = module.queue[each.key].arn, batch_size = 1 }
+  source_queue = { arn = module.queue[each.key].arn, batch_size = var.batch_size }
 
   statements = [{
     sid       = "TakeEvents"

@@ -13,13 +13,16 @@ locals {
         url               = queue.url
         arn               = queue.arn
         dead_letter       = "${name}-dlq"
+        undelivered       = "${name}-undelivered"
         max_receive_count = queue.max_receive_count
         fifo              = queue.fifo
       } },
       { for name, queue in module.queue : "${name}-dlq" => { url = queue.dead_letter.url, arn = queue.dead_letter.arn } },
+      { for name, queue in module.undelivered : "${name}-undelivered" => { url = queue.url, arn = queue.arn } },
     )
-    tables    = {}
-    functions = { for name, logger in module.logger : "log-${name}" => { name = logger.name, artifact = logger.artifact } }
+    tables     = {}
+    functions  = { for name, logger in module.logger : "log-${name}" => { name = logger.name, artifact = logger.artifact } }
+    log_groups = { for name, logger in module.logger : name => { name = logger.log_group, retention_days = logger.log_retention_days } }
 
     flows = [for name, branch in local.branches : {
       name     = name
@@ -32,7 +35,7 @@ locals {
       mapping  = module.logger[name].mapping
       function = "log-${name}"
       alias    = module.logger[name].alias
-      sink     = { kind = "logs", name = module.logger[name].log_group }
+      sink     = { kind = "logs", name = name }
     }]
   }
 }

@@ -9,14 +9,50 @@ variable "artifact" {
   type        = string
 }
 
+variable "copied_delay" {
+  description = "Seconds that the event of a copy stays hidden."
+  type        = number
+  default     = 90
+}
+
+variable "copied_retention" {
+  description = "Seconds that the event of a copy is kept in its queue."
+  type        = number
+  default     = 86400
+}
+
+variable "copied_wait_time" {
+  description = "Seconds that a receive waits for the event of a copy (long polling)."
+  type        = number
+  default     = 10
+}
+
+variable "batch_size" {
+  description = "Events that a function is invoked with at most."
+  type        = number
+  default     = 1
+
+  # More than ten would have to be waited for.
+  validation {
+    condition     = var.batch_size >= 1 && var.batch_size <= 10 && floor(var.batch_size) == var.batch_size
+    error_message = "batch_size has to be a whole number from 1 to 10."
+  }
+}
+
+variable "visibility_timeout" {
+  description = "Visibility timeout of the queues in seconds: so long after a failure is an event tried again. Null: six times the functions' timeout, the least that Lambda advises."
+  type        = number
+  default     = null
+}
+
 variable "oldest_message" {
   description = "Age in seconds at which the oldest message in a queue is an alarm."
   type        = number
   default     = 900
 
-  # Copies are hidden for their first 90 seconds, and SQS measures once a minute.
+  # Copies are hidden at first, and SQS measures once a minute.
   validation {
-    condition     = var.oldest_message >= 180
-    error_message = "oldest_message (${var.oldest_message} s) is an alarm while nothing is wrong, because copies wait for 90 s: set it to 180 or more."
+    condition     = var.oldest_message >= var.copied_delay + 90
+    error_message = "oldest_message (${var.oldest_message} s) is an alarm while nothing is wrong, because copies wait for ${var.copied_delay} s: set it to ${var.copied_delay + 90} or more."
   }
 }

@@ -9,7 +9,7 @@ use crate::support::terraform::root::Root;
 const KEY_ELSEWHERE: &str = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555";
 
 /// What is wrong, by the arguments that say so, in the environment dev; what is said of it.
-const BAD: [(&str, &str, &str); 20] = [
+const BAD: [(&str, &str, &str); 24] = [
     ("claim-check", "region=mx-central-1", "choose another one, for example us-east-1"),
     ("claim-check", "account=1111", "write its twelve digits in quotes"),
     ("claim-check", "environment=test", "select the workspace (terraform workspace select -or-create test) or pass"),
@@ -28,17 +28,22 @@ const BAD: [(&str, &str, &str); 20] = [
     ("claim-check", "oldest_claim=30", "set it to 60 or more"),
     ("claim-check", "alarm_emails=[\"on-call\"]", "\"on-call\". Write each like on-call@example.com"),
     ("fan-out", "oldest_message=90", "set it to 180 or more"),
+    ("fan-out", "copied_delay=850", "copies wait for 850 s: set it to 940 or more"),
+    ("fan-out", "copied_delay=901 oldest_message=1000", "delay_seconds has to be from 0 to 900"),
+    ("fan-out", "batch_size=11", "batch_size has to be a whole number from 1 to 10"),
+    ("fan-out", "visibility_timeout=60", "raise it to 180 or more, or shorten the function's timeout"),
     ("csv-table", "partition_key=expires_at", "name another attribute for one of them"),
     ("csv-table", "reserved_concurrency=0.5", "leave it null to reserve nothing"),
 ];
 
 /// What no variable of a stack reaches: the module says it.
-const BAD_TO_MODULES: [(&str, &str, &str); 3] = [
+const BAD_TO_MODULES: [(&str, &str, &str); 4] = [
     (
         "queue",
         "name=claims dead_letter_retention_seconds=345600",
         "raise dead_letter_retention_seconds, or lower message_retention_seconds",
     ),
+    ("queue", "name=claims max_message_size=8191", "has to be from 8192, which the notification of an object with"),
     (
         "payload-bucket",
         "name=payload notifications={a={to=\"queue\",arn=\"a\",events=[\"s3:ObjectCreated:*\"],prefix=\"in/\"},\

@@ -1,7 +1,7 @@
 //! A log group as a sink: one JSON line per claim, with the attributes of a record and `"kind": "claim_record"`.
 
 use aws_sdk_cloudwatchlogs::Client;
-use claimctl_claim::record::{KIND, attribute};
+use claimctl_claim::record::{LOG_KIND, attribute};
 use claimctl_claim::{Status, claim_id, sequencer};
 use claimctl_core::error::Result;
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ impl RecordLogs {
         mut each: impl FnMut(RecordEntry) -> Result<()>,
     ) -> Result<()> {
         let beginning = claim_id(&self.bucket, prefix);
-        let query = LogQuery { group: self.group.clone(), since, pattern: KIND.to_owned() };
+        let query = LogQuery { group: self.group.clone(), since, pattern: LOG_KIND.1.to_owned() };
         let mut pages = LogPages::start(self.client.clone(), query);
         while let Some(lines) = pages.next().await? {
             lines.iter().filter_map(|line| entry(&line.text, &beginning)).try_for_each(&mut each)?;
@@ -46,7 +46,8 @@ impl RecordLogs {
 fn entry(line: &str, beginning: &str) -> Option<RecordEntry> {
     let line: Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| line.get(name).and_then(Value::as_str);
-    let id = text(attribute::CLAIM_ID).filter(|id| text("kind") == Some(KIND) && id.starts_with(beginning))?;
+    let (kind, record) = LOG_KIND;
+    let id = text(attribute::CLAIM_ID).filter(|id| text(kind) == Some(record) && id.starts_with(beginning))?;
     Some(RecordEntry {
         key: id.split_once('/')?.1.to_owned(),
         etag: text(attribute::ETAG).map(str::to_owned),

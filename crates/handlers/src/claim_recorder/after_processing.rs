@@ -3,7 +3,7 @@
 use claimctl_claim::{AfterProcessing, Status};
 
 use super::Recorder;
-use super::message::Problem;
+use super::claim::Problem;
 use super::reconcile::{ClaimOutcome, Reconciled};
 use crate::aws::{Deadline, Deleted, Tagged};
 use crate::log::{self, Level};

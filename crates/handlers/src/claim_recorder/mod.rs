@@ -4,43 +4,29 @@
 //! from the queue. Whatever happens twice, late or out of order leaves the table as if it had happened once.
 
 mod after_processing;
-mod batch;
+mod claim;
 mod config;
-mod message;
 mod poll;
 mod reconcile;
 mod table;
-mod trigger;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-use super::aws::{self, Aws, Deadline};
-use super::{Env, log};
+use crate::Env;
+use crate::aws::{self, Aws};
+use crate::event::{self, Invocation, Message, Trigger};
+use claim::Problem;
 use config::Config;
-use message::{Message, Problem};
 use table::Table;
-use trigger::Trigger;
-
-/// What is left of an invocation's time for the answer itself.
-const MARGIN: Duration = Duration::from_millis(500);
 
 /// The handler. One per cold start.
 struct Recorder {
     aws: Arc<Aws>,
     table: Table,
     config: Config,
-}
-
-/// One invocation of the function.
-#[derive(Clone, Debug)]
-struct Invocation {
-    pub request_id: String,
-    pub deadline: Deadline,
 }
 
 impl Recorder {
@@ -54,14 +40,10 @@ impl Recorder {
     /// Handles one event, whatever triggered it. The answer to an SQS event names the messages that failed.
     pub async fn handle(self: &Arc<Self>, event: Value, invocation: Invocation) -> Result<Value, Problem> {
         match Trigger::of(event) {
-            Trigger::Queue(messages) => {
-                let failed = batch::record(self, messages, &invocation).await;
-                let failures: Vec<_> = failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
-                Ok(json!({ "batchItemFailures": failures }))
-            }
+            Trigger::Queue(messages) => Ok(event::answer(event::handle_batch(self, messages, &invocation).await)),
             Trigger::Schedule => poll::empty_queue(self, &invocation).await.map(|summary| summary.to_json()),
             Trigger::Direct(event) => {
-                let claims = message::record(self, &Message::direct(event), &invocation).await?;
+                let claims = event::handle_message(&**self, &Message::direct(event), &invocation).await?;
                 Ok(json!({ "claims": claims }))
             }
         }
@@ -71,22 +53,8 @@ impl Recorder {
 /// Runs the handler in the Lambda runtime until Lambda ends the process.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let env: Env = &|name| std::env::var(name).ok();
-    let recorder = Recorder::from_env(env, aws::http_client(env)).inspect_err(|error| {
-        log::line(log::Level::Error, "cannot start", vec![("error", error.as_str().into())]);
-    })?;
-    let recorder = &Arc::new(recorder);
-    lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
-        recorder.handle(event.payload, Invocation::from(&event.context)).await
-    }))
-    .await
-}
-
-impl From<&Context> for Invocation {
-    fn from(context: &Context) -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let left = Duration::from_millis(context.deadline).saturating_sub(now);
-        Self { request_id: context.request_id.clone(), deadline: Deadline::after(left.saturating_sub(MARGIN)) }
-    }
+    let recorder = Recorder::from_env(env, aws::http_client(env));
+    event::run(recorder, async |recorder, event, invocation| recorder.handle(event, invocation).await).await
 }
 
 #[cfg(test)]

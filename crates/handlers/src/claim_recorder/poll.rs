@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::batch;
-use super::message::{Content, Message, Problem};
-use super::{Invocation, Recorder};
+use super::Recorder;
+use super::claim::Problem;
 use crate::aws::Received;
+use crate::event::{Content, Invocation, Message, handle_batch};
 use crate::log::{self, Level};
 
 /// No new receive with less time than this: what is received should also be recorded and deleted.
@@ -50,7 +50,7 @@ pub async fn empty_queue(recorder: &Arc<Recorder>, invocation: &Invocation) -> R
             break;
         }
         let messages = received.iter().map(|received| message(received, fifo)).collect();
-        let failed = batch::record(recorder, messages, invocation).await;
+        let failed = handle_batch(recorder, messages, invocation).await;
         let handles: Vec<_> =
             received.iter().filter(|r| !failed.contains(&r.message_id)).map(|r| r.receipt_handle.clone()).collect();
         summary.received += received.len();

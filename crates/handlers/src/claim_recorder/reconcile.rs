@@ -3,7 +3,7 @@
 use claimctl_claim::{Record, Status};
 
 use super::Recorder;
-use super::message::Problem;
+use super::claim::Problem;
 use super::table::{ExistingRecord, WriteCondition, WriteOutcome};
 use crate::aws::Deadline;
 

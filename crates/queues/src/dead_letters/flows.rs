@@ -12,7 +12,7 @@ use claimctl_core::error::Result;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServedFlows {
-    /// Flows whose queue, topic or function gives its dead letters to this one.
+    /// Flows whose queue, its subscription or whose function gives its dead letters to this one.
     pub flows: Vec<String>,
     /// Real names. Empty: unknown, and a claim may name any.
     pub buckets: Vec<String>,
@@ -108,7 +108,7 @@ pub async fn is_dead_letter_queue(target: &Target, queue: &QueueId) -> Result<bo
     Ok(target.surfaces().await?.0.iter().any(is_it))
 }
 
-/// The flows of a stack whose queue, topic or function gives its dead letters to this queue.
+/// The flows of a stack whose queue, its subscription or whose function gives its dead letters to this queue.
 fn served<'a>(stack: &'a Surface, dead_letter_queue: &QueueId) -> impl Iterator<Item = (&'a Surface, &'a Flow)> {
     let is_it = |name: &&str| stack.queues.get(*name).is_some_and(|queue| queue.id().is_same(dead_letter_queue));
     stack

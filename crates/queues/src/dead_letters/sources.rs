@@ -1,6 +1,7 @@
-//! Which queues are dead-letter queues, and whose: source queues by their redrive policies, and functions that leave
-//! the events of failed asynchronous invocations there.
+//! Which queues are dead-letter queues, and whose: source queues by their redrive policies, functions that leave the events
+//! of failed asynchronous invocations there, and subscriptions of queues that leave there what could not be delivered.
 //!
+//! Of subscriptions the surfaces tell: SNS would have to be asked for each one of the account.
 //! ListDeadLetterSourceQueues answers for one queue. Where it is missing or denied, the redrive policies of the
 //! account's queues say the same.
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use claimctl_aws::Explain;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
+use claimctl_claim::surface::{Queue, Surface};
 use claimctl_core::error::{Kind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
@@ -25,10 +27,13 @@ const CONCURRENCY: usize = 16;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Source {
     Queue(Box<QueueDepth>),
+    /// Of this queue: what its topic could not deliver to it.
+    Subscription(Box<QueueDepth>),
     Function(FailingFunction),
 }
 
-/// The sources of one dead-letter queue. Source queues come before functions, each sorted by name.
+/// The sources of one dead-letter queue. Source queues come before subscriptions and these before functions, each sorted by
+/// name.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     pub sources: Vec<Source>,
@@ -55,7 +60,7 @@ pub struct DeadLetterQueues {
 impl Source {
     pub fn name(&self) -> &str {
         match self {
-            Source::Queue(queue) => queue.logical.as_deref().unwrap_or(&queue.name),
+            Source::Queue(queue) | Source::Subscription(queue) => queue.logical.as_deref().unwrap_or(&queue.name),
             Source::Function(function) => &function.name,
         }
     }
@@ -69,7 +74,7 @@ impl Sources {
     pub fn functions(&self) -> impl Iterator<Item = &FailingFunction> {
         self.sources.iter().filter_map(|source| match source {
             Source::Function(function) => Some(function),
-            Source::Queue(_) => None,
+            Source::Queue(_) | Source::Subscription(_) => None,
         })
     }
 }
@@ -77,7 +82,7 @@ impl Sources {
 pub fn source_queues(sources: &[Source]) -> impl Iterator<Item = &QueueDepth> {
     sources.iter().filter_map(|source| match source {
         Source::Queue(queue) => Some(queue.as_ref()),
-        Source::Function(_) => None,
+        Source::Subscription(_) | Source::Function(_) => None,
     })
 }
 
@@ -101,7 +106,8 @@ pub async fn of(target: &Target, queue: &QueueDepth) -> Result<Sources> {
             known.into_iter().filter(|source| gives_to(source, &queue.arn)).collect()
         }
     };
-    let mut sources = in_order(queues);
+    let mut sources = in_order(queues, Source::Queue);
+    sources.extend(subscriptions(target, queue, &mut unseen).await?);
     let mut functions = failing(target, Whose::Stacks, &mut unseen).await?;
     functions.retain(|function| function.queue == queue.arn);
     if sources.is_empty() && functions.is_empty() {
@@ -127,7 +133,9 @@ pub async fn all(target: &Target, all: bool) -> Result<DeadLetterQueues> {
         false => beyond_the_stacks(target, queues, dead_letters.values(), &mut found.unseen).await?,
     };
     for (arn, queue) in std::mem::take(&mut dead_letters) {
-        let mut of_it = in_order(sources.iter().filter(|source| gives_to(source, &arn)).cloned().collect());
+        let mut of_it =
+            in_order(sources.iter().filter(|source| gives_to(source, &arn)).cloned().collect(), Source::Queue);
+        of_it.extend(subscriptions(target, &queue, &mut found.unseen).await?);
         let functions = functions.iter().filter(|function| function.queue == arn);
         of_it.extend(functions.cloned().map(Source::Function));
         found.queues.push(DeadLetterQueue { queue, sources: of_it });
@@ -146,9 +154,11 @@ async fn dead_letter_queues(
 ) -> Result<BTreeMap<String, QueueDepth>> {
     let by_policy = queues.iter().filter_map(|queue| Some((queue.dead_letter_arn.clone()?, &queue.name)));
     let by_function = functions.iter().map(|function| (function.queue.clone(), &function.name));
-    let named: BTreeMap<_, _> = by_function.chain(by_policy).collect();
-    let sqs = target.sqs();
     let surfaces = target.surfaces().await?;
+    let by_subscription = surfaces.0.iter().flat_map(undelivered);
+    let by_subscription = by_subscription.map(|(logical, _, keeps)| (keeps.arn.clone(), logical));
+    let named: BTreeMap<_, _> = by_subscription.chain(by_function).chain(by_policy).collect();
+    let sqs = target.sqs();
     let mut found = BTreeMap::new();
     for (arn, source) in named {
         if let Some(known) = queues.iter().find(|queue| queue.arn == arn) {
@@ -251,11 +261,30 @@ async fn failing(target: &Target, whose: Whose, unseen: &mut Vec<String>) -> Res
     }
 }
 
+/// The stack's queues with a queue that keeps what could not be delivered to them: logical name, the queue, the keeping one.
+fn undelivered(stack: &Surface) -> impl Iterator<Item = (&String, &Queue, &Queue)> {
+    stack.queues.iter().filter_map(|(logical, queue)| {
+        let keeps = stack.queues.get(queue.undelivered.as_ref()?)?;
+        Some((logical, queue, keeps))
+    })
+}
+
+/// The subscriptions that leave here what could not be delivered.
+async fn subscriptions(target: &Target, dead_letters: &QueueDepth, unseen: &mut Vec<String>) -> Result<Vec<Source>> {
+    let stacks = &target.surfaces().await?.0;
+    let subscribers = stacks.iter().flat_map(undelivered).filter(|(.., keeps)| keeps.id().is_same(&dead_letters.id()));
+    let urls: Vec<_> = subscribers.map(|(_, queue, _)| queue.url.clone()).collect();
+    if urls.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(in_order(seen(depth::named(target, &urls).await?, unseen), Source::Subscription))
+}
+
 fn gives_to(source: &QueueDepth, arn: &str) -> bool {
     source.dead_letter_arn.as_deref() == Some(arn)
 }
 
-fn in_order(mut queues: Vec<QueueDepth>) -> Vec<Source> {
+fn in_order(mut queues: Vec<QueueDepth>, source: impl Fn(Box<QueueDepth>) -> Source) -> Vec<Source> {
     queues.sort_by(|a, b| (&a.stack, &a.logical, &a.name).cmp(&(&b.stack, &b.logical, &b.name)));
-    queues.into_iter().map(|queue| Source::Queue(Box::new(queue))).collect()
+    queues.into_iter().map(|queue| source(Box::new(queue))).collect()
 }

@@ -24,16 +24,24 @@ run "everything_that_was_named_is_watched" {
     queues             = { claims = { name = "shop-dev-claims", oldest_age = 900 } }
     functions          = { recorder = "shop-dev-recorder" }
     destinations       = { recorder = "shop-dev-recorder" }
+    topics             = { objects = "shop-dev-objects" }
   }
 
   assert {
-    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["claims-age", "claims-dlq-depth", "recorder-errors", "recorder-throttles", "recorder-undelivered"]
+    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["claims-age", "claims-dlq-depth", "objects-failed", "objects-lost", "objects-redriven", "recorder-errors", "recorder-throttles", "recorder-undelivered"]
     error_message = "the alarms are ${join(", ", keys(aws_cloudwatch_metric_alarm.this))}"
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["claims-age"].threshold == 900
     error_message = "the age is not the one that was asked for"
+  }
+
+  assert {
+    condition = [for name in ["objects-failed", "objects-lost", "objects-redriven"] : aws_cloudwatch_metric_alarm.this[name].metric_name] == [
+      "NumberOfNotificationsFailed", "NumberOfNotificationsFailedToRedriveToDlq", "NumberOfNotificationsRedrivenToDlq",
+    ]
+    error_message = "another metric of the topic is watched"
   }
 
   assert {

@@ -72,6 +72,24 @@ run "a_fifo_queue_has_fifo_dead_letters" {
   }
 }
 
+run "messages_are_as_long_as_the_service_takes" {
+  assert {
+    condition     = aws_sqs_queue.this.max_message_size == 1048576 && aws_sqs_queue.dead_letter[0].max_message_size == 1048576
+    error_message = "a message that SQS takes is refused"
+  }
+}
+
+run "messages_can_be_kept_short_but_dead_letters_are_taken_as_they_are" {
+  variables {
+    max_message_size = 8192
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.max_message_size == 8192 && aws_sqs_queue.dead_letter[0].max_message_size == 1048576
+    error_message = "the limit is another one than was asked for"
+  }
+}
+
 run "without_dead_letters" {
   variables {
     dead_letter_queue         = false

@@ -167,3 +167,23 @@ run "a_key_of_another_region" {
 
   expect_failures = [aws_sqs_queue.this]
 }
+
+run "messages_shorter_than_the_longest_notification" {
+  command = plan
+
+  variables {
+    max_message_size = 8191
+  }
+
+  expect_failures = [var.max_message_size]
+}
+
+run "messages_longer_than_sqs_takes" {
+  command = plan
+
+  variables {
+    max_message_size = 1048577
+  }
+
+  expect_failures = [var.max_message_size]
+}

@@ -24,8 +24,8 @@ run "queues_get_what_their_filter_takes" {
     emails = ["on-call@example.com"]
 
     queues = {
-      all  = { arn = "arn:aws:sqs:us-west-1:000000000000:all" }
-      some = { arn = "arn:aws:sqs:us-west-1:000000000000:some", filter_policy = "{\"Records\":{\"eventName\":[\"ObjectCreated:Put\"]}}" }
+      all  = { arn = "arn:aws:sqs:us-west-1:000000000000:all", dead_letter_arn = "arn:aws:sqs:us-west-1:000000000000:lost" }
+      some = { arn = "arn:aws:sqs:us-west-1:000000000000:some", dead_letter_arn = "arn:aws:sqs:us-west-1:000000000000:lost", filter_policy = "{\"Records\":{\"eventName\":[\"ObjectCreated:Put\"]}}" }
     }
   }
 
@@ -42,6 +42,11 @@ run "queues_get_what_their_filter_takes" {
   assert {
     condition     = alltrue([for subscription in aws_sns_topic_subscription.queue : subscription.raw_message_delivery])
     error_message = "messages come wrapped"
+  }
+
+  assert {
+    condition     = alltrue([for subscription in aws_sns_topic_subscription.queue : jsondecode(subscription.redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:us-west-1:000000000000:lost" }])
+    error_message = "what cannot be delivered is discarded"
   }
 
   assert {

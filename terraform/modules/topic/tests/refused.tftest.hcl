@@ -70,7 +70,7 @@ run "a_filter_policy_that_is_no_json" {
   command = plan
 
   variables {
-    queues = { a = { arn = "arn:aws:sqs:us-west-1:000000000000:a", filter_policy = "eventName = Put" } }
+    queues = { a = { arn = "arn:aws:sqs:us-west-1:000000000000:a", dead_letter_arn = "arn:aws:sqs:us-west-1:000000000000:b", filter_policy = "eventName = Put" } }
   }
 
   expect_failures = [var.queues]
@@ -80,7 +80,17 @@ run "a_filter_policy_that_is_a_list" {
   command = plan
 
   variables {
-    queues = { a = { arn = "arn:aws:sqs:us-west-1:000000000000:a", filter_policy = "[]" } }
+    queues = { a = { arn = "arn:aws:sqs:us-west-1:000000000000:a", dead_letter_arn = "arn:aws:sqs:us-west-1:000000000000:b", filter_policy = "[]" } }
+  }
+
+  expect_failures = [var.queues]
+}
+
+run "a_queue_that_keeps_what_cannot_be_delivered_to_itself" {
+  command = plan
+
+  variables {
+    queues = { a = { arn = "arn:aws:sqs:us-west-1:000000000000:a", dead_letter_arn = "arn:aws:sqs:us-west-1:000000000000:a" } }
   }
 
   expect_failures = [var.queues]

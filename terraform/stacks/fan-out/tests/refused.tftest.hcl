@@ -18,6 +18,16 @@ variables {
   permissions_boundary = false
 }
 
+run "a_batch_that_would_be_waited_for" {
+  command = plan
+
+  variables {
+    batch_size = 11
+  }
+
+  expect_failures = [var.batch_size]
+}
+
 run "an_alarm_before_copies_are_looked_at" {
   command = plan
 

@@ -26,13 +26,23 @@ run "one_flow_per_branch" {
   }
 
   assert {
-    condition     = alltrue([for flow in output.claimctl.flows : flow.topic == "objects" && flow.sink.kind == "logs" && flow.mapping != null])
+    condition     = alltrue([for flow in output.claimctl.flows : flow.topic == "objects" && flow.sink == { kind = "logs", name = flow.name } && flow.mapping != null])
     error_message = "a flow lacks a part"
   }
 
   assert {
-    condition     = join(" ", sort(keys(output.claimctl.queues))) == "copied copied-dlq created created-dlq"
+    condition     = join(" ", sort(keys(output.claimctl.queues))) == "copied copied-dlq copied-undelivered created created-dlq created-undelivered"
     error_message = "a queue is missing"
+  }
+
+  assert {
+    condition     = alltrue([for name in ["created", "copied"] : output.claimctl.queues[name].undelivered == "${name}-undelivered"])
+    error_message = "it is not said where undelivered events are"
+  }
+
+  assert {
+    condition     = output.claimctl.log_groups == { for name in ["created", "copied"] : name => { name = "/aws/lambda/shop-default-log-${name}", retention_days = 14 } }
+    error_message = "the log groups are others"
   }
 
   assert {

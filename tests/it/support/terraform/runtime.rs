@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::run::{Running, finish};
@@ -21,8 +22,8 @@ pub struct Invoked {
     pub log: String,
 }
 
-/// Starts the program and invokes it once per event.
-pub fn invoke(bootstrap: &Path, environment: &[(&str, String)], events: &[Value]) -> Invoked {
+/// The program as Lambda starts it, and where it asks for events.
+fn function(bootstrap: &Path, environment: &[(&str, String)]) -> (Command, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut function = Command::new(bootstrap);
     function.env_clear().envs(environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
@@ -30,6 +31,37 @@ pub fn invoke(bootstrap: &Path, environment: &[(&str, String)], events: &[Value]
     let names = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_LOG_GROUP_NAME"];
     function.envs(names.map(|name| (name, "function"))).env("AWS_LAMBDA_LOG_STREAM_NAME", "stream");
     function.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256");
+    (function, listener)
+}
+
+/// Starts the program, invokes it with one event, and kills it so much later: its answer, where it came to that, and all
+/// that it wrote to stdout.
+pub fn killed_after(bootstrap: &Path, event: &Value, after: Duration) -> (Option<Value>, String) {
+    let (mut function, listener) = function(bootstrap, &[]);
+    let child = function.start();
+    let pid = Pid::from_child(&child);
+    // Read as it comes: a full pipe would hold the function back.
+    let said = std::thread::spawn(|| finish(child, "the function".to_owned()));
+    let mut connection = accept(&listener);
+    let answer = connection.request().and_then(|_| {
+        let until = Instant::now() + after;
+        connection.give(event);
+        let killer = std::thread::spawn(move || {
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                std::thread::park_timeout(left);
+            }
+            kill_process(pid, Signal::KILL).ok();
+        });
+        let (path, body) = connection.request().unzip();
+        killer.join().unwrap();
+        serde_json::from_str(&body?).ok().filter(|_| path.is_some_and(|path| path.ends_with("/response")))
+    });
+    (answer, said.join().unwrap().stdout)
+}
+
+/// Starts the program and invokes it once per event.
+pub fn invoke(bootstrap: &Path, environment: &[(&str, String)], events: &[Value]) -> Invoked {
+    let (mut function, listener) = function(bootstrap, environment);
     let mut child = function.start();
     let mut answers = Vec::new();
     let mut left = events.iter();

@@ -49,6 +49,9 @@ fn named(kind: &str) -> (&'static str, &'static str, &'static str) {
         "AWS::Logs::LogGroup" => ("aws_cloudwatch_log_group", "name", "LogGroupName"),
         "AWS::S3::Bucket" => ("aws_s3_bucket", "bucket", "BucketName"),
         "AWS::S3::BucketPolicy" => ("aws_s3_bucket_policy", "bucket", "Bucket"),
+        "AWS::SNS::Subscription" => ("aws_sns_topic_subscription", "endpoint", "Endpoint"),
+        "AWS::SNS::Topic" => ("aws_sns_topic", "name", "TopicName"),
+        "AWS::SNS::TopicPolicy" => ("aws_sns_topic_policy", "arn", "Topics"),
         "AWS::SQS::Queue" => ("aws_sqs_queue", "name", "QueueName"),
         "AWS::SQS::QueuePolicy" => ("aws_sqs_queue_policy", "queue_url", "Queues"),
         "AWS::Scheduler::Schedule" => ("aws_scheduler_schedule", "name", "Name"),
@@ -73,7 +76,7 @@ pub fn find<'a>(applied: &'a Applied, kind: &str, property: &mut dyn FnMut(&str)
 /// What `Ref` gives (AWS CloudFormation, "Template reference", return values).
 pub fn reference(kind: &str, twin: &Value) -> Value {
     match kind {
-        "AWS::Lambda::Alias" => &twin["arn"],
+        "AWS::Lambda::Alias" | "AWS::SNS::Topic" => &twin["arn"],
         "AWS::Lambda::EventSourceMapping" => &twin["uuid"],
         "AWS::Lambda::Function" => &twin["function_name"],
         "AWS::S3::Bucket" => &twin["bucket"],
@@ -117,6 +120,24 @@ pub fn properties(applied: &Applied, kind: &str, twin: &Value) -> Vec<Property> 
         "AWS::S3::Bucket" => bucket(applied, twin),
         "AWS::S3::BucketPolicy" => vec![
             ("Bucket", twin["bucket"].clone(), Value::Null),
+            ("PolicyDocument", parsed(&twin["policy"]), Value::Null),
+        ],
+        "AWS::SNS::Subscription" => vec![
+            ("TopicArn", twin["topic_arn"].clone(), Value::Null),
+            ("Protocol", twin["protocol"].clone(), Value::Null),
+            ("Endpoint", twin["endpoint"].clone(), Value::Null),
+            ("RawMessageDelivery", twin["raw_message_delivery"].clone(), json!(false)),
+            ("FilterPolicyScope", twin["filter_policy_scope"].clone(), json!("MessageAttributes")),
+            ("FilterPolicy", parsed(&twin["filter_policy"]), Value::Null),
+            ("RedrivePolicy", parsed(&twin["redrive_policy"]), Value::Null),
+        ],
+        "AWS::SNS::Topic" => vec![
+            ("TopicName", twin["name"].clone(), Value::Null),
+            ("KmsMasterKeyId", twin["kms_master_key_id"].clone(), Value::Null),
+            ("FifoTopic", twin["fifo_topic"].clone(), json!(false)),
+        ],
+        "AWS::SNS::TopicPolicy" => vec![
+            ("Topics", json!([twin["arn"]]), Value::Null),
             ("PolicyDocument", parsed(&twin["policy"]), Value::Null),
         ],
         "AWS::SQS::Queue" => queue(applied, twin),
@@ -272,6 +293,7 @@ fn queue(applied: &Applied, twin: &Value) -> Vec<Property> {
         ("VisibilityTimeout", twin["visibility_timeout_seconds"].clone(), json!(30)),
         ("MessageRetentionPeriod", twin["message_retention_seconds"].clone(), json!(345_600)),
         ("DelaySeconds", twin["delay_seconds"].clone(), json!(0)),
+        ("MaximumMessageSize", twin["max_message_size"].clone(), json!(1_048_576)),
         ("FifoQueue", twin["fifo_queue"].clone(), json!(false)),
         ("RedrivePolicy", apart("aws_sqs_queue_redrive_policy", "redrive_policy"), Value::Null),
         ("RedriveAllowPolicy", apart("aws_sqs_queue_redrive_allow_policy", "redrive_allow_policy"), Value::Null),

@@ -3,10 +3,13 @@
 mod fake;
 mod order;
 
+use std::time::Duration;
+
 use claimctl_claim::synthetic;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::aws::Deadline;
 use crate::fake_http::env;
 use fake::Fake;
 

@@ -141,7 +141,7 @@ async fn by_source(target: &Target, dead_letters: &QueueDepth) -> Result<(Destin
     let found = sources::of(target, dead_letters).await?;
     let to = |name: &str| Next::again().flag("--to", name);
     match found.sources.as_slice() {
-        [Source::Queue(source)] => Ok((queue(target, (**source).clone()), found.unseen)),
+        [Source::Queue(source) | Source::Subscription(source)] => Ok((queue(target, (**source).clone()), found.unseen)),
         [Source::Function(source)] => Ok((function(target, source), found.unseen)),
         [] => {
             let error = Error::usage(format!("queue {} is nobody's dead-letter queue", dead_letters.name))

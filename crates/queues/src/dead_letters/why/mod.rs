@@ -223,6 +223,8 @@ async fn handlers(target: &Target, sources: &[Source], unread: &mut Vec<String>)
     for source in sources {
         match source {
             Source::Function(function) => functions.push(function.name.clone()),
+            // What could not be delivered no function has seen.
+            Source::Subscription(_) => {}
             Source::Queue(queue) => match mapping::handlers(target, queue).await {
                 Ok(handlers) => functions.extend(handlers),
                 Err(error) if error.kind() == Kind::Unreachable => return Err(error),

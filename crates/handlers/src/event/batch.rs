@@ -3,23 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::message::{self, Message};
-use super::{Invocation, Recorder};
+use serde_json::{Value, json};
+
+use super::Invocation;
+use super::message::{ClaimHandler, Message, handle_message};
 use crate::log::{self, Level};
 
 /// How many messages are worked on at a time: a receive's worth.
 const AT_A_TIME: usize = 10;
 
-/// Records the messages and returns the ids of those that failed.
+/// Handles the messages and returns the ids of those that failed.
 ///
 /// What failed is all that was not seen to succeed, so that nothing can be lost by an error in between.
-pub async fn record(recorder: &Arc<Recorder>, messages: Vec<Message>, invocation: &Invocation) -> Vec<String> {
+pub async fn handle_batch<H: ClaimHandler>(
+    handler: &Arc<H>,
+    messages: Vec<Message>,
+    invocation: &Invocation,
+) -> Vec<String> {
     let mut failed: Vec<Option<String>> = messages.iter().map(|message| message.id.clone()).collect();
     let groups = by_group(messages);
     let workers = groups.len().min(AT_A_TIME);
     let groups = Arc::new(Mutex::new(groups));
     let workers: Vec<_> = (0..workers)
-        .map(|_| tokio::spawn(record_groups(recorder.clone(), groups.clone(), invocation.clone())))
+        .map(|_| tokio::spawn(handle_groups(handler.clone(), groups.clone(), invocation.clone())))
         .collect();
     for worker in workers {
         for at in worker.await.unwrap_or_default() {
@@ -29,12 +35,18 @@ pub async fn record(recorder: &Arc<Recorder>, messages: Vec<Message>, invocation
     failed.into_iter().flatten().collect()
 }
 
+/// The answer to an event of an SQS event source mapping: what it names comes back.
+pub fn answer(failed: Vec<String>) -> Value {
+    let failures: Vec<_> = failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
+    json!({ "batchItemFailures": failures })
+}
+
 /// A message and its place in the batch.
 type Placed = (usize, Message);
 
 /// Works on one group after the other until none is left, and returns the places of the messages that succeeded.
-async fn record_groups(
-    recorder: Arc<Recorder>,
+async fn handle_groups<H: ClaimHandler>(
+    handler: Arc<H>,
     groups: Arc<Mutex<Vec<Vec<Placed>>>>,
     invocation: Invocation,
 ) -> Vec<usize> {
@@ -43,7 +55,7 @@ async fn record_groups(
     while let Some(group) = next_group() {
         let mut group = group.into_iter();
         for (at, message) in group.by_ref() {
-            if message::record(&recorder, &message, &invocation).await.is_err() {
+            if handle_message(&*handler, &message, &invocation).await.is_err() {
                 break;
             }
             succeeded.push(at);
@@ -77,8 +89,6 @@ fn by_group(messages: Vec<Message>) -> Vec<Vec<Placed>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]

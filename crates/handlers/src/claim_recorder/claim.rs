@@ -1,45 +1,22 @@
-//! One message: opens it, brings the record of each of its claims up to date, and runs the after-processing step.
+//! One claim of a message: brings its record up to date, and runs the after-processing step.
 
 use std::fmt;
 use std::time::Instant;
 
-use claimctl_claim::{Claim, Record, Status, Unreadable};
+use claimctl_claim::{Claim, Record, Unreadable};
 use lambda_runtime::Diagnostic;
-use serde_json::Value;
 
+use super::Recorder;
 use super::after_processing::{self, StepOutcome};
 use super::reconcile::{self, ClaimOutcome};
-use super::{Invocation, Recorder};
 use crate::aws::Failure;
+use crate::event::{ClaimHandler, Invocation, Message};
 use crate::log::{self, Level};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 /// SQS keeps a message for 14 days at most (Amazon SQS API Reference, SetQueueAttributes): so long may an event come late
 /// that was sent before its object was removed. Without the mark of the removal it would be recorded as if it were new.
 const LATEST_DELIVERY_DAYS: u32 = 14;
-
-/// A message to be recorded, from whatever source.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Message {
-    /// `None` for an event that came to the function itself.
-    pub id: Option<String>,
-    pub content: Content,
-    pub receive_count: Option<u64>,
-    /// Messages of one group are handled in their order.
-    pub group: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Content {
-    Body(String),
-    Event(Value),
-}
-
-impl Message {
-    pub fn direct(event: Value) -> Self {
-        Self { id: None, content: Content::Event(event), receive_count: None, group: None }
-    }
-}
 
 /// Why a message was not recorded. It stays in its queue, or its invocation fails.
 #[derive(Debug)]
@@ -53,41 +30,12 @@ pub enum Problem {
     Aws(Failure),
 }
 
-/// Records all claims of one message, in their order, and returns how many there were.
-///
-/// A claim that fails does not keep the others of the message from being recorded, but the message fails.
-pub async fn record(recorder: &Recorder, message: &Message, invocation: &Invocation) -> Result<usize, Problem> {
-    let result = record_claims(recorder, message, invocation).await;
-    if let Err(problem) = &result {
-        let fields = vec![
-            ("request_id", invocation.request_id.as_str().into()),
-            ("message_id", message.id.clone().into()),
-            ("receive_count", message.receive_count.into()),
-            ("error", problem.to_string().into()),
-        ];
-        log::line(Level::Error, "message failed", fields);
-    }
-    result
-}
+impl ClaimHandler for Recorder {
+    type Problem = Problem;
 
-async fn record_claims(recorder: &Recorder, message: &Message, invocation: &Invocation) -> Result<usize, Problem> {
-    let opened = match &message.content {
-        Content::Body(body) => claimctl_claim::open(body),
-        Content::Event(event) => claimctl_claim::open_json(event),
-    }?;
-    if opened.test_event {
-        let fields =
-            vec![("request_id", invocation.request_id.as_str().into()), ("message_id", message.id.clone().into())];
-        log::line(Level::Info, "test event ignored", fields);
+    async fn handle_claim(&self, claim: Claim, message: &Message, invocation: &Invocation) -> Result<(), Problem> {
+        record_claim(self, claim, message, invocation).await
     }
-    let count = opened.claims.len();
-    let mut first_problem = None;
-    for claim in opened.claims {
-        if let Err(problem) = record_claim(recorder, claim, message, invocation).await {
-            first_problem.get_or_insert(problem);
-        }
-    }
-    first_problem.map_or(Ok(count), Err)
 }
 
 async fn record_claim(
@@ -132,19 +80,11 @@ async fn reconcile_and_process(
 }
 
 fn new_record(recorder: &Recorder, claim: Claim, message: &Message, invocation: &Invocation) -> Record {
-    let recorded_at = log::now();
-    let status = if claim.is_removal() { Status::Removed } else { Status::Recorded };
     let days =
         recorder.config.ttl_days.map(|days| if claim.is_removal() { days.max(LATEST_DELIVERY_DAYS) } else { days });
-    Record {
-        claim,
-        status,
-        recorded_at,
-        message_id: message.id.clone(),
-        request_id: Some(invocation.request_id.clone()),
-        receive_count: message.receive_count,
-        expires_at: days.map(|days| recorded_at.as_second() + i64::from(days) * SECONDS_PER_DAY),
-    }
+    let record = message.record_of(claim, invocation);
+    let expires_at = days.map(|days| record.recorded_at.as_second() + i64::from(days) * SECONDS_PER_DAY);
+    Record { expires_at, ..record }
 }
 
 impl fmt::Display for Problem {
