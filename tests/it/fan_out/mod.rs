@@ -1,6 +1,7 @@
 //! The fan-out in the sandbox: each event comes to one branch, and what cannot be delivered is not lost.
 
 mod killed;
+mod verified;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
