@@ -20,9 +20,11 @@ mod man;
 mod next;
 mod output;
 mod package;
+mod place;
 mod plan;
 mod policy;
 mod queue;
+mod records;
 mod runs;
 mod select;
 mod stack;
@@ -106,6 +108,9 @@ enum Verb {
     Claim(claim::Verb),
     #[command(display_order = Group::Payloads as usize)]
     Verify(Box<verify::Args>),
+    /// What the flows have recorded
+    #[command(subcommand, display_order = Group::Payloads as usize)]
+    Records(records::Verb),
     /// Look into queues, drain them, send to them
     #[command(subcommand, display_order = Group::Queues as usize)]
     Queue(queue::Verb),
@@ -214,6 +219,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::State(verb) => state::run(verb, ctx).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Records(verb) => records::run(verb, ctx).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,
         Verb::Runs(verb) => runs::run(verb, ctx),
         Verb::Log(args) => log::run(&args, ctx),

@@ -10,8 +10,8 @@ use claimctl_core::units::{count, duration, zoned_time};
 use claimctl_payloads::verify::flow::{Named, ResolvedFlow, ResolvedSink};
 use claimctl_payloads::verify::{self, Options, QueueLook, Role, Scope, Verification};
 use claimctl_queues::policy::PolicyQueue;
-use clap::builder::NonEmptyStringValueParser;
 
+use crate::cli::place::PlaceArgs;
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
@@ -58,40 +58,19 @@ pub struct Args {
     settle: Option<Duration>,
     #[command(flatten)]
     place: PlaceArgs,
+    /// The queue of the claims
+    ///
+    /// A logical name, a real name, a URL or an ARN.
+    #[arg(long, visible_alias = "queue-url", value_name = "QUEUE", help_heading = "Flow")]
+    queue: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
     pub target: TargetArgs,
 }
 
-/// For pipelines that claimctl did not deploy.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Flow")]
-struct PlaceArgs {
-    /// The bucket of the payloads
-    ///
-    /// A logical name, a real name or an ARN.
-    #[arg(long, value_name = "BUCKET", value_parser = NonEmptyStringValueParser::new())]
-    bucket: Option<String>,
-    /// The table of the records
-    ///
-    /// A logical name, a real name or an ARN.
-    #[arg(long, value_name = "TABLE", value_parser = NonEmptyStringValueParser::new())]
-    table: Option<String>,
-    /// The queue of the claims
-    ///
-    /// A logical name, a real name, a URL or an ARN.
-    #[arg(long, visible_alias = "queue-url", value_name = "QUEUE")]
-    queue: Option<String>,
-}
-
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let named = Named {
-        flow: args.flow.as_deref(),
-        bucket: args.place.bucket.as_deref(),
-        table: args.place.table.as_deref(),
-        queue: args.place.queue.as_deref(),
-    };
+    let named = Named { queue: args.queue.as_deref(), ..args.place.named(args.flow.as_deref()) };
     let options = Options {
         prefix: args.prefix.clone(),
         since: args.since,

@@ -34,6 +34,7 @@ mod network;
 mod package;
 mod peek;
 mod policy;
+mod records;
 mod replay;
 mod send;
 mod stats;

@@ -1,6 +1,7 @@
 //! Payloads: into the bucket, back out of it, and the proof that each has left its record.
 
 pub mod payload;
+pub mod records;
 pub mod send;
 pub mod upload;
 pub mod verify;

@@ -5,9 +5,9 @@ use claimctl_claim::record::{LOG_KIND, attribute};
 use claimctl_claim::{Status, claim_id, sequencer};
 use claimctl_core::error::Result;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::record::RecordEntry;
+use super::record::{RecordEntry, WholeRecord};
 use crate::logs::{FILTER, LogPages, LogQuery};
 use crate::policy::{ArnBuilder, Statement};
 
@@ -32,23 +32,33 @@ impl RecordLogs {
         since: Option<Timestamp>,
         mut each: impl FnMut(RecordEntry) -> Result<()>,
     ) -> Result<()> {
+        self.scan_whole(prefix, since, |record| each(record.entry)).await
+    }
+
+    /// The same with all that each line holds.
+    pub async fn scan_whole(
+        &self,
+        prefix: &str,
+        since: Option<Timestamp>,
+        mut each: impl FnMut(WholeRecord) -> Result<()>,
+    ) -> Result<()> {
         let beginning = claim_id(&self.bucket, prefix);
         let query = LogQuery { group: self.group.clone(), since, pattern: LOG_KIND.1.to_owned() };
         let mut pages = LogPages::start(self.client.clone(), query);
         while let Some(lines) = pages.next().await? {
-            lines.iter().filter_map(|line| entry(&line.text, &beginning)).try_for_each(&mut each)?;
+            lines.iter().filter_map(|line| record(&line.text, &beginning)).try_for_each(&mut each)?;
         }
         Ok(())
     }
 }
 
 /// None for a line that is no record, or is one of another bucket or prefix.
-fn entry(line: &str, beginning: &str) -> Option<RecordEntry> {
-    let line: Value = serde_json::from_str(line).ok()?;
+fn record(line: &str, beginning: &str) -> Option<WholeRecord> {
+    let mut line: Map<String, Value> = serde_json::from_str(line).ok()?;
     let text = |name: &str| line.get(name).and_then(Value::as_str);
-    let (kind, record) = LOG_KIND;
-    let id = text(attribute::CLAIM_ID).filter(|id| text(kind) == Some(record) && id.starts_with(beginning))?;
-    Some(RecordEntry {
+    let (kind, value) = LOG_KIND;
+    let id = text(attribute::CLAIM_ID).filter(|id| text(kind) == Some(value) && id.starts_with(beginning))?;
+    let entry = RecordEntry {
         key: id.split_once('/')?.1.to_owned(),
         etag: text(attribute::ETAG).map(str::to_owned),
         size: line.get(attribute::SIZE).and_then(Value::as_u64),
@@ -56,7 +66,9 @@ fn entry(line: &str, beginning: &str) -> Option<RecordEntry> {
         recorded_at: text(attribute::RECORDED_AT).map(str::to_owned),
         status: text(attribute::STATUS).and_then(Status::parse),
         step_error: None,
-    })
+    };
+    line.remove(kind);
+    Some(WholeRecord { entry, attributes: line })
 }
 
 #[cfg(test)]
@@ -89,7 +101,7 @@ mod tests {
     fn a_line_is_a_record_of_the_scope_or_none() {
         let record = r#"{"kind":"claim_record","claim_id":"b/in/k","etag":"e","size":5,"sequencer":"00ab",
             "recorded_at":"2026-01-02T03:04:05.000Z","status":"recorded"}"#;
-        let read = entry(record, "b/in/").unwrap();
+        let read = super::record(record, "b/in/").unwrap().entry;
         assert_eq!((read.key.as_str(), read.size, read.status), ("in/k", Some(5), Some(Status::Recorded)));
         assert_eq!(read.sequencer, sequencer::normalize("00AB"));
         for (line, beginning) in [
@@ -100,7 +112,7 @@ mod tests {
             (r#"{"kind":"claim_record","key":"in/k"}"#, "b/"),
             ("", ""),
         ] {
-            assert_eq!(entry(line, beginning), None, "{line}");
+            assert_eq!(super::record(line, beginning), None, "{line}");
         }
     }
 }

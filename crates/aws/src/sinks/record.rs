@@ -2,6 +2,7 @@
 
 use claimctl_claim::{AfterProcessing, Status};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordEntry {
@@ -16,6 +17,21 @@ pub struct RecordEntry {
     pub status: Option<Status>,
     /// Why the after-processing step can never succeed, by the handler's word.
     pub step_error: Option<String>,
+}
+
+/// A record with all that it holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WholeRecord {
+    pub entry: RecordEntry,
+    /// By name. Numbers that JSON cannot hold are strings.
+    pub attributes: Map<String, Value>,
+}
+
+impl WholeRecord {
+    /// As [`RecordEntry::newest`].
+    pub fn newest(self, other: WholeRecord) -> WholeRecord {
+        if other.entry.is_later_than(&self.entry) { other } else { self }
+    }
 }
 
 impl RecordEntry {
@@ -45,11 +61,14 @@ impl RecordEntry {
     /// The one of two records of a key that tells of the later event. Where a repair wrote one of them, which has no
     /// sequencer, the later record.
     pub fn newest(self, other: RecordEntry) -> RecordEntry {
-        let is_later = match (&self.sequencer, &other.sequencer) {
-            (Some(ours), Some(others)) => others > ours,
-            _ => (&other.recorded_at, &other.sequencer) > (&self.recorded_at, &self.sequencer),
-        };
-        if is_later { other } else { self }
+        if other.is_later_than(&self) { other } else { self }
+    }
+
+    fn is_later_than(&self, other: &RecordEntry) -> bool {
+        match (&self.sequencer, &other.sequencer) {
+            (Some(ours), Some(others)) => ours > others,
+            _ => (&self.recorded_at, &self.sequencer) > (&other.recorded_at, &other.sequencer),
+        }
     }
 }
 

@@ -9,10 +9,12 @@ use claimctl_claim::{Status, claim_id, sequencer};
 use claimctl_core::error::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::record::RecordEntry;
+use super::record::{RecordEntry, WholeRecord};
 use crate::Explain;
 use crate::backoff::{Backoff, is_throttled};
 use crate::policy::{ArnBuilder, Statement};
+
+mod json;
 
 /// Segments of a parallel scan.
 const SEGMENTS: i32 = 4;
@@ -25,6 +27,7 @@ const PROJECTION: &str = "#id, #etag, #size, #sequencer, #status, #step_error";
 const DESCRIBE: &str = "dynamodb:DescribeTable";
 const SCAN: &str = "dynamodb:Scan";
 const GET: &str = "dynamodb:BatchGetItem";
+const GET_ONE: &str = "dynamodb:GetItem";
 
 /// What IAM has to allow to read a table of records, by key and (`scans`) as a whole.
 pub fn permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
@@ -34,6 +37,12 @@ pub fn permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
         &[&[DESCRIBE, GET], scan].concat(),
         [arns.arn("dynamodb", &format!("table/{table}"))],
     )
+}
+
+/// What IAM has to allow to read all that the records hold: of one, or of all.
+pub fn whole_permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
+    let read = if scans { SCAN } else { GET_ONE };
+    Statement::allow("ReadRecords", &[DESCRIBE, read], [arns.arn("dynamodb", &format!("table/{table}"))])
 }
 
 /// For a statement that allows what was denied.
@@ -80,16 +89,45 @@ impl RecordTable {
 
     /// Hands over every record of the bucket whose key begins with `prefix`, in no order.
     pub async fn scan(&self, prefix: &str, mut each: impl FnMut(RecordEntry) -> Result<()>) -> Result<()> {
-        let segments = (0..SEGMENTS).map(|segment| Box::pin(self.segment(segment, prefix)));
+        let segments = (0..SEGMENTS).map(|segment| Box::pin(self.segment(segment, prefix, Some(PROJECTION))));
         let mut pages = stream::select_all(segments);
         while let Some(page) = pages.try_next().await? {
-            page.into_iter().try_for_each(&mut each)?;
+            page.iter().filter_map(entry).try_for_each(&mut each)?;
         }
         Ok(())
     }
 
-    fn segment(&self, segment: i32, prefix: &str) -> impl stream::Stream<Item = Result<Vec<RecordEntry>>> {
+    /// The same with all that each record holds.
+    pub async fn scan_whole(&self, prefix: &str, mut each: impl FnMut(WholeRecord) -> Result<()>) -> Result<()> {
+        let segments = (0..SEGMENTS).map(|segment| Box::pin(self.segment(segment, prefix, None)));
+        let mut pages = stream::select_all(segments);
+        while let Some(page) = pages.try_next().await? {
+            page.iter().filter_map(whole).try_for_each(&mut each)?;
+        }
+        Ok(())
+    }
+
+    /// All that the record of a key holds.
+    pub async fn get_whole(&self, key: &str) -> Result<Option<WholeRecord>> {
+        let id = AttributeValue::S(claim_id(&self.bucket, key));
+        let call = self.client.get_item().table_name(&self.name).key(attribute::CLAIM_ID, id).consistent_read(true);
+        let answer =
+            call.send().await.or_needs(&format!("read table {}", self.name), GET_ONE, &arn_pattern(&self.name))?;
+        Ok(answer.item.as_ref().and_then(whole))
+    }
+
+    /// Pages of a part of the table; only these attributes, or all.
+    fn segment(
+        &self,
+        segment: i32,
+        prefix: &str,
+        projection: Option<&str>,
+    ) -> impl stream::Stream<Item = Result<Vec<Item>>> {
         // By the partition key, which every record has: one that lacks other attributes is a record all the same.
+        let names = match projection {
+            Some(_) => placeholders(),
+            None => HashMap::from([("#id".to_owned(), attribute::CLAIM_ID.to_owned())]),
+        };
         let request = self
             .client
             .scan()
@@ -97,8 +135,8 @@ impl RecordTable {
             .segment(segment)
             .total_segments(SEGMENTS)
             .consistent_read(true)
-            .projection_expression(PROJECTION)
-            .set_expression_attribute_names(Some(placeholders()))
+            .set_projection_expression(projection.map(str::to_owned))
+            .set_expression_attribute_names(Some(names))
             .filter_expression("begins_with(#id, :prefix)")
             .expression_attribute_values(":prefix", AttributeValue::S(claim_id(&self.bucket, prefix)));
         let (doing, arn) = (format!("scan table {}", self.name), arn_pattern(&self.name));
@@ -114,9 +152,8 @@ impl RecordTable {
                         answer => break answer.or_needs(&doing, SCAN, &arn)?,
                     }
                 };
-                let entries = page.items().iter().filter_map(entry).collect();
                 let next = page.last_evaluated_key.filter(|key| !key.is_empty());
-                Ok(Some((entries, next.map(Some))))
+                Ok(Some((page.items.unwrap_or_default(), next.map(Some))))
             }
         })
     }
@@ -204,6 +241,10 @@ fn entry(item: &Item) -> Option<RecordEntry> {
         status: text(item, attribute::STATUS).and_then(|status| Status::parse(status)),
         step_error: text(item, attribute::STEP_ERROR).cloned(),
     })
+}
+
+fn whole(item: &Item) -> Option<WholeRecord> {
+    Some(WholeRecord { entry: entry(item)?, attributes: json::of_item(item) })
 }
 
 #[cfg(test)]

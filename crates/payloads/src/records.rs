@@ -1,0 +1,145 @@
+//! What the sinks of a flow hold: all of it, or what is known of one object.
+
+use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::sinks::logs::{self, RecordLogs};
+use claimctl_aws::sinks::record::WholeRecord;
+use claimctl_aws::sinks::table::{self, RecordTable};
+use claimctl_aws::target::Target;
+use claimctl_claim::Status;
+use claimctl_claim::record::attribute;
+use claimctl_core::cancel::Cancel;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::progress::{Progress, Unit};
+use claimctl_core::spool::{Sorter, Spool};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::verify::flow::{ResolvedFlow, ResolvedSink};
+
+/// Which records are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RecordFilter {
+    /// Keys that begin so.
+    pub prefix: String,
+    pub status: Option<Status>,
+    /// Recorded then or later.
+    pub since: Option<Timestamp>,
+}
+
+impl RecordFilter {
+    fn takes(&self, record: &WholeRecord) -> bool {
+        let recorded_at = || record.attributes.get(attribute::RECORDED_AT)?.as_str()?.parse::<Timestamp>().ok();
+        self.status.is_none_or(|status| record.entry.status == Some(status))
+            && self.since.is_none_or(|since| recorded_at().is_some_and(|at| at >= since))
+    }
+}
+
+/// The attributes of records, by key.
+pub struct Found {
+    pub records: Spool<Map<String, Value>>,
+    /// So many there are, also where fewer were asked for.
+    pub matching: u64,
+}
+
+/// What IAM has to allow to read the records of a flow: of one object, or (`all`) of each.
+pub fn permissions(arns: &ArnBuilder, flow: &ResolvedFlow, all: bool) -> Vec<Statement> {
+    let of = |sink: &ResolvedSink| match sink {
+        ResolvedSink::Table(name) => table::whole_permissions(arns, name, all),
+        ResolvedSink::LogGroup(group) => logs::permissions(arns, group),
+    };
+    flow.sinks.iter().map(of).collect()
+}
+
+/// The newest record of each key, sorted by key; at most so many of them.
+pub async fn list(
+    target: &Target,
+    flow: &ResolvedFlow,
+    filter: &RecordFilter,
+    at_most: u64,
+    cancel: &Cancel,
+    progress: &dyn Progress,
+) -> Result<Found> {
+    let mut sorter = Sorter::by(|record: &WholeRecord| &record.entry.key);
+    progress.start("reading records", None, Unit::Items);
+    let reading = scan(target, flow, &filter.prefix, |record| {
+        progress.advance(1);
+        sorter.push(record)
+    });
+    tokio::select! {
+        read = reading => read?,
+        () = cancel.cancelled() => return Err(Error::interrupted("stopped before all records were read")),
+    }
+    progress.finish();
+    let mut found = Found { records: Spool::new(), matching: 0 };
+    let mut sorted = sorter.sorted();
+    let mut next = sorted.take_next()?;
+    while let Some(mut newest) = next.take() {
+        while let Some(record) = sorted.take_next()? {
+            if record.entry.key != newest.entry.key {
+                next = Some(record);
+                break;
+            }
+            newest = newest.newest(record);
+        }
+        // Only now: an older record that matches is not what the key's record says today.
+        if filter.takes(&newest) {
+            found.matching += 1;
+            if found.matching <= at_most {
+                found.records.push(newest.attributes)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// All that is recorded of one object: a table's record, or each line of a log, oldest first.
+pub async fn get(target: &Target, flow: &ResolvedFlow, key: &str, cancel: &Cancel) -> Result<Vec<Map<String, Value>>> {
+    let reading = async {
+        let mut records = Vec::new();
+        for sink in &flow.sinks {
+            match sink {
+                ResolvedSink::Table(name) => {
+                    let table = RecordTable::open(target.dynamodb(), name, &flow.bucket).await?;
+                    records.extend(table.get_whole(key).await?);
+                }
+                ResolvedSink::LogGroup(group) => {
+                    let each = |record: WholeRecord| {
+                        if record.entry.key == key {
+                            records.push(record);
+                        }
+                        Ok(())
+                    };
+                    log(target, flow, group).scan_whole(key, None, each).await?;
+                }
+            }
+        }
+        records.sort_by(|one, other| one.entry.recorded_at.cmp(&other.entry.recorded_at));
+        Ok(records.into_iter().map(|record| record.attributes).collect())
+    };
+    tokio::select! {
+        read = reading => read,
+        () = cancel.cancelled() => Err(Error::interrupted("stopped before all records were read")),
+    }
+}
+
+async fn scan(
+    target: &Target,
+    flow: &ResolvedFlow,
+    prefix: &str,
+    mut each: impl FnMut(WholeRecord) -> Result<()>,
+) -> Result<()> {
+    for sink in &flow.sinks {
+        match sink {
+            ResolvedSink::Table(name) => {
+                let table = RecordTable::open(target.dynamodb(), name, &flow.bucket).await?;
+                table.scan_whole(prefix, &mut each).await?;
+            }
+            ResolvedSink::LogGroup(group) => log(target, flow, group).scan_whole(prefix, None, &mut each).await?,
+        }
+    }
+    Ok(())
+}
+
+fn log(target: &Target, flow: &ResolvedFlow, group: &str) -> RecordLogs {
+    RecordLogs { client: target.logs(), group: group.to_owned(), bucket: flow.bucket.clone() }
+}
