@@ -12,6 +12,7 @@ mod doctor;
 mod drift;
 mod env;
 mod function;
+mod generate;
 pub mod help;
 mod init;
 mod local;
@@ -106,6 +107,9 @@ enum Verb {
     Claim(claim::Verb),
     #[command(display_order = Group::Payloads as usize)]
     Verify(Box<verify::Args>),
+    /// Sample files to try a pipeline with
+    #[command(subcommand, display_order = Group::Payloads as usize)]
+    Generate(generate::Verb),
     /// Look into queues, drain them, send to them
     #[command(subcommand, display_order = Group::Queues as usize)]
     Queue(queue::Verb),
@@ -205,6 +209,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
         Verb::Function(verb) => function::run(verb, ctx).await,
         Verb::Claim(verb) => claim::run(verb, ctx).await,
+        Verb::Generate(verb) => generate::run(verb, ctx),
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Plan(args) => plan::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Deploy(args) => deploy::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,

@@ -23,6 +23,7 @@ mod doctor;
 mod drain;
 mod faults;
 mod function;
+mod generate;
 mod help;
 mod init;
 mod journal;
