@@ -116,7 +116,7 @@ enum Verb {
     /// Dead letters: what they are, and what can be done with them
     #[command(subcommand, display_order = Group::Queues as usize)]
     Dlq(dlq::Verb),
-    /// Pause and resume the functions that work on queues
+    /// The functions that work on queues: listed, read, invoked, paused
     #[command(subcommand, display_order = Group::Queues as usize)]
     Function(function::Verb),
     /// The environments, and whose account each leads to
