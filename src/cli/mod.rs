@@ -12,6 +12,7 @@ mod doctor;
 mod drift;
 mod env;
 mod function;
+mod generate;
 pub mod help;
 mod init;
 mod local;
@@ -111,13 +112,16 @@ enum Verb {
     /// What the flows have recorded
     #[command(subcommand, display_order = Group::Payloads as usize)]
     Records(records::Verb),
+    /// Sample files to try a pipeline with
+    #[command(subcommand, display_order = Group::Payloads as usize)]
+    Generate(generate::Verb),
     /// Look into queues, drain them, send to them
     #[command(subcommand, display_order = Group::Queues as usize)]
     Queue(queue::Verb),
     /// Dead letters: what they are, and what can be done with them
     #[command(subcommand, display_order = Group::Queues as usize)]
     Dlq(dlq::Verb),
-    /// Pause and resume the functions that work on queues
+    /// The functions that work on queues: listed, read, invoked, paused
     #[command(subcommand, display_order = Group::Queues as usize)]
     Function(function::Verb),
     /// The environments, and whose account each leads to
@@ -210,6 +214,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
         Verb::Function(verb) => function::run(verb, ctx).await,
         Verb::Claim(verb) => claim::run(verb, ctx).await,
+        Verb::Generate(verb) => generate::run(verb, ctx),
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Plan(args) => plan::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Deploy(args) => deploy::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,

@@ -4,6 +4,8 @@ use std::ops::RangeBounds;
 
 use claimctl_core::units::parse_number_in;
 use claimctl_deploy::project::{Architecture, Locking};
+use claimctl_payloads::generate::Schema;
+use claimctl_payloads::generate::payloads::Distribution;
 use claimctl_queues::dead_letters::replay::OnRecorded;
 use claimctl_queues::journal::ItemState;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -16,6 +18,11 @@ type Choice<T> = (&'static str, &'static str, T);
 const ARCHITECTURES: &[Choice<Architecture>] =
     &[("arm64", "", Architecture::Arm64), ("x86_64", "", Architecture::X86_64)];
 
+const DISTRIBUTIONS: &[Choice<Distribution>] = &[
+    ("skewed", "Many small ones and few large ones: each doubling is as likely as the next", Distribution::Skewed),
+    ("uniform", "Every size is as likely as any other", Distribution::Uniform),
+];
+
 const LOCKINGS: &[Choice<Locking>] = &[
     ("lockfile", "A file beside the state (Terraform 1.10 or later)", Locking::Lockfile),
     ("table", "A DynamoDB table", Locking::Table),
@@ -26,6 +33,11 @@ const ON_RECORDED: &[Choice<OnRecorded>] = &[
     ("skip", "Leave it in the dead-letter queue", OnRecorded::Skip),
     ("delete", "Delete it: nothing is left to do for it", OnRecorded::Delete),
     ("send", "Send it all the same; a handler that works as promised changes nothing", OnRecorded::Send),
+];
+
+const SCHEMAS: &[Choice<Schema>] = &[
+    ("products", "Name, category, price, stock, weight", Schema::Products),
+    ("customers", "Name, e-mail address, country, orders, credit limit", Schema::Customers),
 ];
 
 /// A number of items, in the words of every range.
@@ -43,6 +55,11 @@ pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
     one_of(ARCHITECTURES)
 }
 
+/// How the sizes of payloads are spread.
+pub fn distribution() -> impl TypedValueParser<Value = Distribution> {
+    one_of(DISTRIBUTIONS)
+}
+
 /// What the journal knows of an item.
 pub fn item_state() -> impl TypedValueParser<Value = ItemState> {
     PossibleValuesParser::new(ItemState::ALL.map(ItemState::name)).try_map(|typed| {
@@ -57,6 +74,11 @@ pub fn locking() -> impl TypedValueParser<Value = Locking> {
 
 pub fn on_recorded() -> impl TypedValueParser<Value = OnRecorded> {
     one_of(ON_RECORDED)
+}
+
+/// What the rows of a sample file are about.
+pub fn schema() -> impl TypedValueParser<Value = Schema> {
+    one_of(SCHEMAS)
 }
 
 /// A system that the sandbox has.

@@ -184,6 +184,7 @@ fn the_examples_do_what_they_say_in_a_sandbox() {
     world.file("claimctl.toml", "[project]\nname = \"claim-check\"\n");
     world.file("payloads/order 1.txt", "payload");
     world.file("order.json", "{}");
+    world.file("event.json", r#"{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}"#);
     let run = |line: &str| world.claimctl(line.split(' ')).env("CLAIMCTL_YES", "1").run().exits(0);
     run("queue send claims-dlq --body dead");
     run("queue drain claims-dlq --keep --to rescued.jsonl");

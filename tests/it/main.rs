@@ -24,6 +24,7 @@ mod drain;
 mod fan_out;
 mod faults;
 mod function;
+mod generate;
 mod help;
 mod init;
 mod journal;

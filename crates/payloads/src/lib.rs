@@ -1,7 +1,9 @@
 //! Payloads: into the bucket, back out of it, and the proof that each has left its record.
 
+pub mod generate;
 pub mod payload;
 pub mod records;
 pub mod send;
 pub mod upload;
 pub mod verify;
+pub mod whole_file;

@@ -10,6 +10,7 @@ use claimctl_claim::surface;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_payloads::payload::{self, fetch, find, save};
 use claimctl_payloads::upload::destination::Destination;
+use claimctl_payloads::whole_file;
 use claimctl_queues::message::Message;
 use claimctl_queues::policy::PolicyQueue;
 use claimctl_queues::resolve::{self, Only};
@@ -173,7 +174,7 @@ impl To {
         if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             return Ok(To::Folder { path: path.clone(), several: true });
         }
-        check(path, args.force)?;
+        whole_file::check_free(path, args.force)?;
         Ok(To::File(path.clone()))
     }
 
@@ -191,10 +192,6 @@ impl To {
             },
         }
     }
-}
-
-fn check(path: &Path, overwrite: bool) -> Result<()> {
-    if !overwrite && path.symlink_metadata().is_ok() { Err(save::exists(path)) } else { Ok(()) }
 }
 
 /// The claims of a message that are meant.
@@ -230,7 +227,7 @@ async fn get(args: &Args, ctx: &Ctx, target: &Session, claims: Vec<Claim>, to: &
     let mut files = BTreeSet::new();
     for claim in &claims {
         if let Some(file) = to.file(claim)? {
-            check(&file, args.force)?;
+            whole_file::check_free(&file, args.force)?;
             if !files.insert(file.clone()) {
                 return Err(Error::usage(format!("two claims of the message would both be {}", file.display()))
                     .hint("get one at a time: --index N --to FILE"));

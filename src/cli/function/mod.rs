@@ -1,5 +1,8 @@
 //! `claimctl function`: the handlers of flows.
 
+mod invoke;
+mod logs;
+mod ls;
 pub mod pause;
 pub mod resume;
 
@@ -14,6 +17,9 @@ use crate::session::{Session, TargetArgs};
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Ls(ls::Args),
+    Invoke(invoke::Args),
+    Logs(logs::Args),
     Pause(pause::Args),
     Resume(resume::Args),
 }
@@ -35,6 +41,9 @@ pub struct FunctionArgs {
 
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
+        Verb::Ls(args) => ls::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Invoke(args) => invoke::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Logs(args) => logs::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Pause(args) => pause::run(&args, ctx, &Session::without_reminder(ctx, &args.on.target).await?).await,
         Verb::Resume(args) => resume::run(&args, ctx, &Session::without_reminder(ctx, &args.on.target).await?).await,
     }

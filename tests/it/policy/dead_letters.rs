@@ -5,6 +5,7 @@ use aws_sdk_lambda::types::{DeadLetterConfig, FunctionCode, Runtime};
 use serde_json::json;
 
 use super::{ACCOUNT, TOML, assume, each_is_needed, queues, run_as, stack, with_batches};
+use crate::roles::each_without;
 use crate::server::Server;
 use crate::world::{artifact, wait_for};
 
@@ -163,4 +164,34 @@ fn the_printed_policy_is_enough_to_inspect_dead_letters() {
         ("TellMissingFromForbidden", "s3:ListBucket", 0),
     ];
     each_is_needed(&server, &project, &policy, line, &but);
+}
+
+#[test]
+fn the_printed_policies_are_enough_to_list_to_invoke_and_to_read_functions() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    function(&server);
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    wait_for(logs.create_log_group().log_group_name("/aws/lambda/recorder").send()).unwrap();
+    // It fails, because its role may do nothing; but it is invoked.
+    let lines = [
+        // Only the functions of stacks are read one by one, and there are none.
+        ("function ls --all --env dev", 0, &[("ReadFunctions", "lambda:GetFunctionConfiguration", 0)][..]),
+        ("function invoke recorder --env dev --yes", 3, &[]),
+        ("function invoke recorder --env dev --yes --dry-run", 0, &[]),
+        // Where the function may not be read, its log group is the usual one.
+        ("function logs recorder --env dev", 0, &[("FindLogs", "lambda:GetFunctionConfiguration", 0)]),
+    ];
+    for (number, (line, code, but)) in lines.into_iter().enumerate() {
+        let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+        run_as(&assume(&server, &format!("enough-{number}"), &policy), &project, line).exits(code);
+        for (less, (sid, action, policy)) in each_without(&policy).iter().enumerate() {
+            let role = assume(&server, &format!("less-{number}-{less}"), policy);
+            match but.iter().find(|(of, allowed, _)| of == sid && allowed == action) {
+                Some((.., code)) => drop(run_as(&role, &project, line).exits(*code)),
+                None => drop(run_as(&role, &project, line).exits(6).says(&format!("needed: {action} on "))),
+            }
+        }
+    }
 }

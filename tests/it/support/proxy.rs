@@ -29,7 +29,7 @@ pub enum Fault {
 }
 
 /// So large a share of the calls, from 0 to 1, of these actions; of all where none is named. An action is named as in
-/// `X-Amz-Target` (`ReceiveMessage`), and for S3 by the method (`PUT`).
+/// `X-Amz-Target` (`ReceiveMessage`), an invocation of a function `Invoke`, and for S3 by the method (`PUT`).
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     pub fault: Fault,
@@ -137,7 +137,11 @@ impl Shared {
                 continue;
             }
             let target = call.get("x-amz-target").unwrap_or_default().to_owned();
-            let action = target.rsplit('.').next().filter(|action| !action.is_empty()).unwrap_or(&method);
+            let action = match target.rsplit('.').next() {
+                Some(action) if !action.is_empty() => action,
+                _ if call.first.contains("/invocations") => "Invoke",
+                _ => &method,
+            };
             let fault = self.chance.lock().unwrap().decide(&self.rules.lock().unwrap(), action);
             match fault {
                 Some(Fault::CutBefore) => return Ok(()),
@@ -212,8 +216,8 @@ fn unprocessed(call: &[u8]) -> Vec<u8> {
     format!("{head}content-length: {}\r\n\r\n{answer}", answer.len()).into_bytes()
 }
 
-/// What each service says to too many calls (Amazon SQS API Reference, Amazon DynamoDB Developer Guide and Amazon S3
-/// API Reference, on errors).
+/// What each service says to too many calls (Amazon SQS API Reference, Amazon DynamoDB Developer Guide, Amazon CloudWatch
+/// Logs API Reference and Amazon S3 API Reference, on errors).
 fn throttled(target: &str) -> String {
     let (status, kind, more, body) = match target.split('.').next() {
         Some("AmazonSQS") => (
@@ -227,6 +231,12 @@ fn throttled(target: &str) -> String {
             "application/x-amz-json-1.0",
             "",
             r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"Rate of requests exceeds."}"#,
+        ),
+        Some("Logs_20140328") => (
+            "400 Bad Request",
+            "application/x-amz-json-1.1",
+            "",
+            r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#,
         ),
         _ => (
             "503 Slow Down",

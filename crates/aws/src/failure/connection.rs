@@ -71,8 +71,16 @@ pub(super) fn explain(error: &ConnectorError, doing: &str) -> Option<Error> {
         None if error.is_io() || error.is_timeout() => {
             failed("the service cannot be reached").hint("check the network, the region's name and any proxy")
         }
+        None if is_cut_off(error) => {
+            failed("the connection was closed before the answer came").hint("check the network and any proxy")
+        }
         None => return None,
     })
+}
+
+/// To the SDK this is no I/O error, because the other side may have closed the connection in good order.
+fn is_cut_off(error: &ConnectorError) -> bool {
+    super::causes(error).iter().any(|cause| cause.contains("connection closed before message completed"))
 }
 
 fn is_refused(error: &ConnectorError) -> bool {

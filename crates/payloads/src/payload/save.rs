@@ -1,16 +1,13 @@
 //! Puts the bytes of an object into a file that is there whole or not at all, or onto stdout.
 
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use claimctl_core::cancel::Cancel;
-use claimctl_core::error::{Error, IoContext, Result};
-use claimctl_core::next::Next;
+use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::{Progress, Unit};
 
 use super::fetch::Opened;
+use crate::whole_file::WholeFile;
 
 /// Writes beside `path` and renames at the end. Without `overwrite`, a file that is there by then is not touched.
 pub async fn to_file(
@@ -20,22 +17,9 @@ pub async fn to_file(
     cancel: &Cancel,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    // As if it had been made in place: readable for whom the umask says, and not for the owner alone.
-    let permissions = Permissions::from_mode(0o666);
-    let temporary = tempfile::Builder::new().prefix(".claimctl-").permissions(permissions).tempfile_in(folder);
-    let mut temporary = temporary.on("create a file in", folder)?;
-    pour(opened, cancel, progress, |bytes| temporary.write_all(bytes).on("write", path)).await?;
-    temporary.as_file().sync_all().on("write", path)?;
-    let renamed = if overwrite { temporary.persist(path) } else { temporary.persist_noclobber(path) };
-    match renamed {
-        Ok(_) => Ok(()),
-        Err(failed) if failed.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path)),
-        Err(failed) => Err(failed.error).on("write", path),
-    }
+    let mut file = WholeFile::begin(path)?;
+    pour(opened, cancel, progress, |bytes| file.write(bytes)).await?;
+    file.keep(overwrite)
 }
 
 /// Gives every piece to `write` as it comes, and fails where they are not the whole object.
@@ -75,12 +59,6 @@ pub async fn pour(
     }
     progress.finish();
     Ok(())
-}
-
-pub fn exists(path: &Path) -> Error {
-    Error::refused(format!("{} is there already, and was not touched", path.display()))
-        .hint("name another file")
-        .next("or replace it", Next::again().word("--force"))
 }
 
 #[cfg(test)]

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
+use claimctl_aws::Explain;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
-use claimctl_aws::{DoubtIsFinal, Explain};
 use claimctl_claim::Envelope;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use serde_json::Value;
 
 use crate::consumers::failures::{FailingFunction, Leaves, pattern};
+use crate::consumers::invoke::{self, ASYNCHRONOUS_BYTES, INVOKE};
 use crate::dead_letters::drain_command;
 use crate::dead_letters::sources::{self, Source};
 use crate::depth::{self, QueueDepth};
@@ -25,10 +26,6 @@ use crate::send::deliver::{Delivered, Lane, deliver};
 use crate::send::limits;
 use crate::send::outgoing::{EntryOptions, Outgoing};
 use crate::send::queue::SendQueue;
-
-const INVOKE: &str = "lambda:InvokeFunction";
-/// Of an asynchronous invocation (AWS Lambda Developer Guide, "Lambda quotas").
-const EVENT_BYTES: usize = 1 << 20;
 
 /// Where dead letters go.
 #[derive(Debug, Clone)]
@@ -84,8 +81,8 @@ impl Destination {
     pub fn check(&self, message: &Outgoing) -> Result<(), String> {
         match self {
             Destination::Queue(to) => limits::check(message, to.most_bytes()),
-            Destination::Function(_) if message.body.len() > EVENT_BYTES => {
-                Err(format!("its event has {} bytes, and Lambda takes {EVENT_BYTES}", message.body.len()))
+            Destination::Function(_) if message.body.len() > ASYNCHRONOUS_BYTES => {
+                Err(format!("its event has {} bytes, and Lambda takes {ASYNCHRONOUS_BYTES}", message.body.len()))
             }
             Destination::Function(_) => Ok(()),
         }
@@ -162,9 +159,8 @@ fn queue(target: &Target, depth: QueueDepth) -> Destination {
 }
 
 fn function(target: &Target, function: &FailingFunction) -> Destination {
-    let config = target.lambda().config().to_builder().retry_classifier(DoubtIsFinal).build();
     Destination::Function(Invocation {
-        lambda: aws_sdk_lambda::Client::from_conf(config),
+        lambda: invoke::client(target),
         name: function.name.clone(),
         qualifier: function.qualifier.clone(),
         leaves: function.leaves,

@@ -1,0 +1,4 @@
+mod invoke;
+mod logs;
+mod ls;
+mod pause;
