@@ -28,7 +28,7 @@ Exactly the plan that was reviewed:
 pub struct Args {
     #[command(flatten)]
     stacks: StackArgs,
-    /// The functions' code: sha256:HEX, a zip, or deployed
+    /// The functions' code: sha256:HEX, a zip, a folder of zips, or deployed
     ///
     /// Without it, the code is built from the repository.
     #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]

@@ -35,7 +35,7 @@ pub struct Args {
     /// Or why there is none.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// The functions' code: sha256:HEX, a zip, or deployed
+    /// The functions' code: sha256:HEX, a zip, a folder of zips, or deployed
     ///
     /// Without it, the code is built from the repository.
     #[arg(long, value_name = "ARTIFACT", value_parser = ArtifactFrom::parse)]

@@ -14,10 +14,12 @@ import fcntl
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 
 LOOPBACK = "127.0.0.1"
@@ -130,6 +132,69 @@ def keep_what_cannot_be_delivered(sns):
     sns._deliver_to_sqs = deliver_or_keep
 
 
+class Output:
+    """What a function of a custom runtime writes: the pipe, and the lines that were taken out of it."""
+
+    def __init__(self, stream, lines):
+        self.stream, self.lines, self.begun = stream, lines, b""
+        self.poll, self.lock = self.poller(), threading.Lock()
+
+    def poller(self):
+        """No two threads may wait by one."""
+        poller = select.poll()
+        poller.register(self.stream, select.POLLIN)
+        return poller
+
+    def take(self):
+        """Takes what is in the pipe; with the lock held, because a read of an empty pipe would wait. False at its end."""
+        while not self.stream.closed and self.poll.poll(0):
+            data = os.read(self.stream.fileno(), 65536)
+            *whole, self.begun = (self.begun + data).split(b"\n") if data else (self.begun, b"")
+            for line in whole:
+                if self.lines.full():
+                    self.lines.get_nowait()
+                if data or line:
+                    self.lines.put_nowait(line.decode(errors="replace").rstrip("\r"))
+            if not data:
+                return False
+        return not self.stream.closed
+
+
+def log_all_that_a_function_wrote(runtime):
+    """Lambda: what a function wrote before it answered is in its log.
+
+    MiniStack waits for a first line for 50 ms. On a busy machine a line that comes later would be in the log with the
+    next invocation, or never. What was written before the answer is in the pipe by then, and nobody has to wait.
+    """
+    worker_of_custom_runtimes, making = runtime.ProvidedWorker, threading.Lock()
+
+    def output_of(worker, stream, lines):
+        with making:
+            output = worker.__dict__.get("output")
+            if output is None or output.stream is not stream:
+                output = worker.output = Output(stream, lines)
+            return output
+
+    def pump(worker, stream, lines):
+        output, goes_on = output_of(worker, stream, lines), True
+        poller = output.poller()
+        while goes_on:
+            poller.poll()
+            with output.lock:
+                goes_on = output.take()
+        with output.lock:
+            stream.close()
+
+    def drain(worker, *_, **waits):
+        if worker._proc is not None:
+            output = output_of(worker, worker._proc.stdout, worker._stderr_queue)
+            with output.lock:
+                output.take()
+        return worker._drain_stderr()
+
+    worker_of_custom_runtimes._pump_output, worker_of_custom_runtimes._drain_stderr_bounded = pump, drain
+
+
 def let_logs_be_searched_for_any_of_several_terms(logs):
     """CloudWatch Logs: a filter pattern of `?term`s matches a line that has at least one of them.
 
@@ -224,10 +289,12 @@ def main():
     from importlib.metadata import version
 
     from ministack.app import app
+    from ministack.core import lambda_runtime
     from ministack.services import cloudwatch_logs, sns
 
     let_body_filters_descend_into_arrays(sns)
     keep_what_cannot_be_delivered(sns)
+    log_all_that_a_function_wrote(lambda_runtime)
     let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
     answer_in_one_piece(h11, H11Protocol, RawData)
     write_whole(about_path, json.dumps({

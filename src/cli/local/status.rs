@@ -107,6 +107,7 @@ pub(super) fn parts<'a>(stacks: impl Iterator<Item = &'a Surface>) -> Table {
         stack.queues.iter().for_each(|(name, queue)| row("queue", name, &queue.url));
         stack.tables.iter().for_each(|(name, it)| row("table", name, &it.name));
         stack.functions.iter().for_each(|(name, function)| row("function", name, &function.name));
+        stack.log_groups.iter().for_each(|(name, group)| row("log group", name, &group.name));
         for flow in &stack.flows {
             let way = [Some(&flow.bucket), flow.topic.as_ref(), flow.queue.as_ref(), flow.function.as_ref()];
             let mut way: Vec<_> = way.into_iter().flatten().map(String::as_str).collect();

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::run::eventually;
 use crate::server::Server;
-use crate::site::Site;
-use crate::world::artifact;
+use crate::site::{DEV, REGION, Site};
+use crate::world::{artifact, artifact_of, wait_for};
 
 /// The mirror; `.ci/run` finds it.
 const MIRROR: &str = "CLAIMCTL_TEST_PROVIDER_MIRROR";
@@ -91,7 +91,19 @@ fn claim_check_lives_with_the_real_provider() {
 
 #[test]
 fn fan_out_lives_with_the_real_provider() {
-    lives("fan-out", artifact().to_str().unwrap(), |_| {});
+    lives("fan-out", artifact_of("event-logger").to_str().unwrap(), |site| {
+        site.project.write("payloads/one.txt", "one");
+        site.project.write("payloads/two.txt", "two");
+        site.run("upload payloads --env dev --yes").exits(0);
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&site.server.sdk(DEV, REGION));
+        let read = logs.filter_log_events().log_group_name("/aws/lambda/claim-check-dev-log-created");
+        let read = read.filter_pattern("claim_record");
+        eventually("the records of both", || {
+            let events = wait_for(read.clone().send()).unwrap().events.unwrap();
+            let of = |key: &str| events.iter().any(|event| event.message().unwrap().contains(key));
+            (of("one.txt") && of("two.txt")).then_some(())
+        });
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!   Without anything, what it says is not shown to the reader, and not compared.
 //! - ```` ```console no_run: REASON ```` is not run: the commands that need a real AWS account.
 //! - `<!-- test` … `-->` holds commands that only the test types, to come to where the reader is. `$ARTIFACT` is the
-//!   built claim-recorder, `$REAL_HOME` the home folder outside the test, and `$REPOSITORY` this one's; who asks for
+//!   built claim-recorder, `$EVENT_LOGGER` that handler, `$REAL_HOME` the home folder outside the test, and `$REPOSITORY` this one's; who asks for
 //!   that one has Terraform with the test provider.
 
 mod parse;
@@ -21,7 +21,7 @@ use parse::{Step, matches};
 use crate::run::{Running, claimctl};
 use crate::support::server::Server;
 use crate::support::terraform::Root;
-use crate::world::artifact;
+use crate::world::{artifact, artifact_of};
 
 /// The README, the guides and the runbooks.
 fn files() -> Vec<PathBuf> {
@@ -94,6 +94,9 @@ fn type_in(home: &Path, steps: &[Step], text: &str) -> Vec<(String, i32)> {
         shell.env("ARTIFACT", artifact());
         // To build handlers: Cargo and rustup have their folders there.
         shell.env("REAL_HOME", std::env::var_os("HOME").unwrap_or_default());
+    }
+    if text.contains("$EVENT_LOGGER") {
+        shell.env("EVENT_LOGGER", artifact_of("event-logger"));
     }
     let ours = Path::new(known.get_program()).parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap();

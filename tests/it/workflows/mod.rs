@@ -100,7 +100,9 @@ fn one_deployment_goes_on_at_a_time_and_none_is_cancelled_and_no_plan_leaves_its
     // Else the shell would keep a cancellation to itself.
     let scripts = |name: &str| steps(&deploy["jobs"][name]).filter_map(|step| step["run"].as_str()).collect::<Vec<_>>();
     for environment in ENVIRONMENTS {
-        assert!(scripts(environment).last().unwrap().starts_with("exec claimctl deploy "), "{environment}");
+        let deploys: Vec<_> = scripts(environment).into_iter().filter(|run| run.contains("claimctl deploy ")).collect();
+        assert_eq!(deploys.len(), 2, "a step per stack in {environment}: {deploys:?}");
+        assert!(deploys.iter().all(|run| run.starts_with("exec claimctl deploy ")), "{environment}: {deploys:?}");
     }
     for (name, job, says) in jobs() {
         for upload in steps(&says).filter(|step| step["uses"].as_str().is_some_and(|uses| uses.contains("upload-"))) {

@@ -20,7 +20,7 @@ const TEST: &str = "[environments.test]\nregion = \"us-west-2\"\naccount = \"222
 /// A runner of GitHub's, new for each job, with what the run has built.
 struct Runner<'a> {
     site: &'a Site<'a>,
-    /// `RUNNER_TEMP`; claimctl and the handler are in its folder `claimctl`.
+    /// `RUNNER_TEMP`; claimctl and the handlers are in its folder `claimctl`.
     temp: tempfile::TempDir,
     credentials: Credentials,
     /// What expressions of `env:` stand for.
@@ -46,7 +46,7 @@ impl<'a> Runner<'a> {
         let made = std::fs::read_to_string(runner.temp.path().join("env")).unwrap();
         runner.made =
             made.lines().map(|line| line.split_once('=').unwrap()).map(|(k, v)| (k.into(), v.into())).collect();
-        assert!(runner.made.iter().any(|(name, zip)| name == "ARTIFACT" && Path::new(zip).is_file()), "{made}");
+        assert!(runner.made.iter().any(|(name, zip)| name == "ARTIFACTS" && Path::new(zip).is_dir()), "{made}");
         runner
     }
 
@@ -103,7 +103,7 @@ fn root_of(account: &str) -> Credentials {
     (account.to_owned(), "local".to_owned(), String::new())
 }
 
-/// A folder as the job `build` hands it on: the claimctl of this test, and the handler by the workflow's own step.
+/// A folder as the job `build` hands it on: the claimctl of this test, and the handlers by the workflow's own step.
 fn built() -> tempfile::TempDir {
     let temp = tempfile::tempdir().unwrap();
     let out = temp.path().join("claimctl");
@@ -153,14 +153,16 @@ fn main_is_deployed_through_three_accounts_and_planned_and_looked_at() {
 
     let deploy = workflow("deploy");
     for (environment, account) in ACCOUNTS {
-        runner(account).job(&deploy["jobs"][environment]).exits(0).says("claim-check: deployed, 28 changes");
+        runner(account).job(&deploy["jobs"][environment]).exits(0).says("fan-out: deployed, ");
     }
     let previewer = runner("333333333333");
     previewer.job(&deploy["jobs"]["preview"]).exits(0).says("nothing to do");
+    let functions = site.root.cloud.all("aws_lambda_function");
+    assert_eq!(functions.len(), 9, "a function of claim-check and two of fan-out in each account");
     let summary = std::fs::read_to_string(previewer.temp.path().join("summary")).unwrap();
     assert!(summary.starts_with("### `prod`: `333333333333`"), "{summary}");
     let zips = site.s3().list_objects_v2().bucket("claim-check-artifacts-111111111111-us-west-1").send();
-    assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(1));
+    assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(2), "a zip per handler");
     assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 3, "a table in each account");
 
     let plan = workflow("plan");
@@ -254,7 +256,7 @@ fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_f
     reader.job(plan).fails_with(6, "Terraform could not lock the state").says("where nothing is deployed there yet");
     assert!(site.project.read("plan-dev.md").contains("could not be planned"));
     let deployer = Runner::new(&site, &built, role("deploy", &everything));
-    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("claim-check: deployed, 28 changes");
+    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("fan-out: deployed, ");
     reader.job(plan).exits(0).says("nothing to do");
     reader.job(&workflow("drift")["jobs"]["drift"]).exits(0);
     let deploy = &workflow("deploy")["jobs"]["dev"];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use claimctl_aws::target::{Change, Target};
 use claimctl_claim::surface::Surfaces;
 use claimctl_core::context::Context;
-use claimctl_core::error::{Error, Result};
+use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::next::Next;
 
 use crate::artifact::{self, Package, Repository};
@@ -27,6 +27,7 @@ pub enum ArtifactFrom {
     Deployed,
     /// `sha256:HEX`, in the artifact bucket.
     Digest(String),
+    /// Or a folder of zips, as `package build` leaves them: of each handler the one that is there.
     Zip(PathBuf),
 }
 
@@ -96,7 +97,7 @@ impl Terraform {
                     self.deployed(surfaces, &handler).map_err(|error| target.unresolved(error))?
                 }
                 ArtifactFrom::Zip(path) => {
-                    let path = ctx.working_directory.join(path);
+                    let path = zip_of(ctx.working_directory.join(path), &handler)?;
                     artifacts.take(Package::read(&path)?.digest, path)
                 }
                 ArtifactFrom::Build => {
@@ -176,8 +177,12 @@ impl Terraform {
             None | Some(ArtifactFrom::Build) => return Ok(artifacts),
             Some(from @ ArtifactFrom::Digest(digest)) => (from, vec![digest.clone()]),
             Some(from @ ArtifactFrom::Zip(path)) => {
-                let path = ctx.working_directory.join(path);
-                (from, vec![artifacts.take(Package::read(&path)?.digest, path)])
+                let mut digests = Vec::new();
+                for planned in deployed {
+                    let path = zip_of(ctx.working_directory.join(path), &planned.handler)?;
+                    digests.push(artifacts.take(Package::read(&path)?.digest, path));
+                }
+                (from, digests)
             }
             Some(from @ ArtifactFrom::Deployed) => {
                 (from, self.artifacts(ctx, target, from, &[]).await?.digests.into_values().collect())
@@ -255,6 +260,29 @@ impl Artifacts {
     }
 }
 
+/// The zip itself, or the one of this handler in a folder: HANDLER-HEX.zip.
+fn zip_of(path: PathBuf, handler: &str) -> Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path);
+    }
+    let is_of_it = |name: &str| {
+        let hex = name.strip_prefix(handler).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".zip"));
+        hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&path).on("read", &path)? {
+        let entry = entry.on("read", &path)?;
+        found.extend(entry.file_name().to_str().filter(|name| is_of_it(name)).map(|_| entry.path()));
+    }
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Error::not_found(format!("there is no zip of {handler} in {}", path.display()))
+            .next("make one", Next::verb("package build").word(handler))),
+        several => Err(Error::usage(format!("there are {several} zips of {handler} in {}", path.display()))
+            .hint("name the one that is meant, not their folder")),
+    }
+}
+
 /// The digest of no artifact.
 fn nobodys() -> String {
     format!("sha256:{}", "0".repeat(64))
@@ -283,6 +311,24 @@ fn hinted(error: Error, handler: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_stands_for_the_one_zip_of_a_handler_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let zip = |handler: &str, digit: &str| {
+            let path = folder.path().join(format!("{handler}-{}.zip", digit.repeat(64)));
+            std::fs::write(&path, "").unwrap();
+            path
+        };
+        let of = |handler: &str| zip_of(folder.path().to_owned(), handler);
+        let (recorder, _) = (zip("claim-recorder", "a"), zip("claim-recorder-old", "b"));
+        std::fs::write(folder.path().join("claim-recorder-notes.zip"), "").unwrap();
+        assert_eq!(of("claim-recorder").unwrap(), recorder);
+        assert_eq!(zip_of(recorder.clone(), "event-logger").unwrap(), recorder, "a zip is taken as it is");
+        assert!(of("event-logger").unwrap_err().to_string().contains("no zip of event-logger"));
+        zip("claim-recorder", "c");
+        assert!(of("claim-recorder").unwrap_err().to_string().contains("2 zips of claim-recorder"));
+    }
 
     #[test]
     fn an_artifact_is_a_digest_a_zip_or_what_is_deployed() {
