@@ -4,6 +4,8 @@
 
 mod aws;
 pub mod claim_recorder;
+mod csv;
+pub mod csv_loader;
 #[cfg(test)]
 mod fake_http;
 mod log;
