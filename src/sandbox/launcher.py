@@ -64,6 +64,8 @@ def set_environment(port, scratch):
         S3_DATA_DIR=nowhere,
         DOCKER_HOST=f"unix://{nowhere}",
         LAMBDA_EXECUTOR="local",
+        # Between the tries of an asynchronous invocation: a minute at AWS, and two.
+        LAMBDA_ASYNC_RETRY_BASE_SECONDS="0.2",
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
     )
@@ -100,6 +102,35 @@ def let_body_filters_descend_into_arrays(sns):
         return any(match_one(policy, candidate, nested) for candidate in candidates)
 
     sns._body_lookup, sns._policy_matches = look_into, match
+
+
+def let_aliases_have_invoke_configurations(lambda_svc):
+    """Lambda: what an alias says of asynchronous invocations counts for those of the alias, and no other's.
+
+    AWS Lambda API Reference, PutFunctionEventInvokeConfig: its parameter Qualifier is a version or an alias.
+    """
+    effective, invoke = lambda_svc._effective_func_record_for_qualifier, lambda_svc.invoke_async_with_retry
+
+    def of(function, qualifier):
+        own = (function.get("event_invoke_configs") or {}).get(qualifier)
+        return {"event_invoke_config": own, "event_invoke_configs": {}}
+
+    # How events of services find the function.
+    def resolve(function, qualifier):
+        record, config = effective(function, qualifier)
+        if record is None or qualifier in (None, "$LATEST"):
+            return record, config
+        return {**record, **of(function, qualifier)}, config
+
+    # How Invoke does: the record's ARN has the qualifier.
+    def invoke_later(function, event):
+        name, _, qualifier = function["config"]["FunctionArn"].partition(":function:")[2].partition(":")
+        if qualifier and qualifier != "$LATEST":
+            function = {**function, **of(lambda_svc._functions[name], qualifier)}
+        invoke(function, event)
+
+    lambda_svc._effective_func_record_for_qualifier = resolve
+    lambda_svc.invoke_async_with_retry = invoke_later
 
 
 def let_logs_be_searched_for_any_of_several_terms(logs):
@@ -196,9 +227,10 @@ def main():
     from importlib.metadata import version
 
     from ministack.app import app
-    from ministack.services import cloudwatch_logs, sns
+    from ministack.services import cloudwatch_logs, lambda_svc, sns
 
     let_body_filters_descend_into_arrays(sns)
+    let_aliases_have_invoke_configurations(lambda_svc)
     let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
     answer_in_one_piece(h11, H11Protocol, RawData)
     write_whole(about_path, json.dumps({

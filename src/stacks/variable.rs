@@ -27,6 +27,11 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// A whole number of seconds, typed as such or as a duration.
     Seconds(RangeInclusive<u64>),
+    Percent,
+    /// Whatever the handler makes of it, described in a few words.
+    Text {
+        allowed: &'static str,
+    },
 }
 
 /// The values of one stack: template parameter → value, for every variable that it has.
@@ -41,6 +46,8 @@ impl Variable {
                 let shown = |seconds: u64| time::typed(Duration::from_secs(seconds));
                 format!("a duration from {} to {}", shown(*range.start()), shown(*range.end()))
             }
+            Kind::Percent => "a percentage from 0 to 100".to_owned(),
+            Kind::Text { allowed } => (*allowed).to_owned(),
         }
     }
 
@@ -52,6 +59,10 @@ impl Variable {
                 let range = Duration::from_secs(*range.start())..=Duration::from_secs(*range.end());
                 time::parse_seconds_in(typed, range).ok().map(|length| length.as_secs().to_string())
             }
+            Kind::Percent => {
+                typed.parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent)).map(|_| typed.to_owned())
+            }
+            Kind::Text { .. } => (!typed.is_empty()).then(|| typed.to_owned()),
         }
     }
 }
