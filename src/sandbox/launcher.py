@@ -133,6 +133,28 @@ def let_aliases_have_invoke_configurations(lambda_svc):
     lambda_svc.invoke_async_with_retry = invoke_later
 
 
+def give_ranges_of_versions(s3):
+    """S3: a range of an object is a range of it also where a version is named.
+
+    Amazon S3 API Reference, GetObject: its parameters Range and versionId go together.
+    """
+    get = s3._get_object
+
+    def get_range(bucket, key, headers, query=None):
+        status, sent, body = answer = get(bucket, key, headers, query)
+        if status != 200 or not headers.get("range") or not s3._qp(query or {}, "versionId", ""):
+            return answer
+        found = s3._parse_range(headers["range"], len(body))
+        if found is None:
+            return 416, {"Content-Type": "application/xml"}, s3._xml_body(s3._range_error_xml(bucket, key))
+        first, last = found
+        sent = {name: value for name, value in sent.items() if not name.lower().startswith("x-amz-checksum")}
+        sent.update({"Content-Range": f"bytes {first}-{last}/{len(body)}", "Content-Length": str(last - first + 1)})
+        return 206, sent, body[first : last + 1]
+
+    s3._get_object = get_range
+
+
 def let_logs_be_searched_for_any_of_several_terms(logs):
     """CloudWatch Logs: a filter pattern of `?term`s matches a line that has at least one of them.
 
@@ -227,10 +249,11 @@ def main():
     from importlib.metadata import version
 
     from ministack.app import app
-    from ministack.services import cloudwatch_logs, lambda_svc, sns
+    from ministack.services import cloudwatch_logs, lambda_svc, s3, sns
 
     let_body_filters_descend_into_arrays(sns)
     let_aliases_have_invoke_configurations(lambda_svc)
+    give_ranges_of_versions(s3)
     let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
     answer_in_one_piece(h11, H11Protocol, RawData)
     write_whole(about_path, json.dumps({

@@ -4,16 +4,31 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::run::{Running, eventually, finish, signal};
 
 /// The demo with its temporary folder where the test can look into it.
 fn demo(home: &TempDir, format: &str) -> Command {
+    demo_of("claim-check", home, format)
+}
+
+fn demo_of(stack: &str, home: &TempDir, format: &str) -> Command {
     let mut command = crate::world::in_the_repository(home.path());
-    command.env("TMPDIR", home.path().join("tmp")).args(["demo", "--output", format]);
+    command.env("TMPDIR", home.path().join("tmp")).args(["demo", stack, "--output", format]);
     std::fs::create_dir_all(home.path().join("tmp")).unwrap();
     command
+}
+
+fn steps(told: &Value) -> Vec<&str> {
+    told["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect()
+}
+
+/// What a step of the story came to.
+fn result<'a>(told: &'a Value, name: &str) -> &'a str {
+    let step = told["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap();
+    step["result"].as_str().unwrap()
 }
 
 fn nothing_is_left(home: &TempDir) {
@@ -36,12 +51,8 @@ fn server_of(home: &TempDir) -> Option<String> {
 fn the_story_ends_well_and_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     let told = demo(&home, "json").run().exits(0).json();
-    let steps: Vec<_> = told["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["package", "up", "generate", "upload", "peek", "connect", "verify", "poison"]);
-    let result = |name: &str| {
-        let step = told["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap();
-        step["result"].as_str().unwrap().to_owned()
-    };
+    assert_eq!(steps(&told), ["package", "up", "generate", "upload", "peek", "connect", "verify", "poison"]);
+    let result = |name: &str| result(&told, name);
     assert!(result("upload").starts_with("200 payloads"), "{}", result("upload"));
     assert!(result("upload").ends_with("1 in parts"), "{}", result("upload"));
     assert!(result("peek").starts_with("10 messages of about 20"), "{}", result("peek"));
@@ -51,10 +62,28 @@ fn the_story_ends_well_and_leaves_nothing() {
 }
 
 #[test]
+fn the_story_of_the_csv_table_ends_well_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let told = demo_of("csv-table", &home, "json").run().exits(0).json();
+    assert_eq!(steps(&told), ["package", "up", "generate", "upload", "load", "rejected", "refused", "poison"]);
+    for (step, said) in [
+        ("generate", "5 files with 400 rows each"),
+        ("load", "1960 rows of 5 files"),
+        ("rejected", "40 rows; the first one of rejected/raw-data/products-"),
+        ("refused", "picture.csv: the file is a PNG image, not CSV"),
+        ("poison", "tried three times"),
+    ] {
+        assert!(result(&told, step).contains(said), "{step}: {}", result(&told, step));
+    }
+    nothing_is_left(&home);
+}
+
+#[test]
 fn the_stacks_that_have_a_story_are_listed() {
     let home = tempfile::tempdir().unwrap();
     let listed = crate::run::claimctl(home.path()).args(["demo", "--list", "-o", "jsonl"]).run().exits(0).json_lines();
-    assert_eq!(listed[0]["stack"], "claim-check");
+    let names: Vec<_> = listed.iter().map(|listed| listed["stack"].as_str().unwrap()).collect();
+    assert!(names.contains(&"claim-check") && names.contains(&"csv-table"), "{names:?}");
     crate::run::claimctl(home.path()).args(["demo", "claim"]).run().exits(2).says("possible values: claim-check");
 }
 

@@ -80,6 +80,9 @@ pub struct Function {
     pub name: String,
     #[serde(default)]
     pub artifact: Option<String>,
+    /// Logical name of the queue that gets the events that fail three times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,7 +31,11 @@ pub fn write(folder: &Path) -> Result<u64> {
                 0 => "on request".to_owned(),
                 _ => format!("{}.{:02}", random % 500, random % 100),
             };
-            text.push_str(&format!("{file}-{row},\"Product {row}, no. {file}\",{price},{},{}\n", random % 40, row % 3 == 0));
+            text.push_str(&format!(
+                "{file}-{row},\"Product {row}, no. {file}\",{price},{},{}\n",
+                random % 40,
+                row % 3 == 0
+            ));
         }
         let path = folder.join(format!("products-{file}.csv"));
         std::fs::write(&path, &text).on("write", &path)?;

@@ -109,7 +109,8 @@ module "loader" {
     }
   }
 
-  asynchronous = { retries = 2, on_failure_arn = module.failures.arn }
+  # Also of who invokes the function by its name alone: no event is dropped.
+  asynchronous = { retries = 2, on_failure_arn = module.failures.arn, latest = true }
 
   statements = [
     {

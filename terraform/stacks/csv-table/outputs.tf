@@ -13,7 +13,9 @@ locals {
       rows  = { name = module.rows.name, partition_key = module.rows.partition_key }
       loads = { name = module.loads.name, partition_key = module.loads.partition_key }
     }
-    functions = { csv-loader = { name = module.loader.name, artifact = module.loader.artifact } }
+    functions = {
+      csv-loader = { name = module.loader.name, artifact = module.loader.artifact, dead_letter = "csv-dlq" }
+    }
 
     flows = [{
       name     = "csv"
@@ -28,6 +30,9 @@ locals {
       alias    = module.loader.alias
       sink     = { kind = "table", name = "loads" }
       rows     = "rows"
+
+      # A file is done with once its rows are written.
+      after_processing = "load"
     }]
   }
 }

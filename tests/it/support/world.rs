@@ -11,16 +11,21 @@ use tempfile::TempDir;
 use super::once::once;
 use crate::run::{Running, claimctl};
 
-/// The handler, built once for all tests of this run.
+/// The handler of claim-check.
 pub fn artifact() -> PathBuf {
+    artifact_of("claim-recorder")
+}
+
+/// A handler, built once for all tests of this run.
+pub fn artifact_of(handler: &str) -> PathBuf {
     let build = || {
         let home = tempfile::tempdir().unwrap();
         let mut build = in_the_repository(home.path());
-        build.args(["package", "build", "claim-recorder", "--sandbox", "-o", "json"]);
+        build.args(["package", "build", handler, "--sandbox", "-o", "json"]);
         let built = build.run().exits(0).json();
         built["artifacts"][0]["path"].as_str().unwrap().to_owned()
     };
-    once("handler", build).into()
+    once(handler, build).into()
 }
 
 /// A claimctl in this repository, with the real home: Cargo and rustup have their folders there.
@@ -35,6 +40,7 @@ pub fn in_the_repository(home: &Path) -> Command {
 
 pub struct World {
     home: TempDir,
+    stack: &'static str,
     pub surface: Value,
     pub endpoint: String,
 }
@@ -53,16 +59,26 @@ impl World {
         world
     }
 
+    /// A running sandbox with another stack, which runs this handler.
+    pub fn of(stack: &'static str, handler: &str, more: &[&str]) -> World {
+        let mut world = World::down();
+        world.stack = stack;
+        world.claimctl(["local", "up", stack, "--artifact"]).arg(artifact_of(handler)).args(more).run().exits(0);
+        world.look();
+        world
+    }
+
     /// A place for a sandbox that is not started.
     pub fn down() -> World {
-        World { home: tempfile::tempdir().unwrap(), surface: Value::Null, endpoint: String::new() }
+        let home = tempfile::tempdir().unwrap();
+        World { home, stack: "claim-check", surface: Value::Null, endpoint: String::new() }
     }
 
     /// Asks what is running.
     pub fn look(&mut self) -> Value {
         let status = self.claimctl(["local", "status", "-o", "json"]).run().exits(0).json();
         self.endpoint = status["endpoint"].as_str().unwrap_or_default().to_owned();
-        self.surface = status["stacks"]["claim-check"].clone();
+        self.surface = status["stacks"][self.stack].clone();
         status
     }
 

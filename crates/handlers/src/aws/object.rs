@@ -56,9 +56,15 @@ impl Aws {
                 Ok(answer) => answer,
                 Err(error) => return no_piece(error, offset),
             };
-            let range = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
-            let whole = answer.content_length().and_then(|length| length.try_into().ok());
-            let size = range.or(whole).unwrap_or(0);
+            let size = match answer.content_range().map(|range| size_of_range(range, offset)) {
+                Some(size) => size,
+                // All of it, which begins at its beginning.
+                None if offset == 0 => answer.content_length().and_then(|length| length.try_into().ok()),
+                None => None,
+            };
+            let Some(size) = size else {
+                return Err(Failure::Unreachable(format!("the answer is not what begins at byte {offset}")));
+            };
             match deadline.bound(answer.body.collect()).await? {
                 Ok(bytes) => return Ok(Piece::Bytes { bytes: bytes.to_vec(), size }),
                 Err(error) => broken = Some(error),
@@ -120,6 +126,13 @@ impl Aws {
     }
 }
 
+/// Of the whole object, by `bytes FIRST-LAST/SIZE`; `None` where another range was asked for.
+fn size_of_range(range: &str, offset: u64) -> Option<u64> {
+    let (first, _) = range.strip_prefix("bytes ")?.split_once('-')?;
+    let size = range.rsplit('/').next()?.parse().ok()?;
+    (first.parse() == Ok(offset)).then_some(size)
+}
+
 const CSV: &str = "text/csv; charset=utf-8";
 
 fn no_piece<E>(error: SdkError<E>, offset: u64) -> Result<Piece, Failure>
@@ -135,5 +148,18 @@ where
         // A version id that was never one of the bucket's, and a delete marker.
         (Some(405), _) => Ok(Piece::Gone),
         _ => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_believed_only_where_it_begins_as_asked() {
+        assert_eq!(size_of_range("bytes 10-19/40", 10), Some(40));
+        for (range, offset) in [("bytes 0-9/40", 10), ("bytes 10-19/*", 10), ("items 10-19/40", 10), ("", 0)] {
+            assert_eq!(size_of_range(range, offset), None, "{range}");
+        }
     }
 }

@@ -48,7 +48,7 @@ pub async fn run(
     }
     let (aws, claim) = (&recorder.aws, &reconciled.record.claim);
     let done = match recorder.config.after_processing {
-        AfterProcessing::Keep => return Ok(None),
+        AfterProcessing::Keep | AfterProcessing::Load => return Ok(None),
         AfterProcessing::Tag => {
             match aws.tag_object(&claim.bucket, &claim.key, claim.version_id.as_deref(), TAG, deadline).await? {
                 Tagged::Done => StepOutcome::Tagged,

@@ -14,7 +14,7 @@ use crate::csv::{Refusal, Tally};
 
 /// For so long a renewed lease allows to write.
 const LEASE: Duration = Duration::from_secs(20);
-pub const RENEWED_EVERY: Duration = Duration::from_secs(4);
+pub const RENEWED_EVERY: Duration = Duration::from_secs(1);
 /// Before the lease ends the last call is given up: what it has sent may arrive a little later, and clocks differ.
 const LEASE_MARGIN: Duration = Duration::from_secs(6);
 

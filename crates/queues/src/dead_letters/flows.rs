@@ -102,7 +102,8 @@ impl ServedFlows {
 
 /// Whether a queue of a deployed stack gives its dead letters to this one.
 pub async fn is_dead_letter_queue(target: &Target, queue: &QueueId) -> Result<bool> {
-    Ok(target.surfaces().await?.0.iter().any(|stack| !sources(stack, queue).is_empty()))
+    let surfaces = target.surfaces().await?;
+    Ok(surfaces.0.iter().any(|stack| !sources(stack, queue).is_empty() || !functions(stack, queue).is_empty()))
 }
 
 /// The logical names of a stack's queues that give their dead letters to this one.
@@ -115,8 +116,18 @@ fn sources<'a>(stack: &'a Surface, dead_letter_queue: &QueueId) -> Vec<&'a str> 
 /// The flows of a stack whose queue gives its dead letters to this one.
 fn served<'a>(stack: &'a Surface, dead_letter_queue: &QueueId) -> impl Iterator<Item = (&'a Surface, &'a Flow)> {
     let sources = sources(stack, dead_letter_queue);
-    let is_served = move |flow: &&Flow| flow.queue.as_deref().is_some_and(|queue| sources.contains(&queue));
+    let functions = functions(stack, dead_letter_queue);
+    let of_function = move |flow: &Flow| flow.function.as_deref().is_some_and(|name| functions.contains(&name));
+    let of_queue = move |flow: &Flow| flow.queue.as_deref().is_some_and(|queue| sources.contains(&queue));
+    let is_served = move |flow: &&Flow| of_queue(flow) || of_function(flow);
     stack.flows.iter().filter(is_served).map(move |flow| (stack, flow))
+}
+
+/// The logical names of a stack's functions whose failed events go to this queue.
+fn functions<'a>(stack: &'a Surface, dead_letter_queue: &QueueId) -> Vec<&'a str> {
+    let is_it = |name: &str| stack.queues.get(name).is_some_and(|queue| queue.id().is_same(dead_letter_queue));
+    let given = stack.functions.iter().filter(|(_, function)| function.dead_letter.as_deref().is_some_and(is_it));
+    given.map(|(logical, _)| logical.as_str()).collect()
 }
 
 #[cfg(test)]

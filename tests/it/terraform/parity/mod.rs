@@ -16,27 +16,28 @@ use crate::support::terraform::root::Root;
 /// What Terraform has and the sandbox does not need.
 const ONLY_IN_TERRAFORM: [(&str, &str); 7] = [
     ("aws_cloudwatch_metric_alarm", "there are no metrics of queues in the sandbox"),
-    ("aws_kms_alias", "of the key of the alarms"),
-    ("aws_kms_key", "of the alarms"),
+    ("aws_kms_alias", "of the key of topics"),
+    ("aws_kms_key", "of topics"),
     ("aws_s3_bucket_lifecycle_configuration", "a sandbox does not live until something expires"),
     ("aws_s3_object", "the surface of the sandbox is read from its stack"),
     ("aws_sns_topic", "of the alarms"),
     ("aws_sns_topic_policy", "of the alarms"),
 ];
 /// Compared as properties of what they belong to.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "aws_iam_role_policy",
     "aws_s3_bucket_notification",
     "aws_s3_bucket_ownership_controls",
     "aws_s3_bucket_public_access_block",
     "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_s3_bucket_versioning",
     "aws_sqs_queue_redrive_allow_policy",
     "aws_sqs_queue_redrive_policy",
 ];
-/// What differs on purpose, and why.
+/// What differs on purpose, and why: type, property.
 const ON_PURPOSE: [(&str, &str, &str); 2] = [
-    ("Recorder", "Code", "the artifact lies in the sandbox's own bucket"),
-    ("RecorderLive", "FunctionVersion", "nothing is published in the sandbox: a new artifact works at once"),
+    ("AWS::Lambda::Alias", "FunctionVersion", "nothing is published in the sandbox: a new artifact works at once"),
+    ("AWS::Lambda::Function", "Code", "the artifact lies in the sandbox's own bucket"),
 ];
 
 /// What the template says otherwise than Terraform: `ClaimsQueue.VisibilityTimeout: …`.
@@ -49,7 +50,7 @@ fn differences(template: &Template<'_>, applied: &Applied) -> Vec<String> {
         let mut said = template.properties(id);
         for (name, ours, default) in twins::properties(applied, kind, template.twin(id)) {
             let theirs = said.remove(name).unwrap_or(default);
-            if ON_PURPOSE.iter().any(|(on, property, _)| (*on, *property) == (id, name)) {
+            if ON_PURPOSE.iter().any(|(on, property, _)| (*on, *property) == (kind, name)) {
                 continue;
             }
             let (ours, theirs) = (plain(&ours), plain(&theirs));
@@ -57,7 +58,7 @@ fn differences(template: &Template<'_>, applied: &Applied) -> Vec<String> {
                 found.push(format!("{id}.{name}: the template has {theirs}, Terraform {ours}"));
             }
         }
-        said.retain(|name, _| !ON_PURPOSE.iter().any(|(on, property, _)| (*on, *property) == (id, name.as_str())));
+        said.retain(|name, _| !ON_PURPOSE.iter().any(|(on, property, _)| (*on, *property) == (kind, name.as_str())));
         found.extend(said.keys().map(|name| format!("{id}.{name}: not compared")));
     }
     for resource in applied.managed() {
@@ -90,9 +91,9 @@ fn plain(value: &Value) -> Value {
     }
 }
 
-/// The stack claim-check as Terraform makes it for the sandbox's environment.
-fn applied(args: &str) -> Applied {
-    let root = Root::named("stacks/claim-check").account("000000000000");
+/// The stack as Terraform makes it for the sandbox's environment.
+fn applied(stack: &str, args: &str) -> Applied {
+    let root = Root::named(&format!("stacks/{stack}")).account("000000000000");
     root.init().run("workspace new local").exits(0);
     root.apply(&format!("{} {args}", variables("local")));
     Applied::new(&root.show())
@@ -109,9 +110,9 @@ fn parameters(more: &[(&'static str, &str)]) -> BTreeMap<&'static str, String> {
     given.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
 
-fn same(args: &str, more: &[(&'static str, &str)]) {
-    let applied = applied(args);
-    let template = Template::new(template::read("claim-check"), parameters(more), &applied);
+fn same(stack: &str, args: &str, more: &[(&'static str, &str)]) {
+    let applied = applied(stack, args);
+    let template = Template::new(template::read(stack), parameters(more), &applied);
     assert_eq!(differences(&template, &applied), [""; 0]);
     let surface: Value = serde_json::from_str(template.output("claimctl").as_str().unwrap()).unwrap();
     assert_eq!(surface, applied.outputs["claimctl"]["value"]);
@@ -119,23 +120,43 @@ fn same(args: &str, more: &[(&'static str, &str)]) {
 
 #[test]
 fn the_claim_check_of_the_sandbox_is_what_terraform_makes() {
-    same("", &[]);
+    same("claim-check", "", &[]);
 }
 
 #[test]
 fn the_claim_check_on_a_schedule_is_what_terraform_makes() {
-    same("-var trigger=schedule -var after_processing=tag", &[("Trigger", "schedule"), ("AfterProcessing", "tag")]);
+    let more = [("Trigger", "schedule"), ("AfterProcessing", "tag")];
+    same("claim-check", "-var trigger=schedule -var after_processing=tag", &more);
 }
 
 #[test]
 fn the_claim_check_that_deletes_is_what_terraform_makes() {
     let more = [("AfterProcessing", "delete"), ("VisibilityTimeout", "240")];
-    same("-var after_processing=delete -var visibility_timeout=240", &more);
+    same("claim-check", "-var after_processing=delete -var visibility_timeout=240", &more);
+}
+
+#[test]
+fn the_csv_table_of_the_sandbox_is_what_terraform_makes() {
+    same("csv-table", "", &[]);
+}
+
+#[test]
+fn the_csv_table_with_every_variable_set_is_what_terraform_makes() {
+    let args =
+        r#"-var partition_key=sku -var columns={"price":"N"} -var delimiter=; -var max_rejected=1 -var timeout=60"#;
+    let more = [
+        ("PartitionKey", "sku"),
+        ("Columns", r#"{"price":"N"}"#),
+        ("Delimiter", ";"),
+        ("MaxRejected", "1"),
+        ("Timeout", "60"),
+    ];
+    same("csv-table", args, &more);
 }
 
 #[test]
 fn a_planted_difference_is_found_and_named() {
-    let applied = applied("");
+    let applied = applied("claim-check", "");
     let template = template::read("claim-check");
     let found = |plant: &dyn Fn(&mut Value)| {
         let mut planted = template.clone();

@@ -1,20 +1,15 @@
 //! The role that Terraform renders for claim-recorder is enough, and each of its actions is needed: IAM is enforced.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::stacks::variables;
+use super::{ACCOUNT, REGION, unpacked, with_lists};
 use crate::roles::{Credentials, assume_in, each_without};
 use crate::server::Server;
 use crate::support::terraform::root::Root;
 use crate::support::terraform::runtime::{Invoked, invoke};
+use crate::terraform::stacks::variables;
 use crate::world::{artifact, wait_for};
-
-/// The environment local: terraform/environments/local.tfvars.
-const ACCOUNT: &str = "000000000000";
-const REGION: &str = "us-east-1";
 
 /// What no call of the function needs in the sandbox, and who makes it at AWS.
 const UNCHECKED: [(&str, &str); 5] = [
@@ -143,12 +138,6 @@ fn notification(bucket: &str, object: &Value) -> Value {
         "s3": {"bucket": {"name": bucket, "arn": format!("arn:aws:s3:::{bucket}")}, "object": object}}]})
 }
 
-fn unpacked(artifact: &Path) -> TempDir {
-    let place = tempfile::tempdir().unwrap();
-    zip::ZipArchive::new(std::fs::File::open(artifact).unwrap()).unwrap().extract(&place).unwrap();
-    place
-}
-
 /// What came of it: without denials, each event its answer.
 fn is_denied(invoked: &Invoked) -> bool {
     let said = format!("{:?}{}", invoked.answers, invoked.log);
@@ -180,17 +169,6 @@ fn each_action_is_needed(after_processing: &str) {
     needless.sort_unstable();
     unchecked.sort_unstable();
     assert_eq!(needless, unchecked, "nobody asked for these");
-}
-
-/// Every statement's actions as a list.
-fn with_lists(policy: &Value) -> Value {
-    let mut policy = policy.clone();
-    for statement in policy["Statement"].as_array_mut().unwrap() {
-        if statement["Action"].is_string() {
-            statement["Action"] = json!([statement["Action"]]);
-        }
-    }
-    policy
 }
 
 /// MiniStack asks for an action of a batch's own name, which AWS does not have.
