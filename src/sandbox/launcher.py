@@ -66,6 +66,8 @@ def set_environment(port, scratch):
         S3_DATA_DIR=nowhere,
         DOCKER_HOST=f"unix://{nowhere}",
         LAMBDA_EXECUTOR="local",
+        # Between the tries of an asynchronous invocation: a minute at AWS, and two.
+        LAMBDA_ASYNC_RETRY_BASE_SECONDS="0.2",
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
     )
@@ -195,6 +197,57 @@ def log_all_that_a_function_wrote(runtime):
     worker_of_custom_runtimes._pump_output, worker_of_custom_runtimes._drain_stderr_bounded = pump, drain
 
 
+def let_aliases_have_invoke_configurations(lambda_svc):
+    """Lambda: what an alias says of asynchronous invocations counts for those of the alias, and no other's.
+
+    AWS Lambda API Reference, PutFunctionEventInvokeConfig: its parameter Qualifier is a version or an alias.
+    """
+    effective, invoke = lambda_svc._effective_func_record_for_qualifier, lambda_svc.invoke_async_with_retry
+
+    def of(function, qualifier):
+        own = (function.get("event_invoke_configs") or {}).get(qualifier)
+        return {"event_invoke_config": own, "event_invoke_configs": {}}
+
+    # How events of services find the function.
+    def resolve(function, qualifier):
+        record, config = effective(function, qualifier)
+        if record is None or qualifier in (None, "$LATEST"):
+            return record, config
+        return {**record, **of(function, qualifier)}, config
+
+    # How Invoke does: the record's ARN has the qualifier.
+    def invoke_later(function, event):
+        name, _, qualifier = function["config"]["FunctionArn"].partition(":function:")[2].partition(":")
+        if qualifier and qualifier != "$LATEST":
+            function = {**function, **of(lambda_svc._functions[name], qualifier)}
+        invoke(function, event)
+
+    lambda_svc._effective_func_record_for_qualifier = resolve
+    lambda_svc.invoke_async_with_retry = invoke_later
+
+
+def give_ranges_of_versions(s3):
+    """S3: a range of an object is a range of it also where a version is named.
+
+    Amazon S3 API Reference, GetObject: its parameters Range and versionId go together.
+    """
+    get = s3._get_object
+
+    def get_range(bucket, key, headers, query=None):
+        status, sent, body = answer = get(bucket, key, headers, query)
+        if status != 200 or not headers.get("range") or not s3._qp(query or {}, "versionId", ""):
+            return answer
+        found = s3._parse_range(headers["range"], len(body))
+        if found is None:
+            return 416, {"Content-Type": "application/xml"}, s3._xml_body(s3._range_error_xml(bucket, key))
+        first, last = found
+        sent = {name: value for name, value in sent.items() if not name.lower().startswith("x-amz-checksum")}
+        sent.update({"Content-Range": f"bytes {first}-{last}/{len(body)}", "Content-Length": str(last - first + 1)})
+        return 206, sent, body[first : last + 1]
+
+    s3._get_object = get_range
+
+
 def let_logs_be_searched_for_any_of_several_terms(logs):
     """CloudWatch Logs: a filter pattern of `?term`s matches a line that has at least one of them.
 
@@ -290,11 +343,13 @@ def main():
 
     from ministack.app import app
     from ministack.core import lambda_runtime
-    from ministack.services import cloudwatch_logs, sns
+    from ministack.services import cloudwatch_logs, lambda_svc, s3, sns
 
     let_body_filters_descend_into_arrays(sns)
     keep_what_cannot_be_delivered(sns)
     log_all_that_a_function_wrote(lambda_runtime)
+    let_aliases_have_invoke_configurations(lambda_svc)
+    give_ranges_of_versions(s3)
     let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
     answer_in_one_piece(h11, H11Protocol, RawData)
     write_whole(about_path, json.dumps({

@@ -4,6 +4,7 @@
 //! there are, completion which names. A new one is its folder, and its line in [`ALL`].
 
 mod claim_check;
+mod csv_table;
 mod fan_out;
 mod variable;
 mod work;
@@ -18,7 +19,7 @@ use crate::demo::Stage;
 pub use variable::{Kind, Values, Variable, assign};
 
 /// Every system.
-pub const ALL: &[&dyn Stack] = &[&claim_check::ClaimCheck, &fan_out::FanOut];
+pub const ALL: &[&dyn Stack] = &[&claim_check::ClaimCheck, &fan_out::FanOut, &csv_table::CsvTable];
 
 /// The name of the one that is meant where none is named.
 pub const DEFAULT: &str = claim_check::NAME;
@@ -110,9 +111,11 @@ mod tests {
             for Variable { name, parameter, default, kind, .. } in stack.variables() {
                 assert!(terraform.contains(&format!("variable \"{name}\" {{")), "{name}");
                 let (_, says) = declared(*stack).into_iter().find(|(declared, _)| declared == parameter).unwrap();
-                assert!(says.contains(&format!("Default: {default}")), "{name}: {says}");
+                let says_default = [format!("Default: {default}"), format!("Default: \"{default}\"")];
+                assert!(says_default.iter().any(|default| says.contains(default)), "{name}: {says}");
                 if let Kind::OneOf(words) = kind {
-                    assert!(says.contains(&format!("AllowedValues: [{}]", words.join(", "))), "{name}: {says}");
+                    let allowed = format!("AllowedValues: [{}]", words.join(", "));
+                    assert!(says.replace('"', "").contains(&allowed), "{name}: {says}");
                 }
             }
         }

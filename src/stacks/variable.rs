@@ -28,6 +28,11 @@ pub enum Kind {
     /// A whole number of seconds, typed as such or as a duration.
     Seconds(RangeInclusive<u64>),
     Number(RangeInclusive<u64>),
+    Percent,
+    /// Whatever the handler makes of it, described in a few words.
+    Text {
+        allowed: &'static str,
+    },
 }
 
 /// The values of one stack: template parameter → value, for every variable that it has.
@@ -43,6 +48,8 @@ impl Variable {
                 format!("a duration from {} to {}", shown(*range.start()), shown(*range.end()))
             }
             Kind::Number(range) => format!("a whole number from {} to {}", range.start(), range.end()),
+            Kind::Percent => "a percentage from 0 to 100".to_owned(),
+            Kind::Text { allowed } => (*allowed).to_owned(),
         }
     }
 
@@ -57,6 +64,10 @@ impl Variable {
             Kind::Number(range) => {
                 typed.parse().ok().filter(|number| range.contains(number)).map(|number: u64| number.to_string())
             }
+            Kind::Percent => {
+                typed.parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent)).map(|_| typed.to_owned())
+            }
+            Kind::Text { .. } => (!typed.is_empty()).then(|| typed.to_owned()),
         }
     }
 }

@@ -79,11 +79,28 @@ fn the_story_of_the_fan_out_ends_well_and_leaves_nothing() {
 }
 
 #[test]
+fn the_story_of_the_csv_table_ends_well_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let told = demo_of("csv-table", &home, "json").run().exits(0).json();
+    assert_eq!(steps(&told), ["package", "up", "generate", "upload", "load", "rejected", "refused", "poison"]);
+    for (step, said) in [
+        ("generate", "5 files with 400 rows each"),
+        ("load", "1960 rows of 5 files"),
+        ("rejected", "40 rows; the first one of rejected/raw-data/products-"),
+        ("refused", "picture.csv: the file is a PNG image, not CSV"),
+        ("poison", "tried three times"),
+    ] {
+        assert!(result(&told, step).contains(said), "{step}: {}", result(&told, step));
+    }
+    nothing_is_left(&home);
+}
+
+#[test]
 fn the_stacks_that_have_a_story_are_listed() {
     let home = tempfile::tempdir().unwrap();
     let listed = crate::run::claimctl(home.path()).args(["demo", "--list", "-o", "jsonl"]).run().exits(0).json_lines();
     let names: Vec<_> = listed.iter().map(|listed| listed["stack"].as_str().unwrap()).collect();
-    assert_eq!(names, ["claim-check", "fan-out"]);
+    assert_eq!(names, ["claim-check", "fan-out", "csv-table"]);
     crate::run::claimctl(home.path()).args(["demo", "claim"]).run().exits(2).says("possible values: claim-check");
 }
 

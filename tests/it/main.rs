@@ -15,6 +15,7 @@ mod bootstrap;
 mod claim;
 mod completions;
 mod config;
+mod csv_table;
 mod demo;
 mod deploy;
 mod dlq;

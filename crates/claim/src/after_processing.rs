@@ -12,7 +12,7 @@ pub enum AfterProcessing {
     /// Tag it `processed=true`.
     Tag,
     Delete,
-    /// Load the rows of the file. Of the loaders, which do nothing else.
+    /// Load the rows of the file: loaders do that, and claim-recorder does not.
     Load,
 }
 
@@ -29,7 +29,7 @@ impl AfterProcessing {
         }
     }
 
-    /// `None` for a step that no handler has.
+    /// `None` for a step that claim-recorder does not have.
     pub fn parse(text: &str) -> Option<Self> {
         Self::CHOICES.into_iter().find(|step| step.as_str() == text)
     }

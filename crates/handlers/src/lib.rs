@@ -4,6 +4,8 @@
 
 mod aws;
 pub mod claim_recorder;
+mod csv;
+pub mod csv_loader;
 mod event;
 pub mod event_logger;
 #[cfg(test)]

@@ -246,7 +246,7 @@ impl Inspection {
 
 impl Suggested {
     /// The example, and what to do.
-    fn sentences(&self) -> [String; 2] {
+    fn sentences(&self) -> Vec<String> {
         let Group { messages, shape, example, .. } = &self.group;
         let what = shape.verdict.map_or_else(|| "not judged".to_owned(), |verdict| verdict.to_string());
         let key = match (&example.bucket, &example.key) {
@@ -254,10 +254,14 @@ impl Suggested {
             _ => String::new(),
         };
         let why = example.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        [
-            format!("{}, {what}, for example {}{key}{why}", count(*messages, "dead letter"), example.message_id),
-            format!("  {}", self.command),
-        ]
+        let mut said =
+            vec![format!("{}, {what}, for example {}{key}{why}", count(*messages, "dead letter"), example.message_id)];
+        if let Some(error) = &example.failed.error {
+            let function = example.failed.function.as_deref().unwrap_or("its function");
+            said.push(format!("  {function} failed: {error}"));
+        }
+        said.push(format!("  {}", self.command));
+        said
     }
 }
 

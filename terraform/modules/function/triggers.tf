@@ -43,6 +43,27 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   depends_on = [aws_iam_role_policy.this]
 }
 
+# The same for what invokes the function by its name alone, where that is wanted.
+resource "aws_lambda_function_event_invoke_config" "latest" {
+  count = try(var.asynchronous.latest, false) ? 1 : 0
+
+  function_name          = aws_lambda_function.this.function_name
+  qualifier              = "$LATEST"
+  maximum_retry_attempts = var.asynchronous.retries
+
+  dynamic "destination_config" {
+    for_each = local.on_failure
+
+    content {
+      on_failure {
+        destination = destination_config.value
+      }
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
 resource "aws_lambda_permission" "this" {
   for_each = var.invokers
 

@@ -125,10 +125,11 @@ variable "log_retention_days" {
 }
 
 variable "asynchronous" {
-  description = "What happens to events of services that do not wait for the answer (S3, EventBridge Scheduler): how often a failed one is tried again, and the queue that gets it in the end. Null: Lambda tries twice more and drops it."
+  description = "What happens to events of services that do not wait for the answer (S3, EventBridge Scheduler): how often a failed one is tried again, the queue that gets it in the end, and whether that is so for the unqualified function too (latest). Null: Lambda tries twice more and drops it."
   type = object({
     retries        = number
     on_failure_arn = optional(string)
+    latest         = optional(bool, false)
   })
   default = null
 

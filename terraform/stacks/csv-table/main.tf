@@ -1,5 +1,6 @@
-# The CSV table: S3 tells the function of every CSV file below raw-data/, and the function writes its rows into a table.
-# An event that fails three times goes to the dead-letter queue.
+# The CSV table: S3 tells the function of every CSV file below raw-data/, and the function writes its rows into a table,
+# and a record of the file into another. Rows that cannot be stored go into a file below rejected/. An event that fails
+# three times goes to the dead-letter queue.
 
 locals {
   stack = "csv-table"
@@ -8,9 +9,17 @@ locals {
   bucket     = "${module.environment.bucket_prefix}-csv"
   bucket_arn = "arn:${module.environment.partition}:s3:::${local.bucket}"
   filter     = { prefix = "raw-data/", suffix = ".csv" }
+  rejected   = "rejected/"
+
+  loader     = "${local.prefix}-csv-loader"
+  loader_arn = "arn:${module.environment.partition}:lambda:${var.region}:${var.account}:function:${local.loader}"
+
+  # What is given, or the stack's own.
+  key_arn = coalesce(var.kms_key_arn, one(module.key[*].arn))
 }
 
 module "key" {
+  count  = var.kms_key_arn == null ? 1 : 0
   source = "../../modules/key"
 
   name        = "${local.prefix}-${local.stack}"
@@ -25,7 +34,7 @@ module "payload" {
 
   name        = local.bucket
   versioning  = var.versioning
-  kms_key_arn = module.key.arn
+  kms_key_arn = local.key_arn
 
   notifications = {
     csv = {
@@ -38,13 +47,23 @@ module "payload" {
   }
 }
 
-module "table" {
+module "rows" {
   source = "../../modules/table"
 
-  name                = "${local.prefix}-csv"
+  name                = "${local.prefix}-rows"
   partition_key       = var.partition_key
   deletion_protection = var.deletion_protection
-  kms_key_arn         = module.key.arn
+  kms_key_arn         = local.key_arn
+}
+
+# One record of each file: whose rows the other table has, and how far a load has come.
+module "loads" {
+  source = "../../modules/table"
+
+  name                = "${local.prefix}-loads"
+  partition_key       = "claim_id"
+  deletion_protection = var.deletion_protection
+  kms_key_arn         = local.key_arn
 }
 
 # Nothing reads it but people; what is in it has failed already.
@@ -59,8 +78,8 @@ module "failures" {
 module "loader" {
   source = "../../modules/function"
 
-  name                     = "${local.prefix}-csv-loader"
-  description              = "Writes the rows of CSV files in ${local.bucket} into ${module.table.name}"
+  name                     = local.loader
+  description              = "Writes the rows of CSV files in ${local.bucket} into ${module.rows.name}"
   architecture             = var.architecture
   timeout                  = var.timeout
   memory_size              = var.memory_size
@@ -73,7 +92,14 @@ module "loader" {
     digest  = var.artifact
   }
 
-  environment = { TABLE_NAME = module.table.name }
+  environment = {
+    ROWS_TABLE    = module.rows.name
+    LOADS_TABLE   = module.loads.name
+    PARTITION_KEY = var.partition_key
+    COLUMNS       = jsonencode(var.columns)
+    DELIMITER     = var.delimiter
+    MAX_REJECTED  = tostring(var.max_rejected)
+  }
 
   invokers = {
     OnlyThePayloadBucketInvokes = {
@@ -83,7 +109,8 @@ module "loader" {
     }
   }
 
-  asynchronous = { retries = 2, on_failure_arn = module.failures.arn }
+  # Also of who invokes the function by its name alone: no event is dropped.
+  asynchronous = { retries = 2, on_failure_arn = module.failures.arn, latest = true }
 
   statements = [
     {
@@ -98,15 +125,32 @@ module "loader" {
       resources = [local.bucket_arn]
     },
     {
-      sid       = "WriteRows"
-      actions   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]
-      resources = [module.table.arn]
+      sid       = "WriteRejected"
+      actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+      resources = ["${local.bucket_arn}/${local.rejected}*"]
     },
-    # S3 and DynamoDB decrypt in the function's name.
+    # Rows of an earlier content of a file are found by a scan, and deleted.
     {
-      sid       = "ReadEncrypted"
-      actions   = ["kms:Decrypt"]
-      resources = [module.key.arn]
+      sid       = "WriteRows"
+      actions   = ["dynamodb:BatchWriteItem", "dynamodb:Scan", "dynamodb:DeleteItem"]
+      resources = [module.rows.arn]
+    },
+    {
+      sid       = "RecordFiles"
+      actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      resources = [module.loads.arn]
+    },
+    # A file that takes longer than an invocation may goes on in another one.
+    {
+      sid       = "GoOn"
+      actions   = ["lambda:InvokeFunction"]
+      resources = [local.loader_arn, "${local.loader_arn}:*"]
+    },
+    # S3 and DynamoDB use the key in the function's name.
+    {
+      sid       = "UseTheKey"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [local.key_arn]
     },
   ]
 }
@@ -118,7 +162,7 @@ module "alarms" {
   region      = var.region
   account     = var.account
   partition   = module.environment.partition
-  kms_key_arn = module.key.arn
+  kms_key_arn = local.key_arn
   emails      = var.alarm_emails
 
   dead_letter_queues = { csv-dlq = module.failures.name }

@@ -6,11 +6,16 @@ locals {
     region      = var.region
     account     = var.account
 
-    buckets   = { payload = { name = module.payload.name, prefix = local.filter.prefix } }
-    topics    = {}
-    queues    = { csv-dlq = { url = module.failures.url, arn = module.failures.arn } }
-    tables    = { csv = { name = module.table.name, partition_key = module.table.partition_key } }
-    functions = { csv-loader = { name = module.loader.name, artifact = module.loader.artifact } }
+    buckets = { payload = { name = module.payload.name, prefix = local.filter.prefix } }
+    topics  = {}
+    queues  = { csv-dlq = { url = module.failures.url, arn = module.failures.arn } }
+    tables = {
+      rows  = { name = module.rows.name, partition_key = module.rows.partition_key }
+      loads = { name = module.loads.name, partition_key = module.loads.partition_key }
+    }
+    functions = {
+      csv-loader = { name = module.loader.name, artifact = module.loader.artifact, dead_letter = "csv-dlq" }
+    }
 
     flows = [{
       name     = "csv"
@@ -23,7 +28,11 @@ locals {
       mapping  = null
       function = "csv-loader"
       alias    = module.loader.alias
-      sink     = { kind = "table", name = "csv" }
+      sink     = { kind = "table", name = "loads" }
+      rows     = "rows"
+
+      # A file is done with once its rows are written.
+      after_processing = "load"
     }]
   }
 }

@@ -137,10 +137,6 @@ impl World {
         aws_sdk_dynamodb::Client::new(&self.sdk())
     }
 
-    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
-        aws_sdk_cloudwatchlogs::Client::new(&self.sdk())
-    }
-
     fn sdk(&self) -> aws_config::SdkConfig {
         wait_for(claimctl_aws::sdk_config(&claimctl_aws::SdkSettings {
             region: Some(claimctl::sandbox::REGION.to_owned()),

@@ -20,6 +20,11 @@ impl Deadline {
         self.left() > time
     }
 
+    /// The earlier one of the two.
+    pub fn or_at(self, moment: Instant) -> Self {
+        Self(self.0.min(moment))
+    }
+
     /// Waits for a call for as long as there is time. Where there is none, nothing is sent.
     pub(super) async fn bound<T>(self, call: impl Future<Output = T>) -> Result<T, Failure> {
         if self.left().is_zero() {

@@ -12,14 +12,14 @@ use super::{Aws, Deadline, Failure};
 /// An item, or some attributes of one.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A condition expression, with the names and text values that it mentions.
+/// A condition expression, with the names and values that it mentions.
 ///
 /// Each attribute is mentioned as `#name` and its value as `:name`, because many plain names are reserved words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Condition {
     pub expression: String,
     pub names: Vec<&'static str>,
-    pub values: Vec<(&'static str, String)>,
+    pub values: Vec<(&'static str, AttributeValue)>,
 }
 
 /// What became of a conditional write.
@@ -31,12 +31,12 @@ pub enum Written {
 }
 
 impl Condition {
-    fn names(&self) -> HashMap<String, String> {
+    pub(super) fn names(&self) -> HashMap<String, String> {
         self.names.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect()
     }
 
-    fn values(&self) -> Item {
-        self.values.iter().map(|(name, text)| (format!(":{name}"), AttributeValue::S(text.clone()))).collect()
+    pub(super) fn values(&self) -> Item {
+        self.values.iter().map(|(name, value)| (format!(":{name}"), value.clone())).collect()
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! Without aws-config, because a function has one source of everything: the environment that Lambda gives it.
 
+mod batch;
 mod deadline;
 mod dynamodb;
 mod failure;
 mod http;
+mod lambda;
+mod object;
 mod s3;
 mod sqs;
 
@@ -22,11 +25,13 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+pub use batch::MOST_ITEMS;
 pub use deadline::Deadline;
 pub use dynamodb::{Condition, Item, Written};
 pub use failure::Failure;
 pub use http::http_client;
-pub use s3::{Deleted, Tagged};
+pub use object::{ObjectVersion, Piece};
+pub use s3::{Deleted, Object, Tagged};
 pub use sqs::Received;
 
 use super::Env;
@@ -42,7 +47,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
 /// The services that are called, by the ids that the SDK gives them.
-const SERVICES: [&str; 3] = ["DynamoDB", S3, "SQS"];
+const SERVICES: [&str; 4] = ["DynamoDB", "Lambda", S3, "SQS"];
 const S3: &str = "S3";
 
 /// The clients. One per cold start, because their connections are worth keeping; each is made when it is first called,
@@ -52,6 +57,7 @@ pub struct Aws {
     /// Whether buckets are named in the path: other servers than AWS's seldom have a host name for each.
     path_style: bool,
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    lambda: OnceLock<aws_sdk_lambda::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
 }
@@ -96,6 +102,7 @@ impl Aws {
             config: config.build(),
             path_style,
             dynamodb: OnceLock::new(),
+            lambda: OnceLock::new(),
             s3: OnceLock::new(),
             sqs: OnceLock::new(),
         })
@@ -103,6 +110,10 @@ impl Aws {
 
     fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+    }
+
+    fn lambda(&self) -> &aws_sdk_lambda::Client {
+        self.lambda.get_or_init(|| aws_sdk_lambda::Client::new(&self.config))
     }
 
     fn s3(&self) -> &aws_sdk_s3::Client {

@@ -161,14 +161,14 @@ impl WriteCondition<'_> {
             Self::Later => Condition {
                 expression: format!("{} OR #sequencer < :sequencer", absent(attribute::CLAIM_ID)),
                 names: vec![attribute::CLAIM_ID, attribute::SEQUENCER],
-                values: vec![(attribute::SEQUENCER, sequencer)],
+                values: vec![(attribute::SEQUENCER, text(&sequencer))],
             },
             Self::LaterForVersion => Condition {
                 expression: "#version_id = :version_id AND #sequencer < :sequencer".into(),
                 names: vec![attribute::VERSION_ID, attribute::SEQUENCER],
                 values: vec![
-                    (attribute::VERSION_ID, record.claim.version_id.clone().unwrap_or_default()),
-                    (attribute::SEQUENCER, sequencer),
+                    (attribute::VERSION_ID, text(record.claim.version_id.as_deref().unwrap_or_default())),
+                    (attribute::SEQUENCER, text(&sequencer)),
                 ],
             },
             Self::Unchanged(existing) => {
@@ -184,7 +184,10 @@ impl WriteCondition<'_> {
                 Condition {
                     expression: terms.join(" AND "),
                     names: fields.map(|(name, _)| name).into(),
-                    values: fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect(),
+                    values: fields
+                        .into_iter()
+                        .filter_map(|(name, value)| Some((name, text(value.as_deref()?))))
+                        .collect(),
                 }
             }
         }

@@ -10,6 +10,7 @@ use claimctl_core::progress::Progress;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::failed::FailedInvocation;
 use super::mark;
 use super::preflight::{CHUNK, Judged, Preflight};
 use super::shape::Shape;
@@ -35,6 +36,9 @@ pub struct DeadLetter {
     /// Of its first claim.
     pub bucket: Option<String>,
     pub key: Option<String>,
+    /// What Lambda's record of a failed invocation tells.
+    #[serde(flatten)]
+    pub failed: FailedInvocation,
 }
 
 /// Dead letters of one shape.
@@ -100,9 +104,9 @@ pub async fn inspect(
         if !wanted.selection.takes(&message)? {
             return Ok(ControlFlow::Continue(()));
         }
-        let shape = Shape::of(&message);
+        let (shape, failed) = (Shape::of(&message), FailedInvocation::of(&message));
         // Nobody listens any more: judging has failed, and says why.
-        sender.send((shape, lightened(message))).map_err(|_| Error::unexpected("the look was stopped"))?;
+        sender.send(((shape, failed), lightened(message))).map_err(|_| Error::unexpected("the look was stopped"))?;
         selected += 1;
         let enough = wanted.most.is_some_and(|most| selected >= most);
         Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -119,7 +123,7 @@ fn lightened(message: Message) -> Message {
 }
 
 async fn judge(
-    mut receiver: UnboundedReceiver<(Shape, Message)>,
+    mut receiver: UnboundedReceiver<((Shape, FailedInvocation), Message)>,
     preflight: Option<&Preflight>,
     mut each: impl FnMut(DeadLetter) -> Result<()>,
 ) -> Result<Vec<Group>> {
@@ -131,7 +135,8 @@ async fn judge(
             Some(preflight) => preflight.judge(messages).await?.into_iter().map(DeadLetter::from).collect(),
             None => messages.iter().map(|message| DeadLetter::of(message, None, None)).collect(),
         };
-        for (shape, dead_letter) in shapes.into_iter().zip(dead_letters) {
+        for ((shape, failed), dead_letter) in shapes.into_iter().zip(dead_letters) {
+            let dead_letter = DeadLetter { failed, ..dead_letter };
             add(&mut groups, Shape { verdict: dead_letter.verdict, ..shape }, &dead_letter);
             each(dead_letter)?;
         }
@@ -164,6 +169,7 @@ impl DeadLetter {
             replays: mark::replays(message),
             bucket: claim.map(|claim| claim.bucket.clone()),
             key: claim.map(|claim| claim.key.clone()),
+            failed: FailedInvocation::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Engines for dead letters. They return values; nothing here knows a terminal.
 
 pub mod expiry;
+pub mod failed;
 pub mod flows;
 pub mod inspect;
 pub mod list;

@@ -81,6 +81,7 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dead_letters::failed::FailedInvocation;
     use crate::dead_letters::inspect::DeadLetter;
     use crate::expression::Expression;
     use crate::message::Message;
@@ -100,6 +101,7 @@ mod tests {
             replays: 3,
             bucket: None,
             key: None,
+            failed: FailedInvocation::default(),
         };
         let shape = Shape { verdict: Some(verdict), ..Shape::of(message) };
         Group { messages: 1, shape, most_replays: 3, example }

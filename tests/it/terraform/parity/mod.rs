@@ -24,12 +24,13 @@ const ONLY_IN_TERRAFORM: [(&str, &str); 7] = [
     ("aws_sns_topic_policy", "of the alarms"),
 ];
 /// Compared as properties of what they belong to.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "aws_iam_role_policy",
     "aws_s3_bucket_notification",
     "aws_s3_bucket_ownership_controls",
     "aws_s3_bucket_public_access_block",
     "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_s3_bucket_versioning",
     "aws_sqs_queue_redrive_allow_policy",
     "aws_sqs_queue_redrive_policy",
 ];
@@ -152,6 +153,25 @@ fn the_fan_out_with_every_variable_set_is_what_terraform_makes() {
         ("VisibilityTimeout", "181"),
     ];
     same("fan-out", args, &more);
+}
+
+#[test]
+fn the_csv_table_of_the_sandbox_is_what_terraform_makes() {
+    same("csv-table", "", &[]);
+}
+
+#[test]
+fn the_csv_table_with_every_variable_set_is_what_terraform_makes() {
+    let args =
+        r#"-var partition_key=sku -var columns={"price":"N"} -var delimiter=; -var max_rejected=1 -var timeout=60"#;
+    let more = [
+        ("PartitionKey", "sku"),
+        ("Columns", r#"{"price":"N"}"#),
+        ("Delimiter", ";"),
+        ("MaxRejected", "1"),
+        ("Timeout", "60"),
+    ];
+    same("csv-table", args, &more);
 }
 
 #[test]

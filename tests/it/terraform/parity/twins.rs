@@ -40,12 +40,12 @@ fn named(kind: &str) -> (&'static str, &'static str, &'static str) {
     match kind {
         "AWS::DynamoDB::Table" => ("aws_dynamodb_table", "name", "TableName"),
         "AWS::IAM::Role" => ("aws_iam_role", "name", "RoleName"),
+        "AWS::KMS::Key" => ("aws_kms_key", "description", "Description"),
         "AWS::Lambda::Alias" => ("aws_lambda_alias", "function_name", "FunctionName"),
-        "AWS::Lambda::EventInvokeConfig" => {
-            ("aws_lambda_function_event_invoke_config", "function_name", "FunctionName")
-        }
+        "AWS::Lambda::EventInvokeConfig" => ("aws_lambda_function_event_invoke_config", "qualifier", "Qualifier"),
         "AWS::Lambda::EventSourceMapping" => ("aws_lambda_event_source_mapping", "event_source_arn", "EventSourceArn"),
         "AWS::Lambda::Function" => ("aws_lambda_function", "function_name", "FunctionName"),
+        "AWS::Lambda::Permission" => ("aws_lambda_permission", "principal", "Principal"),
         "AWS::Logs::LogGroup" => ("aws_cloudwatch_log_group", "name", "LogGroupName"),
         "AWS::S3::Bucket" => ("aws_s3_bucket", "bucket", "BucketName"),
         "AWS::S3::BucketPolicy" => ("aws_s3_bucket_policy", "bucket", "Bucket"),
@@ -79,6 +79,7 @@ pub fn reference(kind: &str, twin: &Value) -> Value {
         "AWS::Lambda::Alias" | "AWS::SNS::Topic" => &twin["arn"],
         "AWS::Lambda::EventSourceMapping" => &twin["uuid"],
         "AWS::Lambda::Function" => &twin["function_name"],
+        "AWS::KMS::Key" => &twin["key_id"],
         "AWS::S3::Bucket" => &twin["bucket"],
         "AWS::SQS::Queue" => &twin["url"],
         _ => &twin["name"],
@@ -101,6 +102,12 @@ pub fn properties(applied: &Applied, kind: &str, twin: &Value) -> Vec<Property> 
     match kind {
         "AWS::DynamoDB::Table" => table(twin),
         "AWS::IAM::Role" => role(applied, twin),
+        "AWS::KMS::Key" => vec![
+            ("Description", twin["description"].clone(), Value::Null),
+            ("EnableKeyRotation", twin["enable_key_rotation"].clone(), json!(false)),
+            ("PendingWindowInDays", twin["deletion_window_in_days"].clone(), json!(30)),
+            ("KeyPolicy", parsed(&twin["policy"]), Value::Null),
+        ],
         "AWS::Lambda::Alias" => vec![
             ("Name", twin["name"].clone(), Value::Null),
             ("FunctionName", twin["function_name"].clone(), Value::Null),
@@ -110,9 +117,18 @@ pub fn properties(applied: &Applied, kind: &str, twin: &Value) -> Vec<Property> 
             ("Qualifier", twin["qualifier"].clone(), Value::Null),
             ("MaximumRetryAttempts", twin["maximum_retry_attempts"].clone(), json!(2)),
             ("MaximumEventAgeInSeconds", twin["maximum_event_age_in_seconds"].clone(), Value::Null),
+            ("DestinationConfig", on_failure(&twin["destination_config"]), Value::Null),
         ],
         "AWS::Lambda::EventSourceMapping" => mapping(twin),
         "AWS::Lambda::Function" => function(twin),
+        "AWS::Lambda::Permission" => vec![
+            ("Action", twin["action"].clone(), Value::Null),
+            // Terraform names function and alias, CloudFormation the alias by its ARN.
+            ("FunctionName", alias_arn(applied, twin), Value::Null),
+            ("Principal", twin["principal"].clone(), Value::Null),
+            ("SourceArn", twin["source_arn"].clone(), Value::Null),
+            ("SourceAccount", twin["source_account"].clone(), Value::Null),
+        ],
         "AWS::Logs::LogGroup" => vec![
             ("LogGroupName", twin["name"].clone(), Value::Null),
             ("RetentionInDays", twin["retention_in_days"].clone(), json!(0)),
@@ -150,16 +166,31 @@ pub fn properties(applied: &Applied, kind: &str, twin: &Value) -> Vec<Property> 
     }
 }
 
+fn on_failure(blocks: &Value) -> Value {
+    let on_failure = |block: &Value| json!({"OnFailure": {"Destination": block["on_failure"][0]["destination"]}});
+    blocks.get(0).map_or(Value::Null, on_failure)
+}
+
+fn alias_arn(applied: &Applied, permission: &Value) -> Value {
+    let alias = applied.with("aws_lambda_alias", "function_name", &permission["function_name"]);
+    alias.filter(|alias| alias["name"] == permission["qualifier"]).map_or(Value::Null, |alias| alias["arn"].clone())
+}
+
 fn table(twin: &Value) -> Vec<Property> {
     let attributes = twin["attribute"].as_array().unwrap().iter();
     let attributes = attributes.map(|a| json!({"AttributeName": a["name"], "AttributeType": a["type"]}));
     let ttl = &twin["ttl"][0];
+    let encryption = &twin["server_side_encryption"][0];
+    let encryption = match encryption["kms_key_arn"].as_str().filter(|key| !key.is_empty()) {
+        Some(key) => json!({"SSEEnabled": encryption["enabled"], "SSEType": "KMS", "KMSMasterKeyId": key}),
+        None => json!({"SSEEnabled": encryption["enabled"]}),
+    };
     vec![
         ("TableName", twin["name"].clone(), Value::Null),
         ("BillingMode", twin["billing_mode"].clone(), json!("PROVISIONED")),
         ("AttributeDefinitions", attributes.collect(), Value::Null),
         ("KeySchema", json!([{"AttributeName": twin["hash_key"], "KeyType": "HASH"}]), Value::Null),
-        ("SSESpecification", json!({"SSEEnabled": twin["server_side_encryption"][0]["enabled"]}), Value::Null),
+        ("SSESpecification", encryption, Value::Null),
         (
             "PointInTimeRecoverySpecification",
             json!({"PointInTimeRecoveryEnabled": twin["point_in_time_recovery"][0]["enabled"]}),
@@ -222,18 +253,18 @@ fn function(twin: &Value) -> Vec<Property> {
 
 fn bucket(applied: &Applied, twin: &Value) -> Vec<Property> {
     let part = |kind: &str| applied.with(kind, "bucket", &twin["bucket"]).cloned().unwrap_or_default();
-    let encryption = &part("aws_s3_bucket_server_side_encryption_configuration")["rule"][0];
-    let encryption = &encryption["apply_server_side_encryption_by_default"][0]["sse_algorithm"];
+    let rule = &part("aws_s3_bucket_server_side_encryption_configuration")["rule"][0];
+    let default = &rule["apply_server_side_encryption_by_default"][0];
+    let mut encryption = json!({"ServerSideEncryptionByDefault": {"SSEAlgorithm": default["sse_algorithm"]}});
+    if let Some(key) = default["kms_master_key_id"].as_str().filter(|key| !key.is_empty()) {
+        encryption["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] = key.into();
+        encryption["BucketKeyEnabled"] = rule["bucket_key_enabled"].clone();
+    }
     let access = part("aws_s3_bucket_public_access_block");
     let versioning = &part("aws_s3_bucket_versioning")["versioning_configuration"][0]["status"];
     vec![
         ("BucketName", twin["bucket"].clone(), Value::Null),
-        (
-            "BucketEncryption",
-            json!({"ServerSideEncryptionConfiguration": [
-                {"ServerSideEncryptionByDefault": {"SSEAlgorithm": encryption}}]}),
-            Value::Null,
-        ),
+        ("BucketEncryption", json!({"ServerSideEncryptionConfiguration": [encryption]}), Value::Null),
         (
             "OwnershipControls",
             json!({"Rules": [

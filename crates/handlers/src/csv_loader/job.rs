@@ -1,0 +1,189 @@
+//! One load in one invocation: its record, and the lease by which it may write rows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use claimctl_claim::record::attribute;
+use tokio::time::Instant;
+
+use super::table::{self, Load, Progress};
+use super::{Invocation, Loader, stale, write};
+use crate::aws::{Deadline, Failure, ObjectVersion, Written};
+use crate::csv::{Refusal, Tally};
+
+/// For so long a renewed lease allows to write.
+const LEASE: Duration = Duration::from_secs(20);
+pub const RENEWED_EVERY: Duration = Duration::from_secs(1);
+/// Before the lease ends the last call is given up: what it has sent may arrive a little later, and clocks differ.
+const LEASE_MARGIN: Duration = Duration::from_secs(6);
+
+pub struct Job<'a> {
+    pub loader: &'a Loader,
+    pub invocation: &'a Invocation,
+    pub load: Load,
+    pub lease: Arc<Lease>,
+    renewed: Option<Instant>,
+}
+
+/// Until when rows may be written, by any task.
+pub struct Lease {
+    begin: Instant,
+    /// Milliseconds after the begin.
+    until: AtomicU64,
+    last: Deadline,
+}
+
+/// Why a load does not go on here.
+pub enum Stop {
+    /// The file cannot be loaded. What was counted of it, if it was.
+    Refused(String, Option<Box<Tally>>),
+    /// Another invocation has finished it.
+    Finished,
+    /// Newer content came in its place.
+    Superseded,
+    TimeIsUp,
+    /// What was being done, and why it failed.
+    Problem(String, Failure),
+}
+
+impl Lease {
+    pub fn deadline(&self) -> Deadline {
+        self.last.or_at(self.begin + Duration::from_millis(self.until.load(Ordering::Relaxed)))
+    }
+}
+
+impl<'a> Job<'a> {
+    pub fn new(loader: &'a Loader, load: Load, invocation: &'a Invocation) -> Self {
+        let lease = Lease { begin: Instant::now(), until: AtomicU64::new(0), last: invocation.deadline };
+        Self { loader, invocation, load, lease: Arc::new(lease), renewed: None }
+    }
+
+    /// Everything up to the last row, and the rows of earlier loads removed.
+    pub async fn run(&mut self) -> Result<(), Stop> {
+        let doubtful = self.load.progress.as_ref().is_none_or(|progress| progress.left_out > 0);
+        let tally = if doubtful { self.look().await? } else { Tally::default() };
+        if self.load.progress.is_none() {
+            self.wait_for_earlier_writers().await?;
+            self.load.progress = Some(Progress::of(&tally));
+        }
+        self.renew().await?;
+        if self.removing().is_none() {
+            write::rows(self, &tally.left_out).await?;
+        }
+        if self.load.replaces {
+            stale::remove(self, self.load.number).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the finished record.
+    pub async fn finish(&mut self, finished: Load) -> Result<Load, Stop> {
+        let item = finished.item(&self.invocation.request_id);
+        let condition = self.load.is_under_way();
+        let loader = self.loader;
+        let put = loader.aws.put_item(&loader.config.loads_table, item, &condition, self.invocation.deadline).await;
+        match put.map_err(Self::record_failed)? {
+            Written::Done => Ok(finished),
+            Written::Refused(item) => Err(self.overtaken(item.as_ref().map(Load::read))),
+        }
+    }
+
+    /// Writes that and why the file is refused. Where the table may hold a part of it, that is removed first.
+    pub async fn refuse(&mut self, why: String, tally: Option<Box<Tally>>) -> Result<Load, Stop> {
+        let clear = self.load.is_mixed();
+        if clear {
+            self.wait_for_earlier_writers().await?;
+            self.renew().await?;
+            stale::remove(self, self.load.number + 1).await?;
+        }
+        self.finish(self.load.clone().refused(why, tally.as_deref(), clear)).await
+    }
+
+    /// Where the rows of earlier loads are being removed, how far that is.
+    pub fn removing(&self) -> Option<&str> {
+        self.load.progress.as_ref()?.removing.as_deref()
+    }
+
+    /// What is to be read.
+    pub fn object(&self) -> ObjectVersion {
+        let claim = &self.load.claim;
+        ObjectVersion {
+            bucket: claim.bucket.clone(),
+            key: claim.key.clone(),
+            version_id: claim.version_id.clone(),
+            etag: claim.etag.clone(),
+        }
+    }
+
+    pub fn is_in_time(&self) -> Result<(), Stop> {
+        self.invocation.hand_over.allows(Duration::ZERO).then_some(()).ok_or(Stop::TimeIsUp)
+    }
+
+    /// To be called between any two steps: renews the lease in time, and stops before time is up.
+    pub async fn go_on(&mut self) -> Result<(), Stop> {
+        self.is_in_time()?;
+        match self.renewed {
+            Some(renewed) if renewed.elapsed() < RENEWED_EVERY => Ok(()),
+            _ => self.renew().await,
+        }
+    }
+
+    /// Notes how far the load has come, and takes the lease for another while.
+    pub async fn renew(&mut self) -> Result<(), Stop> {
+        let now = Instant::now();
+        self.load.writing_until = table::now() + i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        let loader = self.loader;
+        let key = table::item_key(attribute::CLAIM_ID, &self.load.claim.id());
+        let (changes, condition) = (self.load.checkpoint(), self.load.is_under_way());
+        let table = &loader.config.loads_table;
+        let set = loader.aws.set_attributes(table, key, changes, &condition, self.invocation.deadline).await;
+        match set.map_err(Self::record_failed)? {
+            Written::Done => {
+                let until = now + LEASE - LEASE_MARGIN;
+                let millis = until.saturating_duration_since(self.lease.begin).as_millis();
+                self.lease.until.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+                self.renewed = Some(now);
+                Ok(())
+            }
+            Written::Refused(item) => Err(self.overtaken(item.as_ref().map(Load::read))),
+        }
+    }
+
+    async fn wait_for_earlier_writers(&self) -> Result<(), Stop> {
+        let left = u64::try_from(self.load.not_before - table::now()).unwrap_or(0);
+        if left == 0 {
+            return Ok(());
+        }
+        let left = Duration::from_millis(left);
+        if !self.invocation.hand_over.allows(left) {
+            return Err(Stop::TimeIsUp);
+        }
+        tokio::time::sleep(left).await;
+        Ok(())
+    }
+
+    fn overtaken(&self, record: Option<Load>) -> Stop {
+        let same = record.is_some_and(|record| record.number == self.load.number);
+        if same { Stop::Finished } else { Stop::Superseded }
+    }
+
+    fn record_failed(failure: Failure) -> Stop {
+        Stop::problem("write the record", failure)
+    }
+}
+
+impl Stop {
+    pub fn problem(doing: impl Into<String>, failure: Failure) -> Self {
+        match failure {
+            Failure::TimeIsUp => Self::TimeIsUp,
+            failure => Self::Problem(doing.into(), failure),
+        }
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.to_string(), None)
+    }
+}

@@ -1,0 +1,297 @@
+//! What the table `loads` says of a file, and the attributes by which rows say whose they are.
+
+use std::time::SystemTime;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use claimctl_claim::record::{self, attribute};
+use claimctl_claim::{Claim, Record, Status};
+use serde_json::{Value, json};
+
+use crate::aws::{Condition, Item};
+use crate::csv::{Position, Tally};
+use crate::log;
+
+/// Of a row: its number in the file.
+pub const ROW: &str = "row";
+/// Of a row and of a record: the number of the load, which counts the contents of one key.
+pub const LOAD: &str = "load";
+
+const ROWS: &str = "rows";
+const REJECTED: &str = "rejected";
+const REPEATED: &str = "repeated";
+const REJECTED_KEY: &str = "rejected_key";
+const LOADED_AT: &str = "loaded_at";
+const PROGRESS: &str = "progress";
+const ROWS_OF: &str = "rows_of";
+const REPLACES: &str = "replaces";
+const WRITING_UNTIL: &str = "writing_until";
+const NOT_BEFORE: &str = "not_before";
+
+/// Milliseconds since the epoch.
+pub type Millis = i64;
+
+pub fn now() -> Millis {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How far a load has come that has looked at all of its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub rows: u64,
+    pub rejected: u64,
+    pub repeated: u64,
+    /// Rows that an earlier one with their key keeps out. Which ones they are is found out again.
+    pub left_out: u64,
+    /// All rows before it are written.
+    pub written: Position,
+    /// The key after which rows of other loads are still to be removed; some: all rows are written.
+    pub removing: Option<String>,
+}
+
+/// The record of one file, from the begin of a load to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Load {
+    pub claim: Claim,
+    pub number: u64,
+    pub status: Status,
+    /// Why the file is not loaded, and will not be.
+    pub refused: Option<String>,
+    /// None until all of the file is looked at: no row is written before.
+    pub progress: Option<Progress>,
+    /// The load whose rows the table has, all of them and no others. None: there are none, or the table holds a part.
+    pub rows_of: Option<u64>,
+    /// How many those are.
+    pub rows: u64,
+    /// The table may have rows of earlier loads.
+    pub replaces: bool,
+    /// Until when an invocation may still write rows of this load.
+    pub writing_until: Millis,
+    /// Until then an earlier load may still write: no row of this one before.
+    pub not_before: Millis,
+    pub rejected: u64,
+    pub repeated: u64,
+    pub rejected_key: Option<String>,
+}
+
+impl Load {
+    /// The first load of a file.
+    pub fn first(claim: Claim) -> Self {
+        Self {
+            claim,
+            number: 1,
+            status: Status::Recorded,
+            refused: None,
+            progress: None,
+            rows_of: None,
+            rows: 0,
+            replaces: false,
+            writing_until: 0,
+            not_before: 0,
+            rejected: 0,
+            repeated: 0,
+            rejected_key: None,
+        }
+    }
+
+    /// The load that comes in the place of this one.
+    pub fn next(&self, claim: Claim) -> Self {
+        let in_the_middle = !self.is_finished() && self.progress.is_some();
+        let (rows_of, rows) = if in_the_middle { (None, 0) } else { (self.rows_of, self.rows) };
+        Self {
+            number: self.number + 1,
+            rows_of,
+            rows,
+            replaces: in_the_middle || self.replaces || self.rows > 0,
+            not_before: self.writing_until.max(self.not_before),
+            ..Self::first(claim)
+        }
+    }
+
+    /// Loaded, or refused: nothing more will become of it.
+    pub fn is_finished(&self) -> bool {
+        self.status != Status::Recorded || self.refused.is_some()
+    }
+
+    /// Whether rows of several loads, or a part of one, may be in the table.
+    pub fn is_mixed(&self) -> bool {
+        self.progress.is_some() || (self.replaces && self.rows_of.is_none())
+    }
+
+    /// As it is when all rows are stored, and no others are there.
+    pub fn loaded(mut self) -> Self {
+        let progress = self.progress.take().unwrap_or_default();
+        self.status = Status::Processed;
+        self.rows = progress.rows - progress.rejected - progress.repeated;
+        self.rows_of = Some(self.number);
+        (self.rejected, self.repeated) = (progress.rejected, progress.repeated);
+        (self.replaces, self.not_before) = (false, 0);
+        self
+    }
+
+    /// As it is when nothing of the file is loaded: the table has what it had before, or, where that was a mixture and
+    /// was cleared, nothing.
+    pub fn refused(mut self, why: String, tally: Option<&Tally>, cleared: bool) -> Self {
+        if cleared {
+            (self.rows, self.rows_of, self.replaces) = (0, None, false);
+        }
+        self.refused = Some(why);
+        self.progress = None;
+        self.not_before = 0;
+        if let Some(tally) = tally {
+            (self.rejected, self.repeated) = (tally.rejected, tally.repeated);
+        }
+        self
+    }
+
+    pub fn item(&self, request_id: &str) -> Item {
+        let record = Record {
+            claim: self.claim.clone(),
+            status: self.status,
+            recorded_at: log::now(),
+            message_id: None,
+            request_id: Some(request_id.to_owned()),
+            receive_count: None,
+            expires_at: None,
+        };
+        let converted = |value| match value {
+            record::AttributeValue::String(text) => AttributeValue::S(text),
+            record::AttributeValue::Number(digits) => AttributeValue::N(digits),
+        };
+        let mut item: Item =
+            record.attributes().into_iter().map(|(name, value)| (name.to_owned(), converted(value))).collect();
+        item.extend([(LOAD.into(), number(self.number)), (ROWS.into(), number(self.rows))]);
+        item.extend([(REJECTED.into(), number(self.rejected)), (REPEATED.into(), number(self.repeated))]);
+        let mut add =
+            |name: &str, value: Option<AttributeValue>| item.extend(value.map(|value| (name.to_owned(), value)));
+        add(REJECTED_KEY, self.rejected_key.as_deref().map(text));
+        add(attribute::STEP_ERROR, self.refused.as_deref().map(text));
+        add(PROGRESS, self.progress.as_ref().map(|progress| text(&progress.to_text())));
+        add(ROWS_OF, self.rows_of.map(number));
+        add(REPLACES, self.replaces.then_some(AttributeValue::Bool(true)));
+        add(WRITING_UNTIL, (self.writing_until > 0).then(|| number(self.writing_until)));
+        add(NOT_BEFORE, (self.not_before > 0).then(|| number(self.not_before)));
+        add(LOADED_AT, (self.status == Status::Processed).then(|| text(&format!("{:.3}", log::now()))));
+        item
+    }
+
+    /// What a record says; what is not in it, or not as this handler writes it, is taken for nothing.
+    pub fn read(item: &Item) -> Self {
+        let string = |name: &str| item.get(name)?.as_s().ok().cloned();
+        let integer = |name: &str| item.get(name)?.as_n().ok()?.parse::<i64>().ok();
+        let count = |name: &str| integer(name).and_then(|number| u64::try_from(number).ok());
+        let claim = Claim {
+            version_id: string(attribute::VERSION_ID),
+            etag: string(attribute::ETAG),
+            size: count(attribute::SIZE),
+            sequencer: string(attribute::SEQUENCER),
+            event_name: string(attribute::EVENT_NAME),
+            event_time: string(attribute::EVENT_TIME),
+            ..Claim::pointer(
+                string(attribute::BUCKET).unwrap_or_default(),
+                string(attribute::OBJECT_KEY).unwrap_or_default(),
+            )
+        };
+        Self {
+            number: count(LOAD).unwrap_or(0),
+            status: string(attribute::STATUS).and_then(|status| Status::parse(&status)).unwrap_or(Status::Recorded),
+            refused: string(attribute::STEP_ERROR),
+            progress: string(PROGRESS).and_then(|text| Progress::parse(&text)),
+            rows_of: count(ROWS_OF),
+            rows: count(ROWS).unwrap_or(0),
+            replaces: item.get(REPLACES).is_some_and(|value| value.as_bool() == Ok(&true)),
+            writing_until: integer(WRITING_UNTIL).unwrap_or(0),
+            not_before: integer(NOT_BEFORE).unwrap_or(0),
+            rejected: count(REJECTED).unwrap_or(0),
+            repeated: count(REPEATED).unwrap_or(0),
+            rejected_key: string(REJECTED_KEY),
+            ..Self::first(claim)
+        }
+    }
+
+    /// What changes while rows are written.
+    pub fn checkpoint(&self) -> Item {
+        let progress = self.progress.as_ref().map(|progress| (PROGRESS.to_owned(), text(&progress.to_text())));
+        let key = self.rejected_key.as_deref().map(|key| (REJECTED_KEY.to_owned(), text(key)));
+        let until = (WRITING_UNTIL.to_owned(), number(self.writing_until));
+        [Some(until), progress, key].into_iter().flatten().collect()
+    }
+
+    /// That the record is still of this load, and nobody has finished it.
+    pub fn is_under_way(&self) -> Condition {
+        Condition {
+            expression: "#load = :load AND #status = :status AND attribute_not_exists(#step_error)".into(),
+            names: vec![LOAD, attribute::STATUS, attribute::STEP_ERROR],
+            values: vec![(LOAD, number(self.number)), (attribute::STATUS, text(Status::Recorded.as_str()))],
+        }
+    }
+
+    /// That the record is still the one that was read, as far as it matters to who comes after.
+    pub fn is_unchanged(&self) -> Condition {
+        if !self.is_finished() {
+            return self.is_under_way();
+        }
+        Condition {
+            expression: "#load = :load AND #status = :status".into(),
+            names: vec![LOAD, attribute::STATUS],
+            values: vec![(LOAD, number(self.number)), (attribute::STATUS, text(self.status.as_str()))],
+        }
+    }
+}
+
+/// That there is no record.
+pub fn is_absent() -> Condition {
+    let expression = format!("attribute_not_exists(#{})", attribute::CLAIM_ID);
+    Condition { expression, names: vec![attribute::CLAIM_ID], values: vec![] }
+}
+
+/// The rows of a file that are of an earlier load than this one. Those of a later one are never touched.
+pub fn is_of_load_before(claim_id: &str, load: u64) -> Condition {
+    Condition {
+        expression: "#claim_id = :claim_id AND #load < :load".into(),
+        names: vec![attribute::CLAIM_ID, LOAD],
+        values: vec![(attribute::CLAIM_ID, text(claim_id)), (LOAD, number(load))],
+    }
+}
+
+pub fn item_key(name: &str, value: &str) -> Item {
+    Item::from([(name.to_owned(), text(value))])
+}
+
+pub fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+pub fn number(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+impl Progress {
+    pub fn of(tally: &Tally) -> Self {
+        let left_out = tally.left_out.len() as u64;
+        let Tally { rows, rejected, repeated, .. } = *tally;
+        Self { rows, rejected, repeated, left_out, ..Self::default() }
+    }
+
+    fn to_text(&self) -> String {
+        let Self { rows, rejected, repeated, left_out, written, removing } = self;
+        json!({
+            "rows": rows, "rejected": rejected, "repeated": repeated, "left_out": left_out,
+            "offset": written.offset, "newlines": written.newlines, "row": written.rows, "removing": removing,
+        })
+        .to_string()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let count = |name: &str| value[name].as_u64();
+        Some(Self {
+            rows: count("rows")?,
+            rejected: count("rejected")?,
+            repeated: count("repeated")?,
+            left_out: count("left_out")?,
+            written: Position { offset: count("offset")?, newlines: count("newlines")?, rows: count("row")? },
+            removing: value["removing"].as_str().map(str::to_owned),
+        })
+    }
+}
