@@ -8,7 +8,7 @@ use claimctl_core::exit::Exit;
 use claimctl_core::time;
 use claimctl_core::units::{count, duration, zoned_time};
 use claimctl_payloads::verify::flow::{Named, ResolvedFlow, ResolvedSink};
-use claimctl_payloads::verify::{self, Options, QueueLook, Role, Scope, Verification};
+use claimctl_payloads::verify::{self, Options, QueueLook, Role, RowCounts, Scope, Verification};
 use claimctl_queues::policy::PolicyQueue;
 
 use crate::cli::place::PlaceArgs;
@@ -53,6 +53,11 @@ pub struct Args {
     /// Look into the source queue too, by receiving and giving back
     #[arg(long)]
     look: bool,
+    /// Count the rows of each file in the table, and hold them against its record
+    ///
+    /// For flows that load CSV files. Reads the table of rows as a whole.
+    #[arg(long)]
+    rows: bool,
     /// How long a claim may be on its way before it is missing
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     settle: Option<Duration>,
@@ -75,6 +80,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         prefix: args.prefix.clone(),
         since: args.since,
         look: args.look,
+        rows: args.rows,
         wait: args.wait,
         settle: args.settle,
     };
@@ -148,6 +154,9 @@ impl Report for Verification {
         for queue in &self.queues {
             page = page.line(sentence(queue));
         }
+        if let Some(rows) = &self.rows {
+            page = page.lines(rows_lines(rows));
+        }
         for note in &self.notes {
             page = page.line(format!("note: {note}"));
         }
@@ -161,11 +170,27 @@ impl Report for Verification {
 
     fn exit(&self) -> Exit {
         match () {
-            () if self.counts.lost() => Exit::Findings,
+            () if self.counts.lost() || self.rows.as_ref().is_some_and(|rows| rows.more > 0) => Exit::Findings,
+            () if self.rows.as_ref().is_some_and(|rows| rows.fewer > 0) => Exit::Partial,
             () if self.counts.open() || !self.balanced || self.counts.nothing_compared() => Exit::Partial,
             () => Exit::Done,
         }
     }
+}
+
+fn rows_lines(rows: &RowCounts) -> Vec<String> {
+    let RowCounts { agree, fewer, more, .. } = rows;
+    let mut lines = vec![format!(
+        "table {}: {} of {}; {agree} as their records say, {fewer} with fewer, {more} with more",
+        rows.table,
+        count(rows.rows, "row"),
+        count(rows.files, "file")
+    )];
+    let shown = rows.findings.head(SHOWN).unwrap_or_default();
+    lines.extend(shown.iter().map(|finding| format!("{}: {}", finding.key, finding.sentence())));
+    let hidden = rows.findings.len() - shown.len() as u64;
+    lines.extend((hidden > 0).then(|| format!("and {}: --output json lists all", count(hidden, "more file"))));
+    lines
 }
 
 fn verdict(verification: &Verification) -> &'static str {

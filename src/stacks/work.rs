@@ -89,8 +89,14 @@ async fn send(stage: &Stage<'_>, to: &Destination, plan: &Plan) -> Result<Upload
 /// Waits until so many payloads, and no others, have left their records; the proof is verify's.
 pub async fn prove(stage: &Stage<'_>, payloads: u64) -> Result<String> {
     let flow = ResolvedFlow::find(&stage.target, &Named::default()).await?;
-    let options =
-        Options { prefix: String::new(), since: None, look: false, wait: Some(RECORDED_WITHIN), settle: None };
+    let options = Options {
+        prefix: String::new(),
+        since: None,
+        look: false,
+        rows: false,
+        wait: Some(RECORDED_WITHIN),
+        settle: None,
+    };
     let Verification { objects, counts, balanced, .. } =
         verify::verify(&stage.target, &flow, &options, &stage.ctx.cancel, stage.ctx.progress.as_ref()).await?;
     if objects != payloads || counts.recorded != payloads || !balanced {

@@ -335,3 +335,10 @@ fn an_interrupt_ends_the_wait_and_proves_nothing() {
     signal(&child, Signal::INT);
     finish(child, "verify --wait 10m".to_owned()).exits(130).says("nothing is proved");
 }
+
+#[test]
+fn rows_are_counted_only_where_records_are_of_files() {
+    let world = World::up();
+    world.put("a", "a");
+    world.verify(&["--wait", "60s", "--rows"]).fails_with(2, "not of files with rows").says("--rows");
+}

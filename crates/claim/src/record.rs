@@ -30,6 +30,8 @@ pub mod attribute {
     pub const STATUS: &str = "status";
     /// Why the after-processing step can never succeed. Counts only while the status is `recorded`.
     pub const STEP_ERROR: &str = "step_error";
+    /// A number: of the record of a file, its rows that are stored.
+    pub const ROWS: &str = "rows";
     /// A number, epoch seconds: the table's time-to-live attribute.
     pub const EXPIRES_AT: &str = "expires_at";
 }

@@ -232,3 +232,37 @@ fn an_event_that_fails_is_a_dead_letter_that_says_why_and_is_invoked_again_by_re
     assert_eq!(world.csv_loaded("raw-data/late.csv", 1)["rows"], 1);
     assert_eq!(world.csv_rows("raw-data/late.csv").len(), 1);
 }
+
+#[test]
+fn verify_counts_the_rows_of_each_file_and_holds_them_against_its_record() {
+    let world = World::csv_table(&[]);
+    world.put_csv("raw-data/one.csv", "id,name\n1,a\n2,b\n3,c\n");
+    world.csv_loaded("raw-data/one.csv", 1);
+    world.put_csv("raw-data/two.csv", "id,name\n4,d\n");
+    world.csv_loaded("raw-data/two.csv", 1);
+    let verify = |more: &[&str]| world.claimctl(["verify", "--rows", "-o", "json"]).args(more).run();
+    let rows = |report: &Value| {
+        let rows = &report["rows"];
+        ["rows", "files", "agree", "fewer", "more"].map(|name| rows[name].as_u64().unwrap())
+    };
+    let report = verify(&[]).exits(0).json();
+    assert_eq!((rows(&report), &report["counts"]["recorded"]), ([4, 2, 2, 0, 0], &json!(2)));
+    assert_eq!(rows(&verify(&["--prefix", "raw-data/two"]).exits(0).json()), [1, 1, 1, 0, 0]);
+
+    // A row that is the other file's by now: nothing is lost, and nothing proves it.
+    world.put_csv("raw-data/two.csv", "id,name\n3,other\n4,d\n");
+    world.csv_loaded("raw-data/two.csv", 2);
+    let report = verify(&[]).exits(3).json();
+    assert_eq!(rows(&report), [4, 2, 1, 1, 0]);
+    let finding = &report["rows"]["findings"][0];
+    assert_eq!(finding, &json!({"key": "raw-data/one.csv", "recorded": 3, "counted": 2}));
+    world.claimctl(["verify", "--rows"]).run().exits(3).says("another file may have replaced the others");
+
+    // A row that no file has.
+    let table = world.surface["tables"]["rows"]["name"].as_str().unwrap();
+    let stray = format!("{}/raw-data/none.csv", world.bucket());
+    let put = world.dynamodb().put_item().table_name(table).item("id", AttributeValue::S("x".into()));
+    wait_for(put.item("claim_id", AttributeValue::S(stray)).send()).unwrap();
+    let report = verify(&[]).exits(8).json();
+    assert_eq!(rows(&report), [5, 3, 1, 1, 1]);
+}

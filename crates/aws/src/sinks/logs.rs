@@ -62,6 +62,7 @@ fn record(line: &str, beginning: &str) -> Option<WholeRecord> {
         key: id.split_once('/')?.1.to_owned(),
         etag: text(attribute::ETAG).map(str::to_owned),
         size: line.get(attribute::SIZE).and_then(Value::as_u64),
+        rows: None,
         sequencer: text(attribute::SEQUENCER).and_then(sequencer::normalize),
         recorded_at: text(attribute::RECORDED_AT).map(str::to_owned),
         status: text(attribute::STATUS).and_then(Status::parse),

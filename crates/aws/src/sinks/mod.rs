@@ -2,4 +2,6 @@
 
 pub mod logs;
 pub mod record;
+pub mod rows;
+mod scan;
 pub mod table;

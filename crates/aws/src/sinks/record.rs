@@ -9,6 +9,8 @@ pub struct RecordEntry {
     pub key: String,
     pub etag: Option<String>,
     pub size: Option<u64>,
+    /// Of the record of a file: its rows that are stored.
+    pub rows: Option<u64>,
     /// Normalized, so that a plain `<` orders the events of a key. None in a record that a repair wrote.
     pub sequencer: Option<String>,
     /// Known of lines in a log, of which a key may have several.
@@ -82,6 +84,7 @@ mod tests {
             key: "k".into(),
             etag: None,
             size: None,
+            rows: None,
             sequencer: sequencer.map(Into::into),
             recorded_at: recorded_at.map(Into::into),
             status: None,

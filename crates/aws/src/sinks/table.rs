@@ -1,6 +1,7 @@
 //! A DynamoDB table of records: its schema checked, scanned in segments, read by key in full batches.
 
 use std::collections::HashMap;
+use std::pin::pin;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType, KeysAndAttributes, ScalarAttributeType};
@@ -10,22 +11,20 @@ use claimctl_core::error::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::record::{RecordEntry, WholeRecord};
+use super::scan::{self, Item, SCAN, arn_pattern};
 use crate::Explain;
 use crate::backoff::{Backoff, is_throttled};
 use crate::policy::{ArnBuilder, Statement};
 
 mod json;
 
-/// Segments of a parallel scan.
-const SEGMENTS: i32 = 4;
 /// Keys in a call (Amazon DynamoDB API Reference, BatchGetItem).
 pub const BATCH: usize = 100;
 const BATCHES_AT_ONCE: usize = 8;
 /// Only what a comparison needs is sent over the wire.
-const PROJECTION: &str = "#id, #etag, #size, #sequencer, #status, #step_error";
+const PROJECTION: &str = "#id, #etag, #size, #sequencer, #status, #step_error, #rows";
 
 const DESCRIBE: &str = "dynamodb:DescribeTable";
-const SCAN: &str = "dynamodb:Scan";
 const GET: &str = "dynamodb:BatchGetItem";
 const GET_ONE: &str = "dynamodb:GetItem";
 
@@ -44,14 +43,6 @@ pub fn whole_permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Stateme
     let read = if scans { SCAN } else { GET_ONE };
     Statement::allow("ReadRecords", &[DESCRIBE, read], [arns.arn("dynamodb", &format!("table/{table}"))])
 }
-
-/// For a statement that allows what was denied.
-fn arn_pattern(table: &str) -> String {
-    format!("arn:*:dynamodb:*:*:table/{table}")
-}
-
-/// An item as DynamoDB gives it.
-type Item = HashMap<String, AttributeValue>;
 
 #[derive(Clone)]
 pub struct RecordTable {
@@ -89,8 +80,7 @@ impl RecordTable {
 
     /// Hands over every record of the bucket whose key begins with `prefix`, in no order.
     pub async fn scan(&self, prefix: &str, mut each: impl FnMut(RecordEntry) -> Result<()>) -> Result<()> {
-        let segments = (0..SEGMENTS).map(|segment| Box::pin(self.segment(segment, prefix, Some(PROJECTION))));
-        let mut pages = stream::select_all(segments);
+        let mut pages = pin!(self.pages(prefix, Some(PROJECTION)));
         while let Some(page) = pages.try_next().await? {
             page.iter().filter_map(entry).try_for_each(&mut each)?;
         }
@@ -99,8 +89,7 @@ impl RecordTable {
 
     /// The same with all that each record holds.
     pub async fn scan_whole(&self, prefix: &str, mut each: impl FnMut(WholeRecord) -> Result<()>) -> Result<()> {
-        let segments = (0..SEGMENTS).map(|segment| Box::pin(self.segment(segment, prefix, None)));
-        let mut pages = stream::select_all(segments);
+        let mut pages = pin!(self.pages(prefix, None));
         while let Some(page) = pages.try_next().await? {
             page.iter().filter_map(whole).try_for_each(&mut each)?;
         }
@@ -116,46 +105,14 @@ impl RecordTable {
         Ok(answer.item.as_ref().and_then(whole))
     }
 
-    /// Pages of a part of the table; only these attributes, or all.
-    fn segment(
-        &self,
-        segment: i32,
-        prefix: &str,
-        projection: Option<&str>,
-    ) -> impl stream::Stream<Item = Result<Vec<Item>>> {
-        // By the partition key, which every record has: one that lacks other attributes is a record all the same.
+    /// By the partition key, which every record has: one that lacks other attributes is a record all the same.
+    fn pages(&self, prefix: &str, projection: Option<&str>) -> impl stream::Stream<Item = Result<Vec<Item>>> {
         let names = match projection {
             Some(_) => placeholders(),
             None => HashMap::from([("#id".to_owned(), attribute::CLAIM_ID.to_owned())]),
         };
-        let request = self
-            .client
-            .scan()
-            .table_name(&self.name)
-            .segment(segment)
-            .total_segments(SEGMENTS)
-            .consistent_read(true)
-            .set_projection_expression(projection.map(str::to_owned))
-            .set_expression_attribute_names(Some(names))
-            .filter_expression("begins_with(#id, :prefix)")
-            .expression_attribute_values(":prefix", AttributeValue::S(claim_id(&self.bucket, prefix)));
-        let (doing, arn) = (format!("scan table {}", self.name), arn_pattern(&self.name));
-        // The state is where to go on: at first nowhere, and none at the end.
-        stream::try_unfold(Some(None), move |start: Option<Option<Item>>| {
-            let (request, doing, arn) = (request.clone(), doing.clone(), arn.clone());
-            async move {
-                let Some(start) = start else { return Ok(None) };
-                let mut backoff = Backoff::new();
-                let page = loop {
-                    match request.clone().set_exclusive_start_key(start.clone()).send().await {
-                        Err(error) if is_throttled(&error) && backoff.pause().await => {}
-                        answer => break answer.or_needs(&doing, SCAN, &arn)?,
-                    }
-                };
-                let next = page.last_evaluated_key.filter(|key| !key.is_empty());
-                Ok(Some((page.items.unwrap_or_default(), next.map(Some))))
-            }
-        })
+        let scan = self.client.scan().table_name(&self.name).set_projection_expression(projection.map(str::to_owned));
+        scan::of_claims(scan.set_expression_attribute_names(Some(names)), &self.name, claim_id(&self.bucket, prefix))
     }
 
     /// The records of these keys, read consistently. Keys without a record are absent from the answer.
@@ -219,6 +176,7 @@ fn placeholders() -> HashMap<String, String> {
         ("#id", attribute::CLAIM_ID),
         ("#step_error", attribute::STEP_ERROR),
         ("#sequencer", attribute::SEQUENCER),
+        ("#rows", attribute::ROWS),
     ]
     .map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()))
     .into()
@@ -226,6 +184,10 @@ fn placeholders() -> HashMap<String, String> {
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
     item.get(name).and_then(|value| value.as_s().ok())
+}
+
+fn number(item: &Item, name: &str) -> Option<u64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
 }
 
 /// None for an item that is no record: its partition key names no object. Only that is asked for, because the other
@@ -237,7 +199,8 @@ fn entry(item: &Item) -> Option<RecordEntry> {
         etag: text(item, attribute::ETAG).cloned(),
         sequencer: text(item, attribute::SEQUENCER).and_then(|sequencer| sequencer::normalize(sequencer)),
         recorded_at: None,
-        size: item.get(attribute::SIZE).and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok()),
+        size: number(item, attribute::SIZE),
+        rows: number(item, attribute::ROWS),
         status: text(item, attribute::STATUS).and_then(|status| Status::parse(status)),
         step_error: text(item, attribute::STEP_ERROR).cloned(),
     })

@@ -96,6 +96,7 @@ mod tests {
             queues: Vec::new(),
             dead_letter_queues: Vec::new(),
             event_age: None,
+            rows: None,
             after_processing: AfterProcessing::Tag,
             record_ttl_days,
         }
@@ -111,6 +112,7 @@ mod tests {
             key: "k".into(),
             etag: Some(etag.into()),
             size: Some(1),
+            rows: None,
             sequencer: None,
             recorded_at: None,
             status: Some(Status::Recorded),

@@ -49,6 +49,8 @@ pub struct ResolvedFlow {
     pub dead_letter_queues: Vec<String>,
     /// S3 invokes the function itself: Lambda keeps an event that could not be handled yet for so long, out of sight.
     pub event_age: Option<SignedDuration>,
+    /// The table that has the rows of each file, where the records are of files.
+    pub rows: Option<String>,
     /// What is still to be done behind a record.
     pub after_processing: AfterProcessing,
     /// Days after which the sink no longer holds a record.
@@ -108,6 +110,7 @@ impl ResolvedFlow {
             queues: Vec::new(),
             dead_letter_queues: Vec::new(),
             event_age: None,
+            rows: None,
             after_processing: AfterProcessing::Keep,
             record_ttl_days: None,
         }
@@ -123,6 +126,9 @@ impl ResolvedFlow {
             resolved.suffix.clone_from(&flow.suffix);
             resolved.events.extend(flow.events.iter().cloned());
             resolved.after_processing = resolved.after_processing.max(flow.after_processing);
+            if let Some(rows) = &flow.rows {
+                resolved.rows = Some(stack.table(rows)?.name.clone());
+            }
             let mut kept_days = flow.record_ttl_days;
             resolved.sinks.push(match flow.sink.kind {
                 SinkKind::Table => ResolvedSink::Table(stack.table(&flow.sink.name)?.name.clone()),

@@ -76,6 +76,7 @@ mod tests {
             key: key.to_owned(),
             etag: None,
             size: None,
+            rows: None,
             sequencer: Some(format!("{sequencer:02X}")),
             recorded_at: None,
             status: None,

@@ -12,6 +12,7 @@ pub mod flow;
 mod merge;
 mod queues;
 mod records;
+mod rows;
 mod scope;
 mod second_look;
 mod tally;
@@ -39,6 +40,7 @@ use flow::{ResolvedFlow, ResolvedSink};
 use merge::Merge;
 pub use queues::{QueueLook, Role};
 use records::{ReadAgain, Sinks};
+pub use rows::RowCounts;
 pub use scope::Scope;
 use second_look::{Candidate, Open};
 pub use tally::{Category, Counts, Finding};
@@ -50,6 +52,8 @@ pub struct Options {
     pub since: Option<Timestamp>,
     /// Look into the source queue too, which its consumer will notice.
     pub look: bool,
+    /// Count the rows of each file too.
+    pub rows: bool,
     /// Wait so long for everything to be recorded.
     pub wait: Option<Duration>,
     /// Instead of the flow's own time for a claim to arrive.
@@ -68,6 +72,8 @@ pub struct Verification {
     pub balanced: bool,
     pub findings: Spool<Finding>,
     pub queues: Vec<QueueLook>,
+    /// Only where rows were asked for.
+    pub rows: Option<RowCounts>,
     /// What the reader should know before trusting the figures too far.
     pub notes: Vec<String>,
     pub elapsed_ms: u64,
@@ -95,6 +101,8 @@ pub fn permissions(
         ResolvedSink::LogGroup(group) => logs::permissions(arns, group),
     });
     let mut statements: Vec<_> = of_sinks.collect();
+    let rows_table = flow.rows.as_ref().filter(|_| options.rows);
+    statements.extend(rows_table.map(|table| claimctl_aws::sinks::rows::permissions(arns, table)));
     statements.extend(objects::permissions(arns, &flow.bucket, &options.prefix));
     for queue in queues {
         statements.push(match options.look {
@@ -137,6 +145,7 @@ pub async fn verify(
         let counted = run.settle(listed, &queues).await?;
         run.close(open, &queues, counted, &mut findings).await?
     };
+    let rows = if options.rows { Some(run.count_rows().await?) } else { None };
     let (counts, seen) = (run.counts, run.seen);
     let balanced = counts.objects() == seen.objects && seen.paired + counts.retired + counts.orphan == seen.records;
     Ok(Verification {
@@ -148,6 +157,7 @@ pub async fn verify(
         balanced,
         findings,
         queues: looks,
+        rows,
         notes: notes(options, flow),
         elapsed_ms: started.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
     })

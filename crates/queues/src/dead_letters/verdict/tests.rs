@@ -33,6 +33,7 @@ fn record(etag: &str, sequencer: Option<&str>) -> RecordEntry {
         key: "k".into(),
         etag: Some(etag.into()),
         size: Some(5),
+        rows: None,
         sequencer: sequencer.map(Into::into),
         recorded_at: None,
         status: Some(Status::Recorded),

@@ -1,0 +1,57 @@
+//! A table scanned in segments side by side, for the items of the claims of one bucket.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+use claimctl_core::error::Result;
+use futures_util::stream;
+
+use crate::Explain;
+use crate::backoff::{Backoff, is_throttled};
+
+const SEGMENTS: i32 = 4;
+
+pub const SCAN: &str = "dynamodb:Scan";
+
+/// An item as DynamoDB gives it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// For a statement that allows what was denied.
+pub fn arn_pattern(table: &str) -> String {
+    format!("arn:*:dynamodb:*:*:table/{table}")
+}
+
+/// Pages of the items whose `claim_id` begins so, read consistently and in no order. The call names it `#id`.
+pub fn of_claims(
+    call: ScanFluentBuilder,
+    table: &str,
+    beginning: String,
+) -> impl stream::Stream<Item = Result<Vec<Item>>> {
+    let call = call
+        .total_segments(SEGMENTS)
+        .consistent_read(true)
+        .filter_expression("begins_with(#id, :beginning)")
+        .expression_attribute_values(":beginning", AttributeValue::S(beginning));
+    stream::select_all((0..SEGMENTS).map(|number| Box::pin(segment(call.clone().segment(number), table))))
+}
+
+fn segment(call: ScanFluentBuilder, table: &str) -> impl stream::Stream<Item = Result<Vec<Item>>> + use<> {
+    let (doing, arn) = (format!("scan table {table}"), arn_pattern(table));
+    // The state is where to go on: at first nowhere, and none at the end.
+    stream::try_unfold(Some(None), move |start: Option<Option<Item>>| {
+        let (call, doing, arn) = (call.clone(), doing.clone(), arn.clone());
+        async move {
+            let Some(start) = start else { return Ok(None) };
+            let mut backoff = Backoff::new();
+            let page = loop {
+                match call.clone().set_exclusive_start_key(start.clone()).send().await {
+                    Err(error) if is_throttled(&error) && backoff.pause().await => {}
+                    answer => break answer.or_needs(&doing, SCAN, &arn)?,
+                }
+            };
+            let next = page.last_evaluated_key.filter(|key| !key.is_empty());
+            Ok(Some((page.items.unwrap_or_default(), next.map(Some))))
+        }
+    })
+}

@@ -1,0 +1,251 @@
+//! Files whose rows are in a table: as many as their records say?
+
+use std::collections::{BTreeMap, HashMap};
+
+use claimctl_aws::sinks::record::RecordEntry;
+use claimctl_aws::sinks::rows;
+use claimctl_core::error::{Error, Result};
+use claimctl_core::progress::Unit;
+use claimctl_core::spool::{Sorted, Sorter, Spool};
+use claimctl_core::units::count;
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+
+/// Files counted in memory before their counts are written out.
+const IN_MEMORY: usize = 65_536;
+/// Files that are counted a second time.
+const LOOKED_AT_AGAIN: usize = 10_000;
+
+/// How the rows in the table and those that the records tell of compare.
+#[derive(Serialize)]
+pub struct RowCounts {
+    pub table: String,
+    /// Rows in the table, of files in the scope.
+    pub rows: u64,
+    /// Files with rows, or with a record that tells of some.
+    pub files: u64,
+    pub agree: u64,
+    /// Files with fewer rows than their records say: another file may have replaced them.
+    pub fewer: u64,
+    /// Files with more rows than their records say, or without a record.
+    pub more: u64,
+    pub findings: Spool<RowFinding>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowFinding {
+    pub key: String,
+    /// What the record says. None: there is no record.
+    pub recorded: Option<u64>,
+    pub counted: u64,
+}
+
+impl RowFinding {
+    pub fn sentence(&self) -> String {
+        let there = count(self.counted, "row");
+        match self.recorded {
+            None => format!("{there} in the table, and no record of the file"),
+            Some(recorded) if recorded > self.counted => {
+                format!("{there} of {recorded} in the table: another file may have replaced the others")
+            }
+            Some(recorded) => format!("{there} in the table, and its record says {recorded}"),
+        }
+    }
+}
+
+/// So many rows of a file were seen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Counted {
+    key: String,
+    rows: u64,
+}
+
+/// Counts rows by file; beyond some files in temporary files.
+struct Counter {
+    recent: HashMap<String, u64>,
+    sorter: Sorter<Counted>,
+    rows: u64,
+}
+
+impl Counter {
+    fn new() -> Counter {
+        Counter { recent: HashMap::new(), sorter: Sorter::by(|counted: &Counted| &counted.key), rows: 0 }
+    }
+
+    fn add(&mut self, key: &str) -> Result<()> {
+        self.rows += 1;
+        match self.recent.get_mut(key) {
+            Some(rows) => *rows += 1,
+            None => _ = self.recent.insert(key.to_owned(), 1),
+        }
+        if self.recent.len() >= IN_MEMORY { self.write_out() } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        self.recent.drain().try_for_each(|(key, rows)| self.sorter.push(Counted { key, rows }))
+    }
+
+    fn sorted(mut self) -> Result<ByFile> {
+        self.write_out()?;
+        let mut sorted = self.sorter.sorted();
+        let next = sorted.take_next()?;
+        Ok(ByFile { sorted, next })
+    }
+}
+
+/// Files with their rows, by key.
+struct ByFile {
+    sorted: Sorted<Counted>,
+    next: Option<Counted>,
+}
+
+impl ByFile {
+    fn take_next(&mut self) -> Result<Option<Counted>> {
+        let Some(mut file) = self.next.take() else { return Ok(None) };
+        loop {
+            match self.sorted.take_next()? {
+                Some(more) if more.key == file.key => file.rows += more.rows,
+                next => {
+                    self.next = next;
+                    return Ok(Some(file));
+                }
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// One scan of the rows between two readings of the records, so that a load under way is no finding; and one more
+    /// for the files that differ.
+    pub(super) async fn count_rows(&self) -> Result<RowCounts> {
+        let Some(table) = &self.flow.rows else {
+            return Err(Error::usage(format!("the records of flow {} are not of files with rows", self.flow.name))
+                .hint("leave out --rows: only loaders of CSV files tell how many there are"));
+        };
+        self.progress.start("counting rows", None, Unit::Items);
+        let mut counter = Counter::new();
+        self.each_row(table, |key| counter.add(key)).await?;
+        let rows = counter.rows;
+        let mut counts =
+            RowCounts { table: table.clone(), rows, files: 0, agree: 0, fewer: 0, more: 0, findings: Spool::new() };
+        let mut differing = BTreeMap::new();
+        for file in self.held_against_records(counter.sorted()?, &mut counts).await? {
+            differing.insert(file.key.clone(), file);
+        }
+        if !differing.is_empty() {
+            self.look_at_rows_again(table, differing, &mut counts).await?;
+        }
+        Ok(counts)
+    }
+
+    async fn each_row(&self, table: &str, mut each: impl FnMut(&str) -> Result<()>) -> Result<()> {
+        let dynamodb = self.target.dynamodb();
+        let reading = rows::keys_of_files(&dynamodb, table, &self.flow.bucket, &self.options.prefix, |key| {
+            self.progress.advance(1);
+            if self.flow.takes(key) { each(key) } else { Ok(()) }
+        });
+        self.unless_stopped(reading).await
+    }
+
+    /// Counts the files that agree; hands back the others.
+    async fn held_against_records(&self, mut files: ByFile, counts: &mut RowCounts) -> Result<Vec<RowFinding>> {
+        let mut records = Sorter::by(|record: &RecordEntry| &record.key);
+        let reading = self.sinks.scan(|record| match self.flow.takes(&record.key) {
+            true => records.push(record),
+            false => Ok(()),
+        });
+        self.unless_stopped(reading).await?;
+        let (mut records, mut differing) = (records.sorted(), Vec::new());
+        let (mut record, mut file) = (records.take_next()?, files.take_next()?);
+        loop {
+            let finding = match (record.take(), file.take()) {
+                (None, None) => return Ok(differing),
+                (Some(it), Some(rows)) if it.key == rows.key => {
+                    (record, file) = (records.take_next()?, files.take_next()?);
+                    RowFinding { key: rows.key, recorded: Some(it.rows.unwrap_or(0)), counted: rows.rows }
+                }
+                (Some(it), rows) if rows.as_ref().is_none_or(|rows| it.key < rows.key) => {
+                    (record, file) = (records.take_next()?, rows);
+                    RowFinding { key: it.key, recorded: Some(it.rows.unwrap_or(0)), counted: 0 }
+                }
+                (it, Some(rows)) => {
+                    (record, file) = (it, files.take_next()?);
+                    RowFinding { key: rows.key, recorded: None, counted: rows.rows }
+                }
+                (Some(_), None) => unreachable!("a record without a file comes before none"),
+            };
+            counts.files += 1;
+            match finding.recorded == Some(finding.counted) {
+                true => counts.agree += 1,
+                false => differing.push(finding),
+            }
+            if differing.len() > LOOKED_AT_AGAIN {
+                return Err(Error::unexpected(format!("the rows of more than {LOOKED_AT_AGAIN} files differ"))
+                    .hint("look at fewer at a time: --prefix"));
+            }
+        }
+    }
+
+    async fn look_at_rows_again(
+        &self,
+        table: &str,
+        mut differing: BTreeMap<String, RowFinding>,
+        counts: &mut RowCounts,
+    ) -> Result<()> {
+        differing.values_mut().for_each(|file| file.counted = 0);
+        self.each_row(table, |key| {
+            if let Some(file) = differing.get_mut(key) {
+                file.counted += 1;
+            }
+            Ok(())
+        })
+        .await?;
+        let keys = differing.keys().map(|key| (key.as_str(), None)).collect();
+        let records = self.unless_stopped(self.sinks.read_again().await?.records_of(keys)).await?;
+        for mut file in differing.into_values() {
+            file.recorded = records.get(&file.key).map(|record| record.rows.unwrap_or(0));
+            match file.recorded.cmp(&Some(file.counted)) {
+                std::cmp::Ordering::Equal => counts.agree += 1,
+                std::cmp::Ordering::Greater => {
+                    counts.fewer += 1;
+                    counts.findings.push(file)?;
+                }
+                std::cmp::Ordering::Less => {
+                    counts.more += 1;
+                    counts.findings.push(file)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_row_is_counted_for_its_file(keys in proptest::collection::vec("[a-c]{0,2}", 0..60), write_out in 1..10_usize) {
+            let mut counter = Counter::new();
+            let mut expected = BTreeMap::<String, u64>::new();
+            for (number, key) in keys.iter().enumerate() {
+                counter.add(key).unwrap();
+                *expected.entry(key.clone()).or_default() += 1;
+                if number % write_out == 0 {
+                    counter.write_out().unwrap();
+                }
+            }
+            prop_assert_eq!(counter.rows, keys.len() as u64);
+            let mut files = counter.sorted().unwrap();
+            let mut found = BTreeMap::new();
+            while let Some(Counted { key, rows }) = files.take_next().unwrap() {
+                prop_assert!(found.insert(key, rows).is_none());
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
