@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::run::eventually;
 use crate::server::Server;
 use crate::site::Site;
-use crate::world::artifact;
+use crate::world::{artifact, artifact_of};
 
 /// The mirror; `.ci/run` finds it.
 const MIRROR: &str = "CLAIMCTL_TEST_PROVIDER_MIRROR";
@@ -96,5 +96,5 @@ fn fan_out_lives_with_the_real_provider() {
 
 #[test]
 fn csv_table_lives_with_the_real_provider() {
-    lives("csv-table", artifact().to_str().unwrap(), |_| {});
+    lives("csv-table", artifact_of("csv-loader").to_str().unwrap(), |_| {});
 }

@@ -21,7 +21,7 @@ use parse::{Step, matches};
 use crate::run::{Running, claimctl};
 use crate::support::server::Server;
 use crate::support::terraform::Root;
-use crate::world::artifact;
+use crate::world::{artifact, artifact_of};
 
 /// The README, the guides and the runbooks.
 fn files() -> Vec<PathBuf> {
@@ -89,6 +89,9 @@ fn type_in(home: &Path, steps: &[Step], text: &str) -> Vec<(String, i32)> {
     if let Some(root) = &root {
         shell.env("REPOSITORY", env!("CARGO_MANIFEST_DIR"));
         shell.envs(root.environment().into_iter().filter(|(name, _)| !name.starts_with("AWS_")));
+    }
+    if text.contains("$CSV_LOADER") {
+        shell.env("CSV_LOADER", artifact_of("csv-loader"));
     }
     if text.contains("$ARTIFACT") {
         shell.env("ARTIFACT", artifact());
