@@ -140,6 +140,8 @@ def invoke(command, endpoint, more):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Runtime)
     server.daemon_threads = True
+    # The function is killed while it waits for another event.
+    server.handle_error = lambda *_: None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     env = {"PATH": os.environ["PATH"], "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_address[1]}",
            "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "bench",
