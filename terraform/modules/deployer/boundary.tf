@@ -11,6 +11,7 @@ data "aws_iam_policy_document" "boundary" {
     sid = "Payloads"
 
     actions = [
+      "s3:AbortMultipartUpload",
       "s3:DeleteObject",
       "s3:DeleteObjectVersion",
       "s3:GetObject",
@@ -63,6 +64,7 @@ data "aws_iam_policy_document" "boundary" {
       "dynamodb:GetItem",
       "dynamodb:PutItem",
       "dynamodb:Query",
+      "dynamodb:Scan",
       "dynamodb:UpdateItem",
     ]
 

@@ -50,7 +50,7 @@ fn kill_functions(world: &World) -> bool {
 /// What the record says but for times, and for what is another one for each file.
 fn comparable(mut record: Item) -> Item {
     let other = ["claim_id", "bucket", "object_key", "etag", "version_id", "sequencer", "size", "event_time"];
-    let times = ["recorded_at", "loaded_at", "request_id", "writing_until", "rejected_key"];
+    let times = ["recorded_at", "loaded_at", "request_id", "writing_until", "shared", "rejected_key"];
     other.iter().chain(&times).for_each(|name| drop(record.remove(*name)));
     record
 }

@@ -108,5 +108,5 @@ fn fan_out_lives_with_the_real_provider() {
 
 #[test]
 fn csv_table_lives_with_the_real_provider() {
-    lives("csv-table", artifact().to_str().unwrap(), |_| {});
+    lives("csv-table", artifact_of("csv-loader").to_str().unwrap(), |_| {});
 }

@@ -90,6 +90,9 @@ fn type_in(home: &Path, steps: &[Step], text: &str) -> Vec<(String, i32)> {
         shell.env("REPOSITORY", env!("CARGO_MANIFEST_DIR"));
         shell.envs(root.environment().into_iter().filter(|(name, _)| !name.starts_with("AWS_")));
     }
+    if text.contains("$CSV_LOADER") {
+        shell.env("CSV_LOADER", artifact_of("csv-loader"));
+    }
     if text.contains("$ARTIFACT") {
         shell.env("ARTIFACT", artifact());
         // To build handlers: Cargo and rustup have their folders there.

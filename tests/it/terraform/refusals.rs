@@ -9,7 +9,7 @@ use crate::support::terraform::root::Root;
 const KEY_ELSEWHERE: &str = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555";
 
 /// What is wrong, by the arguments that say so, in the environment dev; what is said of it.
-const BAD: [(&str, &str, &str); 24] = [
+const BAD: [(&str, &str, &str); 31] = [
     ("claim-check", "region=mx-central-1", "choose another one, for example us-east-1"),
     ("claim-check", "account=1111", "write its twelve digits in quotes"),
     ("claim-check", "environment=test", "select the workspace (terraform workspace select -or-create test) or pass"),
@@ -33,6 +33,13 @@ const BAD: [(&str, &str, &str); 24] = [
     ("fan-out", "batch_size=11", "batch_size has to be a whole number from 1 to 10"),
     ("fan-out", "visibility_timeout=60", "raise it to 180 or more, or shorten the function's timeout"),
     ("csv-table", "partition_key=expires_at", "name another attribute for one of them"),
+    ("csv-table", "partition_key=row", "name another column as their key"),
+    ("csv-table", "columns={\"price\":\"number\"}", "write S for a string, N for a number or BOOL"),
+    ("csv-table", "columns={\"expires_at\":\"N\"}", "rows have that attribute for themselves"),
+    ("csv-table", "columns={\"claim_id\":\"S\"}", "rows have that attribute for themselves"),
+    ("csv-table", "columns={\"id\":\"N\"}", "leave its type out"),
+    ("csv-table", "delimiter=;;", "delimiter has to be a comma"),
+    ("csv-table", "max_rejected=101", "from 0 to 100"),
     ("csv-table", "reserved_concurrency=0.5", "leave it null to reserve nothing"),
 ];
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::table::{self, Load, Progress};
 use super::{Invocation, Loader, stale, write};
-use crate::aws::{Deadline, Failure, ObjectVersion, Written};
+use crate::aws::{Condition, Deadline, Failure, ObjectVersion, Written};
 use crate::csv::{Refusal, Tally};
 
 /// For so long a renewed lease allows to write.
@@ -77,16 +77,26 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// Writes the finished record.
-    pub async fn finish(&mut self, finished: Load) -> Result<Load, Stop> {
-        let item = finished.item(&self.invocation.request_id);
-        let condition = self.load.is_under_way();
-        let loader = self.loader;
-        let put = loader.aws.put_item(&loader.config.loads_table, item, &condition, self.invocation.deadline).await;
-        match put.map_err(Self::record_failed)? {
+    /// Writes the finished record. Where this invocation was alone, nobody writes rows any more: the lease is given back.
+    pub async fn finish(&mut self, mut finished: Load) -> Result<Load, Stop> {
+        if !self.load.shared {
+            let alone = Load { writing_until: 0, ..finished.clone() };
+            match self.put(&alone, &self.load.is_under_way_alone()).await? {
+                Written::Done => return Ok(alone),
+                Written::Refused(_) => finished.shared = true,
+            }
+        }
+        match self.put(&finished, &self.load.is_under_way()).await? {
             Written::Done => Ok(finished),
             Written::Refused(item) => Err(self.overtaken(item.as_ref().map(Load::read))),
         }
+    }
+
+    async fn put(&self, load: &Load, condition: &Condition) -> Result<Written, Stop> {
+        let Loader { aws, config } = self.loader;
+        let item = load.item(&self.invocation.request_id);
+        let put = aws.put_item(&config.loads_table, item, condition, self.invocation.deadline).await;
+        put.map_err(Self::record_failed)
     }
 
     /// Writes that and why the file is refused. Where the table may hold a part of it, that is removed first.

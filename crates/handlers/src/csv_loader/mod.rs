@@ -186,7 +186,8 @@ impl Loader {
             }
             let load = match decision {
                 Decision::Begin(load) => load,
-                Decision::GoOn(load) => return Ok(Ok(load)),
+                // The invocation that began it may still be at work.
+                Decision::GoOn(load) => return Ok(Ok(Load { shared: true, ..load })),
                 Decision::Duplicate => return Ok(Err(Outcome::Duplicate)),
                 Decision::Superseded => return Ok(Err(Outcome::Superseded)),
                 Decision::Missing | Decision::AskObject => return Err(Problem::MissingObject(claim.id())),
@@ -268,8 +269,8 @@ impl fmt::Display for Problem {
             Self::ConcurrentWrite(id) => write!(f, "the record of {id} is changed by others all the time"),
             Self::TooSlow(id) => write!(
                 f,
-                "{id} takes longer than the function's timeout allows for looking at all of it: give the function more \
-                 time or memory"
+                "{id} did not come further within the function's timeout: looking at all of it takes longer (give the \
+                 function more time or memory), or an earlier load of it may still write"
             ),
             Self::Aws(doing, failure) => write!(f, "cannot {doing}: {failure}"),
         }

@@ -26,6 +26,7 @@ const ROWS_OF: &str = "rows_of";
 const REPLACES: &str = "replaces";
 const WRITING_UNTIL: &str = "writing_until";
 const NOT_BEFORE: &str = "not_before";
+const SHARED: &str = "shared";
 
 /// Milliseconds since the epoch.
 pub type Millis = i64;
@@ -67,6 +68,8 @@ pub struct Load {
     pub replaces: bool,
     /// Until when an invocation may still write rows of this load.
     pub writing_until: Millis,
+    /// More than one invocation has written rows of this load: the end of one is not the end of all.
+    pub shared: bool,
     /// Until then an earlier load may still write: no row of this one before.
     pub not_before: Millis,
     pub rejected: u64,
@@ -87,6 +90,7 @@ impl Load {
             rows: 0,
             replaces: false,
             writing_until: 0,
+            shared: false,
             not_before: 0,
             rejected: 0,
             repeated: 0,
@@ -170,6 +174,7 @@ impl Load {
         add(ROWS_OF, self.rows_of.map(number));
         add(REPLACES, self.replaces.then_some(AttributeValue::Bool(true)));
         add(WRITING_UNTIL, (self.writing_until > 0).then(|| number(self.writing_until)));
+        add(SHARED, self.shared.then_some(AttributeValue::Bool(true)));
         add(NOT_BEFORE, (self.not_before > 0).then(|| number(self.not_before)));
         add(LOADED_AT, (self.status == Status::Processed).then(|| text(&format!("{:.3}", log::now()))));
         item
@@ -179,6 +184,7 @@ impl Load {
     pub fn read(item: &Item) -> Self {
         let string = |name: &str| item.get(name)?.as_s().ok().cloned();
         let integer = |name: &str| item.get(name)?.as_n().ok()?.parse::<i64>().ok();
+        let flag = |name: &str| item.get(name).is_some_and(|value| value.as_bool() == Ok(&true));
         let count = |name: &str| integer(name).and_then(|number| u64::try_from(number).ok());
         let claim = Claim {
             version_id: string(attribute::VERSION_ID),
@@ -199,7 +205,8 @@ impl Load {
             progress: string(PROGRESS).and_then(|text| Progress::parse(&text)),
             rows_of: count(ROWS_OF),
             rows: count(ROWS).unwrap_or(0),
-            replaces: item.get(REPLACES).is_some_and(|value| value.as_bool() == Ok(&true)),
+            replaces: flag(REPLACES),
+            shared: flag(SHARED),
             writing_until: integer(WRITING_UNTIL).unwrap_or(0),
             not_before: integer(NOT_BEFORE).unwrap_or(0),
             rejected: count(REJECTED).unwrap_or(0),
@@ -214,7 +221,8 @@ impl Load {
         let progress = self.progress.as_ref().map(|progress| (PROGRESS.to_owned(), text(&progress.to_text())));
         let key = self.rejected_key.as_deref().map(|key| (REJECTED_KEY.to_owned(), text(key)));
         let until = (WRITING_UNTIL.to_owned(), number(self.writing_until));
-        [Some(until), progress, key].into_iter().flatten().collect()
+        let shared = self.shared.then(|| (SHARED.to_owned(), AttributeValue::Bool(true)));
+        [Some(until), progress, key, shared].into_iter().flatten().collect()
     }
 
     /// That the record is still of this load, and nobody has finished it.
@@ -226,16 +234,28 @@ impl Load {
         }
     }
 
-    /// That the record is still the one that was read, as far as it matters to who comes after.
+    /// The same, and that no other invocation has joined in.
+    pub fn is_under_way_alone(&self) -> Condition {
+        let mut condition = self.is_under_way();
+        condition.expression.push_str(" AND attribute_not_exists(#shared)");
+        condition.names.push(SHARED);
+        condition
+    }
+
+    /// That the record is still the one that was read, and nobody has renewed the lease meanwhile.
     pub fn is_unchanged(&self) -> Condition {
-        if !self.is_finished() {
-            return self.is_under_way();
-        }
-        Condition {
-            expression: "#load = :load AND #status = :status".into(),
-            names: vec![LOAD, attribute::STATUS],
+        let mut condition = Condition {
+            expression: "#load = :load AND #status = :status AND ".into(),
+            names: vec![LOAD, attribute::STATUS, WRITING_UNTIL],
             values: vec![(LOAD, number(self.number)), (attribute::STATUS, text(self.status.as_str()))],
+        };
+        if self.writing_until > 0 {
+            condition.expression.push_str("#writing_until = :writing_until");
+            condition.values.push((WRITING_UNTIL, number(self.writing_until)));
+        } else {
+            condition.expression.push_str("attribute_not_exists(#writing_until)");
         }
+        condition
     }
 }
 

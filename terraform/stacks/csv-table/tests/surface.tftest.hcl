@@ -26,8 +26,13 @@ run "one_flow_without_a_queue" {
   }
 
   assert {
-    condition     = output.claimctl.tables.csv.partition_key == "id"
-    error_message = "the key of the table is ${output.claimctl.tables.csv.partition_key}"
+    condition     = output.claimctl.tables.rows.partition_key == "id" && output.claimctl.flows[0].rows == "rows"
+    error_message = "the table of the rows is told wrongly: ${jsonencode(output.claimctl.tables)}"
+  }
+
+  assert {
+    condition     = output.claimctl.flows[0].sink.name == "loads" && output.claimctl.flows[0].after_processing == "load"
+    error_message = "a file's record is told wrongly"
   }
 
   assert {

@@ -134,12 +134,31 @@ async fn by_name(target: &Target, dead_letters: &QueueDepth, name: &str) -> Resu
     }
 }
 
+/// The function that all sources are, with or without its alias: what services invoke is the alias.
+fn one_function(sources: &[Source]) -> Option<&FailingFunction> {
+    let functions: Vec<&FailingFunction> = sources
+        .iter()
+        .map(|source| match source {
+            Source::Function(function) => Some(function),
+            Source::Queue(_) | Source::Subscription(_) => None,
+        })
+        .collect::<Option<_>>()?;
+    let first = functions.first()?;
+    let by_alias = |found: &&FailingFunction| found.qualifier.as_deref().is_some_and(|name| name != "$LATEST");
+    functions
+        .iter()
+        .all(|found| found.name == first.name)
+        .then(|| *functions.iter().find(|found| by_alias(found)).unwrap_or(first))
+}
+
 async fn by_source(target: &Target, dead_letters: &QueueDepth) -> Result<(Destination, Vec<String>)> {
     let found = sources::of(target, dead_letters).await?;
     let to = |name: &str| Next::again().flag("--to", name);
+    if let Some(source) = one_function(&found.sources) {
+        return Ok((function(target, source), found.unseen));
+    }
     match found.sources.as_slice() {
         [Source::Queue(source) | Source::Subscription(source)] => Ok((queue(target, (**source).clone()), found.unseen)),
-        [Source::Function(source)] => Ok((function(target, source), found.unseen)),
         [] => {
             let error = Error::usage(format!("queue {} is nobody's dead-letter queue", dead_letters.name))
                 .next("name the queue that its messages go to", to("QUEUE"))
