@@ -127,6 +127,8 @@ class Runtime:
 
         class Api(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body leave apart: without this the second one would wait for the other side's acknowledgement.
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 runtime.asked.set()
