@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::vec::IntoIter;
 
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ pub async fn handle_batch<H: ClaimHandler>(
     let mut failed: Vec<Option<String>> = messages.iter().map(|message| message.id.clone()).collect();
     let groups = by_group(messages);
     let workers = groups.len().min(AT_A_TIME);
-    let groups = Arc::new(Mutex::new(groups));
+    let groups = Arc::new(Mutex::new(groups.into_iter()));
     let workers: Vec<_> = (0..workers)
         .map(|_| tokio::spawn(handle_groups(handler.clone(), groups.clone(), invocation.clone())))
         .collect();
@@ -47,10 +48,10 @@ type Placed = (usize, Message);
 /// Works on one group after the other until none is left, and returns the places of the messages that succeeded.
 async fn handle_groups<H: ClaimHandler>(
     handler: Arc<H>,
-    groups: Arc<Mutex<Vec<Vec<Placed>>>>,
+    groups: Arc<Mutex<IntoIter<Vec<Placed>>>>,
     invocation: Invocation,
 ) -> Vec<usize> {
-    let next_group = || groups.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let next_group = || groups.lock().unwrap_or_else(PoisonError::into_inner).next();
     let mut succeeded = Vec::new();
     while let Some(group) = next_group() {
         let mut group = group.into_iter();

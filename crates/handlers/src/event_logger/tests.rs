@@ -158,6 +158,16 @@ async fn in_a_fifo_queue_the_rest_of_a_group_waits_behind_a_failure() {
 }
 
 #[tokio::test]
+async fn lines_come_in_the_order_of_the_batch() {
+    let log = Log::new();
+    let bodies: Vec<_> = (0..12).map(|n| notification(&[&format!("{n:02}/a"), &format!("{n:02}/b")])).collect();
+    let messages: Vec<_> = bodies.iter().map(|body| ("m", body.as_str())).collect();
+    handle(&log, batch(QUEUE, &messages)).await.unwrap();
+    let written: Vec<_> = log.lines().iter().map(|line| line["object_key"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(written, log.keys());
+}
+
+#[tokio::test]
 async fn an_object_that_went_away_is_logged_as_removed() {
     for name in ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete"] {
         let log = Log::new();
