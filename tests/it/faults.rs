@@ -158,11 +158,11 @@ fn a_send_survives_throttling_and_doubles_only_what_it_names() {
     assert_eq!(doubled, Vec::<(&String, &usize)>::new(), "twice, and in no report: {told:#?}");
 }
 
-/// Twenty dead letters whose payload is there and has no record, so that only the table can tell.
-fn world_of_dead_letters() -> World {
+/// Dead letters whose payload is there and has no record, so that only the table can tell.
+fn world_of_dead_letters(number: usize) -> World {
     let world = dead_letters::world();
     let etag = dead_letters::put(&world, "k", "content");
-    for _ in 0..20 {
+    for _ in 0..number {
         let claim = dead_letters::claim("ObjectCreated:Put", dead_letters::BUCKET, "k", &etag);
         dead_letters::send(&world, &json!({"Records": [claim]}).to_string(), None);
     }
@@ -186,7 +186,7 @@ fn interrupted(world: &World, fault: Fault, line: &[&str]) -> Run {
 /// nothing is sent.
 #[test]
 fn an_interrupt_ends_what_waits_for_a_table_that_throttles_for_ever() {
-    let world = world_of_dead_letters();
+    let world = world_of_dead_letters(20);
     let verify = ["verify", "--bucket", dead_letters::BUCKET, "--table", world.table(), "--settle", "0s"];
     for fault in [Fault::Unprocessed, Fault::Throttled] {
         interrupted(&world, fault, &verify).says("nothing is proved");
@@ -208,7 +208,7 @@ fn an_interrupt_ends_what_waits_for_a_table_that_throttles_for_ever() {
 /// Its canary is away, and nobody can tell how it fares: what is settled stays so, and the same command goes on.
 #[test]
 fn an_interrupt_ends_the_wait_for_a_canary_at_a_table_that_throttles_for_ever() {
-    let world = world_of_dead_letters();
+    let world = world_of_dead_letters(20);
     let nobody_listens = world.queue("nobody-listens", &[]);
     let proxy = Proxy::before(&world.endpoint, 1, &[]);
     let line = ["dlq", "replay", "claims-dlq", "--to", "nobody-listens", "--yes", "--endpoint-url", &proxy.endpoint];
@@ -218,6 +218,29 @@ fn an_interrupt_ends_the_wait_for_a_canary_at_a_table_that_throttles_for_ever() 
     eventually("the table throttles", || (proxy.hit(Fault::Unprocessed, "BatchGetItem") > 3).then_some(()));
     signal(&child, Signal::INT);
     let run = finish(child, "a replay that waits for its canary, interrupted".to_owned()).exits(130);
-    run.says("to go on: claimctl dlq replay claims-dlq");
+    let run = run.says("to go on: claimctl dlq replay claims-dlq");
+    assert!(!run.stdout.contains("throttles"), "it was waited for to the end: {}", run.stdout);
     assert_eq!((dead_letters::depth(&world), world.depth(&nobody_listens)), ((19, 0), (1, 0)));
+}
+
+/// What is about to be sent is looked at once more, and the table throttles by then. With a rate, some dead letters are
+/// received only when others are sent.
+#[test]
+fn an_interrupt_ends_a_replay_whose_second_look_is_throttled_for_ever() {
+    const DEAD_LETTERS: u64 = 300;
+    let world = world_of_dead_letters(DEAD_LETTERS as usize);
+    let to = world.queue("to", &[]);
+    let proxy = Proxy::before(&world.endpoint, 1, &[]);
+    let line = "dlq replay claims-dlq --to to --yes --canary 0 --recheck 0s --rate 40/s --endpoint-url";
+    let child = world.claimctl(line.split(' ').chain([proxy.endpoint.as_str()])).start();
+    eventually("some are sent", || (world.depth(&to).0 > 0).then_some(()));
+    proxy.obey(&[Rule { fault: Fault::Unprocessed, share: 1.0, actions: &["BatchGetItem"] }]);
+    eventually("the table throttles", || (proxy.hit(Fault::Unprocessed, "BatchGetItem") > 3).then_some(()));
+    signal(&child, Signal::INT);
+    let run = finish(child, "a replay that looks again, interrupted".to_owned()).exits(130);
+    let run = run.says("to go on: claimctl dlq replay claims-dlq");
+    assert!(!run.stdout.contains("throttles"), "it was waited for to the end: {}", run.stdout);
+    let (sent, left) = (world.depth(&to).0, dead_letters::depth(&world));
+    assert_eq!((sent + left.0, left.1), (DEAD_LETTERS, 0), "{}", run.stderr);
+    assert!(sent < DEAD_LETTERS);
 }

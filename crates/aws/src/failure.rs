@@ -35,7 +35,7 @@ where
 
     fn or_needs(self, doing: &str, action: &str, resource: &str) -> Result<T, Error> {
         self.map_err(|error| {
-            let denied = is_denied(&error) && !is_denied_a_key(&error);
+            let denied = is_denied(&error) && !is_denied_a_key(&error) && elsewhere(&error).is_none();
             let explained = explain(error, doing);
             if !denied {
                 return explained;
@@ -126,20 +126,18 @@ pub(super) fn is_ambiguous(status: u16) -> bool {
     status >= 500 && status != 503
 }
 
-/// The region of the bucket that was asked for, which S3 tells whatever else it answers.
-pub fn bucket_region(answer: &HttpResponse) -> Option<&str> {
-    answer.headers().get("x-amz-bucket-region").filter(|region| !region.is_empty())
-}
+/// In which S3 tells the region of the bucket that was asked for.
+pub(super) const BUCKET_REGION: &str = "x-amz-bucket-region";
+/// The same of an answer to a call in another region. Set by the client, which alone knows where it asked.
+pub(super) const BUCKET_ELSEWHERE: &str = "x-claimctl-bucket-elsewhere";
 
-/// Whether S3 says that the bucket has to be asked for elsewhere. The answer to a HEAD has no code.
-fn is_elsewhere(told: &Told<'_>) -> bool {
-    let codes = [
-        "PermanentRedirect",
-        "TemporaryRedirect",
-        "AuthorizationHeaderMalformed",
-        "IllegalLocationConstraintException",
-    ];
-    matches!(told.status, 301 | 307) || codes.contains(&told.code) || (told.status == 400 && told.code.is_empty())
+/// The region of the bucket, where the call failed because it was made in another one. S3 says so by many codes, and in
+/// the answer to a HEAD by none.
+pub fn elsewhere<E>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+    let SdkError::ServiceError(answer) = error else { return None };
+    let answer = answer.raw();
+    let may_be = matches!(answer.status().as_u16(), 301 | 307 | 400 | 403);
+    answer.headers().get(BUCKET_ELSEWHERE).filter(|_| may_be)
 }
 
 fn explain<E>(error: SdkError<E, HttpResponse>, doing: &str) -> Error
@@ -149,9 +147,13 @@ where
     match &error {
         SdkError::ServiceError(answer) => {
             let Some(told) = told(&error) else { return without_credentials(error, doing) };
-            if let Some(region) = bucket_region(answer.raw()).filter(|_| is_elsewhere(&told)) {
-                return Error::usage(format!("cannot {doing}: the bucket is in {region}"))
+            if let Some(region) = elsewhere(&error) {
+                let explained = Error::usage(format!("cannot {doing}: the bucket is in {region}"))
                     .hint("choose the environment or the region of the bucket");
+                return match answer.err().message() {
+                    Some(said) => explained.caused_by(format!("{said} ({})", told.code)),
+                    None => explained,
+                };
             }
             let said = answer.err().message().unwrap_or("the service gave no reason");
             let code = if told.code.is_empty() { format!("HTTP {}", told.status) } else { told.code.to_owned() };

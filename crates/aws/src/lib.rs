@@ -20,6 +20,6 @@ mod user_config;
 
 pub(crate) use client::RetryRules;
 pub use client::{CredentialSource, DoubtIsFinal, SdkSettings, sdk_config};
-pub use failure::{Explain, bucket_region, code, is_denied_a_key, is_unknown_call, may_have_arrived};
+pub use failure::{Explain, code, elsewhere, is_denied_a_key, is_unknown_call, may_have_arrived};
 pub use mfa_sessions::MfaSessions;
 pub use user_config::UserConfig;

@@ -3,6 +3,7 @@
 //! A verb that takes a [`Target`] may read. What changes something asks for a [`Change`], which the guard gives out.
 
 mod bucket_owners;
+mod bucket_regions;
 mod clients;
 mod guard;
 mod known_surfaces;

@@ -95,7 +95,7 @@ fn all_stacks_go_in_their_order_and_what_fails_stops_what_needs_it() {
     let failed = site.run("deploy --all --env dev --yes -o json");
     assert_eq!(names(&failed.json()), ["second failed", "first not-begun"]);
     assert_eq!(failed.json()["next"], "claimctl deploy --all --env dev --yes -o json");
-    failed.exits(1).says("Throttling: later");
+    failed.exits(7).says("Throttling: later");
     site.root.cloud.plant(&json!([]));
     let deployed = site.run("deploy --all --env dev --yes -o json").exits(0);
     assert_eq!(names(&deployed.json()), ["second done", "first done"]);

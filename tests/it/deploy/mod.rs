@@ -7,6 +7,7 @@ mod built;
 mod emptying;
 mod errored;
 mod everywhere;
+mod failures;
 mod initialised;
 mod interrupted;
 mod killed;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use crate::failures::Failure;
 use crate::wire::{Problem, Result};
 use crate::world::Place;
 
@@ -31,6 +32,8 @@ struct Fault {
     #[serde(default)]
     name: String,
     on: Action,
+    /// One of the usual failures, in the real provider's words.
+    failure: Option<Failure>,
     /// The provider's message. Without `partial` nothing is done before it.
     error: Option<String>,
     /// The change is made and then the error told, as when the service does not become ready.
@@ -55,10 +58,12 @@ impl<'a> Planted<'a> {
 
     /// Fails where the call is to fail before anything is done.
     pub fn before(&self) -> Result<()> {
-        match self.faults()?.into_iter().find_map(|fault| fault.error.filter(|_| !fault.partial)) {
-            Some(error) => Err(Problem::new(error)),
-            None => Ok(()),
-        }
+        self.fail(false)
+    }
+
+    /// Whether the service is still at it when the provider gives up.
+    pub fn times_out(&self) -> Result<bool> {
+        Ok(self.faults()?.iter().any(|fault| fault.failure.is_some_and(Failure::is_late)))
     }
 
     /// Takes the time that is planted, and fails where the call is to fail after the change.
@@ -67,10 +72,21 @@ impl<'a> Planted<'a> {
             held = self.hold() => held?,
             () = stopped => return Err(Problem::new(format!("{}: context canceled", self.place.r#type))),
         }
-        match self.faults()?.into_iter().find_map(|fault| fault.error.filter(|_| fault.partial)) {
-            Some(error) => Err(Problem::new(error)),
-            None => Ok(()),
+        self.fail(true)
+    }
+
+    fn fail(&self, late: bool) -> Result<()> {
+        for fault in self.faults()? {
+            let is_late = fault.partial || fault.failure.is_some_and(Failure::is_late);
+            let words = fault.failure.map(|failure| {
+                let unknown = || format!("failures.rs does not know {}", self.place.r#type);
+                failure.words(self.place, self.action).unwrap_or_else(unknown)
+            });
+            if let Some(error) = fault.error.or(words).filter(|_| is_late == late) {
+                return Err(Problem::new(error));
+            }
         }
+        Ok(())
     }
 
     async fn hold(&self) -> Result<()> {

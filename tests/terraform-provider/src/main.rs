@@ -7,6 +7,7 @@ mod account;
 mod apply;
 mod data;
 mod documented;
+mod failures;
 mod faults;
 mod grpc;
 mod plan;

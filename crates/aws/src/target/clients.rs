@@ -1,6 +1,7 @@
 //! The services' clients of a target: none repeats a call that nobody takes.
 
 use super::Target;
+use super::bucket_regions::BucketRegions;
 use crate::RetryRules;
 
 impl Target {
@@ -9,6 +10,7 @@ impl Target {
             // Host names below an address of this machine do not resolve.
             .force_path_style(self.endpoint.is_some())
             .interceptor(self.bucket_owners.clone())
+            .interceptor(BucketRegions(self.region.clone()))
             .retry_classifier(RetryRules)
             .build();
         aws_sdk_s3::Client::from_conf(config)

@@ -88,8 +88,8 @@ fn not_given(error: SdkError<GetObjectError, HttpResponse>, claim: &Claim, versi
     let at = place(claim);
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     let header = |name: &str| error.raw_response().and_then(|response| response.headers().get(name)).map(str::to_owned);
+    let is_elsewhere = claimctl_aws::elsewhere(&error).is_some();
     let is_marked = header("x-amz-delete-marker").is_some();
-    let region = header("x-amz-bucket-region");
     let about_key =
         error.as_service_error().and_then(|error| error.message()).is_some_and(|said| said.contains("kms:"));
     match claimctl_aws::code(&error) {
@@ -105,10 +105,6 @@ fn not_given(error: SdkError<GetObjectError, HttpResponse>, claim: &Claim, versi
             .next("which other claims of the flow lead nowhere", Next::verb("verify")),
         Some("NoSuchBucket") => Error::not_found(format!("there is no bucket {}", claim.bucket))
             .hint("is it another environment's? the claim may lead there"),
-        Some("PermanentRedirect") => {
-            let region = region.unwrap_or_else(|| "another region".to_owned());
-            Error::usage(format!("bucket {} is in {region}", claim.bucket)).hint("choose its environment or its region")
-        }
         Some("InvalidObjectState") => {
             Error::refused(format!("{at} is archived, and cannot be read before it is restored"))
                 .caused_by(error)
@@ -123,6 +119,7 @@ fn not_given(error: SdkError<GetObjectError, HttpResponse>, claim: &Claim, versi
                     Err(explained) => explained,
                 };
             match (status, about_key) {
+                _ if is_elsewhere => explained,
                 (403, true) => {
                     explained.hint("the object is encrypted with a KMS key: kms:Decrypt is needed on that key too")
                 }

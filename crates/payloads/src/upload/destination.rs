@@ -1,7 +1,7 @@
 //! Which bucket payloads go to, and which flows take them there.
 
 use claimctl_aws::target::Target;
-use claimctl_aws::{Explain, bucket_region};
+use claimctl_aws::{Explain, elsewhere};
 use claimctl_claim::surface::{self, Flow, Surface};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::nearest;
@@ -72,8 +72,7 @@ impl Destination {
     pub async fn probe(&self, target: &Target) -> Result<()> {
         let Err(error) = target.s3().head_bucket().bucket(&self.bucket).send().await else { return Ok(()) };
         // The answer to a HEAD has no body, hence no code: the status is all there is.
-        let region = error.raw_response().and_then(bucket_region).filter(|region| *region != target.region);
-        if let Some(region) = region {
+        if let Some(region) = elsewhere(&error) {
             return Err(Error::usage(format!("bucket {} is in {region}, and this is {}", self.bucket, target.region))
                 .hint("choose the environment or the region of the bucket; nothing was sent"));
         }

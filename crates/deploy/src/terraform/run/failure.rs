@@ -12,6 +12,18 @@ use crate::terraform::unfinished::existing;
 /// How either program names what has to be done again.
 const INIT: [&str; 2] = ["terraform init", "tofu init"];
 
+/// How services say that they were asked too often, after the provider has tried for as long as it does.
+const THROTTLED: [&str; 8] = [
+    "exceeded maximum number of attempts",
+    "Rate exceeded",
+    "RequestThrottled",
+    "retry quota exceeded",
+    "Throttling",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "SlowDown",
+];
+
 /// How much of what was not JSON is worth repeating.
 const LAST_LINES: usize = 20;
 
@@ -100,6 +112,10 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<Hint>) {
             "the KMS key cannot be used: its policy has to allow it to these credentials, and it must be enabled";
         return (Kind::Denied, vec![hint.into()]);
     }
+    // Before denials: SQS throttles with their status.
+    if says(&THROTTLED) {
+        return (Kind::Unreachable, vec![run("AWS throttles: later, what is still to do", root.next_run("plan"))]);
+    }
     if says(&["Error acquiring the state lock"]) && says(&["AccessDenied"]) {
         let hint = run("a role that only plans cannot take the lock, and plans without it", without_lock());
         return (Kind::Denied, vec![hint]);
@@ -107,6 +123,14 @@ fn judged(text: &str, root: &Root) -> (Kind, Vec<Hint>) {
     if says(&["AccessDenied", "not authorized to perform", "UnauthorizedOperation", "StatusCode: 403"]) {
         let hint = "the role that may deploy is made by terraform/global: use it (role_arn in claimctl.toml)";
         return (Kind::Denied, vec![hint.into()]);
+    }
+    if says(&["timeout while waiting for"]) {
+        let what = format!(
+            "AWS was not done when the provider gave up. The next run replaces what was being created, and deletes again \
+             what was being deleted. What is ready by now is kept by terraform untaint ADDRESS in {}",
+            root.folder.display()
+        );
+        return (Kind::Unreachable, vec![what.into(), run("what the next run would do", root.next_run("plan"))]);
     }
     if says(&["NoSuchBucket", "S3 bucket does not exist"]) || says(&["S3 bucket \""]) && says(&["does not exist"]) {
         return (Kind::NotFound, vec![run("make the state bucket", bootstrap(&root.environment))]);
@@ -209,6 +233,13 @@ mod tests {
             ("Saved plan is stale", "", Kind::Refused),
             ("cannot import state with serial 3 over newer state with serial 5", "", Kind::Refused),
             ("creating queue", "api error AccessDenied: no", Kind::Denied),
+            (
+                "creating queue",
+                "exceeded maximum number of attempts, 25, ThrottlingException: later",
+                Kind::Unreachable,
+            ),
+            ("creating queue", "StatusCode: 403, api error RequestThrottled: Rate exceeded", Kind::Unreachable),
+            ("waiting for table create: timeout while waiting for state to become 'ACTIVE'", "", Kind::Unreachable),
             ("No value for required variable", "", Kind::Usage),
             ("Failed to update dependency lock file", "open ./x: read-only file system.", Kind::Usage),
             ("refreshing state", "in S3 bucket \"b\": api error KMS.KMSInvalidStateException: gone", Kind::Denied),
