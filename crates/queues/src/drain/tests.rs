@@ -135,9 +135,9 @@ async fn a_delete_that_comes_too_late_is_not_believed() {
 #[tokio::test]
 async fn messages_stay_hidden_while_a_delete_takes_long() {
     let fake = Fake::with(40);
-    fake.change(|state| state.late_deletes = (2, Duration::from_millis(2300)));
+    fake.change(|state| state.late_deletes = (2, Duration::from_millis(4600)));
     let here = Drained::new();
-    let report = here.drain(&Order { visibility: Duration::from_secs(2), ..all(&fake) }).await;
+    let report = here.drain(&Order { visibility: Duration::from_secs(4), ..all(&fake) }).await;
     assert_eq!((report.deleted, report.written_before, fake.change(|state| state.left())), (40, 0, 0), "{report:?}");
     assert!(fake.change(|state| state.messages.values().all(|message| message.receives == 1)), "one had come back");
 }
