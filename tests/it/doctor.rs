@@ -230,3 +230,21 @@ fn people_read_what_to_do() {
     doctor.env("PATH", machine.0.path().join("bin")).env_remove("CARGO").arg("doctor");
     doctor.run().exits(0).says("not checked").says("to do: install Rust").says("0 problems, 2 warnings, 2 not checked");
 }
+
+#[test]
+fn versions_of_the_provider_that_plan_for_ever_are_told() {
+    let machine = Machine::whole().configured("[project]\nname = \"p\"\n");
+    let report = |machine: &Machine| machine.doctor().run().json();
+    finds(&report(&machine), "AWS provider", "ok", "none is chosen yet");
+    let lock = |stack: &str, version: &str| {
+        let folder = machine.0.path().join("terraform/stacks").join(stack);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("main.tf"), "").unwrap();
+        let text = format!("provider \"registry.terraform.io/hashicorp/aws\" {{\n  version = \"{version}\"\n}}\n");
+        std::fs::write(folder.join(".terraform.lock.hcl"), text).unwrap();
+    };
+    lock("one", "6.69.1");
+    finds(&report(&machine), "AWS provider", "ok", "6.69.1 for one");
+    lock("two", "6.30.0");
+    finds(&report(&machine), "AWS provider", "warning", "6.30.0 for two");
+}

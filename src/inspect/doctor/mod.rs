@@ -7,6 +7,7 @@ mod clock;
 mod credentials;
 mod folders;
 mod programs;
+mod provider;
 
 use std::future::Future;
 use std::time::Duration;
@@ -107,7 +108,8 @@ pub async fn examine(ctx: &Ctx, args: &TargetArgs) -> Vec<Finding> {
         clock::check(&chosen),
         sandbox(ctx),
     );
-    let mut findings = vec![configuration, cargo, python, terraform, credentials, clock, sandbox];
+    let provider = provider::check(&chosen);
+    let mut findings = vec![configuration, cargo, python, terraform, provider, credentials, clock, sandbox];
     findings.extend(folders::check(ctx));
     findings
 }

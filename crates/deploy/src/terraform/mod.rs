@@ -5,6 +5,7 @@
 mod apply;
 mod artifacts;
 pub mod hcl;
+pub mod lock_file;
 mod losses;
 mod order;
 mod outputs;

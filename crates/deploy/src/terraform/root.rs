@@ -145,7 +145,7 @@ pub fn stacks_of(project: &Project) -> Result<Vec<String>> {
     Ok(stacks(project.folder()?))
 }
 
-fn stacks_folder(project: &Path) -> PathBuf {
+pub(super) fn stacks_folder(project: &Path) -> PathBuf {
     project.join("terraform/stacks")
 }
 

@@ -10,13 +10,11 @@ use sha2::{Digest, Sha256};
 
 use crate::project::LockFile;
 use crate::state::{Header, remove_command};
+use crate::terraform::lock_file::LOCK_FILE;
 use crate::terraform::root::{Root, StateAt};
 use crate::terraform::run::driver::Terraform;
 use crate::terraform::run::installed;
 use crate::terraform::state_object::Found;
-
-/// Which providers a root runs, by their digests (Terraform documentation, "Dependency Lock File").
-const LOCK_FILE: &str = ".terraform.lock.hcl";
 
 /// What claimctl remembers of a root in an environment, in its data folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
