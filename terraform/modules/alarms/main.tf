@@ -25,6 +25,15 @@ locals {
       statistic   = "Maximum"
       threshold   = 0
     } },
+    # SQS counts a dead letter's age from when it was first sent, and removes it at its retention.
+    { for key, name in var.dead_letter_queues : "${key}-expiring" => {
+      description = "Dead letters in ${name} have lain for half of the time that they are kept: send them again with claimctl dlq replay, or keep them with claimctl queue drain, before SQS removes them"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = name }
+      statistic   = "Maximum"
+      threshold   = var.dead_letter_retention / 2
+    } },
     { for key, queue in var.queues : "${key}-age" => {
       description = "Messages wait for more than ${queue.oldest_age} s in ${queue.name}: its function does not keep up, or fails"
       namespace   = "AWS/SQS"
@@ -46,6 +55,14 @@ locals {
       namespace   = "AWS/Lambda"
       metric      = "Throttles"
       dimensions  = { FunctionName = name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+    { for name in setproduct(keys(var.tables), ["Read", "Write"]) : "${name[0]}-${lower(name[1])}-throttles" => {
+      description = "${name[1]}s of table ${var.tables[name[0]]} are throttled: a key is asked for too often, or the account's limit is reached"
+      namespace   = "AWS/DynamoDB"
+      metric      = "${name[1]}ThrottleEvents"
+      dimensions  = { TableName = var.tables[name[0]] }
       statistic   = "Sum"
       threshold   = 0
     } },

@@ -40,6 +40,23 @@ variable "dead_letter_queues" {
   default     = {}
 }
 
+variable "dead_letter_retention" {
+  description = "Seconds for which the dead-letter queues keep a message; half of it is an alarm."
+  type        = number
+  default     = 1209600
+
+  validation {
+    condition     = var.dead_letter_retention >= 120 && var.dead_letter_retention <= 1209600
+    error_message = "dead_letter_retention has to be from 120 to 1209600 (14 days): SQS keeps no message longer, and measures once a minute."
+  }
+}
+
+variable "tables" {
+  description = "Tables of which throttled reads and writes are alarms, by logical name."
+  type        = map(string)
+  default     = {}
+}
+
 variable "queues" {
   description = "Queues with the age in seconds at which their oldest message is an alarm, by logical name."
   type = map(object({

@@ -83,10 +83,20 @@ data "aws_iam_policy_document" "boundary" {
     resources = local.log_groups
   }
 
-  # A key's own policy, or the statement of the role, says which key.
+  # Keys have no names: by the tags that every stack's provider sets, and that a key of the organisation's own has to have.
   statement {
     sid       = "Keys"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = local.keys
+
+    dynamic "condition" {
+      for_each = local.tags_of_keys
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
   }
 }

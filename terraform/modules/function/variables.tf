@@ -113,6 +113,17 @@ variable "permissions_boundary_arn" {
   default     = null
 }
 
+variable "log_kms_key_arn" {
+  description = "Customer-managed key that encrypts the log; its policy has to let logs.REGION.amazonaws.com use it. Null: CloudWatch's own keys."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.log_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.log_kms_key_arn))
+    error_message = "log_kms_key_arn is not the ARN of a KMS key: write arn:PARTITION:kms:REGION:ACCOUNT:key/ID (an alias does not do)."
+  }
+}
+
 variable "log_retention_days" {
   description = "Days that log lines are kept."
   type        = number

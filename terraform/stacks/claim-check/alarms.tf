@@ -23,4 +23,5 @@ module "alarms" {
   dead_letter_queues = { claims-dlq = module.claims.dead_letter.name }
   queues             = { claims = { name = module.claims.name, oldest_age = var.oldest_claim } }
   functions          = { claim-recorder = module.recorder.name }
+  tables             = { claims = module.table.name }
 }

@@ -38,6 +38,17 @@ variable "alarm_emails" {
   default     = []
 }
 
+variable "tags" {
+  description = "The organisation's own tags, for everything that can have some."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:") && !startswith(key, "claimctl:")])
+    error_message = "tags has a key that begins with aws: or claimctl: (${join(", ", keys(var.tags))}): those are AWS's and claimctl's, so name it otherwise."
+  }
+}
+
 variable "architecture" {
   description = "Processor of the functions: arm64 or x86_64."
   type        = string

@@ -56,6 +56,7 @@ module "recorder" {
   architecture             = var.architecture
   timeout                  = var.timeout
   reserved_concurrency     = var.reserved_concurrency
+  log_kms_key_arn          = var.kms_key_arn
   permissions_boundary_arn = module.environment.permissions_boundary_arn
   statements               = local.statements
 

@@ -6,10 +6,10 @@ provider "aws" {
   s3_use_path_style = var.environment == "local"
 
   default_tags {
-    tags = {
+    tags = merge(var.tags, {
       "claimctl:project"     = var.project
       "claimctl:environment" = var.environment
       "claimctl:stack"       = local.stack
-    }
+    })
   }
 }

@@ -96,8 +96,8 @@ variable "oldest_claim" {
 
 variable "kms_key_arn" {
   description = <<-EOT
-    Customer-managed key for bucket, queues, table and alarms. Its policy has to let s3.amazonaws.com and
-    cloudwatch.amazonaws.com use it. Null: keys that the services own, and one of the stack's own for the alarms.
+    Customer-managed key for bucket, queues, table, log and alarms. Its policy has to let s3.amazonaws.com,
+    cloudwatch.amazonaws.com and logs.REGION.amazonaws.com use it. Null: keys that the services own, and one of the stack's own for the alarms.
   EOT
   type        = string
   default     = null

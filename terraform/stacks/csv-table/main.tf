@@ -84,6 +84,7 @@ module "loader" {
   timeout                  = var.timeout
   memory_size              = var.memory_size
   reserved_concurrency     = var.reserved_concurrency
+  log_kms_key_arn          = var.kms_key_arn
   permissions_boundary_arn = module.environment.permissions_boundary_arn
 
   artifact = {
@@ -167,5 +168,6 @@ module "alarms" {
 
   dead_letter_queues = { csv-dlq = module.failures.name }
   functions          = { csv-loader = module.loader.name }
+  tables             = { rows = module.rows.name, loads = module.loads.name }
   destinations       = { csv-loader = module.loader.name }
 }

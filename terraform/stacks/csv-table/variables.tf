@@ -64,7 +64,7 @@ variable "max_rejected" {
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts files, rows and records; null: the stack makes its own."
+  description = "Key that encrypts files, rows, records, log and alarms; its policy has to let cloudwatch.amazonaws.com and logs.REGION.amazonaws.com use it. Null: the stack makes its own, and the log has CloudWatch's."
   type        = string
   default     = null
 }

@@ -1,6 +1,7 @@
 # SNS has no key of its own that S3 and CloudWatch may use.
 module "key" {
   source = "../../modules/key"
+  count  = var.kms_key_arn == null ? 1 : 0
 
   name        = "${local.prefix}-${local.stack}"
   description = "Topics of ${local.prefix} ${local.stack}"
@@ -16,7 +17,7 @@ module "alarms" {
   region      = var.region
   account     = var.account
   partition   = module.environment.partition
-  kms_key_arn = module.key.arn
+  kms_key_arn = local.key_arn
   emails      = var.alarm_emails
 
   dead_letter_queues = merge(

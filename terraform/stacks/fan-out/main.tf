@@ -9,6 +9,9 @@ locals {
   bucket_arn = "arn:${module.environment.partition}:s3:::${local.bucket}"
   timeout    = 30
 
+  # Of topics, which need one: what is given, or the stack's own.
+  key_arn = coalesce(var.kms_key_arn, one(module.key[*].arn))
+
   copies = ["ObjectCreated:Copy"]
 
   # By how the object came to be. What is no copy goes the first way, so that no event can fall between the branches, not
@@ -34,7 +37,8 @@ locals {
 module "payload" {
   source = "../../modules/payload-bucket"
 
-  name = local.bucket
+  name        = local.bucket
+  kms_key_arn = var.kms_key_arn
 
   notifications = {
     objects = { to = "topic", arn = module.topic.arn, events = ["s3:ObjectCreated:*"] }
@@ -45,7 +49,7 @@ module "topic" {
   source = "../../modules/topic"
 
   name        = "${local.prefix}-objects"
-  kms_key_arn = module.key.arn
+  kms_key_arn = local.key_arn
 
   senders = {
     OnlyThePayloadBucketPublishes = {
@@ -74,6 +78,7 @@ module "queue" {
   delay_seconds              = each.value.delay_seconds
   message_retention_seconds  = each.value.message_retention_seconds
   receive_wait_time_seconds  = each.value.receive_wait_time_seconds
+  kms_key_arn                = var.kms_key_arn
 
   senders = {
     OnlyTheTopicSends = { service = "sns.amazonaws.com", source_arn = module.topic.arn }
@@ -88,6 +93,7 @@ module "undelivered" {
   name                      = "${local.prefix}-${each.key}-undelivered"
   dead_letter_queue         = false
   message_retention_seconds = 1209600
+  kms_key_arn               = var.kms_key_arn
 
   senders = {
     OnlyTheTopicSends = { service = "sns.amazonaws.com", source_arn = module.topic.arn }
@@ -103,6 +109,7 @@ module "logger" {
   architecture             = var.architecture
   timeout                  = local.timeout
   log_retention_days       = 14
+  log_kms_key_arn          = var.kms_key_arn
   permissions_boundary_arn = module.environment.permissions_boundary_arn
 
   artifact = {
@@ -113,9 +120,17 @@ module "logger" {
 
   source_queue = { arn = module.queue[each.key].arn, batch_size = var.batch_size }
 
-  statements = [{
-    sid       = "TakeEvents"
-    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-    resources = [module.queue[each.key].arn]
-  }]
+  statements = concat(
+    [{
+      sid       = "TakeEvents"
+      actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+      resources = [module.queue[each.key].arn]
+    }],
+    # SQS decrypts in the function's name.
+    var.kms_key_arn == null ? [] : [{
+      sid       = "ReadEncrypted"
+      actions   = ["kms:Decrypt"]
+      resources = [var.kms_key_arn]
+    }],
+  )
 }

@@ -56,3 +56,13 @@ variable "oldest_message" {
     error_message = "oldest_message (${var.oldest_message} s) is an alarm while nothing is wrong, because copies wait for ${var.copied_delay} s: set it to ${var.copied_delay + 90} or more."
   }
 }
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    Customer-managed key for bucket, topics, queues and logs. Its policy has to let s3.amazonaws.com, sns.amazonaws.com,
+    cloudwatch.amazonaws.com and logs.REGION.amazonaws.com use it. Null: keys that the services own, and one of the
+    stack's own for the topics.
+  EOT
+  type        = string
+  default     = null
+}

@@ -9,7 +9,7 @@ use crate::support::terraform::root::Root;
 const KEY_ELSEWHERE: &str = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555";
 
 /// What is wrong, by the arguments that say so, in the environment dev; what is said of it.
-const BAD: [(&str, &str, &str); 31] = [
+const BAD: [(&str, &str, &str); 33] = [
     ("claim-check", "region=mx-central-1", "choose another one, for example us-east-1"),
     ("claim-check", "account=1111", "write its twelve digits in quotes"),
     ("claim-check", "environment=test", "select the workspace (terraform workspace select -or-create test) or pass"),
@@ -27,6 +27,8 @@ const BAD: [(&str, &str, &str); 31] = [
     ("claim-check", "artifact_bucket=s3://zips", "write its name only, without s3://"),
     ("claim-check", "oldest_claim=30", "set it to 60 or more"),
     ("claim-check", "alarm_emails=[\"on-call\"]", "\"on-call\". Write each like on-call@example.com"),
+    ("claim-check", "tags={\"claimctl:stack\"=\"x\"}", "those are AWS's and claimctl's"),
+    ("fan-out", "tags={\"aws:team\"=\"x\"}", "those are AWS's and claimctl's"),
     ("fan-out", "oldest_message=90", "set it to 180 or more"),
     ("fan-out", "copied_delay=850", "copies wait for 850 s: set it to 940 or more"),
     ("fan-out", "copied_delay=901 oldest_message=1000", "delay_seconds has to be from 0 to 900"),

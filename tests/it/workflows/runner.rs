@@ -153,17 +153,17 @@ fn main_is_deployed_through_three_accounts_and_planned_and_looked_at() {
 
     let deploy = workflow("deploy");
     for (environment, account) in ACCOUNTS {
-        runner(account).job(&deploy["jobs"][environment]).exits(0).says("fan-out: deployed, ");
+        runner(account).job(&deploy["jobs"][environment]).exits(0).says("csv-table: deployed, ");
     }
     let previewer = runner("333333333333");
     previewer.job(&deploy["jobs"]["preview"]).exits(0).says("nothing to do");
     let functions = site.root.cloud.all("aws_lambda_function");
-    assert_eq!(functions.len(), 9, "a function of claim-check and two of fan-out in each account");
+    assert_eq!(functions.len(), 12, "in each account one of claim-check, two of fan-out and one of csv-table");
     let summary = std::fs::read_to_string(previewer.temp.path().join("summary")).unwrap();
     assert!(summary.starts_with("### `prod`: `333333333333`"), "{summary}");
     let zips = site.s3().list_objects_v2().bucket("claim-check-artifacts-111111111111-us-west-1").send();
-    assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(2), "a zip per handler");
-    assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 3, "a table in each account");
+    assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(3), "a zip per handler");
+    assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 9, "in each account one of claim-check and two of csv-table");
 
     let plan = workflow("plan");
     for (environment, account) in ACCOUNTS {
@@ -257,7 +257,7 @@ fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_f
     refused.says("where nothing is deployed there yet");
     assert!(site.project.read("plan-dev.md").contains("could not be planned"));
     let deployer = Runner::new(&site, &built, role("deploy", &everything));
-    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("fan-out: deployed, ");
+    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("csv-table: deployed, ");
     reader.job(plan).exits(0).says("nothing to do");
     reader.job(&workflow("drift")["jobs"]["drift"]).exits(0);
     let deploy = &workflow("deploy")["jobs"]["dev"];

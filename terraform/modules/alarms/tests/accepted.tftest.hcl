@@ -25,11 +25,24 @@ run "everything_that_was_named_is_watched" {
     functions          = { recorder = "shop-dev-recorder" }
     destinations       = { recorder = "shop-dev-recorder" }
     topics             = { objects = "shop-dev-objects" }
+    tables             = { claims = "shop-dev-claims" }
   }
 
   assert {
-    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["claims-age", "claims-dlq-depth", "objects-failed", "objects-lost", "objects-redriven", "recorder-errors", "recorder-throttles", "recorder-undelivered"]
+    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["claims-age", "claims-dlq-depth", "claims-dlq-expiring", "claims-read-throttles", "claims-write-throttles", "objects-failed", "objects-lost", "objects-redriven", "recorder-errors", "recorder-throttles", "recorder-undelivered"]
     error_message = "the alarms are ${join(", ", keys(aws_cloudwatch_metric_alarm.this))}"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["claims-dlq-expiring"].threshold == 604800
+    error_message = "it is not told in time that dead letters expire"
+  }
+
+  assert {
+    condition = [for name in ["claims-read-throttles", "claims-write-throttles"] : aws_cloudwatch_metric_alarm.this[name].metric_name] == [
+      "ReadThrottleEvents", "WriteThrottleEvents",
+    ]
+    error_message = "another metric of the table is watched"
   }
 
   assert {

@@ -37,3 +37,13 @@ run "an_age_below_the_resolution" {
 
   expect_failures = [var.queues]
 }
+
+run "a_retention_that_sqs_does_not_have" {
+  command = plan
+
+  variables {
+    dead_letter_retention = 1209601
+  }
+
+  expect_failures = [var.dead_letter_retention]
+}
