@@ -192,6 +192,7 @@ fn is_of_sandbox(words: &[OsString]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::path::PathBuf;
 
     use super::*;
@@ -221,8 +222,8 @@ mod tests {
         assert!(of("claimctl local up ") && of("claimctl -q demo ") && !of("claimctl deploy local"));
         let paths = Paths { cache: PathBuf::new(), state: PathBuf::new() };
         let known = Known { config: Config::default(), surfaces: Surfaces::default(), paths, is_of_sandbox: true };
-        let names: Vec<_> = known.values(Kind::Stack).into_keys().collect();
-        assert_eq!(names, stacks::ALL.iter().map(|stack| stack.name()).collect::<Vec<_>>());
+        let names: BTreeSet<_> = known.values(Kind::Stack).into_keys().collect();
+        assert_eq!(names, stacks::ALL.iter().map(|stack| stack.name().to_owned()).collect());
     }
 
     #[test]

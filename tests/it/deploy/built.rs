@@ -46,7 +46,8 @@ fn where_nothing_can_be_built_an_artifact_has_to_be_named() {
     let site = Site::new(&server);
     let outside = site.run("deploy claim-check --env dev --yes").fails_with(2, "there is no Cargo package");
     outside.says("or name an artifact of claim-recorder").says("--artifact ARTIFACT");
-    let unknown = in_the_repository(&site, "deploy fan-out --env dev --yes").fails_with(5, "there is no handler");
-    unknown.says("or name an artifact of event-logger").says("--artifact ARTIFACT");
+    let line = "deploy fan-out --env dev --yes --var handler=nosuch";
+    let unknown = in_the_repository(&site, line).fails_with(5, "there is no handler");
+    unknown.says("or name an artifact of nosuch").says("--artifact ARTIFACT");
     assert!(site.root.cloud.is_empty());
 }
