@@ -163,7 +163,11 @@ fn main_is_deployed_through_three_accounts_and_planned_and_looked_at() {
     assert!(summary.starts_with("### `prod`: `333333333333`"), "{summary}");
     let zips = site.s3().list_objects_v2().bucket("claim-check-artifacts-111111111111-us-west-1").send();
     assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(3), "a zip per handler");
-    assert_eq!(site.root.cloud.all("aws_dynamodb_table").len(), 9, "in each account one of claim-check and two of csv-table");
+    assert_eq!(
+        site.root.cloud.all("aws_dynamodb_table").len(),
+        9,
+        "in each account one of claim-check and two of csv-table"
+    );
 
     let plan = workflow("plan");
     for (environment, account) in ACCOUNTS {

@@ -18,7 +18,10 @@ use crate::world::{artifact_of, wait_for};
 const UNCHECKED: [(&str, &str); 8] = [
     ("kms:Decrypt", "S3 and DynamoDB, in the function's name"),
     ("kms:GenerateDataKey", "S3 and DynamoDB, in the function's name"),
-    ("lambda:InvokeFunction", "the function itself, where a file takes longer: tried in tests/it/csv_table without IAM"),
+    (
+        "lambda:InvokeFunction",
+        "the function itself, where a file takes longer: tried in tests/it/csv_table without IAM",
+    ),
     ("logs:CreateLogStream", "Lambda itself, which acts under the role"),
     ("logs:PutLogEvents", "Lambda itself, which acts under the role"),
     ("s3:AbortMultipartUpload", "the function itself, for a refused file with more than 8 MiB of rejected rows"),
