@@ -25,7 +25,7 @@ fn a_stack_is_deployed_settles_changes_and_is_known_by_its_names() {
     site.run("deploy claim-check --env dev --yes --artifact deployed").exits(0).says("nothing to do");
     site.run("plan claim-check --env dev --artifact deployed -- -refresh=false")
         .exits(0)
-        .says("nothing to do, 28 unchanged");
+        .says("nothing to do, 31 unchanged");
 
     let plan = site.zip("two");
     let plan = site.plan(&format!("--artifact {}", plan.display()));
@@ -87,7 +87,7 @@ fn the_command_that_a_plan_names_applies_it() {
     let planned = site.claimctl(&line).arg("plan of dev").run().exits(0);
     let apply = "claimctl deploy claim-check --yes --artifact one.zip --plan-file 'plan of dev' --env dev";
     assert_eq!(planned.after("to apply it: "), apply);
-    site.follows(&planned, "to apply it: ").exits(0).says("claim-check: deployed, 28 changes");
+    site.follows(&planned, "to apply it: ").exits(0).says("claim-check: deployed, 31 changes");
 }
 
 #[test]

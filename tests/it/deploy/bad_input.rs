@@ -204,7 +204,7 @@ fn what_the_shell_or_the_end_of_the_line_sets_does_not_lead_past_the_guards() {
     ] {
         plan(&site, &format!("-- {ours}")).fails_with(2, &format!("{ours} is claimctl's to decide"));
     }
-    plan(&site, "-- -refresh=false -lock=false").exits(0).says("28 to create");
+    plan(&site, "-- -refresh=false -lock=false").exits(0).says("31 to create");
     assert_ne!(plan(&site, "-- stray").code, 0);
 
     let zip = site.zip("one");
@@ -258,7 +258,7 @@ fn a_full_disk_is_told_and_leaves_no_secret() {
         let mut claimctl = site.claimctl(&line);
         claimctl.env("XDG_STATE_HOME", &full);
         let run = with_little_room(&full, size, &claimctl).unwrap().run();
-        let whole = run.code == 0 && run.stdout.contains("28 to create");
+        let whole = run.code == 0 && run.stdout.contains("31 to create");
         let refused = run.code == 1 && run.stderr.to_lowercase().contains("no space left on device");
         assert!(whole || refused, "{size}: {} {}", run.code, run.stderr);
         assert!(run.stderr.contains("left: full") && !run.stderr.contains("left: plan"), "{size}: {}", run.stderr);

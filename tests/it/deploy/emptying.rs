@@ -47,7 +47,7 @@ fn a_full_bucket_is_emptied_only_where_it_is_named() {
     assert_eq!(told["next"], format!("claimctl plan claim-check --env dev {flag}"));
     assert!(!refused.after("name each: ").contains("--endpoint-url"), "the variable names it");
     let destroyed = site.follows(&refused, "name each: ").exits(0).says("emptied: 2 versions, 2.0 KiB");
-    destroyed.says("claim-check: destroyed, 28 changes, 1 bucket emptied");
+    destroyed.says("claim-check: destroyed, 31 changes, 1 bucket emptied");
     assert_eq!(left(&server), 0);
     assert!(site.root.cloud.all("aws_s3_bucket").is_empty());
     // The same command again, as after a run that was stopped.

@@ -120,8 +120,8 @@ fn a_dry_run_and_a_missing_answer_change_nothing() {
     let server = Server::up();
     let site = Site::new(&server);
     let deploy = format!("deploy claim-check --env dev --artifact {}", site.zip("one").display());
-    site.run(&format!("{deploy} --dry-run")).exits(0).says("28 to create");
-    site.run(&deploy).fails_with(4, "No terminal to ask on").says("28 to create");
+    site.run(&format!("{deploy} --dry-run")).exits(0).says("31 to create");
+    site.run(&deploy).fails_with(4, "No terminal to ask on").says("31 to create");
     let confirmed = site.run(&format!("{deploy} --confirm dev"));
     confirmed.fails_with(2, "--confirm is for protected environments, and dev is not protected");
     assert!(site.root.cloud.is_empty());
