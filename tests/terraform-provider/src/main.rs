@@ -44,6 +44,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let provider = Rc::new(Provider::load()?);
     let folder = std::env::var_os("PLUGIN_UNIX_SOCKET_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let socket = folder.join(format!("terraform-provider-aws-{}.sock", std::process::id()));
+    // One that was killed leaves its socket behind, and process ids come again.
+    if socket.exists() {
+        std::fs::remove_file(&socket)?;
+    }
     let listener = UnixListener::bind(&socket)?;
     writeln!(std::io::stdout(), "1|6|unix|{}|grpc|", socket.display())?;
     let connection = tokio::time::timeout(PATIENCE, listener.accept()).await;
