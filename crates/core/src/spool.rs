@@ -223,6 +223,16 @@ impl<T> Sorted<T> {
         self.refill(source)?;
         Ok(item)
     }
+
+    /// The next item, into which all others of its key are merged.
+    pub fn take_next_merged(&mut self, merge: impl Fn(T, T) -> T) -> Result<Option<T>> {
+        let Some(mut item) = self.take_next()? else { return Ok(None) };
+        while self.order.peek().is_some_and(|Reverse((key, _))| key == (self.key)(&item)) {
+            let Some(other) = self.take_next()? else { break };
+            item = merge(item, other);
+        }
+        Ok(Some(item))
+    }
 }
 
 #[cfg(test)]

@@ -72,15 +72,7 @@ pub async fn list(
     progress.finish();
     let mut found = Found { records: Spool::new(), matching: 0 };
     let mut sorted = sorter.sorted();
-    let mut next = sorted.take_next()?;
-    while let Some(mut newest) = next.take() {
-        while let Some(record) = sorted.take_next()? {
-            if record.entry.key != newest.entry.key {
-                next = Some(record);
-                break;
-            }
-            newest = newest.newest(record);
-        }
+    while let Some(newest) = sorted.take_next_merged(WholeRecord::newest)? {
         // Only now: an older record that matches is not what the key's record says today.
         if filter.takes(&newest) {
             found.matching += 1;

@@ -17,7 +17,7 @@ pub struct Merge {
 
 impl Merge {
     pub fn new(mut records: Sorted<RecordEntry>) -> Result<Merge> {
-        let next = records.take_next()?;
+        let next = records.take_next_merged(RecordEntry::newest)?;
         Ok(Merge { records, next, keys: 0 })
     }
 
@@ -50,17 +50,12 @@ impl Merge {
     }
 
     fn take_newest(&mut self) -> Result<Option<RecordEntry>> {
-        let Some(mut newest) = self.next.take() else { return Ok(None) };
-        self.keys += 1;
-        loop {
-            match self.records.take_next()? {
-                Some(record) if record.key == newest.key => newest = newest.newest(record),
-                next => {
-                    self.next = next;
-                    return Ok(Some(newest));
-                }
-            }
+        let newest = self.next.take();
+        if newest.is_some() {
+            self.keys += 1;
+            self.next = self.records.take_next_merged(RecordEntry::newest)?;
         }
+        Ok(newest)
     }
 }
 

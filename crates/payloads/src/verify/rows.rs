@@ -11,6 +11,7 @@ use claimctl_core::units::count;
 use serde::{Deserialize, Serialize};
 
 use super::Run;
+use super::merge::Merge;
 
 /// Files counted in memory before their counts are written out.
 const IN_MEMORY: usize = 65_536;
@@ -86,32 +87,16 @@ impl Counter {
         self.recent.drain().try_for_each(|(key, rows)| self.sorter.push(Counted { key, rows }))
     }
 
-    fn sorted(mut self) -> Result<ByFile> {
+    /// By key; a file may be there several times.
+    fn sorted(mut self) -> Result<Sorted<Counted>> {
         self.write_out()?;
-        let mut sorted = self.sorter.sorted();
-        let next = sorted.take_next()?;
-        Ok(ByFile { sorted, next })
+        Ok(self.sorter.sorted())
     }
 }
 
-/// Files with their rows, by key.
-struct ByFile {
-    sorted: Sorted<Counted>,
-    next: Option<Counted>,
-}
-
-impl ByFile {
-    fn take_next(&mut self) -> Result<Option<Counted>> {
-        let Some(mut file) = self.next.take() else { return Ok(None) };
-        loop {
-            match self.sorted.take_next()? {
-                Some(more) if more.key == file.key => file.rows += more.rows,
-                next => {
-                    self.next = next;
-                    return Ok(Some(file));
-                }
-            }
-        }
+impl Counted {
+    fn with(self, more: Counted) -> Counted {
+        Counted { rows: self.rows + more.rows, ..self }
     }
 }
 
@@ -149,42 +134,39 @@ impl Run<'_> {
     }
 
     /// Counts the files that agree; hands back the others.
-    async fn held_against_records(&self, mut files: ByFile, counts: &mut RowCounts) -> Result<Vec<RowFinding>> {
+    async fn held_against_records(
+        &self,
+        mut files: Sorted<Counted>,
+        counts: &mut RowCounts,
+    ) -> Result<Vec<RowFinding>> {
         let mut records = Sorter::by(|record: &RecordEntry| &record.key);
         let reading = self.sinks.scan(|record| match self.flow.takes(&record.key) {
             true => records.push(record),
             false => Ok(()),
         });
         self.unless_stopped(reading).await?;
-        let (mut records, mut differing) = (records.sorted(), Vec::new());
-        let (mut record, mut file) = (records.take_next()?, files.take_next()?);
-        loop {
-            let finding = match (record.take(), file.take()) {
-                (None, None) => return Ok(differing),
-                (Some(it), Some(rows)) if it.key == rows.key => {
-                    (record, file) = (records.take_next()?, files.take_next()?);
-                    RowFinding { key: rows.key, recorded: Some(it.rows.unwrap_or(0)), counted: rows.rows }
-                }
-                (Some(it), rows) if rows.as_ref().is_none_or(|rows| it.key < rows.key) => {
-                    (record, file) = (records.take_next()?, rows);
-                    RowFinding { key: it.key, recorded: Some(it.rows.unwrap_or(0)), counted: 0 }
-                }
-                (it, Some(rows)) => {
-                    (record, file) = (it, files.take_next()?);
-                    RowFinding { key: rows.key, recorded: None, counted: rows.rows }
-                }
-                (Some(_), None) => unreachable!("a record without a file comes before none"),
-            };
+        let mut differing = Vec::new();
+        let mut add = |finding: RowFinding| {
             counts.files += 1;
             match finding.recorded == Some(finding.counted) {
                 true => counts.agree += 1,
                 false => differing.push(finding),
             }
-            if differing.len() > LOOKED_AT_AGAIN {
-                return Err(Error::unexpected(format!("the rows of more than {LOOKED_AT_AGAIN} files differ"))
-                    .hint("look at fewer at a time: --prefix"));
+            match differing.len() > LOOKED_AT_AGAIN {
+                true => Err(Error::unexpected(format!("the rows of more than {LOOKED_AT_AGAIN} files differ"))
+                    .hint("look at fewer at a time: --prefix")),
+                false => Ok(()),
             }
+        };
+        let without_rows =
+            |record: RecordEntry| RowFinding { recorded: Some(record.rows.unwrap_or(0)), key: record.key, counted: 0 };
+        let mut merge = Merge::new(records.sorted())?;
+        while let Some(Counted { key, rows: counted }) = files.take_next_merged(Counted::with)? {
+            let record = merge.record_of(&key, |record| add(without_rows(record)))?;
+            add(RowFinding { key, recorded: record.map(|record| record.rows.unwrap_or(0)), counted })?;
         }
+        merge.rest(|record| add(without_rows(record)))?;
+        Ok(differing)
     }
 
     async fn look_at_rows_again(
@@ -242,7 +224,7 @@ mod tests {
             prop_assert_eq!(counter.rows, keys.len() as u64);
             let mut files = counter.sorted().unwrap();
             let mut found = BTreeMap::new();
-            while let Some(Counted { key, rows }) = files.take_next().unwrap() {
+            while let Some(Counted { key, rows }) = files.take_next_merged(Counted::with).unwrap() {
                 prop_assert!(found.insert(key, rows).is_none());
             }
             prop_assert_eq!(found, expected);
