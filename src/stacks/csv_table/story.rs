@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use claimctl_aws::Explain;
+use claimctl_aws::sinks::rows;
 use claimctl_claim::surface::Surface;
 use claimctl_claim::{Status, record::attribute};
 use claimctl_core::error::{Error, Result};
@@ -88,11 +89,12 @@ async fn recorded(stage: &Stage<'_>, surface: &Surface) -> Result<Vec<Recorded>>
 /// The rows that are in the table are those that the records tell of.
 async fn loaded(stage: &Stage<'_>, surface: &Surface, recorded: &[Recorded]) -> Result<String> {
     let mut rows = 0;
-    let scan = stage.target.dynamodb().scan().table_name(&surface.table("rows")?.name).consistent_read(true);
-    let mut pages = scan.into_paginator().send();
-    while let Some(page) = pages.next().await {
-        rows += u64::try_from(page.or_explain("count the rows")?.count()).unwrap_or(0);
-    }
+    let (table, bucket) = (&surface.table("rows")?.name, &surface.bucket("payload")?.name);
+    let count_row = |_: &str| {
+        rows += 1;
+        Ok(())
+    };
+    rows::keys_of_files(&stage.target.dynamodb(), table, bucket, "", count_row).await?;
     let told: u64 = recorded.iter().map(|record| record.rows).sum();
     let wanted = FILES * (ROWS - rejected());
     if (rows, told) != (wanted, wanted) && !stage.ctx.cancel.is_cancelled() {
