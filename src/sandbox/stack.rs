@@ -30,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// What a stack should be.
 #[derive(Debug)]
 pub struct Request<'a> {
-    pub stack: &'a dyn stacks::Stack,
+    pub stack: &'a stacks::Stack,
     /// The first part of every name.
     pub project: &'a str,
     pub values: &'a Values,
@@ -59,7 +59,7 @@ impl Sandbox {
         let client = client(target).await?;
         let packages = packages(request)?;
         let _turn = self.turn(ctx).await?;
-        ctx.progress.start(&format!("deploying {}", request.stack.name()), None, Unit::Steps);
+        ctx.progress.start(&format!("deploying {}", request.stack.name), None, Unit::Steps);
         let deployed = deploy(&client, target, request, packages).await;
         ctx.progress.finish();
         deployed
@@ -125,7 +125,7 @@ fn packages(request: &Request<'_>) -> Result<Vec<(stacks::Handler, Package)>> {
         let zip = request.artifacts.get(handler.name).ok_or_else(missing)?;
         Ok((*handler, Package::read(zip)?))
     };
-    request.stack.handlers().iter().map(package).collect()
+    request.stack.handlers.iter().map(package).collect()
 }
 
 async fn deploy(
@@ -134,7 +134,7 @@ async fn deploy(
     request: &Request<'_>,
     packages: Vec<(stacks::Handler, Package)>,
 ) -> Result<Deployed> {
-    let (name, template) = (request.stack.name(), request.stack.template());
+    let (name, template) = (request.stack.name, request.stack.template);
     let account = &target.caller().await?.account;
     let bucket = format!("{}-{LOCAL}-{account}-{}-artifacts", request.project, target.region);
     let mut parameters = parameters(request, &bucket);
