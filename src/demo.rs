@@ -70,6 +70,10 @@ impl Stage<'_> {
         self.steps.ended(step, result)
     }
 
+    pub fn stack_name(&self) -> &'static str {
+        self.stack.name
+    }
+
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

@@ -4,7 +4,9 @@
 //! there are, completion which names. A new one is its folder, and its line in [`ALL`].
 
 mod claim_check;
+mod csv_aurora;
 mod csv_table;
+mod csv_work;
 mod fan_out;
 mod variable;
 mod work;
@@ -19,7 +21,7 @@ use crate::demo::Stage;
 pub use variable::{Kind, Values, Variable, assign};
 
 /// Every system.
-pub const ALL: &[&Stack] = &[&claim_check::STACK, &fan_out::STACK, &csv_table::STACK];
+pub const ALL: &[&Stack] = &[&claim_check::STACK, &fan_out::STACK, &csv_table::STACK, &csv_aurora::STACK];
 
 /// The name of the one that is meant where none is named.
 pub const DEFAULT: &str = claim_check::STACK.name;
