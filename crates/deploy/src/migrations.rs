@@ -99,7 +99,8 @@ impl StackDatabase {
                     Error::not_found(format!("no stack with a database is deployed in environment {}", target.name()))
                 }
             };
-            target.unresolved(error.next("what is deployed", Next::verb("output")))
+            let there = if target.is_local() { "local status" } else { "state ls" };
+            target.unresolved(error.next("what is deployed", Next::verb(there)))
         })
     }
 
@@ -145,7 +146,28 @@ impl StackDatabase {
 
     /// What [`migrate`](Self::migrate) would do. What it would refuse is refused.
     pub async fn rehearse(&self, target: &Target) -> Result<Schema> {
-        self.ask_to_migrate(target, true).await
+        let schema = self.ask_to_migrate(target, true).await?;
+        self.check(&schema)?;
+        Ok(schema)
+    }
+
+    fn check(&self, schema: &Schema) -> Result<()> {
+        let words = self.words();
+        for Migration { version, name, state, .. } in &schema.migrations {
+            let why = match state {
+                MigrationState::Applied | MigrationState::Pending => continue,
+                MigrationState::Changed => format!(
+                    "migration {version} ({name}) was applied to {words} with another SQL than its function has"
+                ),
+                MigrationState::Unknown => {
+                    format!("{words} has migration {version} ({name}), which its function does not know: it is older")
+                }
+            };
+            return Err(Error::refused(why)
+                .next("compare them", Next::verb("db status"))
+                .hint("deploy the function that the migrations are of"));
+        }
+        Ok(())
     }
 
     /// Applies what is pending, in order. Two at once do not get in each other's way.
@@ -162,6 +184,8 @@ impl StackDatabase {
 
 #[cfg(test)]
 mod tests {
+    use claimctl_core::error::Kind;
+
     use super::*;
 
     fn schema(states: &[&str]) -> Schema {
@@ -183,6 +207,18 @@ mod tests {
         }
         let pending = schema(&["applied", "pending", "pending"]);
         assert_eq!(pending.pending().map(|migration| migration.version).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn a_schema_that_is_not_the_functions_is_refused_and_says_which() {
+        let sink = DatabaseSink { name: "c".into(), function: "f".into(), alias: None };
+        let database = StackDatabase { stack: "s".into(), logical: "customers".into(), sink };
+        assert!(database.check(&schema(&["applied", "pending"])).is_ok());
+        for (other, why) in [("changed", "another SQL"), ("unknown", "it is older")] {
+            let error = database.check(&schema(&["applied", other])).unwrap_err();
+            assert_eq!(error.kind(), Kind::Refused);
+            assert!(error.to_string().contains("2 (n)") && error.to_string().contains(why), "{error}");
+        }
     }
 
     #[test]

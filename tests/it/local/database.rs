@@ -11,8 +11,11 @@ use crate::run::eventually;
 fn a_killed_database_is_back_on_its_port_with_its_login() {
     let database = TestDatabase::up();
     let before = (database.login.port, database.login.password.clone());
+    database.login.change("CREATE TABLE kept (n BIGINT)");
+    assert_eq!(database.login.change("INSERT INTO kept VALUES (1), (2)"), 2);
     database.kill();
     database.start_again();
+    assert_eq!(database.login.number("SELECT COUNT(*) FROM kept"), 2);
     let status = database.status();
     assert!(status.running, "{status:?}");
     let again = database.read_login();

@@ -8,6 +8,8 @@ use claimctl::sandbox::database::{Database, HOST, NAME, program};
 use claimctl::sandbox::{DatabaseAccess, DatabaseStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use tempfile::TempDir;
 
 use crate::run::{Running, eventually};
@@ -29,6 +31,25 @@ impl Login {
         let secret: Value = serde_json::from_str(&access.secret).unwrap();
         let text = |name: &str| secret[name].as_str().unwrap().to_owned();
         Login { host: HOST, port: access.port, user: text("username"), password: text("password"), database: NAME }
+    }
+}
+
+impl Login {
+    pub async fn connect(&self) -> MySqlConnection {
+        let options = MySqlConnectOptions::new().host(self.host).port(self.port).database(self.database);
+        let options = options.username(&self.user).password(&self.password).ssl_mode(MySqlSslMode::Disabled);
+        MySqlConnection::connect_with(&options).await.unwrap()
+    }
+
+    /// So many rows were changed.
+    pub fn change(&self, sql: &str) -> u64 {
+        let changed = async { sqlx::query(AssertSqlSafe(sql)).execute(&mut self.connect().await).await };
+        wait_for(changed).unwrap().rows_affected()
+    }
+
+    pub fn number(&self, sql: &str) -> i64 {
+        let asked = async { sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connect().await).await };
+        wait_for(asked).unwrap()
     }
 }
 

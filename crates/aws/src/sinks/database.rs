@@ -91,7 +91,7 @@ pub async fn ask<T: DeserializeOwned>(
     serde_json::from_slice(&payload).map_err(|error| {
         Error::unexpected(format!("cannot {doing}: function {} gives another answer than was asked for", sink.function))
             .caused_by(error)
-            .next("deploy the function that belongs to this claimctl", Next::verb("plan"))
+            .hint("deploy the function that belongs to this claimctl")
     })
 }
 
