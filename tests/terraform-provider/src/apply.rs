@@ -224,7 +224,8 @@ fn assigned_value(assigned: &Json, filling: &Filling<'_>, object: &Value) -> Opt
         Json::String(template) => filling.fill(template, object).map(Value::from),
         Json::Array(items) => items.iter().map(|item| assigned_value(item, filling, object)).collect(),
         Json::Object(entries) => {
-            let filled = entries.iter().map(|(name, value)| Some((name.as_str(), assigned_value(value, filling, object)?)));
+            let filled =
+                entries.iter().map(|(name, value)| Some((name.as_str(), assigned_value(value, filling, object)?)));
             let filled = filled.map(|entry| entry.map(|(name, value)| (Value::from(name), value)));
             filled.collect::<Option<Vec<_>>>().map(Value::Map)
         }
