@@ -13,8 +13,8 @@ use crate::support::terraform::tools;
 
 /// Buckets and tables that `claimctl bootstrap` makes: no stack has them.
 const BOOTSTRAPPED: [&str; 3] = ["-tfstate-", "-artifacts-", "-tflock"];
-/// The secret that RDS keeps for a cluster, and who signs in to it.
-const OF_A_CLUSTER: [&str; 2] = [":secret:rds!cluster-", ":dbuser:cluster-"];
+/// What RDS makes by itself: the secret of a cluster, who signs in to it, and its own role in an account.
+const OF_RDS: [&str; 3] = [":secret:rds!cluster-", ":dbuser:cluster-", "/AWSServiceRoleForRDS"];
 /// Condition keys of a service that are in the calls to any other (AWS Lambda Developer Guide, "Working with Lambda
 /// execution environment credentials").
 const IN_EVERY_CALL: [&str; 1] = ["lambda:SourceFunctionArn"];
@@ -127,7 +127,7 @@ impl Policies {
             None if arn.contains(":log-group:") => arn.trim_end_matches(":*").to_owned(),
             None => arn.to_owned(),
         };
-        let elsewhere = BOOTSTRAPPED.iter().chain(&OF_A_CLUSTER).any(|name| whole.contains(name));
+        let elsewhere = BOOTSTRAPPED.iter().chain(&OF_RDS).any(|name| whole.contains(name));
         let made = self.arns.contains(&whole) || elsewhere;
         if made || whole.contains('*') { Ok(()) } else { Err(format!("there is no {whole}")) }
     }
@@ -188,7 +188,7 @@ fn meet(one: &str, other: &str) -> bool {
     met[0][0]
 }
 
-fn texts(value: &Value) -> Vec<&str> {
+pub fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
         one => one.as_str().into_iter().collect(),

@@ -250,9 +250,19 @@ fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_f
     let built = built();
     let built = built.path().join("claimctl");
     site.run("deploy global --env dev --yes --var repository=acme/claims").exits(0);
-    let everything = ["read", "state", "lock", "write-data", "write-messages", "write-functions"];
+    let everything = [
+        "read",
+        "read-network",
+        "state",
+        "lock",
+        "write-data",
+        "write-messages",
+        "write-functions",
+        "write-network",
+        "write-databases",
+    ];
     let role = |name: &str, parts: &[&str]| assume_in(&server, "111111111111", name, &policy(&site, parts));
-    let mut reader = Runner::new(&site, &built, role("plan", &["read", "state"]));
+    let mut reader = Runner::new(&site, &built, role("plan", &["read", "read-network", "state"]));
     reader.known.insert("matrix.environment", "dev".to_owned());
     let plan = &workflow("plan")["jobs"]["plan"];
 
