@@ -143,6 +143,8 @@ class Runtime:
                 runtime.given.wait()
                 runtime.given.clear()
                 self.answer(200, runtime.event, {"Lambda-Runtime-Aws-Request-Id": "request",
+                                                 "Content-Type": "application/json",
+                                                 "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000",
                                                  "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + 30000),
                                                  "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:r:a:function:f"})
 

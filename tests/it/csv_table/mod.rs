@@ -187,6 +187,52 @@ fn a_newer_content_of_a_file_takes_the_place_of_the_older_one_whole() {
 }
 
 #[test]
+fn a_file_that_is_replaced_in_the_middle_of_its_load_leaves_the_newer_rows_alone() {
+    let world = World::csv_table(&[]);
+    let key = "raw-data/a.csv";
+    let file = |name: &str, rows: std::ops::Range<u32>| {
+        rows.fold("id,name\n".to_owned(), |file, row| format!("{file}{row},{name}\n"))
+    };
+    world.put_csv(key, file("older", 0..6_000));
+    eventually("rows of the older content", || world.csv_record(key)?.contains_key("progress").then_some(()));
+    assert_eq!(world.csv_record(key).unwrap()["status"], "recorded", "it is loaded already");
+    world.put_csv(key, file("newer", 5_000..5_100));
+    let record = world.csv_loaded(key, 2);
+    assert_eq!((&record["status"], &record["rows"], &record["rows_of"]), (&json!("processed"), &json!(100), &json!(2)));
+    let rows = world.csv_rows(key);
+    assert_eq!(rows.len(), 100);
+    assert!(rows.values().all(|row| row["name"] == "newer"), "{rows:?}");
+    world.claimctl(["verify", "--rows"]).run().exits(0);
+}
+
+#[test]
+fn a_table_with_another_key_takes_no_row_and_the_dead_letter_says_why() {
+    use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+    let world = World::csv_table(&[]);
+    let name = world.surface["tables"]["rows"]["name"].as_str().unwrap();
+    for (file, keys) in [("other", &["sku"][..]), ("sort", &["id", "sold_at"])] {
+        wait_for(world.dynamodb().delete_table().table_name(name).send()).unwrap();
+        let mut create = world.dynamodb().create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+        for (key, kind) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
+            let of = AttributeDefinition::builder().attribute_name(*key).attribute_type(ScalarAttributeType::S).build();
+            let key = KeySchemaElement::builder().attribute_name(*key).key_type(kind).build();
+            create = create.attribute_definitions(of.unwrap()).key_schema(key.unwrap());
+        }
+        wait_for(create.send()).unwrap();
+        world.put_csv(&format!("raw-data/{file}.csv"), "id,name\n1,a\n");
+        let message = eventually("its dead letter", || {
+            let inspected = world.claimctl(["dlq", "inspect", "csv-dlq", "-o", "json"]).run().json();
+            let of_file = |message: &&Value| message.to_string().contains(&format!("raw-data/{file}.csv"));
+            inspected["messages"].as_array()?.iter().find(of_file).cloned()
+        });
+        let error = message["error"].as_str().unwrap();
+        assert!(error.contains(name) && error.contains("ValidationException"), "{error}");
+        assert!(world.csv_items("rows").is_empty());
+        world.claimctl(["verify"]).run().exits(8);
+    }
+}
+
+#[test]
 fn a_file_that_takes_longer_than_an_invocation_goes_on_in_further_ones() {
     let world = World::csv_table(&["--var", "timeout=3s"]);
     let rows = 12_000;
