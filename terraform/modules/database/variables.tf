@@ -35,7 +35,7 @@ variable "engine_version" {
 
   validation {
     condition     = can(regex("^8\\.0\\.mysql_aurora\\.3\\.[0-9]+\\.[0-9]+$", var.engine_version))
-    error_message = "\"${var.engine_version}\" is no version of Aurora MySQL 3: write it in full, such as 8.0.mysql_aurora.3.10.0 (aws rds describe-db-engine-versions --engine aurora-mysql lists them)."
+    error_message = "\"${var.engine_version}\" is no version of Aurora MySQL 3: write it in full, such as 8.0.mysql_aurora.3.10.3 (aws rds describe-db-engine-versions --engine aurora-mysql lists them)."
   }
 }
 

@@ -51,7 +51,7 @@ variable "database" {
 variable "engine_version" {
   description = "Version of Aurora MySQL 3, in full."
   type        = string
-  default     = "8.0.mysql_aurora.3.10.0"
+  default     = "8.0.mysql_aurora.3.10.3"
 }
 
 variable "instance_class" {

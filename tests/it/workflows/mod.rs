@@ -153,7 +153,8 @@ fn roles(job: &Value) -> Vec<(String, String)> {
 fn each_job_asks_for_a_role_that_trusts_it_and_no_role_trusts_another() {
     let root = Root::named("global");
     root.init().run("workspace new dev").exits(0);
-    let more = "more_environments={test={region=\"us-west-2\"},stage={region=\"eu-west-1\"},prod={region=\"us-east-1\"}}";
+    let more =
+        "more_environments={test={region=\"us-west-2\"},stage={region=\"eu-west-1\"},prod={region=\"us-east-1\"}}";
     let mut apply =
         root.terraform(["apply", "-no-color", "-input=false", "-auto-approve", "-var-file=../environments/dev.tfvars"]);
     apply.args(["-var", "repository=acme/claims", "-var", more]).run().exits(0);

@@ -13,7 +13,7 @@ variables {
   name               = "shop-dev-customers"
   database           = "claims"
   username           = "importer"
-  engine_version     = "8.0.mysql_aurora.3.10.0"
+  engine_version     = "8.0.mysql_aurora.3.10.3"
   vpc_id             = "vpc-1"
   subnet_ids         = ["subnet-1", "subnet-2"]
   clients            = { importer = "sg-1" }
