@@ -9,6 +9,7 @@ batch of rows, and counts them. `--sizes` (MB) measures memory only, and only of
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -67,8 +69,8 @@ def write(path, rows=None, size=None):
     return row
 
 
-def serve(path, port):
-    """S3 and DynamoDB for one file and any rows, in a process of its own."""
+def serve(path, port, answers={}):
+    """S3 and DynamoDB for one file and any rows, in a process of its own; and what else is answered, by operation."""
     size, puts = os.path.getsize(path), re.compile(rb'"PutRequest"')
     counted = {"rows": 0}
 
@@ -83,6 +85,8 @@ def serve(path, port):
                 if operation == "BatchWriteItem":
                     counted["rows"] += len(puts.findall(body))
                     out = b'{"UnprocessedItems":{}}'
+                elif operation in answers:
+                    out = answers[operation]
                 elif operation == "GET" and b"/rows-written" in head.split(b"\r\n", 1)[0]:
                     out, counted["rows"] = str(counted["rows"]).encode(), 0
                 elif operation == "GET":
@@ -106,11 +110,13 @@ def serve(path, port):
     asyncio.run(live())
 
 
-def invoke(command, endpoint, more):
+UPLOADED = {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {
+    "bucket": {"name": "bench"}, "object": {"key": "raw-data/bench.csv", "eTag": "e", "sequencer": "00AB"}}}]}
+
+
+def invoke(command, endpoint, more, event=UPLOADED):
     """One invocation: seconds, CPU seconds and MiB at the most."""
-    event = json.dumps({"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-        "s3": {"bucket": {"name": "bench"}, "object": {"key": "raw-data/bench.csv", "eTag": "e",
-               "sequencer": "00AB"}}}]}).encode()
+    event = json.dumps(event).encode()
     done, answers, given = threading.Event(), [], []
 
     class Runtime(BaseHTTPRequestHandler):
@@ -165,10 +171,39 @@ def invoke(command, endpoint, more):
     return ended - given[0], cpu, int(peak[1]) / 1024
 
 
+@contextlib.contextmanager
+def served(path, port, answers={}):
+    """The endpoint of such a server."""
+    server = multiprocessing.Process(target=serve, args=(path, port, answers), daemon=True)
+    server.start()
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                written(endpoint)
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield endpoint
+    finally:
+        server.terminate()
+        server.join()
+
+
 def written(endpoint):
-    import urllib.request
     with urllib.request.urlopen(f"{endpoint}/rows-written") as answer:
         return int(answer.read())
+
+
+def unpacked(handler, artifact, folder):
+    """The program of a handler, built for Lambda or taken from its zip."""
+    if artifact is None:
+        built = subprocess.run([claimctl(), "package", "build", handler, "--output", "json"], cwd=ROOT,
+                               env=environment(XDG_STATE_HOME=str(folder)), check=True, stdout=subprocess.PIPE)
+        artifact = Path(json.loads(built.stdout)["artifacts"][0]["path"])
+    zipfile.ZipFile(artifact).extract("bootstrap", folder)
+    (folder / "bootstrap").chmod(0o755)
+    return str(folder / "bootstrap")
 
 
 def main():
@@ -181,31 +216,12 @@ def main():
     args = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        artifact = args.artifact
-        if artifact is None:
-            built = subprocess.run([claimctl(), "package", "build", "csv-loader", "--output", "json"], cwd=ROOT,
-                                   env=environment(XDG_STATE_HOME=str(folder)), check=True, stdout=subprocess.PIPE)
-            artifact = Path(json.loads(built.stdout)["artifacts"][0]["path"])
-        zipfile.ZipFile(artifact).extract("bootstrap", folder)
-        (folder / "bootstrap").chmod(0o755)
         (folder / "handler.py").write_text(PYTHON_HANDLER)
-        ours, theirs = [str(folder / "bootstrap")], [args.python, str(folder / "handler.py")]
+        ours, theirs = [unpacked("csv-loader", args.artifact, folder)], [args.python, str(folder / "handler.py")]
 
         def measured(command, path, port):
-            server = multiprocessing.Process(target=serve, args=(path, port), daemon=True)
-            server.start()
-            endpoint = f"http://127.0.0.1:{port}"
-            while True:
-                try:
-                    written(endpoint)
-                    break
-                except OSError:
-                    time.sleep(0.05)
-            took = invoke(command, endpoint, {})
-            rows = written(endpoint)
-            server.terminate()
-            server.join()
-            return took, rows
+            with served(path, port) as endpoint:
+                return invoke(command, endpoint, {}), written(endpoint)
 
         path, port = folder / "bench.csv", 28_100
         rows = write(path, rows=args.rows)

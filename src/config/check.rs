@@ -109,6 +109,11 @@ impl Config {
                 && function.binary.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
             let key = format!("functions.{name}.binary");
             checker.want(is_binary, &key, format!("{:?} is no binary of Cargo", function.binary), "name a [[bin]]");
+            for file in function.files.keys() {
+                let is_plain = !file.is_empty() && file != "bootstrap" && !file.contains(['/', '\\', '\0']);
+                let message = format!("{file:?} cannot lie beside the binary");
+                checker.want(is_plain, &format!("functions.{name}.files"), message, "name a file, without a folder");
+            }
         }
         checker.shared_buckets();
         let Findings { mut problems, notes } = checker.findings;

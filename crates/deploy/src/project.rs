@@ -94,6 +94,9 @@ pub struct Function {
     pub binary: String,
     #[serde(default)]
     pub architecture: Architecture,
+    /// Files that lie beside the binary in its zip: their names there, and their paths from claimctl.toml.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, PathBuf>,
 }
 
 /// A stack of `terraform/stacks`.

@@ -5,6 +5,8 @@
 mod aws;
 pub mod claim_recorder;
 mod csv;
+pub mod csv_importer;
+mod csv_load;
 pub mod csv_loader;
 mod event;
 pub mod event_logger;

@@ -14,6 +14,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use self::builder::Builder;
+use self::bundle::Content;
 pub use self::bundle::sha256;
 use self::cargo::Order;
 pub use self::package::{Package, is_published, publish};
@@ -70,10 +71,11 @@ pub async fn build(
 ) -> Result<Artifact> {
     let started = Instant::now();
     let handler = repository.handler(name)?;
+    let files = repository.files(handler)?;
     let (binary, needs) = compile(repository, handler, architecture, cancel, progress).await?;
     progress.start(&format!("packing {}", handler.name), None, Unit::Steps);
     let (folder, packed, name) = (out.to_owned(), repository.packed(), handler.name.clone());
-    let packing = tokio::task::spawn_blocking(move || pack(&binary, needs, &folder, &packed, name));
+    let packing = tokio::task::spawn_blocking(move || pack(&Content { binary, files }, needs, &folder, &packed, name));
     let mut artifact = tokio::select! {
         packed = packing => packed.map_err(|error| Error::unexpected("cannot pack the handler").caused_by(error))??,
         () = cancel.cancelled() => return Err(Error::interrupted("stopped before the handler was packed")),
@@ -116,15 +118,15 @@ async fn built(order: &Order<'_>, cancel: &Cancel, progress: &dyn Progress) -> R
     Ok((binary, needs))
 }
 
-fn pack(binary: &[u8], needs: Needs, folder: &Path, packed: &Path, handler: String) -> Result<Artifact> {
-    let zip = bundle::zip_once(binary, packed, &format!("{handler}-{}", needs.architecture))?;
+fn pack(content: &Content, needs: Needs, folder: &Path, packed: &Path, handler: String) -> Result<Artifact> {
+    let zip = bundle::zip_once(content, packed, &format!("{handler}-{}", needs.architecture))?;
     Ok(Artifact {
         path: bundle::save(&zip, folder, &handler)?,
         handler,
         architecture: needs.architecture,
         sha256: sha256(&zip),
         size: zip.len() as u64,
-        binary_size: binary.len() as u64,
+        binary_size: content.binary.len() as u64,
         glibc: needs.glibc.map(|version| version.to_string()),
         built_ms: 0,
     })

@@ -9,7 +9,7 @@ use claimctl_core::nearest;
 use serde::Deserialize;
 
 use super::cargo::Cargo;
-use crate::project::Project;
+use crate::project::{Function, Project};
 
 /// What marks a package whose binaries are handlers, in its `Cargo.toml`.
 const MARK: &str = "[package.metadata.claimctl] handlers = true";
@@ -23,8 +23,10 @@ pub struct Repository {
     pub members: Vec<String>,
     /// Sorted by name.
     handlers: Vec<Handler>,
-    /// Function names of claimctl.toml and the binaries behind them.
-    functions: BTreeMap<String, String>,
+    /// The functions of claimctl.toml.
+    functions: BTreeMap<String, Function>,
+    /// What the paths of their files begin at.
+    project_folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Handler {
     /// Name of the binary.
     pub name: String,
     pub package: String,
+    /// Files that it has to have beside it on AWS, and where each is to be had.
+    pub needs: BTreeMap<String, String>,
 }
 
 impl Repository {
@@ -50,14 +54,14 @@ impl Repository {
         let cargo = Cargo::new(ctx);
         for folder in &packages {
             let metadata: Metadata = cargo.metadata(folder).await?;
-            let functions = project.functions.iter().map(|(name, function)| (name.clone(), function.binary.clone()));
             let repository = Repository {
                 handlers: metadata.handlers(),
                 members: metadata.members(),
                 root: metadata.workspace_root,
                 target_directory: metadata.target_directory,
                 cargo: cargo.clone(),
-                functions: functions.collect(),
+                functions: project.functions.clone(),
+                project_folder: project.folder.clone(),
             };
             if !repository.handlers.is_empty() {
                 return Ok(repository);
@@ -72,7 +76,7 @@ impl Repository {
 
     /// A handler by the name of its binary, or of a function in claimctl.toml.
     pub fn handler(&self, name: &str) -> Result<&Handler> {
-        let binary = self.functions.get(name).map_or(name, String::as_str);
+        let binary = self.functions.get(name).map_or(name, |function| function.binary.as_str());
         self.handlers.iter().find(|handler| handler.name == binary).ok_or_else(|| {
             let known: Vec<&str> = self.handlers.iter().map(|handler| handler.name.as_str()).collect();
             let error = match binary == name {
@@ -84,6 +88,52 @@ impl Repository {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error.hint(format!("known: {}", known.join(", "))),
             }
+        })
+    }
+}
+
+impl Repository {
+    /// The files that the functions of claimctl.toml want beside this handler, read.
+    pub(super) fn files(&self, handler: &Handler) -> Result<BTreeMap<String, Vec<u8>>> {
+        let mut files = BTreeMap::new();
+        for (function, name, path) in self.named_files(handler) {
+            let path = self.project_folder.as_deref().unwrap_or(&self.root).join(path);
+            let content = std::fs::read(&path).map_err(|error| {
+                let what = format!("cannot read {}, the file {name} of function {function}", path.display());
+                let error = Error::not_found(what).caused_by(error);
+                match handler.needs.get(name) {
+                    Some(source) => error.hint(format!("it is {source}")),
+                    None => error.hint(format!("put it there, or correct functions.{function}.files in claimctl.toml")),
+                }
+            })?;
+            if files.insert(name.to_owned(), content).is_some() {
+                return Err(Error::usage(format!(
+                    "two functions name a file {name} beside the binary {}",
+                    handler.name
+                ))
+                .hint("name it once in claimctl.toml: functions with one binary have one zip"));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Refuses a handler without what it has to have beside it on AWS.
+    pub fn has_what_aws_needs(&self, name: &str) -> Result<()> {
+        let handler = self.handler(name)?;
+        let named: Vec<_> = self.named_files(handler).map(|(_, name, _)| name).collect();
+        let Some((lacking, source)) = handler.needs.iter().find(|(name, _)| !named.contains(&name.as_str())) else {
+            return Ok(());
+        };
+        Err(Error::usage(format!("handler {} has no {lacking} beside it, which it needs on AWS", handler.name))
+            .hint(format!("it is {source}"))
+            .hint(format!("then name it in claimctl.toml: [functions.{name}] files = {{ {lacking:?} = \"PATH\" }}")))
+    }
+
+    /// Function, name and path.
+    fn named_files(&self, handler: &Handler) -> impl Iterator<Item = (&str, &str, &Path)> {
+        let its = self.functions.iter().filter(|(_, function)| function.binary == handler.name);
+        its.flat_map(|(function, one)| {
+            one.files.iter().map(|(name, path)| (function.as_str(), name.as_str(), path.as_path()))
         })
     }
 }
@@ -137,7 +187,15 @@ impl Metadata {
             .iter()
             .filter(is_marked)
             .flat_map(|package| {
-                let named = |target: &Target| Handler { name: target.name.clone(), package: package.name.clone() };
+                let needs = |handler: &str| {
+                    let files = package.metadata.pointer(&format!("/claimctl/files/{handler}"));
+                    files.and_then(|files| serde_json::from_value(files.clone()).ok()).unwrap_or_default()
+                };
+                let named = move |target: &Target| Handler {
+                    needs: needs(&target.name),
+                    name: target.name.clone(),
+                    package: package.name.clone(),
+                };
                 package.targets.iter().filter(is_binary).map(named)
             })
             .collect();

@@ -1,6 +1,6 @@
 //! Handlers for the sandbox: built for this machine, as the tool itself was, so that what both use is compiled once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,10 +9,11 @@ use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::progress::{Progress, Unit};
 
+use super::bundle::{self, Content};
 use super::cargo::Way;
 use super::repository::{Handler, Repository};
 use super::runtime::Needs;
-use super::{Artifact, bundle, sha256};
+use super::{Artifact, sha256};
 use crate::project::Architecture;
 
 impl Repository {
@@ -43,7 +44,9 @@ pub async fn build_for_sandbox(
     let mut artifacts = Vec::new();
     for (handler, binary) in handlers.iter().zip(binaries) {
         progress.start(&format!("packing {}", handler.name), None, Unit::Steps);
-        artifacts.push(pack(handler, &binary, architecture, out, started)?);
+        // What AWS needs beside it the sandbox does not, but what is there is taken.
+        let files = repository.files(handler)?;
+        artifacts.push(pack(handler, files, &binary, architecture, out, started)?);
     }
     progress.finish();
     Ok(artifacts)
@@ -51,6 +54,7 @@ pub async fn build_for_sandbox(
 
 fn pack(
     handler: &Handler,
+    files: BTreeMap<String, Vec<u8>>,
     binary: &Path,
     architecture: Architecture,
     out: &Path,
@@ -60,14 +64,15 @@ fn pack(
     // Only ELF tells; elsewhere than on Linux a binary is something else.
     let needs = Needs::of(&binary).ok();
     needs.iter().try_for_each(|needs| needs.check_architecture(architecture))?;
-    let zip = bundle::zip_fast(&binary)?;
+    let content = Content { binary, files };
+    let zip = bundle::zip_fast(&content)?;
     Ok(Artifact {
         path: bundle::save(&zip, out, &handler.name)?,
         handler: handler.name.clone(),
         architecture,
         sha256: sha256(&zip),
         size: zip.len() as u64,
-        binary_size: binary.len() as u64,
+        binary_size: content.binary.len() as u64,
         glibc: needs.and_then(|needs| needs.glibc).map(|version| version.to_string()),
         built_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     })

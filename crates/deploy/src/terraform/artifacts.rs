@@ -103,6 +103,7 @@ impl Terraform {
                 ArtifactFrom::Build => {
                     let repository =
                         Repository::find(ctx, &self.project).await.map_err(|error| hinted(error, &handler))?;
+                    repository.has_what_aws_needs(&handler).map_err(|error| hinted(error, &handler))?;
                     let (architecture, out) = (self.architecture(assignments)?, repository.artifacts());
                     let built =
                         artifact::build(&repository, &handler, architecture, &out, &ctx.cancel, &*ctx.progress).await;

@@ -113,7 +113,7 @@ fn is_throttle(error: Option<&BatchWriteItemError>) -> bool {
 }
 
 /// Between half of it and all of it, so that those that were refused together do not come back together.
-fn jittered(pause: Duration) -> Duration {
+pub fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 1000;
     pause / 2 + pause.mul_f64(random as f64 / 2000.0)
 }

@@ -26,7 +26,7 @@ impl Deadline {
     }
 
     /// Waits for a call for as long as there is time. Where there is none, nothing is sent.
-    pub(super) async fn bound<T>(self, call: impl Future<Output = T>) -> Result<T, Failure> {
+    pub async fn bound<T>(self, call: impl Future<Output = T>) -> Result<T, Failure> {
         if self.left().is_zero() {
             return Err(Failure::TimeIsUp);
         }

@@ -10,6 +10,7 @@ mod http;
 mod lambda;
 mod object;
 mod s3;
+mod secrets;
 mod sqs;
 
 use std::sync::OnceLock;
@@ -25,7 +26,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-pub use batch::MOST_ITEMS;
+pub use batch::{MOST_ITEMS, jittered};
 pub use deadline::Deadline;
 pub use dynamodb::{Condition, Item, Written};
 pub use failure::Failure;
@@ -47,7 +48,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
 /// The services that are called, by the ids that the SDK gives them.
-const SERVICES: [&str; 4] = ["DynamoDB", "Lambda", S3, "SQS"];
+const SERVICES: [&str; 5] = ["DynamoDB", "Lambda", S3, "Secrets Manager", "SQS"];
 const S3: &str = "S3";
 
 /// The clients. One per cold start, because their connections are worth keeping; each is made when it is first called,
@@ -59,6 +60,7 @@ pub struct Aws {
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     lambda: OnceLock<aws_sdk_lambda::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
+    secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
 }
 
@@ -104,6 +106,7 @@ impl Aws {
             dynamodb: OnceLock::new(),
             lambda: OnceLock::new(),
             s3: OnceLock::new(),
+            secrets_manager: OnceLock::new(),
             sqs: OnceLock::new(),
         })
     }
@@ -123,6 +126,10 @@ impl Aws {
         })
     }
 
+    fn secrets_manager(&self) -> &aws_sdk_secretsmanager::Client {
+        self.secrets_manager.get_or_init(|| aws_sdk_secretsmanager::Client::new(&self.config))
+    }
+
     fn sqs(&self) -> &aws_sdk_sqs::Client {
         self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
     }
@@ -137,7 +144,7 @@ impl Endpoints {
     /// Source: "Service-specific endpoints", AWS SDKs and Tools Reference Guide.
     fn from_env(env: Env) -> Self {
         let named = |id: &'static str| {
-            let own = env(&format!("AWS_ENDPOINT_URL_{}", id.to_uppercase()));
+            let own = env(&format!("AWS_ENDPOINT_URL_{}", id.to_uppercase().replace(' ', "_")));
             let url = own.or_else(|| env("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty())?;
             Some((id, url))
         };

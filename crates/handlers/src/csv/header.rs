@@ -8,8 +8,8 @@ use super::{ColumnType, Refusal, Rules};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     pub columns: Vec<Column>,
-    /// Which of them is the key.
-    pub key: usize,
+    /// Which of them is the key, where there is one.
+    pub key: Option<usize>,
     /// Bytes of all names, which every row carries.
     pub names_bytes: usize,
 }
@@ -28,8 +28,11 @@ pub fn read(record: &Record<'_>, rules: &Rules) -> Result<Header, Refusal> {
     if fields.len() >= MOST_FIELDS {
         return Err(Refusal::TooManyColumns { most: MOST_FIELDS });
     }
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         fields.text().ok_or(Refusal::HeaderNotUtf8)?.iter().map(|name| name.trim().to_owned()).collect();
+    if let Some(table) = &rules.table {
+        names.iter_mut().for_each(|name| table.spell(name));
+    }
     let mut seen = HashSet::new();
     for (at, name) in names.iter().enumerate() {
         if name.is_empty() {
@@ -45,8 +48,15 @@ pub fn read(record: &Record<'_>, rules: &Rules) -> Result<Header, Refusal> {
             return Err(Refusal::DuplicateName(name.clone()));
         }
     }
-    let Some(key) = names.iter().position(|name| *name == rules.key) else {
-        return Err(Refusal::NoKeyColumn { key: rules.key.clone(), header: names });
+    if let Some(table) = &rules.table {
+        table.check(&names)?;
+    }
+    let key = match &rules.key {
+        None => None,
+        Some(key) => match names.iter().position(|name| name == key) {
+            None => return Err(Refusal::NoKeyColumn { key: key.clone(), header: names }),
+            found => found,
+        },
     };
     let names_bytes = names.iter().map(String::len).sum();
     let kind = |name: &String| rules.columns.get(name).copied().unwrap_or_default();

@@ -21,8 +21,9 @@ mod tests;
 
 pub use magic::LOOKED_AT;
 pub use reason::{Reason, Refusal};
-pub use rejects::Rejects;
+pub use records::Fields;
+pub use rejects::{Rejects, cut_content};
 pub use repeats::{Survey, Surveyed, Tally};
 pub use rows::{Judged, Position, Row, Rows};
-pub use rules::{MaxRejected, Rules, columns, delimiter};
+pub use rules::{MaxRejected, Rules, Table, columns, delimiter};
 pub use value::{ColumnType, Value};

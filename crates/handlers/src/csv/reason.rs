@@ -38,6 +38,8 @@ pub enum Reason {
         column: String,
         row: u64,
     },
+    /// The database does not take it: why, without any of its values.
+    Refused(String),
 }
 
 impl fmt::Display for Reason {
@@ -60,6 +62,7 @@ impl fmt::Display for Reason {
             Self::Repeated { column, row } => {
                 write!(f, "{column} is the key of row {row} already, which has other content")
             }
+            Self::Refused(why) => f.write_str(why),
         }
     }
 }
@@ -93,6 +96,14 @@ pub enum Refusal {
         key: String,
         header: Vec<String>,
     },
+    /// The columns are not those of the table.
+    NotTheTables {
+        table: String,
+        unknown: Vec<String>,
+        missing: Vec<String>,
+        /// How many the header has.
+        columns: usize,
+    },
     UnclosedQuote {
         line: u64,
     },
@@ -110,6 +121,15 @@ pub enum Refusal {
 
 /// Header names that a refusal shows.
 const SHOWN_NAMES: usize = 5;
+
+/// The first of them, and how many more there are.
+fn names(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(SHOWN_NAMES).map(|name| format!("{name:?}")).collect();
+    match names.len() {
+        more if more > SHOWN_NAMES => format!("{} and {} more", shown.join(", "), more - SHOWN_NAMES),
+        _ => shown.join(", "),
+    }
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,14 +150,19 @@ impl fmt::Display for Refusal {
                 write!(f, "the header has the column {name:?}, an attribute that the table has for itself: rename it")
             }
             Self::NoKeyColumn { key, header } => {
-                write!(f, "the header has no column {key:?}, the table's key: it has ")?;
-                let shown: Vec<_> = header.iter().take(SHOWN_NAMES).map(|name| format!("{name:?}")).collect();
-                write!(f, "{}", shown.join(", "))?;
-                match header.len() {
-                    1 => f.write_str(" alone; is another delimiter meant?"),
-                    more if more > SHOWN_NAMES => write!(f, " and {} more", more - SHOWN_NAMES),
-                    _ => Ok(()),
+                write!(f, "the header has no column {key:?}, the table's key: it has {}", names(header))?;
+                if header.len() == 1 { f.write_str(" alone; is another delimiter meant?") } else { Ok(()) }
+            }
+            Self::NotTheTables { table, unknown, missing, columns } => {
+                write!(f, "the header is not that of the table {table}: ")?;
+                if !unknown.is_empty() {
+                    write!(f, "the table has no column {}", names(unknown))?;
                 }
+                if !missing.is_empty() {
+                    let and = if unknown.is_empty() { "" } else { ", and " };
+                    write!(f, "{and}the header has no column {}", names(missing))?;
+                }
+                if *columns == 1 && !unknown.is_empty() { f.write_str("; is another delimiter meant?") } else { Ok(()) }
             }
             Self::UnclosedQuote { line } => {
                 write!(f, "a quote that is opened in the record of line {line} is never closed")

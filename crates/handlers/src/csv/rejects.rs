@@ -1,6 +1,5 @@
 //! The file of the rows that were left out: CSV itself, with line, row, reason, and the row as it stood.
 
-use super::records::Fields;
 use super::{Judged, Reason};
 
 const HEADER: &str = "line,row,reason,content\r\n";
@@ -19,12 +18,17 @@ impl Rejects {
     }
 
     pub fn add(&mut self, judged: &Judged<'_>, reason: &Reason) {
-        self.text.extend_from_slice(format!("{},{},", judged.line, judged.number).as_bytes());
-        quote(&mut self.text, reason.to_string().as_bytes());
+        let content = judged.fields.map(|fields| cut_content(fields.iter(), self.delimiter));
+        self.add_row(judged.line, judged.number, &reason.to_string(), content.as_deref());
+    }
+
+    /// One of which its [`cut_content`] was kept.
+    pub fn add_row(&mut self, line: u64, number: u64, reason: &str, content: Option<&[u8]>) {
+        self.text.extend_from_slice(format!("{line},{number},").as_bytes());
+        quote(&mut self.text, reason.as_bytes());
         self.text.push(b',');
-        if let Some(fields) = judged.fields {
-            let content = content(fields, self.delimiter);
-            quote(&mut self.text, &content);
+        if let Some(content) = content {
+            quote(&mut self.text, content);
         }
         self.text.extend_from_slice(b"\r\n");
     }
@@ -40,9 +44,9 @@ impl Rejects {
 }
 
 /// The fields as they would stand in a file, cut where they are long. What is not UTF-8 is shown as far as it is.
-fn content(fields: Fields<'_>, delimiter: u8) -> Vec<u8> {
+pub fn cut_content<'a>(fields: impl Iterator<Item = &'a [u8]>, delimiter: u8) -> Vec<u8> {
     let mut text = Vec::new();
-    for (at, field) in fields.iter().enumerate() {
+    for (at, field) in fields.enumerate() {
         if text.len() > MOST_CONTENT {
             break;
         }

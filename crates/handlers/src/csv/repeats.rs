@@ -70,6 +70,14 @@ impl Tally {
         self.first_rejected.get_or_insert_with(|| (judged.line, reason.clone()));
     }
 
+    /// Takes a row where any two may be the same.
+    pub fn count(&mut self, judged: &Judged<'_>) {
+        self.rows += 1;
+        if let Err(reason) = &judged.row {
+            self.reject(judged, reason);
+        }
+    }
+
     pub fn check_share(&self, max: MaxRejected) -> Result<(), Refusal> {
         if !max.is_exceeded(self.rejected, self.rows) {
             return Ok(());
@@ -93,7 +101,7 @@ impl Survey {
             self.rejected += 1;
             return Ok(());
         };
-        let key = short_hash(row.key());
+        let Some(key) = row.key().map(short_hash) else { return Ok(()) };
         if self.may_have_seen(key) && self.suspects.insert(key) && self.suspects.len() > MOST_REPEATED {
             return Err(Refusal::TooManyRepeated { most: MOST_REPEATED });
         }
@@ -136,11 +144,11 @@ impl Check {
                 return Ok(Some(reason.clone()));
             }
         };
-        if !self.suspects.contains(&short_hash(row.key())) {
+        let Some(key) = row.key().filter(|key| self.suspects.contains(&short_hash(key))) else {
             return Ok(None);
-        }
+        };
         let content = content(row);
-        let key = long_hash(std::iter::once(row.key()));
+        let key = long_hash(std::iter::once(key));
         let (first, number) = *self.first.entry(key).or_insert((content, judged.number));
         if number == judged.number {
             return Ok(None);
@@ -153,7 +161,7 @@ impl Check {
             self.tally.repeated += 1;
             return Ok(None);
         }
-        let reason = Reason::Repeated { column: rules.key.clone(), row: number };
+        let reason = Reason::Repeated { column: rules.key.clone().unwrap_or_default(), row: number };
         self.tally.reject(judged, &reason);
         Ok(Some(reason))
     }

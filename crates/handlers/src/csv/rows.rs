@@ -45,8 +45,8 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub fn key(&self) -> &'a str {
-        self.fields.get(self.header.key)
+    pub fn key(&self) -> Option<&'a str> {
+        self.header.key.map(|at| self.fields.get(at))
     }
 
     pub fn columns(&self) -> usize {
@@ -90,6 +90,11 @@ impl Rows {
 
     pub fn has_header(&self) -> bool {
         self.header.is_some()
+    }
+
+    /// The names of the columns, once the header was read.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.header.iter().flat_map(|header| header.columns.iter().map(|column| column.name.as_str()))
     }
 
     /// The next row; `None` when the input is used up. After that more input follows, or [`Self::end`].
@@ -144,12 +149,13 @@ fn row<'a>(rules: &Rules, header: &'a Header, record: &Record<'a>) -> Result<Row
     }
     let fields = fields.text().ok_or(Reason::NotUtf8)?;
     let row = Row { header, fields };
-    let (key, column) = (row.key(), &rules.key);
-    if key.is_empty() {
-        return Err(Reason::NoKey { column: column.clone() });
-    }
-    if key.len() > rules.longest_key {
-        return Err(Reason::KeyTooLong { column: column.clone(), bytes: key.len(), most: rules.longest_key });
+    if let (Some(key), Some(column)) = (row.key(), &rules.key) {
+        if key.is_empty() {
+            return Err(Reason::NoKey { column: column.clone() });
+        }
+        if key.len() > rules.longest_key {
+            return Err(Reason::KeyTooLong { column: column.clone(), bytes: key.len(), most: rules.longest_key });
+        }
     }
     for (column, field) in header.columns.iter().zip(fields.iter()) {
         if column.kind != ColumnType::String {

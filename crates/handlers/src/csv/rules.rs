@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::ColumnType;
+use super::{ColumnType, Refusal};
 
 /// By which a file is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,8 +11,10 @@ pub struct Rules {
     /// The types of columns that are no strings; a file need not have all of them.
     pub columns: BTreeMap<String, ColumnType>,
     pub delimiter: u8,
-    /// The column that tells one row from another.
-    pub key: String,
+    /// The column that tells one row from another, where there is one.
+    pub key: Option<String>,
+    /// The table whose columns the file has to have; `None` where a row may have any.
+    pub table: Option<Table>,
     /// Names that no column may have.
     pub reserved: Vec<String>,
     pub max_rejected: MaxRejected,
@@ -22,6 +24,36 @@ pub struct Rules {
     pub longest_key: usize,
     /// Bytes of a column's name.
     pub longest_name: usize,
+}
+
+/// A table with columns of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub name: String,
+    /// Those that a file may have.
+    pub columns: Vec<String>,
+    /// Those of them that it has to have: the table takes no row without.
+    pub needed: Vec<String>,
+}
+
+impl Table {
+    /// Databases take a column's name whatever its case: it is written as the table has it.
+    pub(super) fn spell(&self, name: &mut String) {
+        if let Some(column) = self.columns.iter().find(|column| column.eq_ignore_ascii_case(name)) {
+            name.clone_from(column);
+        }
+    }
+
+    pub(super) fn check(&self, header: &[String]) -> Result<(), Refusal> {
+        let not_in = |names: &[String], all: &[String]| -> Vec<String> {
+            names.iter().filter(|name| !all.contains(name)).cloned().collect()
+        };
+        let (unknown, missing) = (not_in(header, &self.columns), not_in(&self.needed, header));
+        if unknown.is_empty() && missing.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::NotTheTables { table: self.name.clone(), unknown, missing, columns: header.len() })
+    }
 }
 
 /// The share of a file's rows that may be left out, in percent.

@@ -21,7 +21,8 @@ fn rules() -> Rules {
     Rules {
         columns: columns(r#"{"n":"N","b":"BOOL"}"#).unwrap(),
         delimiter: b',',
-        key: "id".into(),
+        key: Some("id".into()),
+        table: None,
         reserved: vec!["row".into()],
         max_rejected: MaxRejected::parse("100").unwrap(),
         largest_row: 60,

@@ -6,7 +6,8 @@ use claimctl_claim::record::attribute;
 
 use super::table::{LOAD, ROW};
 use crate::Env;
-use crate::csv::{self, MaxRejected, Rules};
+use crate::csv::{self, Rules};
+use crate::csv_load::settings;
 
 /// Of an item, and of a partition key's value (Amazon DynamoDB Developer Guide, "Quotas").
 const LARGEST_ITEM: usize = 400 << 10;
@@ -21,6 +22,8 @@ pub struct Config {
     pub rows_table: String,
     /// `LOADS_TABLE`
     pub loads_table: String,
+    /// `PARTITION_KEY`, of the former.
+    pub key: String,
     pub rules: Arc<Rules>,
 }
 
@@ -37,39 +40,33 @@ impl Config {
         if reserved.contains(&key) {
             return Err(format!("PARTITION_KEY is {key:?}: the table has an attribute of this name for itself"));
         }
-        let columns = csv::columns(&set("COLUMNS").unwrap_or_else(|| "{}".into())).map_err(of("COLUMNS"))?;
+        let columns =
+            csv::columns(&set("COLUMNS").unwrap_or_else(|| "{}".into())).map_err(|error| format!("COLUMNS {error}"))?;
         if let Some(name) = columns.keys().find(|name| reserved.contains(name)) {
             return Err(format!("COLUMNS names {name:?}: the table has an attribute of this name for itself"));
         }
         if columns.get(&key).is_some_and(|kind| *kind != csv::ColumnType::String) {
             return Err(format!("COLUMNS gives {key} another type than S: it is the table's key, which is a string"));
         }
-        let max_rejected = match set("MAX_REJECTED") {
-            None => MaxRejected::default(),
-            Some(text) => MaxRejected::parse(&text)
-                .ok_or_else(|| format!("MAX_REJECTED is {text:?}: it has to be a percentage from 0 to 100"))?,
-        };
         let rules = Rules {
             columns,
-            delimiter: csv::delimiter(&set("DELIMITER").unwrap_or_else(|| ",".into())).map_err(of("DELIMITER"))?,
-            key,
+            delimiter: settings::delimiter(env)?,
+            key: Some(key.clone()),
+            table: None,
             reserved,
-            max_rejected,
+            max_rejected: settings::max_rejected(env)?,
             largest_row: LARGEST_ITEM - OUR_ATTRIBUTES,
             longest_key: LONGEST_KEY,
             longest_name: LONGEST_NAME,
         };
-        Ok(Self { rows_table, loads_table, rules: Arc::new(rules) })
+        Ok(Self { rows_table, loads_table, key, rules: Arc::new(rules) })
     }
-}
-
-fn of(name: &str) -> impl Fn(String) -> String {
-    move |error| format!("{name} {error}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::csv::MaxRejected;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
         let tables = [("ROWS_TABLE", "r"), ("LOADS_TABLE", "l")];
@@ -80,7 +77,7 @@ mod tests {
     #[test]
     fn two_tables_are_all_that_is_needed() {
         let rules = config(&[]).unwrap().rules;
-        assert_eq!((rules.key.as_str(), rules.delimiter, rules.columns.len()), ("id", b',', 0));
+        assert_eq!((rules.key.as_deref(), rules.delimiter, rules.columns.len()), (Some("id"), b',', 0));
         assert_eq!(rules.max_rejected, MaxRejected::default());
     }
 

@@ -6,22 +6,23 @@
 
 use tokio::task::JoinSet;
 
-use super::job::{Job, Stop};
+use super::job::Job;
 use super::table;
 use crate::aws::Failure;
+use crate::csv_load::Stop;
 
 const AT_ONCE: usize = 32;
 
 /// Removes the rows of the file that are of a load before this one.
-pub async fn remove(job: &mut Job<'_>, before: u64) -> Result<(), Stop> {
-    let loader = job.loader;
-    let (rows, key) = (&loader.config.rows_table, &loader.config.rules.key);
-    let condition = table::is_of_load_before(&job.load.claim.id(), before);
+pub async fn remove(job: &mut Job<'_, '_>, before: u64) -> Result<(), Stop> {
+    let (config, aws) = (job.config, job.task.aws);
+    let (rows, key) = (&config.rows_table, &config.key);
+    let condition = table::is_of_load_before(&job.task.load.claim.id(), before);
     let mut after = job.removing().filter(|after| !after.is_empty()).map(str::to_owned);
     loop {
         job.go_on().await?;
         let begin = after.as_deref().map(|after| table::item_key(key, after));
-        let page = loader.aws.scan_page(rows, &condition, key, begin, job.lease.deadline()).await;
+        let page = aws.scan_page(rows, &condition, key, begin, job.lease.deadline()).await;
         let page = page.map_err(|failure| Stop::problem(format!("look for old rows in {rows}"), failure))?;
         let mut deletes = JoinSet::new();
         for item in page.items {
@@ -29,8 +30,7 @@ pub async fn remove(job: &mut Job<'_>, before: u64) -> Result<(), Stop> {
                 joined(rows, deletes.join_next().await)?;
             }
             job.go_on().await?;
-            let (aws, table, condition, lease) =
-                (loader.aws.clone(), rows.clone(), condition.clone(), job.lease.clone());
+            let (aws, table, condition, lease) = (aws.clone(), rows.clone(), condition.clone(), job.lease.clone());
             deletes.spawn(async move { aws.delete_item(&table, item, &condition, lease.deadline()).await });
         }
         while let Some(deleted) = deletes.join_next().await {
@@ -38,7 +38,7 @@ pub async fn remove(job: &mut Job<'_>, before: u64) -> Result<(), Stop> {
         }
         let Some(next) = page.next else { return Ok(()) };
         after = next.get(key).and_then(|value| value.as_s().ok()).cloned();
-        if let Some(progress) = &mut job.load.progress {
+        if let Some(progress) = &mut job.task.load.progress {
             progress.removing = after.clone();
         }
     }

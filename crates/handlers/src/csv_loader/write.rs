@@ -6,11 +6,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use claimctl_claim::record::attribute;
 use tokio::task::JoinHandle;
 
-use super::job::{Job, RENEWED_EVERY, Stop};
-use super::pieces::File;
+use super::job::{Job, RENEWED_EVERY};
 use super::table::{LOAD, ROW, number, text};
 use crate::aws::{Failure, Item, MOST_ITEMS};
 use crate::csv::{Judged, Position, Row, Value};
+use crate::csv_load::{File, Stop};
 
 /// More are no faster with the processor that a small function has.
 const BATCHES_AT_ONCE: usize = 16;
@@ -31,8 +31,8 @@ struct Flight {
 }
 
 /// Writes the rows that are not written yet, but for those that an earlier row with their key keeps out.
-pub async fn rows(job: &mut Job<'_>, left_out: &[u64]) -> Result<(), Stop> {
-    let written = job.load.progress.as_ref().map(|progress| progress.written).unwrap_or_default();
+pub async fn rows(job: &mut Job<'_, '_>, left_out: &[u64]) -> Result<(), Stop> {
+    let written = job.task.load.progress.as_ref().map(|progress| progress.written).unwrap_or_default();
     let mut in_flight = InFlight { batches: VecDeque::new(), bytes: 0 };
     let sent = send_all(job, &mut in_flight, written, left_out).await;
     // What is on its way arrives, whatever has happened: its end is known, and what is written counts.
@@ -52,15 +52,15 @@ pub async fn rows(job: &mut Job<'_>, left_out: &[u64]) -> Result<(), Stop> {
 }
 
 async fn send_all(
-    job: &mut Job<'_>,
+    job: &mut Job<'_, '_>,
     in_flight: &mut InFlight,
     written: Position,
     left_out: &[u64],
 ) -> Result<Position, Stop> {
-    let claim_id = job.load.claim.id();
-    let (claim_id, load) = (text(&claim_id), number(job.load.number));
+    let claim_id = job.task.load.claim.id();
+    let (claim_id, load) = (text(&claim_id), number(job.task.load.number));
     let left_out: HashSet<u64> = left_out.iter().copied().collect();
-    let mut file = File::open_at(job, written).await?;
+    let mut file = File::open_at(job.task, &job.config.rules, written).await?;
     let (mut batch, mut bytes) = (Vec::with_capacity(MOST_ITEMS), 0);
     loop {
         let mut enough = |judged: &Judged<'_>| {
@@ -90,15 +90,15 @@ async fn send_all(
 }
 
 impl InFlight {
-    fn send(&mut self, job: &Job<'_>, items: Vec<Item>, bytes: usize, end: Position) {
-        let (aws, table, lease) = (job.loader.aws.clone(), job.loader.config.rows_table.clone(), job.lease.clone());
+    fn send(&mut self, job: &Job<'_, '_>, items: Vec<Item>, bytes: usize, end: Position) {
+        let (aws, table, lease) = (job.task.aws.clone(), job.config.rows_table.clone(), job.lease.clone());
         let task = tokio::spawn(async move { aws.put_items(&table, items, &|| lease.deadline()).await });
         self.bytes += bytes;
         self.batches.push_back(Flight { task, end, bytes });
     }
 
     /// Waits until no more than these are on their way. The first that fails is told; the others are waited for then too.
-    async fn settle(&mut self, job: &mut Job<'_>, batches: usize, bytes: usize) -> Result<(), Stop> {
+    async fn settle(&mut self, job: &mut Job<'_, '_>, batches: usize, bytes: usize) -> Result<(), Stop> {
         while self.batches.len() > batches || self.bytes > bytes {
             let Some(mut flight) = self.batches.pop_front() else { break };
             self.bytes -= flight.bytes;
@@ -114,7 +114,7 @@ impl InFlight {
                     let _ = flight.task.await;
                 }
                 self.bytes = 0;
-                let table = &job.loader.config.rows_table;
+                let table = &job.config.rows_table;
                 return Err(Stop::problem(format!("write rows into {table}"), failure));
             }
             job.written_up_to(flight.end);
@@ -123,15 +123,15 @@ impl InFlight {
     }
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     fn written_up_to(&mut self, end: Position) {
-        if let Some(progress) = &mut self.load.progress {
+        if let Some(progress) = &mut self.task.load.progress {
             progress.written = end;
         }
     }
 
     fn all_written(&mut self) {
-        if let Some(progress) = &mut self.load.progress {
+        if let Some(progress) = &mut self.task.load.progress {
             progress.removing = Some(String::new());
         }
     }

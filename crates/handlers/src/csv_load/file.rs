@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::job::{Job, Stop};
+use super::{Stop, Task};
 use crate::aws::{Aws, Deadline, Failure, ObjectVersion, Piece};
-use crate::csv::{Judged, LOOKED_AT, Position, Refusal, Rows};
+use crate::csv::{Judged, LOOKED_AT, Position, Refusal, Rows, Rules};
 
 /// Two are in memory at a time.
 const PIECE: u64 = 4 << 20;
@@ -22,9 +22,9 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn from(job: &Job<'_>, offset: u64) -> Self {
-        let (aws, object) = (job.loader.aws.clone(), Arc::new(job.object()));
-        let mut pieces = Self { aws, object, deadline: job.invocation.deadline, coming: None, offset, size: u64::MAX };
+    fn from(task: &Task<'_>, offset: u64) -> Self {
+        let (aws, object) = (task.aws.clone(), Arc::new(task.object()));
+        let mut pieces = Self { aws, object, deadline: task.invocation.deadline, coming: None, offset, size: u64::MAX };
         pieces.ask();
         pieces
     }
@@ -71,21 +71,21 @@ pub struct File {
 
 impl File {
     /// From its beginning.
-    pub async fn open(job: &Job<'_>) -> Result<Self, Stop> {
-        let mut pieces = Pieces::from(job, 0);
+    pub async fn open(task: &Task<'_>, rules: &Arc<Rules>) -> Result<Self, Stop> {
+        let mut pieces = Pieces::from(task, 0);
         let piece = pieces.next().await?.ok_or(Refusal::Empty)?;
-        let rows = Rows::begin(job.loader.config.rules.clone(), &piece[..piece.len().min(LOOKED_AT)])?;
+        let rows = Rows::begin(rules.clone(), &piece[..piece.len().min(LOOKED_AT)])?;
         let used = usize::try_from(rows.position().offset).unwrap_or(0);
         Ok(Self { pieces, rows, piece, used })
     }
 
     /// From further on; the header is read first.
-    pub async fn open_at(job: &Job<'_>, position: Position) -> Result<Self, Stop> {
-        let mut file = Self::open(job).await?;
+    pub async fn open_at(task: &Task<'_>, rules: &Arc<Rules>, position: Position) -> Result<Self, Stop> {
+        let mut file = Self::open(task, rules).await?;
         if position.rows > 0 {
             while !file.rows.has_header() && !file.take(|_| Ok(true))? && file.more().await? {}
             file.rows.go_on(position);
-            file.pieces = Pieces::from(job, position.offset);
+            file.pieces = Pieces::from(task, position.offset);
             (file.piece, file.used) = (Vec::new(), 0);
         }
         Ok(file)
@@ -99,6 +99,11 @@ impl File {
     /// Behind the row that was taken last.
     pub fn position(&self) -> Position {
         self.rows.position()
+    }
+
+    /// The names of the columns, once the header was read.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.rows.columns()
     }
 
     /// Hands over the rows of the piece until one is enough, and says whether one was; if not, [`Self::more`] follows.

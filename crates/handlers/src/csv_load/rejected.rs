@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use aws_sdk_s3::types::CompletedPart;
 
-use super::job::{Job, Stop};
+use super::{Stop, Task};
 use crate::csv::Rejects;
 
 /// Below it are files that this function has written.
@@ -44,12 +44,12 @@ pub struct Upload {
 }
 
 impl Upload {
-    pub fn new(job: &Job<'_>) -> Self {
-        let claim = &job.load.claim;
+    pub fn new(task: &Task<'_>, delimiter: u8) -> Self {
+        let claim = &task.load.claim;
         Self {
-            rejects: Rejects::new(job.loader.config.rules.delimiter),
+            rejects: Rejects::new(delimiter),
             bucket: claim.bucket.clone(),
-            key: key(&claim.key, job.load.number),
+            key: key(&claim.key, task.load.number),
             upload: None,
             parts: Vec::new(),
         }
@@ -60,8 +60,8 @@ impl Upload {
         self.rejects.len() >= PART
     }
 
-    pub async fn send_part(&mut self, job: &Job<'_>) -> Result<(), Stop> {
-        let (aws, deadline) = (&job.loader.aws, job.invocation.deadline);
+    pub async fn send_part(&mut self, task: &Task<'_>) -> Result<(), Stop> {
+        let (aws, deadline) = (task.aws, task.invocation.deadline);
         let failed = |failure| Stop::problem(format!("write {}", self.key), failure);
         let upload = match &self.upload {
             Some(upload) => upload.clone(),
@@ -76,10 +76,10 @@ impl Upload {
     }
 
     /// The key of the file, which is whole now.
-    pub async fn end(mut self, job: &Job<'_>) -> Result<String, Stop> {
-        let (aws, deadline) = (&job.loader.aws, job.invocation.deadline);
+    pub async fn end(mut self, task: &Task<'_>) -> Result<String, Stop> {
+        let (aws, deadline) = (task.aws, task.invocation.deadline);
         if self.upload.is_some() && self.rejects.len() > 0 {
-            self.send_part(job).await?;
+            self.send_part(task).await?;
         }
         let written = match &self.upload {
             None => aws.put_object(&self.bucket, &self.key, self.rejects.take(), deadline).await,
@@ -93,10 +93,10 @@ impl Upload {
     }
 
     /// The parts that were sent are dropped; a function that is killed before leaves them to the bucket's lifecycle.
-    pub async fn give_up(self, job: &Job<'_>) -> Result<(), Stop> {
+    pub async fn give_up(self, task: &Task<'_>) -> Result<(), Stop> {
         let Some(upload) = &self.upload else { return Ok(()) };
         let place = (self.bucket.as_str(), self.key.as_str(), upload.as_str());
-        let dropped = job.loader.aws.drop_parts(place, job.invocation.deadline).await;
+        let dropped = task.aws.drop_parts(place, task.invocation.deadline).await;
         dropped.map_err(|failure| Stop::problem(format!("give up {}", self.key), failure))
     }
 }

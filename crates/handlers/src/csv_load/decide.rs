@@ -2,7 +2,7 @@
 
 use claimctl_claim::Claim;
 
-use super::table::Load;
+use super::Load;
 use crate::aws::Object;
 
 /// What is to be done about an event.
@@ -71,7 +71,7 @@ fn same(existing: &Load) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::csv_loader::table::Progress;
+    use crate::csv_load::Progress;
     use claimctl_claim::Status;
 
     fn claim(sequencer: Option<&str>, etag: &str) -> Claim {

@@ -1,0 +1,28 @@
+-- One record for each file, with the attributes that every sink of claimctl has, and how far a load of it has come.
+CREATE TABLE IF NOT EXISTS `claims` (
+    `claim_id`      VARBINARY(1088)  NOT NULL COMMENT 'BUCKET/KEY',
+    `bucket`        VARCHAR(255)     NOT NULL,
+    `object_key`    VARBINARY(1024)  NOT NULL,
+    `size`          BIGINT UNSIGNED  NULL,
+    `etag`          VARCHAR(255)     NULL,
+    `version_id`    VARCHAR(1024)    NULL,
+    `sequencer`     VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NULL,
+    `event_name`    VARCHAR(255)     NULL,
+    `event_time`    VARCHAR(64)      NULL,
+    `recorded_at`   VARCHAR(64)      NOT NULL,
+    `message_id`    VARCHAR(255)     NULL,
+    `request_id`    VARCHAR(255)     NULL,
+    `receive_count` BIGINT UNSIGNED  NULL,
+    `status`        VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    `expires_at`    BIGINT UNSIGNED  NULL,
+    `step_error`    TEXT             NULL,
+    `load`          BIGINT UNSIGNED  NOT NULL COMMENT 'which content of the file is loaded, or was last',
+    `rows_of`       BIGINT UNSIGNED  NULL COMMENT 'the load whose rows count: all of them are there',
+    `rows`          BIGINT UNSIGNED  NOT NULL DEFAULT 0 COMMENT 'how many those are',
+    `rejected`      BIGINT UNSIGNED  NOT NULL DEFAULT 0,
+    `repeated`      BIGINT UNSIGNED  NOT NULL DEFAULT 0,
+    `rejected_key`  VARBINARY(1024)  NULL,
+    `loaded_at`     VARCHAR(64)      NULL,
+    `progress`      TEXT             NULL COMMENT 'of the load that is under way',
+    PRIMARY KEY (`claim_id`)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4

@@ -1,0 +1,141 @@
+//! What an operator asks of the function, which is the only one with a way to the database: the records of files, how
+//! many rows of each are there, and the migrations.
+
+use serde_json::{Map, Value, json};
+
+use super::Importer;
+use super::database::{Patience, Session, quoted};
+use super::failure::Failure;
+use super::shape::text;
+use super::{migrations, record};
+use crate::csv_load::{Invocation, Problem};
+
+/// Of one answer. Lambda takes 6 MB (AWS Lambda Developer Guide, "Lambda quotas").
+const MOST_RECORDS: u32 = 2000;
+const MOST_BYTES: usize = 4 << 20;
+
+impl Importer {
+    pub async fn ask(&self, what: &str, event: &Value, invocation: &Invocation) -> Result<Value, Problem> {
+        match what {
+            "records" => self.records(event, invocation).await,
+            "rows" => self.count_rows(event, invocation).await,
+            "migrations" => self.migrations(false, invocation).await,
+            "migrate" => self.migrations(!event["dry_run"].as_bool().unwrap_or(false), invocation).await,
+            other => Err(Problem::Sink(
+                "UnknownRequest",
+                format!("{other:?} is nothing that this function can be asked: records, rows, migrations, migrate"),
+            )),
+        }
+    }
+
+    async fn records(&self, event: &Value, invocation: &Invocation) -> Result<Value, Problem> {
+        let keys = event["keys"]
+            .as_array()
+            .map(|keys| keys.iter().filter_map(|key| key.as_str().map(str::to_owned)).collect::<Vec<_>>());
+        if keys.as_ref().is_some_and(|keys| keys.len() > MOST_RECORDS as usize) {
+            return Err(Problem::Sink(
+                "TooManyKeys",
+                format!("at most {MOST_RECORDS} records can be asked for at once"),
+            ));
+        }
+        if keys.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(json!({ "records": [], "next": null }));
+        }
+        let (prefix, limit) = (event["prefix"].as_str().unwrap_or_default(), limit(event));
+        let list = async |session: &mut Session| {
+            let after = event["after"].as_str();
+            // One more than is answered says whether there are more.
+            let limit = if keys.is_some() { MOST_RECORDS } else { limit + 1 };
+            record::list(&mut session.connection, prefix, after, keys.as_deref(), limit).await
+        };
+        let records = self.database.call(invocation, Patience::Short, list).await?;
+        Ok(page("records", "claim_id", records, if keys.is_some() { MOST_RECORDS } else { limit }))
+    }
+
+    async fn count_rows(&self, event: &Value, invocation: &Invocation) -> Result<Value, Problem> {
+        let (table, limit) = (quoted(&self.database.config.table), limit(event));
+        let sql = format!(
+            "SELECT `import_file`, CAST(MAX(`load`) AS CHAR), CAST(COUNT(*) AS CHAR) FROM {table} \
+             WHERE `import_file` > ? GROUP BY `import_file` ORDER BY `import_file` LIMIT ?"
+        );
+        let count = async |session: &mut Session| {
+            let after = event["after"].as_str().unwrap_or_default();
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).bind(after.as_bytes()).bind(limit + 1);
+            let rows = query.fetch_all(&mut session.connection).await?;
+            let file = |row: &sqlx::mysql::MySqlRow| {
+                let number = |at: usize| Ok::<_, Failure>(text(row, at)?.and_then(|text| text.parse::<u64>().ok()));
+                let mut file = Map::new();
+                file.insert("import_file".into(), text(row, 0)?.into());
+                file.insert("load".into(), number(1)?.into());
+                file.insert("rows".into(), number(2)?.into());
+                Ok(file)
+            };
+            rows.iter().map(file).collect::<Result<Vec<_>, Failure>>()
+        };
+        let files = self.database.call(invocation, Patience::Short, count).await?;
+        Ok(page("files", "import_file", files, limit))
+    }
+
+    async fn migrations(&self, apply: bool, invocation: &Invocation) -> Result<Value, Problem> {
+        let database = &self.database.config.database;
+        let work = async |session: &mut Session| {
+            // The table may be another one after it.
+            session.shape = None;
+            match apply {
+                true => migrations::migrate(&mut session.connection, database).await,
+                false => migrations::status(&mut session.connection).await,
+            }
+        };
+        let report = self.database.call(invocation, Patience::Short, work).await?;
+        Ok(report.json(database))
+    }
+}
+
+fn limit(event: &Value) -> u32 {
+    let asked = event["limit"].as_u64().and_then(|limit| u32::try_from(limit).ok()).unwrap_or(MOST_RECORDS);
+    asked.clamp(1, MOST_RECORDS)
+}
+
+/// As many as one answer may hold, and where the next one begins: behind the last of these, if there are more.
+fn page(name: &str, key: &str, mut items: Vec<Map<String, Value>>, limit: u32) -> Value {
+    let (mut bytes, mut whole) = (0, 0);
+    for item in items.iter().take(limit as usize) {
+        bytes += Value::Object(item.clone()).to_string().len() + 1;
+        if whole > 0 && bytes > MOST_BYTES {
+            break;
+        }
+        whole += 1;
+    }
+    let more = items.len() > whole;
+    items.truncate(whole);
+    let next = items.last().filter(|_| more).map(|item| item[key].clone());
+    json!({ name: items, "next": next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(id: usize, bytes: usize) -> Map<String, Value> {
+        let value = json!({ "claim_id": format!("b/{id}"), "step_error": "x".repeat(bytes) });
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_page_ends_at_its_limit_and_says_whether_there_is_more() {
+        let items = |count: usize| (0..count).map(|id| item(id, 10)).collect::<Vec<_>>();
+        assert_eq!(page("records", "claim_id", items(3), 3)["next"], Value::Null);
+        let cut = page("records", "claim_id", items(4), 3);
+        assert_eq!((cut["records"].as_array().unwrap().len(), &cut["next"]), (3, &json!("b/2")));
+        assert_eq!(page("records", "claim_id", vec![], 3), json!({ "records": [], "next": null }));
+    }
+
+    #[test]
+    fn a_page_is_never_larger_than_an_answer_may_be_and_never_empty() {
+        let page = |bytes: usize| page("records", "claim_id", (0..8).map(|id| item(id, bytes)).collect(), 8);
+        let large = page(1 << 20);
+        assert!(large.to_string().len() <= MOST_BYTES + 1000);
+        assert_eq!((large["records"].as_array().unwrap().len(), &large["next"]), (3, &json!("b/2")));
+        assert_eq!(page(MOST_BYTES)["records"].as_array().unwrap().len(), 1);
+    }
+}
