@@ -50,6 +50,15 @@ sys.argv = sys.argv[1:]
 sys.exit(launcher.main())
 "#;
 
+/// What the parts of the tool stand on, with the cache of all tests, and what is kept in this folder.
+pub fn context(state: &Path) -> Ctx {
+    let options =
+        OutputOptions { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
+    let ctx = Ctx::new(options, Cancel::default(), claimctl::cli::VERBS).unwrap();
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/claimctl");
+    ctx.with_paths(Paths { cache, state: state.to_owned() })
+}
+
 pub struct Server {
     home: TempDir,
     ctx: Ctx,
@@ -61,11 +70,7 @@ impl Server {
     /// An empty server that lets everybody do everything.
     pub fn up() -> Server {
         let home = tempfile::tempdir().unwrap();
-        let options =
-            OutputOptions { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
-        let ctx = Ctx::new(options, Cancel::default(), claimctl::cli::VERBS).unwrap();
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/claimctl");
-        let ctx = ctx.with_paths(Paths { cache, state: home.path().join("server") });
+        let ctx = context(&home.path().join("server"));
         let started = wait_for(Sandbox::at(&ctx.paths).start(&ctx)).unwrap();
         Server { home, ctx, enforcing: None, endpoint: started.server.endpoint }
     }
