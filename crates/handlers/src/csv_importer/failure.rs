@@ -18,6 +18,8 @@ pub enum Failure {
     Login(String),
     /// There is no user and password to be had.
     Secret(String),
+    /// There is nothing by which the server could prove its name.
+    Certificates(String),
     SchemaMissing(String),
     SchemaDiffers(String),
     /// Another transaction was in the way: a deadlock, or a lock that was waited for too long.
@@ -56,6 +58,7 @@ impl Failure {
             Self::Full(_) => "DatabaseFull",
             Self::Login(_) => "LoginRefused",
             Self::Secret(_) => "SecretUnusable",
+            Self::Certificates(_) => "CertificatesUnusable",
             Self::SchemaMissing(_) => "SchemaMissing",
             Self::SchemaDiffers(_) => "SchemaDiffers",
             Self::Busy(_) => "DatabaseBusy",
@@ -77,6 +80,9 @@ impl Failure {
             Self::Full(why) => format!("the database is full: {why}"),
             Self::Login(why) => format!("the database refuses the login: {why}"),
             Self::Secret(why) => format!("the secret with the database's user and password cannot be used: {why}"),
+            Self::Certificates(why) => {
+                format!("the certificates that the database is verified by cannot be used: {why}")
+            }
             Self::SchemaMissing(why) => format!("{why}: the migrations have not been applied"),
             Self::SchemaDiffers(why) => format!("the table is not as it has to be: {why}"),
             Self::Busy(why) => format!("other transactions are in the way: {why}"),
