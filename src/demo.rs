@@ -30,7 +30,7 @@ pub struct Step {
 pub struct Stage<'a> {
     pub ctx: &'a Ctx,
     pub target: Session,
-    stack: &'a dyn Stack,
+    stack: &'a Stack,
     sandbox: Sandbox,
     endpoint: String,
     artifacts: Artifacts,
@@ -70,6 +70,10 @@ impl Stage<'_> {
         self.steps.ended(step, result)
     }
 
+    pub fn stack_name(&self) -> &'static str {
+        self.stack.name
+    }
+
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -81,7 +85,7 @@ impl Stage<'_> {
 }
 
 /// Plays the story of a stack in the sandbox of `ctx`, with its payloads below `folder`.
-pub async fn play(ctx: &Ctx, stack: &dyn Stack, folder: &Path) -> Result<Vec<Step>> {
+pub async fn play(ctx: &Ctx, stack: &Stack, folder: &Path) -> Result<Vec<Step>> {
     let mut steps = Steps { ctx, told: Vec::new(), began: Instant::now() };
     let repository = Repository::find(ctx, &Config::find(ctx)?.project()).await?;
     let out = repository.sandbox_artifacts();
@@ -93,7 +97,7 @@ pub async fn play(ctx: &Ctx, stack: &dyn Stack, folder: &Path) -> Result<Vec<Ste
     let target = Session::resolve(ctx, &TargetArgs::default()).await?;
     let artifacts = built.into_iter().map(|artifact| (artifact.handler, artifact.path)).collect();
     let mut stage = Stage { ctx, target, stack, sandbox, endpoint, artifacts, folder, steps };
-    stack.play(&mut stage).await?;
+    (stack.play)(&mut stage).await?;
     Ok(stage.steps.told)
 }
 

@@ -30,7 +30,7 @@ The stories there are:
 pub struct Args {
     /// The stack whose story is played
     #[arg(value_name = "STACK", default_value = stacks::DEFAULT, value_parser = values::stack())]
-    stack: &'static dyn Stack,
+    stack: &'static Stack,
     /// Say which stacks there are, and what they are
     #[arg(long, conflicts_with_all = ["stack", "keep"])]
     list: bool,
@@ -64,7 +64,7 @@ struct Entry {
 
 pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     if args.list {
-        let entry = |stack: &&'static dyn Stack| Entry { stack: stack.name(), summary: stack.summary() };
+        let entry = |stack: &&'static Stack| Entry { stack: stack.name, summary: stack.summary };
         return report(Listed { stacks: stacks::ALL.iter().map(entry).collect() });
     }
     let started = Instant::now();
@@ -83,7 +83,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
         None
     };
     let elapsed_ms = milliseconds(started.elapsed());
-    report(Played { stack: args.stack.name(), steps: played?, elapsed_ms, home, told: told(ctx) })
+    report(Played { stack: args.stack.name, steps: played?, elapsed_ms, home, told: told(ctx) })
 }
 
 /// Steps are told on stderr. Where that and stdout are both the terminal, or both in one log, the page need not repeat

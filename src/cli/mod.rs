@@ -4,6 +4,7 @@ mod bootstrap;
 mod claim;
 mod completions;
 mod config;
+mod db;
 mod demo;
 mod deploy;
 mod destroy;
@@ -145,6 +146,9 @@ enum Verb {
     Drift(drift::Args),
     #[command(display_order = Group::Infrastructure as usize)]
     Output(output::Args),
+    /// The tables of the databases that stacks end in
+    #[command(subcommand, display_order = Group::Infrastructure as usize)]
+    Db(db::Verb),
     /// The states that Terraform keeps of what it deployed
     #[command(subcommand, display_order = Group::Infrastructure as usize)]
     State(state::Verb),
@@ -221,6 +225,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Destroy(args) => destroy::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Drift(args) => drift::run(&args, ctx).await,
         Verb::Output(args) => output::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Db(verb) => db::run(verb, ctx).await,
         Verb::State(verb) => state::run(verb, ctx).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,

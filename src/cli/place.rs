@@ -1,6 +1,6 @@
 //! Where a flow is, for pipelines that claimctl did not deploy.
 
-use claimctl_payloads::verify::flow::Named;
+use claimctl_payloads::flow::Named;
 use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]

@@ -82,10 +82,10 @@ pub fn schema() -> impl TypedValueParser<Value = Schema> {
 }
 
 /// A system that the sandbox has.
-pub fn stack() -> impl TypedValueParser<Value = &'static dyn Stack> {
-    let possible = stacks::ALL.iter().map(|stack| PossibleValue::new(stack.name()).help(stack.summary()));
+pub fn stack() -> impl TypedValueParser<Value = &'static Stack> {
+    let possible = stacks::ALL.iter().map(|stack| PossibleValue::new(stack.name).help(stack.summary));
     PossibleValuesParser::new(possible).try_map(|typed| {
-        let stack = stacks::ALL.iter().find(|stack| stack.name() == typed);
+        let stack = stacks::ALL.iter().find(|stack| stack.name == typed);
         stack.copied().ok_or("not one of the possible values")
     })
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use claimctl_aws::policy::ArnBuilder;
+use claimctl_aws::sinks::ResolvedSink;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::time;
 use claimctl_core::units::{count, duration, zoned_time};
-use claimctl_payloads::verify::flow::{Named, ResolvedFlow, ResolvedSink};
+use claimctl_payloads::flow::{Named, ResolvedFlow};
 use claimctl_payloads::verify::{self, Options, QueueLook, Role, RowCounts, Scope, Verification};
 use claimctl_queues::policy::PolicyQueue;
 
@@ -181,8 +182,8 @@ impl Report for Verification {
 fn rows_lines(rows: &RowCounts) -> Vec<String> {
     let RowCounts { agree, fewer, more, .. } = rows;
     let mut lines = vec![format!(
-        "table {}: {} of {}; {agree} as their records say, {fewer} with fewer, {more} with more",
-        rows.table,
+        "{}: {} of {}; {agree} as their records say, {fewer} with fewer, {more} with more",
+        rows.place,
         count(rows.rows, "row"),
         count(rows.files, "file")
     )];
@@ -209,10 +210,7 @@ fn scope(scope: &Scope) -> String {
     let mut parts = vec![format!("bucket {}", scope.bucket)];
     parts.extend((!scope.prefix.is_empty()).then(|| format!("keys that begin with {}", scope.prefix)));
     parts.extend(scope.since.map(|since| format!("objects since {}", zoned_time(since))));
-    parts.extend(scope.sinks.iter().map(|sink| match sink {
-        ResolvedSink::Table(name) => format!("table {name}"),
-        ResolvedSink::LogGroup(name) => format!("log group {name}"),
-    }));
+    parts.extend(scope.sinks.iter().map(ResolvedSink::words));
     parts.extend(scope.queues.iter().map(|queue| format!("queue {queue}")));
     format!("compared: {}", parts.join(", "))
 }

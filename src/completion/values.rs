@@ -98,9 +98,7 @@ impl Known {
             Kind::Environment => self.environments(),
             Kind::Stack => {
                 let mut stacks: BTreeMap<_, _> = match self.is_of_sandbox {
-                    true => {
-                        stacks::ALL.iter().map(|stack| (stack.name().to_owned(), stack.summary().to_owned())).collect()
-                    }
+                    true => stacks::ALL.iter().map(|stack| (stack.name.to_owned(), stack.summary.to_owned())).collect(),
                     false => {
                         let there = terraform::stacks_of(&self.config.project()).unwrap_or_default();
                         there.into_iter().map(|name| (name, "in the project".to_owned())).collect()
@@ -223,7 +221,7 @@ mod tests {
         let paths = Paths { cache: PathBuf::new(), state: PathBuf::new() };
         let known = Known { config: Config::default(), surfaces: Surfaces::default(), paths, is_of_sandbox: true };
         let names: BTreeSet<_> = known.values(Kind::Stack).into_keys().collect();
-        assert_eq!(names, stacks::ALL.iter().map(|stack| stack.name().to_owned()).collect());
+        assert_eq!(names, stacks::ALL.iter().map(|stack| stack.name.to_owned()).collect());
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::stacks::Stack;
 pub type Artifacts = BTreeMap<String, PathBuf>;
 
 /// The handlers that the stacks run, each once.
-pub fn handlers(stacks: &[&dyn Stack]) -> Vec<&'static str> {
-    let all: BTreeSet<_> = stacks.iter().flat_map(|stack| stack.handlers()).map(|handler| handler.name).collect();
+pub fn handlers(stacks: &[&Stack]) -> Vec<&'static str> {
+    let all: BTreeSet<_> = stacks.iter().flat_map(|stack| stack.handlers).map(|handler| handler.name).collect();
     all.into_iter().collect()
 }
 

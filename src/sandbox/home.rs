@@ -84,20 +84,7 @@ impl Home {
 
     /// The process that holds the server's lock.
     pub fn holder(&self) -> Result<Option<Pid>> {
-        let path = self.folder.join("server.lock");
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            file => file.on("open", &path)?,
-        };
-        let held = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).map_err(std::io::Error::from);
-        match held.on("ask for the lock on", &path)? {
-            None => Ok(None),
-            Some(Flock { pid: Some(pid), .. }) => Ok(Some(pid)),
-            Some(Flock { pid: None, .. }) => {
-                Err(Error::refused("the sandbox belongs to a process that cannot be seen from here")
-                    .hint("it was started in another container: use it from there, or set CLAIMCTL_HOME here"))
-            }
-        }
+        holder_of(&self.folder.join("server.lock"))
     }
 
     fn said(&self) -> Result<Option<Server>> {
@@ -110,7 +97,25 @@ impl Home {
     }
 }
 
-fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+/// The process that holds a lock on the file, by the kernel's word.
+pub fn holder_of(path: &Path) -> Result<Option<Pid>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.on("open", path)?,
+    };
+    let held = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).map_err(std::io::Error::from);
+    match held.on("ask for the lock on", path)? {
+        None => Ok(None),
+        Some(Flock { pid: Some(pid), .. }) => Ok(Some(pid)),
+        Some(Flock { pid: None, .. }) => {
+            Err(Error::refused("the sandbox belongs to a process that cannot be seen from here")
+                .hint("it was started in another container: use it from there, or set CLAIMCTL_HOME here"))
+        }
+    }
+}
+
+/// What was to be removed is, or was not there.
+pub fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
     match removed {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other,

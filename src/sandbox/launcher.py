@@ -5,7 +5,7 @@ Everything that MiniStack needs to be told, and every gap of it that is closed, 
 It runs as `python -I launcher.py FOLDER PORT` (port 0: any), as the leader of a process group. In FOLDER it holds a lock
 on `server.lock` for as long as it lives, which is how claimctl knows that the server is up and which process it is. Once
 the port is open it writes `server.json`. It ends on SIGTERM, and by itself when FOLDER is gone; whatever the functions
-still do ends with it.
+still do ends with it, and the database.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -305,11 +306,50 @@ def still_held(lock, path):
         return False
 
 
-async def until_told(lock, lock_path):
+class Database:
+    """The database beside the server, where a stack needs one. It is no child of this process, and ends with it.
+
+    It is known by the lock that it holds on its data: also when they are gone, because the file stays open here.
+    """
+
+    def __init__(self, folder):
+        self.path, self.file = os.path.join(folder, "database", "data", "ibdata1"), None
+
+    def look(self):
+        with contextlib.suppress(OSError):
+            if self.file is None or not os.path.samestat(os.stat(self.path), os.fstat(self.file)):
+                found = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                if self.file is not None:
+                    os.close(self.file)
+                self.file = found
+
+    def end(self):
+        self.look()
+        holder = self.holder()
+        if holder:
+            with contextlib.suppress(OSError):
+                os.kill(holder, signal.SIGKILL)
+
+    def holder(self):
+        """The process that holds the lock (fcntl(2), F_GETLK), or 0."""
+        if self.file is None:
+            return 0
+        # The fields of struct flock, in the order of the system.
+        if sys.platform == "darwin":
+            asked = struct.pack("qqihh", 0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
+            _, _, pid, kind, _ = struct.unpack("qqihh", fcntl.fcntl(self.file, fcntl.F_GETLK, asked))
+        else:
+            asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, _, _, _, pid = struct.unpack("hhqqi4x", fcntl.fcntl(self.file, fcntl.F_GETLK, asked))
+        return 0 if kind == fcntl.F_UNLCK else pid
+
+
+async def until_told(lock, lock_path, database):
     """Returns on SIGTERM, or when nobody can find this server any more."""
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     while still_held(lock, lock_path) and not told.is_set():
+        database.look()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(told.wait(), 1)
 
@@ -366,7 +406,9 @@ def main():
     config.graceful_timeout = 0.2
 
     async def live():
-        await serve(app, config, shutdown_trigger=lambda: until_told(lock, lock_path))
+        database = Database(folder)
+        await serve(app, config, shutdown_trigger=lambda: until_told(lock, lock_path, database))
+        database.end()
         if still_held(lock, lock_path):
             shutil.rmtree(scratch, ignore_errors=True)
             with contextlib.suppress(FileNotFoundError):

@@ -5,6 +5,7 @@
 
 mod artifacts;
 pub mod cloudformation;
+pub mod database;
 mod home;
 mod http;
 mod log;
@@ -14,6 +15,7 @@ mod stack;
 mod venv;
 
 pub use artifacts::{Artifacts, build, handlers};
+pub use database::{DatabaseAccess, DatabaseStatus};
 pub use home::{Look, Server};
 pub use log::Log;
 pub use server::{Sandbox, Started, Stopped};

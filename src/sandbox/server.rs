@@ -10,6 +10,7 @@ use claimctl_core::lock::{self, Lock};
 use claimctl_core::progress::Unit;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use super::database::Database;
 use super::home::{Home, Look, Server};
 use super::log::Log;
 use super::{http, venv};
@@ -69,6 +70,11 @@ impl Sandbox {
         Ok(self.server()?.endpoint)
     }
 
+    /// The database beside the server, for the stacks that need one.
+    pub fn database(&self) -> Database {
+        Database::below(self.home.folder())
+    }
+
     /// What the server and its functions wrote, of the one that is up or the last one that was.
     pub fn log(&self) -> Result<Log> {
         Log::open(self.home.log())
@@ -109,6 +115,8 @@ impl Sandbox {
             }
             Look::Down => {}
         }
+        // What an earlier server's stacks have left in it belongs to nobody now.
+        self.database().discard().await?;
         let venv = venv::ensure(ctx).await?;
         ctx.progress.start("starting the sandbox", None, Unit::Steps);
         let server = self.come_up(Some(self.spawn(&venv)?)).await;
@@ -116,9 +124,10 @@ impl Sandbox {
         Ok(Started { server: server?, new: true })
     }
 
-    /// Ends the server and every function that it runs. Everything in it is gone then.
+    /// Ends the server, every function that it runs, and the database. Everything in them is gone then.
     pub async fn stop(&self, ctx: &Ctx) -> Result<Stopped> {
         let _turn = self.turn(ctx).await?;
+        self.database().discard().await?;
         let stopped = match self.look()? {
             Look::Down => return Ok(Stopped::WasDown),
             Look::Died(server) => Stopped::Cleared(server),
@@ -137,10 +146,11 @@ impl Sandbox {
         Ok(stopped)
     }
 
-    /// Empties the server: every stack, bucket, queue and table is gone.
+    /// Empties the server: every stack, bucket, queue and table is gone, and the database.
     pub async fn reset(&self, ctx: &Ctx) -> Result<()> {
         let _turn = self.turn(ctx).await?;
         let server = self.server()?;
+        self.database().discard().await?;
         match http::request("POST", server.port, "/_ministack/reset", ANSWER_WITHIN).await {
             Ok(200) => Ok(()),
             Ok(status) => Err(Error::unexpected(format!("the sandbox cannot be emptied (HTTP {status})"))),

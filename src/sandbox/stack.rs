@@ -5,17 +5,18 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use claimctl_aws::Explain;
-use claimctl_aws::target::KnownSurfaces;
+use claimctl_aws::target::{Intent, KnownSurfaces};
 use claimctl_claim::surface::{Surface, Surfaces};
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::nearest;
 use claimctl_core::progress::Unit;
 use claimctl_deploy::artifact::{self, Package};
+use claimctl_deploy::migrations::StackDatabase;
 use claimctl_deploy::versions::Bucket;
 use serde::Serialize;
 
 use super::cloudformation::{Client, Parameters, Stack};
-use super::{Artifacts, Sandbox};
+use super::{Artifacts, DatabaseAccess, Sandbox};
 use crate::config::LOCAL;
 use crate::context::Ctx;
 use crate::session::Session;
@@ -30,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// What a stack should be.
 #[derive(Debug)]
 pub struct Request<'a> {
-    pub stack: &'a dyn stacks::Stack,
+    pub stack: &'a stacks::Stack,
     /// The first part of every name.
     pub project: &'a str,
     pub values: &'a Values,
@@ -59,10 +60,18 @@ impl Sandbox {
         let client = client(target).await?;
         let packages = packages(request)?;
         let _turn = self.turn(ctx).await?;
-        ctx.progress.start(&format!("deploying {}", request.stack.name()), None, Unit::Steps);
-        let deployed = deploy(&client, target, request, packages).await;
+        let database = match request.stack.database {
+            true => Some(self.database().start(ctx).await?),
+            false => None,
+        };
+        ctx.progress.start(&format!("deploying {}", request.stack.name), None, Unit::Steps);
+        let deployed = deploy(&client, target, request, packages, database).await;
         ctx.progress.finish();
-        deployed
+        let deployed = deployed?;
+        for database in StackDatabase::of_stack(&deployed.surface) {
+            migrate(ctx, target, &database?).await?;
+        }
+        Ok(deployed)
     }
 
     /// Takes stacks away with all that is in them. None is touched unless all are there.
@@ -77,6 +86,9 @@ impl Sandbox {
         for name in names {
             ctx.progress.start(&format!("taking {name} away"), None, Unit::Steps);
             removed.push(remove(ctx, &client, target, name).await?);
+            if stacks::ALL.iter().any(|stack| stack.database && stack.name == name) {
+                self.database().discard().await?;
+            }
             ctx.progress.finish();
         }
         Ok(removed)
@@ -125,7 +137,7 @@ fn packages(request: &Request<'_>) -> Result<Vec<(stacks::Handler, Package)>> {
         let zip = request.artifacts.get(handler.name).ok_or_else(missing)?;
         Ok((*handler, Package::read(zip)?))
     };
-    request.stack.handlers().iter().map(package).collect()
+    request.stack.handlers.iter().map(package).collect()
 }
 
 async fn deploy(
@@ -133,11 +145,15 @@ async fn deploy(
     target: &Session,
     request: &Request<'_>,
     packages: Vec<(stacks::Handler, Package)>,
+    database: Option<DatabaseAccess>,
 ) -> Result<Deployed> {
-    let (name, template) = (request.stack.name(), request.stack.template());
+    let (name, template) = (request.stack.name, request.stack.template);
     let account = &target.caller().await?.account;
     let bucket = format!("{}-{LOCAL}-{account}-{}-artifacts", request.project, target.region);
     let mut parameters = parameters(request, &bucket);
+    if let Some(DatabaseAccess { port, secret }) = database {
+        parameters.extend(stacks::DATABASE_PARAMETERS.into_iter().zip([port.to_string(), secret]));
+    }
     for (handler, package) in packages {
         let key = format!("{}/{}.zip", handler.name, package.digest);
         parameters.insert(handler.digest, package.digest.clone());
@@ -170,6 +186,16 @@ async fn deploy(
     }
     let surface = surface(&stack)?.ok_or_else(|| Error::unexpected(format!("stack {name} has no surface")))?;
     Ok(Deployed { surface, changed })
+}
+
+/// The first upload would fail without the tables. Nothing else is in a new database, so that nobody is asked.
+async fn migrate(ctx: &Ctx, target: &Session, database: &StackDatabase) -> Result<()> {
+    if database.rehearse(target).await?.pending().next().is_some() {
+        let intent = Intent { what: format!("apply the migrations of {}", database.words()), destroys: false };
+        let change = target.authorize(ctx, &intent).await?;
+        database.migrate(target, &change).await?;
+    }
+    Ok(())
 }
 
 /// Puts the artifact where Lambda fetches it, unless it is there.
@@ -260,7 +286,7 @@ fn surface(stack: &Stack) -> Result<Option<Surface>> {
     stack.outputs.get(SURFACE_OUTPUT).map(|output| Surface::parse(output)).transpose()
 }
 
-/// Without those of the handlers.
+/// Without those of the handlers and of the database.
 fn parameters<'a>(request: &Request<'_>, bucket: &str) -> Parameters<'a> {
     let mut parameters = BTreeMap::from([
         ("Project", request.project.to_owned()),

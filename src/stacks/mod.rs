@@ -1,10 +1,12 @@
-//! The systems that run in the sandbox, each in a folder of its own, behind one trait.
+//! The systems that run in the sandbox, each in a folder of its own, each of the one shape.
 //!
 //! Whoever needs to know something of a system asks here: `local up` and `demo` what to deploy, the help which variables
 //! there are, completion which names. A new one is its folder, and its line in [`ALL`].
 
 mod claim_check;
+mod csv_aurora;
 mod csv_table;
+mod csv_work;
 mod fan_out;
 mod variable;
 mod work;
@@ -19,30 +21,33 @@ use crate::demo::Stage;
 pub use variable::{Kind, Values, Variable, assign};
 
 /// Every system.
-pub const ALL: &[&dyn Stack] = &[&claim_check::ClaimCheck, &fan_out::FanOut, &csv_table::CsvTable];
+pub const ALL: &[&Stack] = &[&claim_check::STACK, &fan_out::STACK, &csv_table::STACK, &csv_aurora::STACK];
 
 /// The name of the one that is meant where none is named.
-pub const DEFAULT: &str = claim_check::NAME;
+pub const DEFAULT: &str = claim_check::STACK.name;
 
 /// One system: a template, what it can be asked for, the handlers that it runs, and the story that shows it.
-pub trait Stack: Sync {
+pub struct Stack {
     /// As Terraform's root, the surface and the command line call it.
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// What it is, in one line.
-    fn summary(&self) -> &'static str;
-
+    pub summary: &'static str,
     /// In CloudFormation; its output `claimctl` is the surface. It takes the parameters Project, Environment, Architecture
-    /// and ArtifactBucket, and those of its variables and handlers.
-    fn template(&self) -> &'static str;
-
-    fn variables(&self) -> &'static [Variable];
-
-    fn handlers(&self) -> &'static [Handler];
-
+    /// and ArtifactBucket, those of its variables and handlers, and with a database those of [`DATABASE_PARAMETERS`].
+    pub template: &'static str,
+    pub variables: &'static [Variable],
+    pub handlers: &'static [Handler],
+    /// Whether it ends in a database, which the sandbox has then.
+    pub database: bool,
     /// Deploys it for the demo, gives it work, and tells what came of it, step by step.
-    fn play<'a>(&'a self, stage: &'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+    pub play: for<'a> fn(&'a mut Stage<'_>) -> Playing<'a>,
 }
+
+/// A story while it is told.
+pub type Playing<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// The parameters by which a template is told of the sandbox's database: its port, and what its secret holds.
+pub const DATABASE_PARAMETERS: [&str; 2] = ["DatabasePort", "DatabaseSecret"];
 
 /// A handler that a stack runs, and the template's parameters that say which zip it is.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +60,9 @@ pub struct Handler {
     pub digest: &'static str,
 }
 
-impl fmt::Debug for dyn Stack + '_ {
+impl fmt::Debug for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name)
     }
 }
 
@@ -65,11 +70,11 @@ impl fmt::Debug for dyn Stack + '_ {
 pub fn help() -> String {
     let mut help = String::from("A variable of a stack, by its name in Terraform; may be repeated\n");
     for stack in ALL {
-        for variable in stack.variables() {
+        for variable in stack.variables {
             let Variable { name, default, summary, .. } = variable;
             help.push_str(&format!(
                 "\n  {name} ({}): {summary}: {} [default: {default}]",
-                stack.name(),
+                stack.name,
                 variable.allowed()
             ));
         }
@@ -84,8 +89,8 @@ mod tests {
     use super::*;
 
     /// The template's parameters, each with the rest of its line.
-    fn declared(stack: &dyn Stack) -> Vec<(&'static str, &'static str)> {
-        let parameters = stack.template().split("\nParameters:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    fn declared(stack: &Stack) -> Vec<(&'static str, &'static str)> {
+        let parameters = stack.template.split("\nParameters:\n").nth(1).unwrap().split("\n\n").next().unwrap();
         parameters.lines().map(|line| line.trim().split_once(": ").unwrap()).collect()
     }
 
@@ -93,9 +98,10 @@ mod tests {
     fn every_parameter_of_a_template_is_given_and_no_other() {
         for stack in ALL {
             let common = ["Project", "Environment", "Architecture", "ArtifactBucket"].into_iter();
-            let of_handlers = stack.handlers().iter().flat_map(|handler| [handler.key, handler.digest]);
-            let of_variables = stack.variables().iter().map(|variable| variable.parameter);
-            let mut given: Vec<_> = common.chain(of_handlers).chain(of_variables).collect();
+            let of_handlers = stack.handlers.iter().flat_map(|handler| [handler.key, handler.digest]);
+            let of_variables = stack.variables.iter().map(|variable| variable.parameter);
+            let of_database = DATABASE_PARAMETERS.into_iter().filter(|_| stack.database);
+            let mut given: Vec<_> = common.chain(of_handlers).chain(of_variables).chain(of_database).collect();
             let mut declared: Vec<_> = declared(*stack).into_iter().map(|(name, _)| name).collect();
             given.sort_unstable();
             declared.sort_unstable();
@@ -106,9 +112,9 @@ mod tests {
     #[test]
     fn variables_are_terraforms_and_their_values_the_templates() {
         for stack in ALL {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform/stacks").join(stack.name());
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform/stacks").join(stack.name);
             let terraform = std::fs::read_to_string(root.join("variables.tf")).unwrap();
-            for Variable { name, parameter, default, kind, .. } in stack.variables() {
+            for Variable { name, parameter, default, kind, .. } in stack.variables {
                 assert!(terraform.contains(&format!("variable \"{name}\" {{")), "{name}");
                 let (_, says) = declared(*stack).into_iter().find(|(declared, _)| declared == parameter).unwrap();
                 let says_default = [format!("Default: {default}"), format!("Default: \"{default}\"")];
@@ -123,9 +129,9 @@ mod tests {
 
     #[test]
     fn names_are_different_and_one_of_them_is_the_default() {
-        let names: std::collections::BTreeSet<_> = ALL.iter().map(|stack| stack.name()).collect();
+        let names: std::collections::BTreeSet<_> = ALL.iter().map(|stack| stack.name).collect();
         assert_eq!(names.len(), ALL.len());
         assert!(names.contains(DEFAULT));
-        assert!(ALL.iter().all(|stack| !stack.summary().is_empty() && !stack.summary().contains('\n')));
+        assert!(ALL.iter().all(|stack| !stack.summary.is_empty() && !stack.summary.contains('\n')));
     }
 }

@@ -74,16 +74,16 @@ impl Variable {
 
 /// The values of each of the stacks, in their order. An assignment belongs to every stack that has the variable, and at
 /// least one has to; the last one of a name counts.
-pub fn assign<T: AsRef<str>>(stacks: &[&dyn Stack], typed: &[T]) -> Result<Vec<Values>> {
+pub fn assign<T: AsRef<str>>(stacks: &[&Stack], typed: &[T]) -> Result<Vec<Values>> {
     let default = |variable: &Variable| (variable.parameter, variable.default.to_owned());
-    let mut all: Vec<Values> = stacks.iter().map(|stack| stack.variables().iter().map(default).collect()).collect();
+    let mut all: Vec<Values> = stacks.iter().map(|stack| stack.variables.iter().map(default).collect()).collect();
     for assignment in typed.iter().map(AsRef::as_ref) {
         let Some((name, value)) = assignment.split_once('=') else {
             return Err(Error::usage(format!("--var {assignment:?} has no value")).hint("write --var NAME=VALUE"));
         };
         let mut is_known = false;
         for (stack, values) in stacks.iter().zip(&mut all) {
-            let Some(variable) = stack.variables().iter().find(|variable| variable.name == name) else { continue };
+            let Some(variable) = stack.variables.iter().find(|variable| variable.name == name) else { continue };
             is_known = true;
             values.insert(variable.parameter, variable.read(value).ok_or_else(|| not_allowed(variable, value))?);
         }
@@ -99,11 +99,11 @@ fn not_allowed(variable: &Variable, value: &str) -> Error {
     Error::usage(format!("{name} cannot be {value:?}")).hint(format!("allowed: {}", variable.allowed()))
 }
 
-fn unknown(stacks: &[&dyn Stack], name: &str) -> Error {
-    let mut known: Vec<_> = stacks.iter().flat_map(|stack| stack.variables()).map(|variable| variable.name).collect();
+fn unknown(stacks: &[&Stack], name: &str) -> Error {
+    let mut known: Vec<_> = stacks.iter().flat_map(|stack| stack.variables).map(|variable| variable.name).collect();
     known.sort_unstable();
     known.dedup();
-    let of: Vec<_> = stacks.iter().map(|stack| stack.name()).collect();
+    let of: Vec<_> = stacks.iter().map(|stack| stack.name).collect();
     let error = Error::usage(format!("in the sandbox, {} has no variable {name:?}", of.join(" or ")));
     let error = match nearest::name(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
@@ -120,7 +120,7 @@ mod tests {
     use crate::stacks::ALL;
 
     fn claim_check(typed: &[&str]) -> Result<Values> {
-        let stack = ALL.iter().find(|stack| stack.name() == "claim-check").unwrap();
+        let stack = ALL.iter().find(|stack| stack.name == "claim-check").unwrap();
         Ok(assign(&[*stack], typed)?.remove(0))
     }
 
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_number_is_whole_and_within_its_limits() {
-        let fan_out = *ALL.iter().find(|stack| stack.name() == "fan-out").unwrap();
+        let fan_out = *ALL.iter().find(|stack| stack.name == "fan-out").unwrap();
         let read = |typed: &str| Ok::<_, Error>(assign(&[fan_out], &[typed])?.remove(0));
         assert_eq!(read("batch_size=10").unwrap()["BatchSize"], "10");
         for wrong in ["0", "11", "1.5", "-1", "", "1s"] {
@@ -173,37 +173,22 @@ mod tests {
     }
 
     /// A stack that has one variable of its own.
-    struct Other;
+    const OTHER: Stack = Stack {
+        name: "other",
+        summary: "of a test",
+        template: "",
+        variables: &[ROWS],
+        handlers: &[],
+        database: false,
+        play: |_| Box::pin(async { Ok(()) }),
+    };
 
-    impl Stack for Other {
-        fn name(&self) -> &'static str {
-            "other"
-        }
-        fn summary(&self) -> &'static str {
-            "of a test"
-        }
-        fn template(&self) -> &'static str {
-            ""
-        }
-        fn variables(&self) -> &'static [Variable] {
-            const ROWS: Variable =
-                Variable { name: "rows", parameter: "Rows", kind: Kind::OneOf(&["all"]), default: "all", summary: "" };
-            &[ROWS]
-        }
-        fn handlers(&self) -> &'static [crate::stacks::Handler] {
-            &[]
-        }
-        fn play<'a>(
-            &'a self,
-            _: &'a mut crate::demo::Stage<'_>,
-        ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
-            Box::pin(async { Ok(()) })
-        }
-    }
+    const ROWS: Variable =
+        Variable { name: "rows", parameter: "Rows", kind: Kind::OneOf(&["all"]), default: "all", summary: "" };
 
     #[test]
     fn of_several_stacks_one_has_to_have_the_variable() {
-        let stacks: [&dyn Stack; 2] = [ALL[0], &Other];
+        let stacks: [&Stack; 2] = [ALL[0], &OTHER];
         let values = assign(&stacks, &["rows=all", "trigger=schedule"]).unwrap();
         assert_eq!((values[0]["Trigger"].as_str(), values[1]["Rows"].as_str()), ("schedule", "all"));
         assert_eq!((values[0].len(), values[1].len()), (3, 1));

@@ -10,13 +10,13 @@ use claimctl_claim::surface::Surface;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::units::{bytes, count};
+use claimctl_payloads::flow::{Named, ResolvedFlow};
 use claimctl_payloads::upload::copy;
 use claimctl_payloads::upload::destination::Destination;
 use claimctl_payloads::upload::engine::{self, Settings};
 use claimctl_payloads::upload::plan::{Naming, Plan};
 use claimctl_payloads::upload::report::UploadReport;
 use claimctl_payloads::upload::sources::{self, Filter};
-use claimctl_payloads::verify::flow::{Named, ResolvedFlow};
 use claimctl_payloads::verify::{self, Options, Verification};
 use claimctl_queues::{Queue, depth, peek};
 

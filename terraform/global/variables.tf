@@ -19,7 +19,7 @@ variable "account" {
 }
 
 variable "deletion_protection" {
-  description = "Whether deployments may not remove what holds data: buckets, tables and keys."
+  description = "Whether deployments may not remove what holds data: buckets, tables, database clusters, instances and keys."
   type        = bool
   default     = true
 }

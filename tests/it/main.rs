@@ -7,7 +7,7 @@
 
 mod support;
 
-use support::{dead_letters, proxy, queues, roles, run, seeded, server, site, terminal, world};
+use support::{database, dead_letters, proxy, queues, roles, run, seeded, server, site, terminal, world};
 
 mod accounts;
 mod bad_input;
@@ -15,7 +15,9 @@ mod bootstrap;
 mod claim;
 mod completions;
 mod config;
+mod csv_aurora;
 mod csv_table;
+mod db;
 mod demo;
 mod deploy;
 mod dlq;

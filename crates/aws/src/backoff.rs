@@ -1,4 +1,4 @@
-//! Waiting for a table or a log group that throttles: longer each time, and not for ever. Whoever asks may be stopped
+//! Waiting for a table, a log group or a function that throttles: longer each time, and not for ever. Whoever asks may be stopped
 //! while it waits.
 
 use std::time::{Duration, Instant};
@@ -39,9 +39,15 @@ impl Backoff {
 }
 
 /// What is answered when there is no capacity left (Amazon DynamoDB Developer Guide, "Error handling"; Amazon CloudWatch
-/// Logs API Reference, "Common errors").
+/// Logs API Reference, "Common errors"; AWS Lambda API Reference, Invoke).
 pub fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     crate::code(error).is_some_and(|code| {
-        ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"].contains(&code)
+        [
+            "ProvisionedThroughputExceededException",
+            "ThrottlingException",
+            "RequestLimitExceeded",
+            "TooManyRequestsException",
+        ]
+        .contains(&code)
     })
 }

@@ -24,7 +24,11 @@ impl std::fmt::Debug for Fake {
 
 impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let operation = request.headers().get("x-amz-target").unwrap().rsplit('.').next().unwrap();
+        // In a header, or, where a service speaks REST, what its path ends with.
+        let operation = match request.headers().get("x-amz-target") {
+            Some(target) => target.rsplit('.').next().unwrap(),
+            None => request.uri().rsplit('/').next().unwrap().split('?').next().unwrap(),
+        };
         let body = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
         let (status, answer) = self.0.lock().unwrap()(operation, &body);
         let answer = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer.to_string()));

@@ -31,6 +31,8 @@ pub struct Surface {
     #[serde(default)]
     pub tables: BTreeMap<String, Table>,
     #[serde(default)]
+    pub databases: BTreeMap<String, Database>,
+    #[serde(default)]
     pub functions: BTreeMap<String, Function>,
     #[serde(default)]
     pub log_groups: BTreeMap<String, LogGroup>,
@@ -78,6 +80,18 @@ pub struct Table {
     pub partition_key: String,
 }
 
+/// One that only the stack's functions and its application reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    pub cluster: String,
+    /// Its name in the cluster.
+    pub database: String,
+    /// The secret that holds user and password.
+    pub secret_arn: String,
+    pub host: String,
+    pub port: u16,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {
     pub name: String,
@@ -118,7 +132,7 @@ pub struct Flow {
     #[serde(default)]
     pub alias: Option<String>,
     pub sink: Sink,
-    /// The table that holds a file's rows, where the sink holds a record of each file.
+    /// What holds a file's rows, where the sink holds a record of each file: a table, or the database that is the sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<String>,
     /// What is still to be done once the record is written.
@@ -177,6 +191,14 @@ impl Surface {
 
     pub fn table(&self, logical: &str) -> Result<&Table> {
         self.tables.get(logical).ok_or_else(|| self.dangling("table", logical))
+    }
+
+    pub fn database(&self, logical: &str) -> Result<&Database> {
+        self.databases.get(logical).ok_or_else(|| self.dangling("database", logical))
+    }
+
+    pub fn function(&self, logical: &str) -> Result<&Function> {
+        self.functions.get(logical).ok_or_else(|| self.dangling("function", logical))
     }
 
     pub fn log_group(&self, logical: &str) -> Result<&LogGroup> {
@@ -243,6 +265,10 @@ impl Surfaces {
 
     pub fn table(&self, name: &str) -> Result<Option<Found<'_, Table>>> {
         self.find("table", name, |surface| pairs(&surface.tables), |table| table.name == name)
+    }
+
+    pub fn database(&self, name: &str) -> Result<Option<Found<'_, Database>>> {
+        self.find("database", name, |surface| pairs(&surface.databases), |database| database.cluster == name)
     }
 
     /// The real name of a bucket by logical name, real name or ARN; it may be one that no stack knows.

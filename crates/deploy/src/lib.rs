@@ -5,6 +5,7 @@ pub mod artifact;
 pub mod backend;
 pub mod bootstrap;
 pub mod deployment;
+pub mod migrations;
 pub mod next;
 pub mod project;
 pub mod state;

@@ -1,9 +1,8 @@
 //! What the sinks of a flow hold: all of it, or what is known of one object.
 
 use claimctl_aws::policy::{ArnBuilder, Statement};
-use claimctl_aws::sinks::logs::{self, RecordLogs};
+use claimctl_aws::sinks::Reads;
 use claimctl_aws::sinks::record::WholeRecord;
-use claimctl_aws::sinks::table::{self, RecordTable};
 use claimctl_aws::target::Target;
 use claimctl_claim::Status;
 use claimctl_claim::record::attribute;
@@ -14,7 +13,7 @@ use claimctl_core::spool::{Sorter, Spool};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::verify::flow::{ResolvedFlow, ResolvedSink};
+use crate::flow::ResolvedFlow;
 
 /// Which records are asked for.
 #[derive(Debug, Clone, Default)]
@@ -43,11 +42,7 @@ pub struct Found {
 
 /// What IAM has to allow to read the records of a flow: of one object, or (`all`) of each.
 pub fn permissions(arns: &ArnBuilder, flow: &ResolvedFlow, all: bool) -> Vec<Statement> {
-    let of = |sink: &ResolvedSink| match sink {
-        ResolvedSink::Table(name) => table::whole_permissions(arns, name, all),
-        ResolvedSink::LogGroup(group) => logs::permissions(arns, group),
-    };
-    flow.sinks.iter().map(of).collect()
+    flow.sinks.iter().map(|sink| sink.permissions(arns, Reads::Whole { all })).collect()
 }
 
 /// The newest record of each key, sorted by key; at most so many of them.
@@ -84,26 +79,12 @@ pub async fn list(
     Ok(found)
 }
 
-/// All that is recorded of one object: a table's record, or each line of a log, oldest first.
+/// All that is recorded of one object: the record of its key, or each line of a log, oldest first.
 pub async fn get(target: &Target, flow: &ResolvedFlow, key: &str, cancel: &Cancel) -> Result<Vec<Map<String, Value>>> {
     let reading = async {
         let mut records = Vec::new();
         for sink in &flow.sinks {
-            match sink {
-                ResolvedSink::Table(name) => {
-                    let table = RecordTable::open(target.dynamodb(), name, &flow.bucket).await?;
-                    records.extend(table.get_whole(key).await?);
-                }
-                ResolvedSink::LogGroup(group) => {
-                    let each = |record: WholeRecord| {
-                        if record.entry.key == key {
-                            records.push(record);
-                        }
-                        Ok(())
-                    };
-                    log(target, flow, group).scan_whole(key, None, each).await?;
-                }
-            }
+            records.extend(sink.open(target, &flow.bucket).await?.get_whole(key).await?);
         }
         records.sort_by(|one, other| one.entry.recorded_at.cmp(&other.entry.recorded_at));
         Ok(records.into_iter().map(|record| record.attributes).collect())
@@ -121,17 +102,7 @@ async fn scan(
     mut each: impl FnMut(WholeRecord) -> Result<()>,
 ) -> Result<()> {
     for sink in &flow.sinks {
-        match sink {
-            ResolvedSink::Table(name) => {
-                let table = RecordTable::open(target.dynamodb(), name, &flow.bucket).await?;
-                table.scan_whole(prefix, &mut each).await?;
-            }
-            ResolvedSink::LogGroup(group) => log(target, flow, group).scan_whole(prefix, None, &mut each).await?,
-        }
+        sink.open(target, &flow.bucket).await?.scan_whole(prefix, &mut each).await?;
     }
     Ok(())
-}
-
-fn log(target: &Target, flow: &ResolvedFlow, group: &str) -> RecordLogs {
-    RecordLogs { client: target.logs(), group: group.to_owned(), bucket: flow.bucket.clone() }
 }

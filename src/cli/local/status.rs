@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, Table, report};
-use crate::sandbox::{Look, Sandbox, Server};
+use crate::sandbox::{DatabaseStatus, Look, Sandbox, Server};
 use crate::session::{Session, TargetArgs};
 
 /// Say whether the sandbox runs, and what is deployed in it
@@ -31,6 +31,8 @@ struct Status {
     started_at: Option<String>,
     /// Why there is less to see than one would expect.
     why: Option<String>,
+    /// None: no stack that is deployed needs one.
+    database: Option<DatabaseStatus>,
     stacks: BTreeMap<String, Surface>,
 }
 
@@ -49,7 +51,7 @@ pub async fn run(_: &Args, ctx: &Ctx) -> Result<Outcome> {
             let target = Session::resolve(ctx, &TargetArgs::default()).await?;
             let surfaces = target.surfaces().await?;
             let stacks = surfaces.0.iter().map(|surface| (surface.stack.clone(), surface.clone())).collect();
-            Status { why: None, stacks, ..Status::of(server, "") }
+            Status { why: None, stacks, database: sandbox.database().status()?, ..Status::of(server, "") }
         }
     })
 }
@@ -63,6 +65,7 @@ impl Status {
             version: None,
             started_at: None,
             why: Some(why.to_owned()),
+            database: None,
             stacks: BTreeMap::new(),
         }
     }
@@ -75,6 +78,7 @@ impl Status {
             version: Some(server.version),
             started_at: Some(server.started_at),
             why: Some(why.into()),
+            database: None,
             stacks: BTreeMap::new(),
         }
     }
@@ -90,6 +94,16 @@ impl Report for Status {
             _ => Page::new().line(format!("the sandbox is not running{why}")).line("start it: claimctl local up"),
         };
         let empty = self.running && self.why.is_none() && self.stacks.is_empty();
+        let page = match &self.database {
+            None => page,
+            Some(DatabaseStatus { running: true, host, port, pid }) => {
+                let pid = pid.unwrap_or_default();
+                page.line(format!("its database is running at {host}:{port} (pid {pid}, MariaDB)"))
+            }
+            Some(_) => page
+                .line("its database has died, and its data are kept")
+                .line("start it again: claimctl local up, with the stack that needs it"),
+        };
         page.table(parts(self.stacks.values()))
             .line_if(empty, || "no stack is deployed: claimctl local up deploys one".to_owned())
     }
@@ -106,6 +120,7 @@ pub(super) fn parts<'a>(stacks: impl Iterator<Item = &'a Surface>) -> Table {
         stack.topics.iter().for_each(|(name, topic)| row("topic", name, &topic.arn));
         stack.queues.iter().for_each(|(name, queue)| row("queue", name, &queue.url));
         stack.tables.iter().for_each(|(name, it)| row("table", name, &it.name));
+        stack.databases.iter().for_each(|(name, it)| row("database", name, &format!("{}:{}", it.host, it.port)));
         stack.functions.iter().for_each(|(name, function)| row("function", name, &function.name));
         stack.log_groups.iter().for_each(|(name, group)| row("log group", name, &group.name));
         for flow in &stack.flows {

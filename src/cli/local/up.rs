@@ -28,7 +28,7 @@ Failures are tried again after a second:
 pub struct Args {
     /// The stacks to bring up
     #[arg(value_name = "STACK", default_value = stacks::DEFAULT, value_parser = values::stack())]
-    stacks: Vec<&'static dyn Stack>,
+    stacks: Vec<&'static Stack>,
     /// A variable of a stack, by its name in Terraform; may be repeated
     #[arg(long, value_name = "NAME=VALUE", long_help = stacks::help())]
     var: Vec<String>,
@@ -51,9 +51,9 @@ struct Up {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
-    let mut chosen: Vec<&dyn Stack> = Vec::new();
+    let mut chosen: Vec<&Stack> = Vec::new();
     for stack in &args.stacks {
-        if !chosen.iter().any(|other| other.name() == stack.name()) {
+        if !chosen.iter().any(|other| other.name == stack.name) {
             chosen.push(*stack);
         }
     }
@@ -67,8 +67,8 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     for (stack, values) in chosen.iter().zip(&values) {
         let request = Request { stack: *stack, project: &config.project.name, values, artifacts: &artifacts };
         let deployed = sandbox.deploy(ctx, &target, &request).await?;
-        changed.extend(deployed.changed.then(|| stack.name()));
-        surfaces.insert(stack.name(), deployed.surface);
+        changed.extend(deployed.changed.then(|| stack.name));
+        surfaces.insert(stack.name, deployed.surface);
     }
     // Read back, so that a shell can complete the names of what was just deployed.
     target.surfaces().await?;
@@ -78,7 +78,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
 
 /// The zips that are named, and those that have to be built. Sources in reach are what the operator works on; without
 /// them every handler has to be given.
-async fn artifacts(args: &Args, ctx: &Ctx, config: &Config, chosen: &[&dyn Stack]) -> Result<Artifacts> {
+async fn artifacts(args: &Args, ctx: &Ctx, config: &Config, chosen: &[&Stack]) -> Result<Artifacts> {
     let handlers = sandbox::handlers(chosen);
     let mut artifacts = named(&args.artifact, &handlers)?;
     artifacts.values_mut().for_each(|zip| *zip = ctx.working_directory.join(&zip));

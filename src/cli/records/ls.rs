@@ -1,14 +1,15 @@
 //! `claimctl records ls`: what the sinks of a flow hold, by prefix, status and time.
 
 use claimctl_aws::policy::ArnBuilder;
+use claimctl_aws::sinks::ResolvedSink;
 use claimctl_claim::Status;
 use claimctl_claim::record::attribute;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::spool::Spool;
 use claimctl_core::time;
 use claimctl_core::units::{bytes, count, local_time};
+use claimctl_payloads::flow::ResolvedFlow;
 use claimctl_payloads::records::{self, Found, RecordFilter};
-use claimctl_payloads::verify::flow::{ResolvedFlow, ResolvedSink};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -13,8 +13,8 @@ use super::StackPlan;
 use crate::context::Terminal;
 use crate::output::{Failure, Page};
 
-/// In bytes. GitHub takes 65,536 characters in a comment: those of three environments fit, with what is around them.
-const MOST: usize = 20_000;
+/// In bytes. GitHub takes 65,536 characters in a comment: those of four environments fit, with what is around them.
+const MOST: usize = 15_000;
 
 /// What is said of a table that is cut off.
 const CUT: &str = "more lines are left out here; the log of the job has all of them.";

@@ -2,16 +2,7 @@
 
 mod story;
 
-use std::pin::Pin;
-
-use claimctl_core::error::Result;
-
 use super::{Handler, Kind, Stack, Variable};
-use crate::demo::Stage;
-
-pub const NAME: &str = "claim-check";
-
-pub struct ClaimCheck;
 
 const VARIABLES: &[Variable] = &[
     Variable {
@@ -42,28 +33,12 @@ const VARIABLES: &[Variable] = &[
 
 const HANDLERS: &[Handler] = &[Handler { name: "claim-recorder", key: "ArtifactKey", digest: "ArtifactDigest" }];
 
-impl Stack for ClaimCheck {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn summary(&self) -> &'static str {
-        "payloads in a bucket, claims in a queue, one record for each in a table"
-    }
-
-    fn template(&self) -> &'static str {
-        include_str!("template.yaml")
-    }
-
-    fn variables(&self) -> &'static [Variable] {
-        VARIABLES
-    }
-
-    fn handlers(&self) -> &'static [Handler] {
-        HANDLERS
-    }
-
-    fn play<'a>(&'a self, stage: &'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
-        Box::pin(story::play(stage))
-    }
-}
+pub const STACK: Stack = Stack {
+    name: "claim-check",
+    summary: "payloads in a bucket, claims in a queue, one record for each in a table",
+    template: include_str!("template.yaml"),
+    variables: VARIABLES,
+    handlers: HANDLERS,
+    database: false,
+    play: |stage| Box::pin(story::play(stage)),
+};

@@ -3,14 +3,7 @@
 mod sample;
 mod story;
 
-use std::pin::Pin;
-
-use claimctl_core::error::Result;
-
 use super::{Handler, Kind, Stack, Variable};
-use crate::demo::Stage;
-
-pub struct CsvTable;
 
 const VARIABLES: &[Variable] = &[
     Variable {
@@ -53,28 +46,12 @@ const VARIABLES: &[Variable] = &[
 
 const HANDLERS: &[Handler] = &[Handler { name: "csv-loader", key: "ArtifactKey", digest: "ArtifactDigest" }];
 
-impl Stack for CsvTable {
-    fn name(&self) -> &'static str {
-        "csv-table"
-    }
-
-    fn summary(&self) -> &'static str {
-        "CSV files in a bucket, their rows in a table, and a record of each file in another"
-    }
-
-    fn template(&self) -> &'static str {
-        include_str!("template.yaml")
-    }
-
-    fn variables(&self) -> &'static [Variable] {
-        VARIABLES
-    }
-
-    fn handlers(&self) -> &'static [Handler] {
-        HANDLERS
-    }
-
-    fn play<'a>(&'a self, stage: &'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
-        Box::pin(story::play(stage))
-    }
-}
+pub const STACK: Stack = Stack {
+    name: "csv-table",
+    summary: "CSV files in a bucket, their rows in a table, and a record of each file in another",
+    template: include_str!("template.yaml"),
+    variables: VARIABLES,
+    handlers: HANDLERS,
+    database: false,
+    play: |stage| Box::pin(story::play(stage)),
+};

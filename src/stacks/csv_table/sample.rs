@@ -1,4 +1,4 @@
-//! Work for the CSV table: files of products, some with rows that cannot be stored, and a picture that is called a CSV.
+//! Work for the CSV table: files of products, some with rows that cannot be stored.
 
 use std::path::Path;
 
@@ -8,7 +8,6 @@ pub const FILES: u64 = 5;
 pub const ROWS: u64 = 400;
 /// Of these many rows one has a price that is no number.
 const BAD_EVERY: u64 = 50;
-pub const PICTURE: &str = "picture.csv";
 
 /// The types of the columns that are no strings.
 pub const COLUMNS: &str = r#"columns={"price":"N","stock":"N","active":"BOOL"}"#;
@@ -41,7 +40,5 @@ pub fn write(folder: &Path) -> Result<u64> {
         std::fs::write(&path, &text).on("write", &path)?;
         size += text.len() as u64;
     }
-    let path = folder.join(PICTURE);
-    std::fs::write(&path, b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR").on("write", &path)?;
     Ok(size)
 }

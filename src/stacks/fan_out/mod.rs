@@ -3,14 +3,7 @@
 
 mod story;
 
-use std::pin::Pin;
-
-use claimctl_core::error::Result;
-
 use super::{Handler, Kind, Stack, Variable};
-use crate::demo::Stage;
-
-pub struct FanOut;
 
 // The limits of SQS (Amazon SQS API Reference, SetQueueAttributes).
 const VARIABLES: &[Variable] = &[
@@ -55,28 +48,12 @@ const VARIABLES: &[Variable] = &[
 
 const HANDLERS: &[Handler] = &[Handler { name: "event-logger", key: "ArtifactKey", digest: "ArtifactDigest" }];
 
-impl Stack for FanOut {
-    fn name(&self) -> &'static str {
-        "fan-out"
-    }
-
-    fn summary(&self) -> &'static str {
-        "payloads in a bucket, their events through a topic into two queues, one line of a log for each"
-    }
-
-    fn template(&self) -> &'static str {
-        include_str!("template.yaml")
-    }
-
-    fn variables(&self) -> &'static [Variable] {
-        VARIABLES
-    }
-
-    fn handlers(&self) -> &'static [Handler] {
-        HANDLERS
-    }
-
-    fn play<'a>(&'a self, stage: &'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
-        Box::pin(story::play(stage))
-    }
-}
+pub const STACK: Stack = Stack {
+    name: "fan-out",
+    summary: "payloads in a bucket, their events through a topic into two queues, one line of a log for each",
+    template: include_str!("template.yaml"),
+    variables: VARIABLES,
+    handlers: HANDLERS,
+    database: false,
+    play: |stage| Box::pin(story::play(stage)),
+};

@@ -79,7 +79,7 @@ data "aws_iam_policy_document" "boundary" {
 
   statement {
     sid       = "Logs"
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    actions   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
     resources = local.log_groups
   }
 
@@ -90,7 +90,7 @@ data "aws_iam_policy_document" "boundary" {
     resources = local.keys
 
     dynamic "condition" {
-      for_each = local.tags_of_keys
+      for_each = local.tags_of_resources
 
       content {
         test     = "StringEquals"
@@ -98,5 +98,62 @@ data "aws_iam_policy_document" "boundary" {
         values   = [condition.value]
       }
     }
+  }
+
+  # The secret of a cluster of the environment, which RDS has named and tagged.
+  statement {
+    sid       = "Passwords"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = local.secrets
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:ResourceTag/aws:rds:primaryDBClusterArn"
+      values   = local.clusters
+    }
+  }
+
+  # Without a password, as the application's user. Clusters have an id here, and no name: the user's tells the environment.
+  statement {
+    sid       = "Databases"
+    actions   = ["rds-db:connect"]
+    resources = ["arn:${var.partition}:rds-db:${local.regional}:dbuser:cluster-*/app_${replace(var.environment, "-", "_")}"]
+  }
+
+  # Lambda makes a function's interfaces under its role, before anything could tag them.
+  statement {
+    sid = "Interfaces"
+
+    actions = [
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
+
+    resources = ["arn:${var.partition}:ec2:${local.regional}:*/*"]
+  }
+
+  statement {
+    sid       = "SessionManager"
+    actions   = ["ssm:UpdateInstanceInformation"]
+    resources = ["arn:${var.partition}:ec2:${local.regional}:instance/*"]
+  }
+
+  # These have no resource-level permissions (Service Authorization Reference, per service).
+  statement {
+    sid = "WithoutResource"
+
+    actions = [
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeSubnets",
+      "logs:DescribeLogGroups",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ]
+
+    resources = ["*"]
   }
 }

@@ -6,11 +6,14 @@ locals {
 
   policies = {
     read            = data.aws_iam_policy_document.read.minified_json
+    read-network    = data.aws_iam_policy_document.read_network.minified_json
     state           = data.aws_iam_policy_document.state.minified_json
     lock            = data.aws_iam_policy_document.lock.minified_json
     write-data      = data.aws_iam_policy_document.write_data.minified_json
     write-messages  = data.aws_iam_policy_document.write_messages.minified_json
     write-functions = data.aws_iam_policy_document.write_functions.minified_json
+    write-network   = data.aws_iam_policy_document.write_network.minified_json
+    write-databases = data.aws_iam_policy_document.write_databases.minified_json
   }
 
   roles = {
@@ -24,7 +27,7 @@ locals {
     plan = {
       description = "Plans ${local.prefix} for pull requests, and changes nothing"
       subjects    = ["pull_request", "ref:refs/heads/${var.branch}"]
-      policies    = ["read", "state"]
+      policies    = ["read", "read-network", "state"]
     }
   }
 }

@@ -123,7 +123,7 @@ data "aws_iam_policy_document" "read" {
     resources = local.keys
 
     dynamic "condition" {
-      for_each = local.tags_of_keys
+      for_each = local.tags_of_resources
 
       content {
         test     = "StringEquals"

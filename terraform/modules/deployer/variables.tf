@@ -78,6 +78,6 @@ variable "state_kms_key_arn" {
 }
 
 variable "deletion_protection" {
-  description = "Whether the role that deploys may not remove what holds data: buckets, tables and keys."
+  description = "Whether the role that deploys may not remove what holds data: buckets, tables, database clusters, instances and keys."
   type        = bool
 }

@@ -44,7 +44,7 @@ data "aws_iam_policy_document" "write_data" {
     resources = ["*"]
 
     dynamic "condition" {
-      for_each = local.tags_of_keys
+      for_each = local.tags_of_resources
 
       content {
         test     = "StringEquals"
@@ -61,7 +61,7 @@ data "aws_iam_policy_document" "write_data" {
     resources = local.keys
 
     dynamic "condition" {
-      for_each = local.tags_of_keys
+      for_each = local.tags_of_resources
 
       content {
         test     = "StringEquals"
@@ -71,7 +71,7 @@ data "aws_iam_policy_document" "write_data" {
     }
 
     dynamic "condition" {
-      for_each = local.tags_of_keys
+      for_each = local.tags_of_resources
 
       content {
         test     = "StringEqualsIfExists"
@@ -96,7 +96,7 @@ data "aws_iam_policy_document" "write_data" {
     resources = local.keys
 
     dynamic "condition" {
-      for_each = local.tags_of_keys
+      for_each = local.tags_of_resources
 
       content {
         test     = "StringEquals"
@@ -135,7 +135,7 @@ data "aws_iam_policy_document" "write_data" {
       resources = local.keys
 
       dynamic "condition" {
-        for_each = local.tags_of_keys
+        for_each = local.tags_of_resources
 
         content {
           test     = "StringEquals"
@@ -152,10 +152,10 @@ data "aws_iam_policy_document" "write_data" {
     resources = local.key_aliases
   }
 
-  # DynamoDB takes a key into use in the name of whoever makes the table. A key that is not the stack's own has to allow
-  # it by its policy.
+  # These services take a key into use in the name of whoever makes a table, a cluster, its secret or a volume. A key that
+  # is not the stack's own has to allow it by its policy.
   statement {
-    sid = "KeysOfTables"
+    sid = "KeysOfServices"
 
     actions = [
       "kms:CreateGrant",
@@ -172,11 +172,11 @@ data "aws_iam_policy_document" "write_data" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["dynamodb.${var.region}.amazonaws.com"]
+      values   = [for service in ["dynamodb", "ec2", "rds", "secretsmanager"] : "${service}.${var.region}.amazonaws.com"]
     }
 
     dynamic "condition" {
-      for_each = local.tags_of_keys
+      for_each = local.tags_of_resources
 
       content {
         test     = "StringEquals"

@@ -27,6 +27,15 @@ resource "aws_lambda_function" "this" {
     }
   }
 
+  dynamic "vpc_config" {
+    for_each = var.vpc_config == null ? [] : [var.vpc_config]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
   # A function that starts before them makes a log group of its own, which is kept for ever.
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
 }

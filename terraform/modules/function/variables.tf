@@ -201,3 +201,17 @@ variable "invokers" {
     error_message = "An invoker is no service principal: write its service like s3.amazonaws.com."
   }
 }
+
+variable "vpc_config" {
+  description = "Where the function runs inside a network: its subnets and security groups. Null: outside of any."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.vpc_config == null || try(length(var.vpc_config.subnet_ids) > 0 && length(var.vpc_config.security_group_ids) > 0, false)
+    error_message = "vpc_config needs a subnet and a security group at least; leave it null for a function outside of any network."
+  }
+}

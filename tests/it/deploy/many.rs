@@ -74,7 +74,7 @@ pub fn with_two(site: &Site<'_>) {
         );
         site.project.write(&format!("terraform/stacks/{name}/main.tf"), &root);
     }
-    for stack in ["claim-check", "csv-table", "fan-out"] {
+    for stack in ["claim-check", "csv-aurora", "csv-table", "fan-out"] {
         std::fs::remove_dir_all(site.project.path().join("terraform/stacks").join(stack)).unwrap();
     }
 }

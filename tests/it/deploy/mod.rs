@@ -4,6 +4,7 @@ mod again;
 mod apply;
 mod bad_input;
 mod built;
+mod databases;
 mod emptying;
 mod errored;
 mod everywhere;

@@ -108,5 +108,32 @@ fn fan_out_lives_with_the_real_provider() {
 
 #[test]
 fn csv_table_lives_with_the_real_provider() {
-    lives("csv-table", artifact_of("csv-loader").to_str().unwrap(), |_| {});
+    lives("csv-table", artifact_of("csv-loader").to_str().unwrap(), |site| {
+        site.project.write("chairs.csv", "id,name\n1,Chair\n2,Armchair\n");
+        site.run("upload chairs.csv --env dev --yes").exits(0);
+        eventually("its rows", || {
+            let verified = site.run("verify --rows --env dev -o json");
+            (verified.code == 0 && verified.json()["rows"]["rows"] == 2).then_some(())
+        });
+        an_alarm_reaches_its_topic(site, "claim-check-dev-csv-table", "csv-loader-throttles");
+    });
+}
+
+/// Whoever subscribes to the topic is told. The sandbox has no metrics: the alarm is set off by hand.
+fn an_alarm_reaches_its_topic(site: &Site<'_>, alarms: &str, alarm: &str) {
+    let sqs = aws_sdk_sqs::Client::new(&site.server.sdk(DEV, REGION));
+    let queue = wait_for(sqs.create_queue().queue_name("on-call").send()).unwrap().queue_url.unwrap();
+    let topic = format!("arn:aws:sns:{REGION}:{DEV}:{alarms}");
+    let subscriber = format!("arn:aws:sqs:{REGION}:{DEV}:on-call");
+    for (service, call) in [
+        ("sns", format!("Action=Subscribe&TopicArn={topic}&Protocol=sqs&Endpoint={subscriber}")),
+        ("monitoring", format!("Action=SetAlarmState&AlarmName={alarms}-{alarm}&StateValue=ALARM&StateReason=a+test")),
+    ] {
+        let answer = site.server.query(service, DEV, REGION, &call);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    eventually("the alarm at whoever subscribes", || {
+        let received = wait_for(sqs.receive_message().queue_url(&queue).send()).unwrap();
+        received.messages().iter().any(|message| message.body().unwrap().contains(alarm)).then_some(())
+    });
 }

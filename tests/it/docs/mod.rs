@@ -90,8 +90,10 @@ fn type_in(home: &Path, steps: &[Step], text: &str) -> Vec<(String, i32)> {
         shell.env("REPOSITORY", env!("CARGO_MANIFEST_DIR"));
         shell.envs(root.environment().into_iter().filter(|(name, _)| !name.starts_with("AWS_")));
     }
-    if text.contains("$CSV_LOADER") {
-        shell.env("CSV_LOADER", artifact_of("csv-loader"));
+    for (variable, handler) in [("CSV_LOADER", "csv-loader"), ("CSV_IMPORTER", "csv-importer")] {
+        if text.contains(&format!("${variable}")) {
+            shell.env(variable, artifact_of(handler));
+        }
     }
     if text.contains("$ARTIFACT") {
         shell.env("ARTIFACT", artifact());

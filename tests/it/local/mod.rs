@@ -1,5 +1,6 @@
 //! The sandbox's server: one at a time, found again, never another's process, and on loopback only.
 
+mod database;
 mod python;
 
 use std::io::{Read, Write};

@@ -1,5 +1,6 @@
 //! What several tests stand on: the built program run as a person would, servers, terminals, and worlds to work in.
 
+pub mod database;
 pub mod dead_letters;
 pub mod once;
 pub mod proxy;

@@ -1,5 +1,6 @@
 //! A bare sandbox with accounts of the test's own choice, and projects whose environments lie in it.
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -49,6 +50,15 @@ sys.argv = sys.argv[1:]
 sys.exit(launcher.main())
 "#;
 
+/// What the parts of the tool stand on, with the cache of all tests, and what is kept in this folder.
+pub fn context(state: &Path) -> Ctx {
+    let options =
+        OutputOptions { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
+    let ctx = Ctx::new(options, Cancel::default(), claimctl::cli::VERBS).unwrap();
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/claimctl");
+    ctx.with_paths(Paths { cache, state: state.to_owned() })
+}
+
 pub struct Server {
     home: TempDir,
     ctx: Ctx,
@@ -60,11 +70,7 @@ impl Server {
     /// An empty server that lets everybody do everything.
     pub fn up() -> Server {
         let home = tempfile::tempdir().unwrap();
-        let options =
-            OutputOptions { format: Format::Table, color: ColorChoice::Never, quiet: true, verbose: 0, yes: true };
-        let ctx = Ctx::new(options, Cancel::default(), claimctl::cli::VERBS).unwrap();
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/claimctl");
-        let ctx = ctx.with_paths(Paths { cache, state: home.path().join("server") });
+        let ctx = context(&home.path().join("server"));
         let started = wait_for(Sandbox::at(&ctx.paths).start(&ctx)).unwrap();
         Server { home, ctx, enforcing: None, endpoint: started.server.endpoint }
     }
@@ -107,6 +113,24 @@ impl Server {
     pub fn s3(&self, account: &str, region: &str) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk(account, region)).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// A call of the query protocol, of a service that the tests have no client for: the whole answer.
+    pub fn query(&self, service: &str, account: &str, region: &str, parameters: &str) -> String {
+        let host = self.endpoint.strip_prefix("http://").unwrap();
+        let scope = format!("{account}/20260101/{region}/{service}/aws4_request");
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n\r\n{parameters}",
+            parameters.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     pub fn dynamodb(&self, account: &str, region: &str) -> aws_sdk_dynamodb::Client {

@@ -105,7 +105,8 @@ impl World {
     }
 
     pub fn bucket(&self) -> &str {
-        self.surface["buckets"]["payload"]["name"].as_str().unwrap()
+        let buckets = self.surface["buckets"].as_object().unwrap();
+        buckets.get("payload").or(buckets.values().next()).unwrap()["name"].as_str().unwrap()
     }
 
     pub fn table(&self) -> &str {

@@ -4,6 +4,7 @@
 //! `tests/run --with-provider` the stacks meet the real provider too, and a sandbox in the place of AWS.
 
 mod backend;
+mod boundary;
 mod branches;
 mod findings;
 mod house;

@@ -9,7 +9,7 @@ use crate::support::terraform::root::Root;
 const KEY_ELSEWHERE: &str = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555";
 
 /// What is wrong, by the arguments that say so, in the environment dev; what is said of it.
-const BAD: [(&str, &str, &str); 33] = [
+const BAD: [(&str, &str, &str); 56] = [
     ("claim-check", "region=mx-central-1", "choose another one, for example us-east-1"),
     ("claim-check", "account=1111", "write its twelve digits in quotes"),
     ("claim-check", "environment=test", "select the workspace (terraform workspace select -or-create test) or pass"),
@@ -43,6 +43,29 @@ const BAD: [(&str, &str, &str); 33] = [
     ("csv-table", "delimiter=;;", "delimiter has to be a comma"),
     ("csv-table", "max_rejected=101", "from 0 to 100"),
     ("csv-table", "reserved_concurrency=0.5", "leave it null to reserve nothing"),
+    ("csv-aurora", "table=claims", "claims is the table of the records"),
+    ("csv-aurora", "table=customer;drop", "cannot be the table of the rows"),
+    ("csv-aurora", "delimiter=::", "delimiter has to be a comma"),
+    ("csv-aurora", "max_rejected=-1", "from 0 to 100"),
+    ("csv-aurora", "database=my-claims", "Aurora takes up to 64 letters and digits"),
+    ("csv-aurora", "engine_version=8.0", "write it in full, such as 8.0.mysql_aurora."),
+    ("csv-aurora", "engine_version=15.4", "is no version of Aurora MySQL 3"),
+    ("csv-aurora", "instance_class=r7g.large", "write db.serverless, or one such as db.r7g.large"),
+    ("csv-aurora", "capacity={minimum=4,maximum=2}", "its maximum 1 or more and not below its minimum"),
+    ("csv-aurora", "capacity={minimum=0,maximum=300}", "capacity has to be from 0 to 256"),
+    ("csv-aurora", "readers=16", "readers has to be a whole number from 0 to 15"),
+    ("csv-aurora", "backup_retention_days=36", "backup_retention_days has to be a whole number from 1 to 35"),
+    ("csv-aurora", "cidr=203.0.113.0/24", "write a private range"),
+    ("csv-aurora", "cidr=10.0.0.0/8", "of 16 to 22 bits"),
+    ("csv-aurora", "zones=1", "Aurora keeps its instances in two zones at least"),
+    ("csv-aurora", "instance_type=t3.micro", "choose another type (t4g.micro for arm64, t3.micro for x86_64)"),
+    ("csv-aurora", "http_cidrs=[\"everywhere\"]", "Write each like 203.0.113.0/24"),
+    ("csv-aurora", "ssh_cidrs=[\"0.0.0.0/0\"] key_name=mine", "name the addresses from where you sign in"),
+    ("csv-aurora", "ssh_cidrs=[\"203.0.113.7/32\"]", "name one as key_name, or leave ssh_cidrs empty"),
+    ("csv-aurora", "ssh_cidrs=[\"203.0.113.7\"] key_name=mine", "Write each like 203.0.113.0/24"),
+    ("csv-aurora", "timeout=0", "timeout has to be from 1 to 900"),
+    ("csv-aurora", "memory_size=64", "memory_size has to be from 128 to 10240"),
+    ("csv-aurora", "artifact=e3b0", "write sha256: and the 64 lower-case hex digits"),
 ];
 
 /// What no variable of a stack reaches: the module says it.
@@ -87,7 +110,7 @@ fn refused(run: Run, told: &str) {
 
 #[test]
 fn each_bad_input_is_refused_with_what_to_do() {
-    for stack in ["claim-check", "fan-out", "csv-table"] {
+    for stack in ["claim-check", "fan-out", "csv-table", "csv-aurora"] {
         let root = Root::named(&format!("stacks/{stack}"));
         root.init();
         for (_, bad, told) in BAD.iter().filter(|(of, ..)| *of == stack) {
@@ -119,11 +142,15 @@ fn modules_refuse_what_no_stack_can_ask_for() {
 }
 
 /// The most characters that a service takes (its API reference, the operation that creates one).
-const LONGEST: [(&str, &str, usize); 7] = [
+const LONGEST: [(&str, &str, usize); 11] = [
+    ("aws_db_subnet_group", "name", 255),
     ("aws_iam_role", "name", 64),
     ("aws_lambda_function", "function_name", 64),
+    ("aws_rds_cluster", "cluster_identifier", 63),
+    ("aws_rds_cluster_instance", "identifier", 63),
     ("aws_s3_bucket", "bucket", 63),
     ("aws_scheduler_schedule", "name", 64),
+    ("aws_security_group", "name", 255),
     ("aws_sns_topic", "name", 256),
     ("aws_sqs_queue", "name", 80),
     ("aws_dynamodb_table", "name", 255),

@@ -8,8 +8,17 @@ use crate::support::terraform::installation::binaries;
 use crate::support::terraform::root::Root;
 
 /// Who owns the account of an environment: `terraform/environments/ENV.tfvars`.
-pub const ENVIRONMENTS: [(&str, &str); 4] =
-    [("local", "000000000000"), ("dev", "111111111111"), ("test", "222222222222"), ("prod", "333333333333")];
+pub const ENVIRONMENTS: [(&str, &str); 5] = [
+    ("local", "000000000000"),
+    ("dev", "111111111111"),
+    ("test", "222222222222"),
+    ("stage", "444444444444"),
+    ("prod", "333333333333"),
+];
+/// Whose tables and clusters cannot be deleted.
+const PROTECTED: [&str; 2] = ["stage", "prod"];
+/// What a cluster leaves that is destroyed.
+const SNAPSHOT: &str = "aws_db_cluster_snapshot";
 const ARTIFACT: &str = "-var artifact=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// The arguments of an environment.
@@ -67,10 +76,10 @@ fn the_tests_of_every_root_pass() {
 
 /// All environments beside each other in one root, as operators have them: told apart by workspace and account.
 fn in_every_environment(stack: &str) {
-    binaries().iter().for_each(|binary| live(Root::named(stack).by(binary)));
+    binaries().iter().for_each(|binary| live(stack, Root::named(stack).by(binary)));
 }
 
-fn live(mut root: Root) {
+fn live(stack: &str, mut root: Root) {
     root.init();
     for (environment, account) in ENVIRONMENTS {
         root = root.account(account);
@@ -86,13 +95,17 @@ fn live(mut root: Root) {
         root = root.account(account);
         root.run(&format!("workspace select {environment}")).exits(0);
         let variables = variables(environment);
-        if environment == "prod" && has(&root, "aws_dynamodb_table") {
+        let holds_data = has(&root, "aws_dynamodb_table") || has(&root, "aws_rds_cluster.");
+        if PROTECTED.contains(&environment) && holds_data {
             root.run(&format!("destroy -no-color -auto-approve {variables}")).exits(1).says("protect");
             root.apply(&format!("{variables} -var deletion_protection=false"));
         }
         root.destroy(&variables);
         assert!(!has(&root, "aws_"), "{environment}");
     }
+    let snapshots = root.cloud.all(SNAPSHOT).len();
+    assert_eq!(snapshots, if stack == "stacks/csv-aurora" { ENVIRONMENTS.len() } else { 0 });
+    root.cloud.remove_all(SNAPSHOT);
     assert!(root.cloud.is_empty());
 }
 
@@ -114,4 +127,40 @@ fn fan_out_in_every_environment() {
 #[test]
 fn csv_table_in_every_environment() {
     in_every_environment("stacks/csv-table");
+}
+
+#[test]
+fn csv_aurora_in_every_environment() {
+    in_every_environment("stacks/csv-aurora");
+}
+
+/// Made, destroyed, and made again under the same name: both times the data stays.
+#[test]
+fn each_life_of_a_database_leaves_a_snapshot_of_its_own() {
+    let root = Root::named("stacks/csv-aurora");
+    root.init().run("workspace new dev").exits(0);
+    let variables = variables("dev");
+    for lives in 1..=2 {
+        root.apply(&variables);
+        let cluster = root.cloud.one("aws_rds_cluster", "customers");
+        let named = cluster["final_snapshot_identifier"].as_str().unwrap().to_owned();
+        root.destroy(&variables);
+        assert_eq!(root.cloud.all(SNAPSHOT).len(), lives);
+        assert_eq!(root.cloud.one(SNAPSHOT, &named)["id"], named.as_str());
+    }
+}
+
+/// What a change to another cluster would do: the one that goes leaves its snapshot, and the new one has another name
+/// for its own.
+#[test]
+fn a_database_that_is_replaced_leaves_a_snapshot_and_can_leave_another() {
+    let root = Root::named("stacks/csv-aurora");
+    root.init().run("workspace new dev").exits(0);
+    let variables = variables("dev");
+    root.apply(&variables);
+    let first = root.cloud.one("aws_rds_cluster", "customers")["final_snapshot_identifier"].clone();
+    root.apply(&format!("{variables} -var database=others"));
+    assert_eq!(root.cloud.one(SNAPSHOT, "customers")["id"], first);
+    root.destroy(&format!("{variables} -var database=others"));
+    assert_eq!(root.cloud.all(SNAPSHOT).len(), 2);
 }

@@ -13,7 +13,7 @@ use crate::support::terraform::Root;
 
 const WORKFLOWS: [&str; 5] = ["build", "ci", "deploy", "drift", "plan"];
 /// The environments of the repository, in the order in which they are deployed.
-const ENVIRONMENTS: [&str; 3] = ["dev", "test", "prod"];
+const ENVIRONMENTS: [&str; 4] = ["dev", "test", "stage", "prod"];
 
 /// `(workflow, job, what it says)`.
 fn jobs() -> Vec<(&'static str, String, Value)> {
@@ -96,7 +96,7 @@ fn one_deployment_goes_on_at_a_time_and_none_is_cancelled_and_no_plan_leaves_its
     let deploy = workflow("deploy");
     assert_eq!(deploy["concurrency"], json!({"group": "deploy", "cancel-in-progress": false}));
     let needs: Vec<&Value> = ENVIRONMENTS.iter().map(|name| &deploy["jobs"][name]["needs"]).collect();
-    assert_eq!(needs, [&json!("build"), &json!("dev"), &json!(["test", "preview"])]);
+    assert_eq!(needs, [&json!("build"), &json!("dev"), &json!("test"), &json!(["test", "stage", "preview"])]);
     // Else the shell would keep a cancellation to itself.
     let scripts = |name: &str| steps(&deploy["jobs"][name]).filter_map(|step| step["run"].as_str()).collect::<Vec<_>>();
     let stacks = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/terraform/stacks")).unwrap().count();
@@ -153,7 +153,8 @@ fn roles(job: &Value) -> Vec<(String, String)> {
 fn each_job_asks_for_a_role_that_trusts_it_and_no_role_trusts_another() {
     let root = Root::named("global");
     root.init().run("workspace new dev").exits(0);
-    let more = "more_environments={test={region=\"us-west-2\"},prod={region=\"us-east-1\"}}";
+    let more =
+        "more_environments={test={region=\"us-west-2\"},stage={region=\"eu-west-1\"},prod={region=\"us-east-1\"}}";
     let mut apply =
         root.terraform(["apply", "-no-color", "-input=false", "-auto-approve", "-var-file=../environments/dev.tfvars"]);
     apply.args(["-var", "repository=acme/claims", "-var", more]).run().exits(0);

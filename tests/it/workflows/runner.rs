@@ -14,8 +14,10 @@ use crate::server::Server;
 use crate::site::Site;
 use crate::world::in_the_repository;
 
-const ACCOUNTS: [(&str, &str); 3] = [("dev", "111111111111"), ("test", "222222222222"), ("prod", "333333333333")];
-const TEST: &str = "[environments.test]\nregion = \"us-west-2\"\naccount = \"222222222222\"\n";
+const ACCOUNTS: [(&str, &str); 4] =
+    [("dev", "111111111111"), ("test", "222222222222"), ("stage", "444444444444"), ("prod", "333333333333")];
+const BETWEEN: &str = "[environments.test]\nregion = \"us-west-2\"\naccount = \"222222222222\"\n\
+                       [environments.stage]\nregion = \"eu-west-1\"\naccount = \"444444444444\"\n";
 
 /// A runner of GitHub's, new for each job, with what the run has built.
 struct Runner<'a> {
@@ -131,10 +133,11 @@ fn built() -> tempfile::TempDir {
     temp
 }
 
-/// Three environments in three accounts, of which prod is protected.
+/// Four environments in four accounts, of which prod is protected.
 fn site(server: &Server) -> Site<'_> {
-    let site = Site::with(server, TEST);
+    let site = Site::with(server, BETWEEN);
     site.claimctl_as("222222222222", "bootstrap --env test --yes").run().exits(0);
+    site.claimctl_as("444444444444", "bootstrap --env stage --yes").run().exits(0);
     // For a protected environment an operator types the name; here nobody is there to type.
     let protected = site.project.read("claimctl.toml");
     site.project.write("claimctl.toml", &protected.replace("protected = true\n", ""));
@@ -144,7 +147,7 @@ fn site(server: &Server) -> Site<'_> {
 }
 
 #[test]
-fn main_is_deployed_through_three_accounts_and_planned_and_looked_at() {
+fn main_is_deployed_through_four_accounts_and_planned_and_looked_at() {
     let server = Server::up();
     let site = site(&server);
     let built = built();
@@ -153,19 +156,19 @@ fn main_is_deployed_through_three_accounts_and_planned_and_looked_at() {
 
     let deploy = workflow("deploy");
     for (environment, account) in ACCOUNTS {
-        runner(account).job(&deploy["jobs"][environment]).exits(0).says("csv-table: deployed, ");
+        runner(account).job(&deploy["jobs"][environment]).exits(0).says("csv-aurora: deployed, ");
     }
     let previewer = runner("333333333333");
     previewer.job(&deploy["jobs"]["preview"]).exits(0).says("nothing to do");
     let functions = site.root.cloud.all("aws_lambda_function");
-    assert_eq!(functions.len(), 12, "in each account one of claim-check, two of fan-out and one of csv-table");
+    assert_eq!(functions.len(), 20, "in each account two of fan-out and one of each other stack");
     let summary = std::fs::read_to_string(previewer.temp.path().join("summary")).unwrap();
     assert!(summary.starts_with("### `prod`: `333333333333`"), "{summary}");
     let zips = site.s3().list_objects_v2().bucket("claim-check-artifacts-111111111111-us-west-1").send();
-    assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(3), "a zip per handler");
+    assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(4), "a zip per handler");
     assert_eq!(
         site.root.cloud.all("aws_dynamodb_table").len(),
-        9,
+        12,
         "in each account one of claim-check and two of csv-table"
     );
 
@@ -250,9 +253,19 @@ fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_f
     let built = built();
     let built = built.path().join("claimctl");
     site.run("deploy global --env dev --yes --var repository=acme/claims").exits(0);
-    let everything = ["read", "state", "lock", "write-data", "write-messages", "write-functions"];
+    let everything = [
+        "read",
+        "read-network",
+        "state",
+        "lock",
+        "write-data",
+        "write-messages",
+        "write-functions",
+        "write-network",
+        "write-databases",
+    ];
     let role = |name: &str, parts: &[&str]| assume_in(&server, "111111111111", name, &policy(&site, parts));
-    let mut reader = Runner::new(&site, &built, role("plan", &["read", "state"]));
+    let mut reader = Runner::new(&site, &built, role("plan", &["read", "read-network", "state"]));
     reader.known.insert("matrix.environment", "dev".to_owned());
     let plan = &workflow("plan")["jobs"]["plan"];
 
@@ -261,7 +274,7 @@ fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_f
     refused.says("where nothing is deployed there yet");
     assert!(site.project.read("plan-dev.md").contains("could not be planned"));
     let deployer = Runner::new(&site, &built, role("deploy", &everything));
-    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("csv-table: deployed, ");
+    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("csv-aurora: deployed, ");
     reader.job(plan).exits(0).says("nothing to do");
     reader.job(&workflow("drift")["jobs"]["drift"]).exits(0);
     let deploy = &workflow("deploy")["jobs"]["dev"];

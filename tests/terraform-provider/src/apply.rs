@@ -131,12 +131,30 @@ impl Kind<'_> {
         let file = self.world.faults();
         let planted = Planted::new(&file, &place, Action::Delete);
         planted.before()?;
+        self.leave(&prior, &place)?;
         // What the service is still deleting is there, and so it is in the state.
         if !planted.times_out()? {
             self.world.remove(&place)?;
         }
         planted.after(stopped).await?;
         Ok(Applied { state: Value::Nil, problem: None })
+    }
+
+    /// Makes what is left of it, such as a final snapshot.
+    fn leave(&self, prior: &Value, place: &Place) -> Result<()> {
+        let Some(leaves) = &self.facts.leaves else { return Ok(()) };
+        if *get(prior, &leaves.unless) == Value::Boolean(true) {
+            return Ok(());
+        }
+        let Some(name) = text(prior, &leaves.name).filter(|name| !name.is_empty()) else {
+            let told = format!("deleting {} ({}): {} has to be set", self.name, place.key, leaves.name);
+            return Err(Problem::new(told));
+        };
+        let left = Place { r#type: leaves.r#type.clone(), key: name.to_owned(), ..place.clone() };
+        if self.world.create(&left, &from_json(&json!({"id": name})))? {
+            return Ok(());
+        }
+        Err(Problem::new(format!("deleting {} ({}): {} {name} already exists", self.name, place.key, leaves.r#type)))
     }
 
     pub fn record(&self, action: &str, place: &Place) -> Result<()> {
@@ -204,6 +222,13 @@ pub fn complete(kind: &str, block: &Block, facts: &Facts, account: &Account, obj
 fn assigned_value(assigned: &Json, filling: &Filling<'_>, object: &Value) -> Option<Value> {
     match assigned {
         Json::String(template) => filling.fill(template, object).map(Value::from),
+        Json::Array(items) => items.iter().map(|item| assigned_value(item, filling, object)).collect(),
+        Json::Object(entries) => {
+            let filled =
+                entries.iter().map(|(name, value)| Some((name.as_str(), assigned_value(value, filling, object)?)));
+            let filled = filled.map(|entry| entry.map(|(name, value)| (Value::from(name), value)));
+            filled.collect::<Option<Vec<_>>>().map(Value::Map)
+        }
         other => Some(from_json(other)),
     }
 }

@@ -10,11 +10,12 @@ use serde_json::Value as Json;
 
 use crate::schema::Schemas;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     include_str!("../documented/compute.json"),
     include_str!("../documented/database.json"),
     include_str!("../documented/identity.json"),
     include_str!("../documented/messaging.json"),
+    include_str!("../documented/network.json"),
     include_str!("../documented/observation.json"),
     include_str!("../documented/storage.json"),
 ];
@@ -48,6 +49,18 @@ pub struct Facts {
     pub overwrites: bool,
     /// While this attribute is true, it cannot be deleted.
     pub protected_by: Option<String>,
+    pub leaves: Option<Leaves>,
+}
+
+/// What deleting it makes, under a name that must be free.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaves {
+    pub r#type: String,
+    /// The attribute with its name.
+    pub name: String,
+    /// Not while this attribute is true.
+    pub unless: String,
 }
 
 /// Attributes that get a new value when one of some others changes.
@@ -65,7 +78,8 @@ impl Facts {
         let maps = self.defaults.keys().chain(self.assigned.keys()).chain(self.one_of.keys()).chain(self.range.keys());
         let lists = self.force_new.iter().chain(&self.sensitive).chain(&self.json).chain(&self.protected_by);
         let renewed = self.renewed.iter().flat_map(|renewed| renewed.attributes.iter().chain(&renewed.by));
-        maps.chain(self.shared.keys()).chain(lists).chain(renewed).chain(self.conflicts.iter().flatten())
+        let leaves = self.leaves.iter().flat_map(|leaves| [&leaves.name, &leaves.unless]);
+        maps.chain(self.shared.keys()).chain(lists).chain(renewed).chain(leaves).chain(self.conflicts.iter().flatten())
     }
 }
 

@@ -1,8 +1,8 @@
 //! A log group as a sink: one JSON line per claim, with the attributes of a record and `"kind": "claim_record"`.
 
 use aws_sdk_cloudwatchlogs::Client;
+use claimctl_claim::claim_id;
 use claimctl_claim::record::{LOG_KIND, attribute};
-use claimctl_claim::{Status, claim_id, sequencer};
 use claimctl_core::error::Result;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -57,23 +57,14 @@ fn record(line: &str, beginning: &str) -> Option<WholeRecord> {
     let mut line: Map<String, Value> = serde_json::from_str(line).ok()?;
     let text = |name: &str| line.get(name).and_then(Value::as_str);
     let (kind, value) = LOG_KIND;
-    let id = text(attribute::CLAIM_ID).filter(|id| text(kind) == Some(value) && id.starts_with(beginning))?;
-    let entry = RecordEntry {
-        key: id.split_once('/')?.1.to_owned(),
-        etag: text(attribute::ETAG).map(str::to_owned),
-        size: line.get(attribute::SIZE).and_then(Value::as_u64),
-        rows: None,
-        sequencer: text(attribute::SEQUENCER).and_then(sequencer::normalize),
-        recorded_at: text(attribute::RECORDED_AT).map(str::to_owned),
-        status: text(attribute::STATUS).and_then(Status::parse),
-        step_error: None,
-    };
+    text(attribute::CLAIM_ID).filter(|id| text(kind) == Some(value) && id.starts_with(beginning))?;
     line.remove(kind);
-    Some(WholeRecord { entry, attributes: line })
+    WholeRecord::of(line)
 }
 
 #[cfg(test)]
 mod tests {
+    use claimctl_claim::{Status, sequencer};
     use serde_json::json;
 
     use super::*;

@@ -1,6 +1,7 @@
 //! What a comparison needs to know of a record, whatever sink holds it.
 
-use claimctl_claim::{AfterProcessing, Status};
+use claimctl_claim::record::attribute;
+use claimctl_claim::{AfterProcessing, Status, sequencer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,6 +31,23 @@ pub struct WholeRecord {
 }
 
 impl WholeRecord {
+    /// None where it names no object: its id is no `BUCKET/KEY`.
+    pub fn of(attributes: Map<String, Value>) -> Option<WholeRecord> {
+        let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+        let number = |name: &str| attributes.get(name).and_then(Value::as_u64);
+        let entry = RecordEntry {
+            key: text(attribute::CLAIM_ID)?.split_once('/')?.1.to_owned(),
+            etag: text(attribute::ETAG).map(str::to_owned),
+            size: number(attribute::SIZE),
+            rows: number(attribute::ROWS),
+            sequencer: text(attribute::SEQUENCER).and_then(sequencer::normalize),
+            recorded_at: text(attribute::RECORDED_AT).map(str::to_owned),
+            status: text(attribute::STATUS).and_then(Status::parse),
+            step_error: text(attribute::STEP_ERROR).map(str::to_owned),
+        };
+        Some(WholeRecord { entry, attributes })
+    }
+
     /// As [`RecordEntry::newest`].
     pub fn newest(self, other: WholeRecord) -> WholeRecord {
         if other.entry.is_later_than(&self.entry) { other } else { self }

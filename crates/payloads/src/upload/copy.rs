@@ -13,6 +13,7 @@ use claimctl_claim::key;
 use claimctl_claim::s3_url::S3Url;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::destination::Destination;
 use super::engine::{self, Object, PUT, arn_pattern};
@@ -24,6 +25,9 @@ use super::store::Store;
 
 const GET_TAGS: &str = "s3:GetObjectTagging";
 const PUT_TAGS: &str = "s3:PutObjectTagging";
+
+/// Named objects and prefixes that are looked at side by side.
+const LOOKS_AT_ONCE: usize = 64;
 
 /// What IAM has to allow besides, to read what is copied. Tags are read and written only where an object has some.
 pub fn permissions(arns: &ArnBuilder, to: &Destination, naming: &Naming, from: &[S3Url<'_>]) -> Vec<Statement> {
@@ -41,46 +45,62 @@ pub fn permissions(arns: &ArnBuilder, to: &Destination, naming: &Naming, from: &
 /// Looks at every object, and below every prefix: what ends in a slash, or names only a bucket.
 pub async fn find(target: &Target, urls: &[S3Url<'_>], filter: &Filter, cancel: &Cancel) -> Result<Sources> {
     let s3 = target.s3();
+    let looks = urls.iter().map(|url| look(&s3, url, filter, cancel));
+    let looks: Vec<Sources> = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await?;
+    Ok(looks.into_iter().fold(Sources::default(), Sources::and))
+}
+
+async fn look(s3: &aws_sdk_s3::Client, url: &S3Url<'_>, filter: &Filter, cancel: &Cancel) -> Result<Sources> {
+    if cancel.is_cancelled() {
+        return Err(interrupted());
+    }
     let mut found = Sources::default();
-    for url in urls {
-        if url.is_prefix() {
-            let mut listing = Listing::start(&s3, url.bucket, url.key);
-            while let Some(page) = listing.page().await.map_err(nothing_copied)? {
-                if cancel.is_cancelled() {
-                    return Err(Error::interrupted("stopped while looking for objects; nothing was copied"));
-                }
-                for unnamed in page.unnamed {
-                    found.failed.push((unnamed.key.into(), Error::usage(unnamed.why)));
-                }
-                for object in page.objects {
-                    let below = object.key[url.key.len()..].to_owned();
-                    // The placeholder that consoles make for a folder.
-                    if !below.is_empty() {
-                        found.object(url.bucket, object, below, filter);
-                    }
+    if url.is_prefix() {
+        let mut listing = Listing::start(s3, url.bucket, url.key);
+        while let Some(page) = listing.page().await.map_err(nothing_copied)? {
+            if cancel.is_cancelled() {
+                return Err(interrupted());
+            }
+            for unnamed in page.unnamed {
+                found.failed.push((unnamed.key.into(), Error::usage(unnamed.why)));
+            }
+            for object in page.objects {
+                let below = object.key[url.key.len()..].to_owned();
+                // The placeholder that consoles make for a folder.
+                if !below.is_empty() {
+                    found.object(url.bucket, object, below, filter);
                 }
             }
-            continue;
         }
-        match objects::head(&s3, url.bucket, url.key, None).await {
-            Ok(Some(object)) => {
-                let name = url.key.rsplit('/').next().unwrap_or(url.key).to_owned();
-                found.object(url.bucket, object, name, filter);
-            }
-            Ok(None) => {
-                let error = Error::not_found(format!("there is no object {url}"));
-                found
-                    .failed
-                    .push((url.to_string().into(), error.hint("check bucket and key; nothing of it was copied")));
-            }
-            Err(error) if error.kind() == Kind::Unreachable => return Err(error),
-            Err(error) => found.failed.push((url.to_string().into(), error)),
+        return Ok(found);
+    }
+    match objects::head(s3, url.bucket, url.key, None).await {
+        Ok(Some(object)) => {
+            let name = url.key.rsplit('/').next().unwrap_or(url.key).to_owned();
+            found.object(url.bucket, object, name, filter);
         }
+        Ok(None) => {
+            let error = Error::not_found(format!("there is no object {url}"));
+            found.failed.push((url.to_string().into(), error.hint("check bucket and key; nothing of it was copied")));
+        }
+        Err(error) if error.kind() == Kind::Unreachable => return Err(error),
+        Err(error) => found.failed.push((url.to_string().into(), error)),
     }
     Ok(found)
 }
 
+fn interrupted() -> Error {
+    Error::interrupted("stopped while looking for objects; nothing was copied")
+}
+
 impl Sources {
+    fn and(mut self, more: Sources) -> Self {
+        self.files.extend(more.files);
+        self.failed.extend(more.failed);
+        self.excluded += more.excluded;
+        self
+    }
+
     fn object(&mut self, bucket: &str, object: ObjectEntry, below: String, filter: &Filter) {
         if !filter.takes(Path::new(&below)) {
             self.excluded += 1;

@@ -5,9 +5,9 @@ use claimctl_claim::events::Announced;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Category;
-use super::flow::ResolvedFlow;
 use super::scope;
 use super::second_look::Candidate;
+use crate::flow::ResolvedFlow;
 
 /// The longest that SQS keeps a message (Amazon SQS API Reference, SetQueueAttributes): older claims are in no queue.
 const LONGEST_RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -80,7 +80,7 @@ mod tests {
     use claimctl_claim::{AfterProcessing, Status};
 
     use super::*;
-    use crate::verify::flow::ResolvedSink;
+    use claimctl_aws::sinks::ResolvedSink;
 
     const DAY: i64 = 24 * 3600;
     const NOW: i64 = 1000 * DAY;

@@ -8,7 +8,6 @@
 //! direction in which claims move, so that none slips past.
 
 mod conclude;
-pub mod flow;
 mod merge;
 mod queues;
 mod records;
@@ -21,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use claimctl_aws::objects::{self, Listing, ObjectEntry};
 use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::sinks::Reads;
 use claimctl_aws::sinks::record::RecordEntry;
-use claimctl_aws::sinks::{logs, table};
 use claimctl_aws::target::Target;
 use claimctl_claim::events::Announced;
 use claimctl_core::cancel::Cancel;
@@ -36,7 +35,7 @@ use claimctl_queues::receive;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use flow::{ResolvedFlow, ResolvedSink};
+use crate::flow::ResolvedFlow;
 use merge::Merge;
 pub use queues::{QueueLook, Role};
 use records::{ReadAgain, Sinks};
@@ -96,13 +95,9 @@ pub fn permissions(
     dead_letter_queues: &[PolicyQueue],
     options: &Options,
 ) -> Vec<Statement> {
-    let of_sinks = flow.sinks.iter().map(|sink| match sink {
-        ResolvedSink::Table(name) => table::permissions(arns, name, options.since.is_none()),
-        ResolvedSink::LogGroup(group) => logs::permissions(arns, group),
-    });
-    let mut statements: Vec<_> = of_sinks.collect();
-    let rows_table = flow.rows.as_ref().filter(|_| options.rows);
-    statements.extend(rows_table.map(|table| claimctl_aws::sinks::rows::permissions(arns, table)));
+    let reads = Reads::Entries { all: options.since.is_none() };
+    let mut statements: Vec<_> = flow.sinks.iter().map(|sink| sink.permissions(arns, reads)).collect();
+    statements.extend(flow.rows.as_ref().filter(|_| options.rows).map(|rows| rows.permissions(arns)));
     statements.extend(objects::permissions(arns, &flow.bucket, &options.prefix));
     for queue in queues {
         statements.push(match options.look {

@@ -13,8 +13,8 @@ use claimctl_queues::receive::ReceiveEnd;
 use claimctl_queues::{Queue, resolve};
 use serde::Serialize;
 
-use super::flow::ResolvedFlow;
 use super::{Category, Run};
+use crate::flow::ResolvedFlow;
 
 /// How often a queue is counted that is not looked into. The counts are approximate: one zero is no emptiness.
 const COUNTS: u32 = 4;

@@ -4,21 +4,21 @@ use std::collections::HashMap;
 
 use claimctl_aws::sinks::logs::RecordLogs;
 use claimctl_aws::sinks::record::RecordEntry;
-use claimctl_aws::sinks::table::RecordTable;
+use claimctl_aws::sinks::{Keyed, Records};
 use claimctl_aws::target::Target;
 use claimctl_core::error::Result;
 use claimctl_core::spool::Sorter;
 use jiff::{SignedDuration, Timestamp};
 
-use super::flow::{ResolvedFlow, ResolvedSink};
 use super::merge::Merge;
+use crate::flow::ResolvedFlow;
 
 /// A line may be found some time after its own time says.
 const INGESTION: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Clone)]
 pub struct Sinks {
-    tables: Vec<RecordTable>,
+    keyed: Vec<Keyed>,
     logs: Vec<RecordLogs>,
     prefix: String,
     /// What a log group is read again from.
@@ -30,16 +30,11 @@ impl Sinks {
     pub async fn open(target: &Target, flow: &ResolvedFlow, prefix: &str, since: Option<Timestamp>) -> Result<Sinks> {
         let lines_since = since.unwrap_or_else(Timestamp::now);
         let lines_since = lines_since.checked_sub(INGESTION).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut sinks = Sinks { tables: Vec::new(), logs: Vec::new(), prefix: prefix.to_owned(), lines_since };
+        let mut sinks = Sinks { keyed: Vec::new(), logs: Vec::new(), prefix: prefix.to_owned(), lines_since };
         for sink in &flow.sinks {
-            match sink {
-                ResolvedSink::Table(name) => {
-                    sinks.tables.push(RecordTable::open(target.dynamodb(), name, &flow.bucket).await?);
-                }
-                ResolvedSink::LogGroup(group) => {
-                    let (client, group, bucket) = (target.logs(), group.clone(), flow.bucket.clone());
-                    sinks.logs.push(RecordLogs { client, group, bucket });
-                }
+            match sink.open(target, &flow.bucket).await? {
+                Records::Keyed(keyed) => sinks.keyed.push(keyed),
+                Records::Lines(logs) => sinks.logs.push(logs),
             }
         }
         Ok(sinks)
@@ -47,8 +42,8 @@ impl Sinks {
 
     /// Hands over every record below the prefix, in no order; a key may have several.
     pub async fn scan(&self, mut each: impl FnMut(RecordEntry) -> Result<()>) -> Result<()> {
-        for table in &self.tables {
-            table.scan(&self.prefix, &mut each).await?;
+        for keyed in &self.keyed {
+            keyed.scan(&self.prefix, &mut each).await?;
         }
         for logs in &self.logs {
             logs.scan(&self.prefix, None, &mut each).await?;
@@ -66,13 +61,13 @@ impl Sinks {
             }
             lines = Some(Merge::new(sorter.sorted())?);
         }
-        Ok(ReadAgain { tables: self.tables.clone(), lines })
+        Ok(ReadAgain { keyed: self.keyed.clone(), lines })
     }
 }
 
 /// What the sinks hold by now.
 pub struct ReadAgain {
-    tables: Vec<RecordTable>,
+    keyed: Vec<Keyed>,
     lines: Option<Merge>,
 }
 
@@ -85,8 +80,8 @@ impl ReadAgain {
     ) -> Result<HashMap<String, RecordEntry>> {
         let keys: Vec<&str> = known.iter().map(|(key, _)| *key).collect();
         let mut records = HashMap::new();
-        for table in &self.tables {
-            table.get(&keys).await?.into_values().for_each(|record| keep_newest(&mut records, record));
+        for keyed in &self.keyed {
+            keyed.get(&keys).await?.into_values().for_each(|record| keep_newest(&mut records, record));
         }
         if let Some(lines) = &mut self.lines {
             for (key, known) in known {

@@ -1,9 +1,8 @@
-//! Files whose rows are in a table: as many as their records say?
+//! Files whose rows are in a table or a database: as many as their records say?
 
 use std::collections::{BTreeMap, HashMap};
 
 use claimctl_aws::sinks::record::RecordEntry;
-use claimctl_aws::sinks::rows;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::spool::{Sorted, Sorter, Spool};
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Run;
 use super::merge::Merge;
+use crate::flow::ResolvedRows;
 
 /// Files counted in memory before their counts are written out.
 const IN_MEMORY: usize = 65_536;
@@ -21,8 +21,12 @@ const LOOKED_AT_AGAIN: usize = 10_000;
 /// How the rows in the table and those that the records tell of compare.
 #[derive(Serialize)]
 pub struct RowCounts {
+    /// Of the rows; of a database, its cluster.
     pub table: String,
-    /// Rows in the table, of files in the scope.
+    /// As people call it.
+    #[serde(skip)]
+    pub place: String,
+    /// Rows in it, of files in the scope.
     pub rows: u64,
     /// Files with rows, or with a record that tells of some.
     pub files: u64,
@@ -74,11 +78,11 @@ impl Counter {
         Counter { recent: HashMap::new(), sorter: Sorter::by(|counted: &Counted| &counted.key), rows: 0 }
     }
 
-    fn add(&mut self, key: &str) -> Result<()> {
-        self.rows += 1;
+    fn add(&mut self, key: &str, more: u64) -> Result<()> {
+        self.rows += more;
         match self.recent.get_mut(key) {
-            Some(rows) => *rows += 1,
-            None => _ = self.recent.insert(key.to_owned(), 1),
+            Some(rows) => *rows += more,
+            None => _ = self.recent.insert(key.to_owned(), more),
         }
         if self.recent.len() >= IN_MEMORY { self.write_out() } else { Ok(()) }
     }
@@ -104,31 +108,33 @@ impl Run<'_> {
     /// One scan of the rows between two readings of the records, so that a load under way is no finding; and one more
     /// for the files that differ.
     pub(super) async fn count_rows(&self) -> Result<RowCounts> {
-        let Some(table) = &self.flow.rows else {
+        let Some(source) = &self.flow.rows else {
             return Err(Error::usage(format!("the records of flow {} are not of files with rows", self.flow.name))
                 .hint("leave out --rows: only loaders of CSV files tell how many there are"));
         };
         self.progress.start("counting rows", None, Unit::Items);
         let mut counter = Counter::new();
-        self.each_row(table, |key| counter.add(key)).await?;
+        self.each_of(source, |key, rows| counter.add(key, rows)).await?;
         let rows = counter.rows;
+        let (table, place) = (source.name().to_owned(), source.words());
         let mut counts =
-            RowCounts { table: table.clone(), rows, files: 0, agree: 0, fewer: 0, more: 0, findings: Spool::new() };
+            RowCounts { table, place, rows, files: 0, agree: 0, fewer: 0, more: 0, findings: Spool::new() };
         let mut differing = BTreeMap::new();
         for file in self.held_against_records(counter.sorted()?, &mut counts).await? {
             differing.insert(file.key.clone(), file);
         }
         if !differing.is_empty() {
-            self.look_at_rows_again(table, differing, &mut counts).await?;
+            self.look_at_rows_again(source, differing, &mut counts).await?;
         }
         Ok(counts)
     }
 
-    async fn each_row(&self, table: &str, mut each: impl FnMut(&str) -> Result<()>) -> Result<()> {
-        let dynamodb = self.target.dynamodb();
-        let reading = rows::keys_of_files(&dynamodb, table, &self.flow.bucket, &self.options.prefix, |key| {
-            self.progress.advance(1);
-            if self.flow.takes(key) { each(key) } else { Ok(()) }
+    /// Hands over files that the flow takes, with rows of theirs; a file may come many times.
+    async fn each_of(&self, source: &ResolvedRows, mut each: impl FnMut(&str, u64) -> Result<()>) -> Result<()> {
+        let (bucket, prefix) = (&self.flow.bucket, &self.options.prefix);
+        let reading = source.read(self.target, bucket, prefix, |key, rows| {
+            self.progress.advance(rows);
+            if self.flow.takes(key) { each(key, rows) } else { Ok(()) }
         });
         self.unless_stopped(reading).await
     }
@@ -171,14 +177,14 @@ impl Run<'_> {
 
     async fn look_at_rows_again(
         &self,
-        table: &str,
+        source: &ResolvedRows,
         mut differing: BTreeMap<String, RowFinding>,
         counts: &mut RowCounts,
     ) -> Result<()> {
         differing.values_mut().for_each(|file| file.counted = 0);
-        self.each_row(table, |key| {
+        self.each_of(source, |key, rows| {
             if let Some(file) = differing.get_mut(key) {
-                file.counted += 1;
+                file.counted += rows;
             }
             Ok(())
         })
@@ -215,7 +221,7 @@ mod tests {
             let mut counter = Counter::new();
             let mut expected = BTreeMap::<String, u64>::new();
             for (number, key) in keys.iter().enumerate() {
-                counter.add(key).unwrap();
+                counter.add(key, 1).unwrap();
                 *expected.entry(key.clone()).or_default() += 1;
                 if number % write_out == 0 {
                     counter.write_out().unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use claimctl_aws::objects::ObjectEntry;
+use claimctl_aws::sinks::ResolvedSink;
 use claimctl_claim::events;
 use claimctl_claim::queue_id::QueueId;
 use claimctl_queues::depth::QueueDepth;
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::Options;
-use super::flow::{ResolvedFlow, ResolvedSink};
+use crate::flow::ResolvedFlow;
 
 /// S3 dates an object of several parts by when its upload began. The stacks' buckets give up an upload after so long
 /// (terraform/modules/payload-bucket).

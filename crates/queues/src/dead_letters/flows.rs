@@ -1,9 +1,9 @@
-//! Where the claims of a dead-letter queue belong: the buckets and the table of the flows that it serves, and what these do
+//! Where the claims of a dead-letter queue belong: the buckets and the records of the flows that it serves, and what these do
 //! once a claim is recorded.
 
 use claimctl_aws::objects;
 use claimctl_aws::policy::{ArnBuilder, Statement};
-use claimctl_aws::sinks::table;
+use claimctl_aws::sinks::{Reads, ResolvedSink};
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
 use claimctl_claim::queue_id::QueueId;
@@ -16,8 +16,8 @@ pub struct ServedFlows {
     pub flows: Vec<String>,
     /// Real names. Empty: unknown, and a claim may name any.
     pub buckets: Vec<String>,
-    /// Real name. None: what is recorded cannot be told.
-    pub table: Option<String>,
+    /// What can be asked for the records of claims. None: what is recorded cannot be told.
+    pub records: Option<ResolvedSink>,
     steps: Vec<Step>,
 }
 
@@ -46,27 +46,28 @@ impl ServedFlows {
     pub async fn find(target: &Target, written: &str, table: Option<&str>) -> Result<ServedFlows> {
         let surfaces = target.surfaces().await?;
         let mut flows = ServedFlows::default();
-        let mut tables = Vec::new();
+        let mut sinks = Vec::new();
         let queue = QueueId::of(written);
         for (stack, flow) in surfaces.0.iter().flat_map(|stack| served(stack, &queue)) {
             flows.flows.push(flow.name.clone());
             let step = Step::of(stack, flow)?;
             flows.buckets.push(step.bucket.clone());
             flows.steps.push(step);
-            if flow.sink.kind == SinkKind::Table {
-                tables.push(stack.table(&flow.sink.name)?.name.clone());
+            // A log cannot be asked for a key.
+            if flow.sink.kind != SinkKind::Logs {
+                sinks.push(ResolvedSink::of(stack, flow)?);
             }
         }
-        for names in [&mut flows.buckets, &mut tables] {
-            names.sort();
-            names.dedup();
-        }
-        flows.table = match table {
-            Some(named) => Some(surfaces.table_name(named)?),
-            None => surface::only("table", tables.into_iter().map(|name| (name.clone(), name)).collect())?,
+        flows.buckets.sort();
+        flows.buckets.dedup();
+        sinks.sort();
+        sinks.dedup();
+        flows.records = match table {
+            Some(named) => Some(ResolvedSink::Table(surfaces.table_name(named)?)),
+            None => surface::only("sink", sinks.into_iter().map(|sink| (sink.words(), sink)).collect())?,
         };
         // A queue of no stack, such as one made by hand for a function's failures: whoever writes the table tells.
-        if let Some(table) = flows.table.as_deref().filter(|_| flows.steps.is_empty()) {
+        if let Some(ResolvedSink::Table(table)) = flows.records.as_ref().filter(|_| flows.steps.is_empty()) {
             let steps = surfaces.flows_into(table).map(|(stack, flow)| Step::of(stack, flow));
             flows.steps = steps.collect::<Result<_>>()?;
         }
@@ -95,7 +96,7 @@ impl ServedFlows {
                 buckets.iter().map(|bucket| arns.bucket(bucket)),
             ),
         ];
-        statements.extend(self.table.as_ref().map(|name| table::permissions(arns, name, false)));
+        statements.extend(self.records.as_ref().map(|sink| sink.permissions(arns, Reads::Entries { all: false })));
         statements
     }
 }

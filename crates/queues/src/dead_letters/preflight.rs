@@ -11,7 +11,8 @@ use aws_sdk_s3::Client;
 use claimctl_aws::objects;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::record::RecordEntry;
-use claimctl_aws::sinks::table::{BATCH, RecordTable};
+use claimctl_aws::sinks::table::BATCH;
+use claimctl_aws::sinks::{Keyed, Records};
 use claimctl_aws::target::Target;
 use claimctl_claim::{AfterProcessing, Claim};
 use claimctl_core::cancel::Cancel;
@@ -72,7 +73,7 @@ pub struct Preflight {
 /// What the calls need, shared by those that run beside each other.
 struct Services {
     s3: Client,
-    table: Option<RecordTable>,
+    records: Option<Keyed>,
     heads: Semaphore,
     gets: Semaphore,
 }
@@ -92,13 +93,16 @@ impl Preflight {
     /// For the dead letters of the queue with this URL. A table that holds no records is [`Kind::Usage`].
     pub async fn new(target: &Target, url: &str, options: &Options, cancel: &Cancel) -> Result<Preflight> {
         let flows = ServedFlows::find(target, url, options.table.as_deref()).await?;
-        let table = match &flows.table {
-            Some(name) => Some(RecordTable::open(target.dynamodb(), name, "").await?),
+        let records = match &flows.records {
+            Some(sink) => match sink.open(target, "").await? {
+                Records::Keyed(keyed) => Some(keyed),
+                Records::Lines(_) => None,
+            },
             None => None,
         };
         let services = Services {
             s3: target.s3(),
-            table,
+            records,
             heads: Semaphore::new(HEADS_AT_ONCE),
             gets: Semaphore::new(GETS_AT_ONCE),
         };
@@ -110,7 +114,7 @@ impl Preflight {
     pub fn notes(&self) -> Vec<String> {
         let note =
             "no table of records is known for this queue, so what is recorded already cannot be told; it can be named";
-        self.flows.table.is_none().then(|| note.to_owned()).into_iter().collect()
+        self.flows.records.is_none().then(|| note.to_owned()).into_iter().collect()
     }
 
     /// The messages in their order, each with its verdict. Fails where a service gives no answer at all; a claim that
@@ -181,10 +185,10 @@ async fn judge_batch(
     services: Arc<Services>,
     batch: BTreeMap<String, Vec<Asked>>,
 ) -> Result<Vec<(Position, Judgement)>> {
-    let records = match &services.table {
-        Some(table) => {
+    let records = match &services.records {
+        Some(keyed) => {
             let _permit = services.gets.acquire().await;
-            table.get_by_id(batch.keys().cloned().collect()).await?
+            keyed.get_by_id(batch.keys().cloned().collect()).await?
         }
         None => Default::default(),
     };

@@ -42,19 +42,44 @@ run "who_may_assume_what" {
 
 run "who_plans_changes_nothing" {
   assert {
-    condition     = toset([for key, attachment in aws_iam_role_policy_attachment.this : attachment.policy_arn if startswith(key, "plan-")]) == toset([aws_iam_policy.this["read"].arn, aws_iam_policy.this["state"].arn])
+    condition     = toset([for key, attachment in aws_iam_role_policy_attachment.this : attachment.policy_arn if startswith(key, "plan-")]) == toset([for name in ["read", "read-network", "state"] : aws_iam_policy.this[name].arn])
     error_message = "the role that plans has more than the policies that read"
   }
 
   assert {
     condition = alltrue(flatten([
-      for name in ["read", "state"] : [
+      for name in ["read", "read-network", "state"] : [
         for statement in jsondecode(aws_iam_policy.this[name].policy).Statement : [
           for action in flatten([statement.Action]) : can(regex("^[a-z0-9]+:(Get|List|Describe|Decrypt)", action))
-        ]
+        ] if statement.Effect == "Allow"
       ]
     ]))
     error_message = "an action of the role that plans is no reading"
+  }
+}
+
+run "nobody_who_plans_or_deploys_reads_a_secret" {
+  assert {
+    condition = alltrue(flatten([
+      for policy in aws_iam_policy.this : [
+        for statement in jsondecode(policy.policy).Statement : [
+          for action in flatten([statement.Action]) : !can(regex("^secretsmanager:(Get|BatchGet)SecretValue$", action))
+        ] if statement.Effect == "Allow"
+      ]
+    ]))
+    error_message = "a policy lets secrets be read"
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_iam_policy.this["read-network"].policy).Statement : statement.Action if statement.Effect == "Deny"]) == ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"]
+    error_message = "another policy of the role could let secrets be read"
+  }
+}
+
+run "as_many_policies_as_a_role_takes" {
+  assert {
+    condition     = alltrue([for role in ["deploy", "plan"] : length([for key in keys(aws_iam_role_policy_attachment.this) : key if startswith(key, "${role}-")]) <= 10])
+    error_message = "IAM attaches ten policies to a role, and no more"
   }
 }
 
@@ -92,7 +117,7 @@ run "a_lock_table_and_a_key" {
 
 run "data_stays_under_deletion_protection" {
   assert {
-    condition     = length(setintersection(flatten([for statement in jsondecode(aws_iam_policy.this["write-data"].policy).Statement : statement.Action]), ["dynamodb:DeleteTable", "kms:ScheduleKeyDeletion", "s3:DeleteBucket"])) == 0
+    condition     = length(setintersection(flatten([for policy in aws_iam_policy.this : [for statement in jsondecode(policy.policy).Statement : statement.Action]]), ["dynamodb:DeleteTable", "ec2:TerminateInstances", "kms:ScheduleKeyDeletion", "rds:DeleteDBCluster", "s3:DeleteBucket"])) == 0
     error_message = "a deployment could remove data that is protected"
   }
 }
@@ -103,7 +128,7 @@ run "data_can_go_without_deletion_protection" {
   }
 
   assert {
-    condition     = length(setintersection(flatten([for statement in jsondecode(aws_iam_policy.this["write-data"].policy).Statement : statement.Action]), ["dynamodb:DeleteTable", "kms:ScheduleKeyDeletion", "s3:DeleteBucket"])) == 3
+    condition     = length(setintersection(flatten([for policy in aws_iam_policy.this : [for statement in jsondecode(policy.policy).Statement : statement.Action]]), ["dynamodb:DeleteTable", "ec2:TerminateInstances", "kms:ScheduleKeyDeletion", "rds:DeleteDBCluster", "s3:DeleteBucket"])) == 5
     error_message = "a deployment cannot remove what it made"
   }
 }

@@ -94,3 +94,19 @@ run "failed_events_are_handed_over" {
     error_message = "a bucket of the same name in another account could invoke"
   }
 }
+
+run "inside_a_network" {
+  variables {
+    vpc_config = { subnet_ids = ["subnet-1", "subnet-2"], security_group_ids = ["sg-1"] }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-1"])
+    error_message = "the function is outside"
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Condition.ArnEquals["lambda:SourceFunctionArn"] if statement.Effect == "Deny"] == ["arn:aws:lambda:us-west-1:000000000000:function:shop-dev-recorder"]
+    error_message = "the function's own code may make interfaces"
+  }
+}

@@ -222,3 +222,13 @@ run "an_invoker_that_is_no_principal" {
 
   expect_failures = [var.invokers]
 }
+
+run "a_network_without_a_security_group" {
+  command = plan
+
+  variables {
+    vpc_config = { subnet_ids = ["subnet-1"], security_group_ids = [] }
+  }
+
+  expect_failures = [var.vpc_config]
+}

@@ -46,6 +46,10 @@ impl Cloud {
         std::fs::remove_file(self.file(kind, name)).unwrap();
     }
 
+    pub fn remove_all(&self, kind: &str) {
+        self.files(kind).iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    }
+
     /// Calls that fail or take long: see `tests/terraform-provider/src/faults.rs`. Replaces what was planted before.
     pub fn plant(&self, faults: &Value) {
         // A provider may be reading.

@@ -14,10 +14,11 @@ use crate::world::wait_for;
 pub const OVERRIDE: &str = "provider \"aws\" {\n  s3_use_path_style = true\n}\n";
 
 /// Whose surfaces are written where: the environments in `terraform/environments`, and what `terraform test` plays.
-pub const STATES: [(&str, &str, &str); 5] = [
+pub const STATES: [(&str, &str, &str); 6] = [
     ("claim-check", "000000000000", "us-east-1"),
     ("claim-check", "111111111111", "us-west-1"),
     ("claim-check", "222222222222", "us-west-2"),
+    ("claim-check", "444444444444", "eu-west-1"),
     ("claim-check", "333333333333", "us-east-1"),
     ("shop", "000000000000", "us-west-1"),
 ];

@@ -216,7 +216,7 @@ impl<'a> Watch<'a> {
 
 /// What can tell of records. None: nothing is looked at, or no table is known.
 fn records(order: &Order) -> Option<&Preflight> {
-    order.preflight.as_deref().filter(|preflight| preflight.flows.table.is_some())
+    order.preflight.as_deref().filter(|preflight| preflight.flows.records.is_some())
 }
 
 /// Dead letters in a queue, whether visible or not.

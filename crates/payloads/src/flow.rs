@@ -1,8 +1,11 @@
-//! Which flow is verified: one of a deployed stack, or one that flags describe.
+//! Which flow is meant: one of a deployed stack, or one that flags describe.
 
 use std::time::Duration;
 
 use claimctl_aws::objects::ObjectEntry;
+use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::sinks::database::{DatabaseSink, RecordDatabase};
+use claimctl_aws::sinks::{ResolvedSink, rows};
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
 use claimctl_claim::events::{self, Announced};
@@ -10,7 +13,6 @@ use claimctl_claim::surface::{self, Flow, SinkKind, Surface, Surfaces};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use jiff::SignedDuration;
-use serde::Serialize;
 
 /// S3 delivers most notifications in seconds, and sometimes takes "a minute or longer"
 /// (Amazon S3 User Guide, "Amazon S3 Event Notifications").
@@ -49,20 +51,64 @@ pub struct ResolvedFlow {
     pub dead_letter_queues: Vec<String>,
     /// S3 invokes the function itself: Lambda keeps an event that could not be handled yet for so long, out of sight.
     pub event_age: Option<SignedDuration>,
-    /// The table that has the rows of each file, where the records are of files.
-    pub rows: Option<String>,
+    /// What has the rows of each file, where the records are of files.
+    pub rows: Option<ResolvedRows>,
     /// What is still to be done behind a record.
     pub after_processing: AfterProcessing,
     /// Days after which the sink no longer holds a record.
     pub record_ttl_days: Option<u32>,
 }
 
-/// Where the flow's records are.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case", tag = "kind", content = "name")]
-pub enum ResolvedSink {
+/// Where the rows of files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResolvedRows {
     Table(String),
-    LogGroup(String),
+    Database(DatabaseSink),
+}
+
+impl ResolvedRows {
+    /// As people call it.
+    pub fn words(&self) -> String {
+        match self {
+            ResolvedRows::Table(name) => format!("table {name}"),
+            ResolvedRows::Database(sink) => format!("database {}", sink.name),
+        }
+    }
+
+    /// Of the table, or of the database's cluster.
+    pub fn name(&self) -> &str {
+        match self {
+            ResolvedRows::Table(name) => name,
+            ResolvedRows::Database(sink) => &sink.name,
+        }
+    }
+
+    /// What IAM has to allow to count the rows.
+    pub fn permissions(&self, arns: &ArnBuilder) -> Statement {
+        match self {
+            ResolvedRows::Table(table) => rows::permissions(arns, table),
+            ResolvedRows::Database(sink) => sink.permissions(arns, "CountRows"),
+        }
+    }
+
+    /// Hands over keys of files in the bucket, below the prefix, each with so many rows; a file may come many times.
+    pub async fn read(
+        &self,
+        target: &Target,
+        bucket: &str,
+        prefix: &str,
+        mut each: impl FnMut(&str, u64) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            ResolvedRows::Table(table) => {
+                rows::keys_of_files(&target.dynamodb(), table, bucket, prefix, |key| each(key, 1)).await
+            }
+            ResolvedRows::Database(sink) => {
+                let (client, sink, bucket) = (target.lambda(), sink.clone(), bucket.to_owned());
+                RecordDatabase { client, sink, bucket }.rows_of_files(prefix, each).await
+            }
+        }
+    }
 }
 
 impl ResolvedFlow {
@@ -126,24 +172,12 @@ impl ResolvedFlow {
             resolved.suffix.clone_from(&flow.suffix);
             resolved.events.extend(flow.events.iter().cloned());
             resolved.after_processing = resolved.after_processing.max(flow.after_processing);
-            if let Some(rows) = &flow.rows {
-                resolved.rows = Some(stack.table(rows)?.name.clone());
-            }
+            resolved.rows = resolved.rows.or(rows_of(stack, flow)?);
+            resolved.sinks.push(ResolvedSink::of(stack, flow)?);
             let mut kept_days = flow.record_ttl_days;
-            resolved.sinks.push(match flow.sink.kind {
-                SinkKind::Table => ResolvedSink::Table(stack.table(&flow.sink.name)?.name.clone()),
-                SinkKind::Logs => {
-                    let group = stack.log_group(&flow.sink.name)?;
-                    kept_days = kept_days.into_iter().chain(group.retention_days).min();
-                    ResolvedSink::LogGroup(group.name.clone())
-                }
-                SinkKind::Database => {
-                    return Err(Error::usage(format!("flow {} ends in a database", flow.name)).next(
-                        "verify compares with a table of records: name one",
-                        Next::again().flag("--table", "TABLE"),
-                    ));
-                }
-            });
+            if flow.sink.kind == SinkKind::Logs {
+                kept_days = kept_days.into_iter().chain(stack.log_group(&flow.sink.name)?.retention_days).min();
+            }
             resolved.record_ttl_days = resolved.record_ttl_days.into_iter().chain(kept_days).min();
             match &flow.queue {
                 Some(queue) => resolved.queues.push(stack.queue(queue)?.url.clone()),
@@ -179,6 +213,14 @@ impl ResolvedFlow {
     pub fn settling_time(target: &Target, queue_delay: Duration) -> Duration {
         queue_delay + if target.is_local() { DELIVERY_IN_THE_SANDBOX } else { DELIVERY }
     }
+}
+
+fn rows_of(stack: &Surface, flow: &Flow) -> Result<Option<ResolvedRows>> {
+    let Some(rows) = &flow.rows else { return Ok(None) };
+    Ok(Some(match flow.sink.kind {
+        SinkKind::Database => ResolvedRows::Database(DatabaseSink::of(stack, flow)?),
+        SinkKind::Table | SinkKind::Logs => ResolvedRows::Table(stack.table(rows)?.name.clone()),
+    }))
 }
 
 /// The flow that is named, by its name or its stack's, or the only one. None: flags describe it.
