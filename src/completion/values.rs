@@ -29,6 +29,7 @@ pub enum Kind {
     Topic,
     Queue,
     Table,
+    Database,
     Function,
     Run,
 }
@@ -45,6 +46,7 @@ impl Kind {
             "TOPIC" => Kind::Topic,
             "QUEUE" => Kind::Queue,
             "TABLE" => Kind::Table,
+            "DATABASE" => Kind::Database,
             "FUNCTION" | "HANDLER" => Kind::Function,
             "RUN" => Kind::Run,
             _ => return None,
@@ -113,6 +115,7 @@ impl Known {
             Kind::Topic => self.of_stacks(|surface| surface.topics.keys().map(String::as_str).collect()),
             Kind::Queue => self.of_stacks(|surface| surface.queues.keys().map(String::as_str).collect()),
             Kind::Table => self.of_stacks(|surface| surface.tables.keys().map(String::as_str).collect()),
+            Kind::Database => self.of_stacks(|surface| surface.databases.keys().map(String::as_str).collect()),
             Kind::Function => {
                 let declared = self.config.functions.keys().map(|name| (name.clone(), "in claimctl.toml".to_owned()));
                 let mut functions: BTreeMap<_, _> = declared.collect();

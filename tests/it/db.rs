@@ -35,6 +35,23 @@ fn without_a_database_there_is_nothing_to_migrate() {
 }
 
 #[test]
+fn whoever_may_invoke_the_alias_may_ask_and_migrate_and_needs_nothing_else() {
+    let world = World::csv_aurora(&[]);
+    let alias = "arn:aws:lambda:us-east-1:000000000000:function:claim-check-local-csv-importer:live";
+    for line in [["db", "status"], ["db", "migrate"], ["records", "ls"]] {
+        let policy = world.claimctl(line).args(["--print-policy", "-o", "json"]).run().exits(0).json();
+        let [statement] = policy["Statement"].as_array().unwrap().as_slice() else { panic!("{policy}") };
+        assert_eq!(
+            (&statement["Action"], &statement["Resource"]),
+            (&json!(["lambda:InvokeFunction"]), &json!([alias]))
+        );
+    }
+    let policy = world.claimctl(["verify", "--rows", "--print-policy", "-o", "json"]).run().exits(0).json();
+    let sids: Vec<_> = policy["Statement"].as_array().unwrap().iter().map(|one| one["Sid"].clone()).collect();
+    assert!(sids.contains(&json!("ReadRecords")) && sids.contains(&json!("CountRows")), "{sids:?}");
+}
+
+#[test]
 fn what_is_pending_is_found_shown_and_applied_once() {
     let world = World::csv_aurora(&[]);
     let database = world.database_login();

@@ -34,17 +34,22 @@ fn result<'a>(told: &'a Value, name: &str) -> &'a str {
 fn nothing_is_left(home: &TempDir) {
     let left: Vec<_> = std::fs::read_dir(home.path().join("tmp")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
-    assert!(server_of(home).is_none(), "a server still runs");
+    assert!(running(home, "launcher.py").is_none(), "a server still runs");
+    assert!(running(home, "mariadbd").is_none(), "a database still runs");
 }
 
 /// The command line of a server whose state is below this home.
 fn server_of(home: &TempDir) -> Option<String> {
+    running(home, "launcher.py")
+}
+
+fn running(home: &TempDir, program: &str) -> Option<String> {
     let ours = home.path().display().to_string();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
     lines
         .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .find(|line| line.contains("launcher.py") && line.contains(&ours))
+        .find(|line| line.contains(program) && line.contains(&ours))
 }
 
 #[test]
@@ -96,11 +101,31 @@ fn the_story_of_the_csv_table_ends_well_and_leaves_nothing() {
 }
 
 #[test]
+fn the_story_of_csv_aurora_ends_well_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let told = demo_of("csv-aurora", &home, "json").run().exits(0).json();
+    assert_eq!(steps(&told), ["package", "up", "generate", "upload", "load", "rejected", "refused", "poison"]);
+    for (step, said) in [
+        ("up", "a MariaDB with its tables"),
+        ("generate", "3 files with 3000 rows each"),
+        ("load", "rows of 3 files in database demo-local-customers, as many as their records say"),
+        ("rejected", "the first one of rejected/raw-data/customers-"),
+        ("refused", "picture.csv: the file is a PNG image, not CSV"),
+        ("poison", "tried three times"),
+    ] {
+        assert!(result(&told, step).contains(said), "{step}: {}", result(&told, step));
+    }
+    let number = |step: &str| result(&told, step).split(' ').next().unwrap().parse::<u64>().unwrap();
+    assert_eq!(number("load") + number("rejected"), 9_000);
+    nothing_is_left(&home);
+}
+
+#[test]
 fn the_stacks_that_have_a_story_are_listed() {
     let home = tempfile::tempdir().unwrap();
     let listed = crate::run::claimctl(home.path()).args(["demo", "--list", "-o", "jsonl"]).run().exits(0).json_lines();
     let names: Vec<_> = listed.iter().map(|listed| listed["stack"].as_str().unwrap()).collect();
-    assert_eq!(names, ["claim-check", "fan-out", "csv-table"]);
+    assert_eq!(names, ["claim-check", "fan-out", "csv-table", "csv-aurora"]);
     crate::run::claimctl(home.path()).args(["demo", "claim"]).run().exits(2).says("possible values: claim-check");
 }
 

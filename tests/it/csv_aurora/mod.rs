@@ -107,3 +107,21 @@ fn a_reset_and_a_new_server_begin_with_an_empty_database() {
     let listed = world.claimctl(["records", "ls", "-o", "json"]).run().exits(0).json();
     assert_eq!(listed["matching"], json!(0));
 }
+
+#[test]
+fn a_database_whose_sandbox_is_gone_ends_with_it() {
+    let world = World::csv_aurora(&[]);
+    let port = world.database_login().port;
+    std::fs::remove_dir_all(world.home().join("state")).unwrap();
+    let is_gone = || std::net::TcpStream::connect(("127.0.0.1", port)).is_err();
+    eventually("the end of the database", || is_gone().then_some(()));
+}
+
+#[test]
+fn without_a_mariadb_it_is_said_what_to_install_and_nothing_is_deployed() {
+    let mut world = World::down();
+    let mut up = world.claimctl(["local", "up", "csv-aurora", "--artifact"]);
+    let run = up.arg(artifact_of("csv-importer")).env("CLAIMCTL_MARIADBD", "/nowhere/mariadbd").run();
+    run.fails_with(5, "/nowhere/mariadbd is not there").says("CLAIMCTL_MARIADBD names it");
+    assert_eq!(world.look()["stacks"], json!({}));
+}
