@@ -45,7 +45,7 @@ struct Migrated {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let database = StackDatabase::find(target, args.on.name.as_deref()).await?;
+    let database = StackDatabase::find(target, args.on.database.as_deref()).await?;
     if args.on.policy.print_policy {
         return policy(database.permissions(&ArnBuilder::of(target).await?));
     }

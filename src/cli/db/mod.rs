@@ -24,7 +24,7 @@ pub enum Verb {
 pub struct DatabaseArgs {
     /// The database: a logical name, its stack or its cluster; may be left out where there is only one
     #[arg(value_name = "DATABASE", value_parser = NonEmptyStringValueParser::new())]
-    name: Option<String>,
+    database: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]

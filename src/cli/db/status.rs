@@ -39,7 +39,7 @@ struct Status {
 }
 
 pub async fn run(Args { on: args }: &Args, target: &Session) -> Result<Outcome> {
-    let database = StackDatabase::find(target, args.name.as_deref()).await?;
+    let database = StackDatabase::find(target, args.database.as_deref()).await?;
     if args.policy.print_policy {
         return policy(database.permissions(&ArnBuilder::of(target).await?));
     }
