@@ -319,7 +319,7 @@ fn a_cluster_leaves_its_final_snapshot_and_stays_where_that_cannot_be_made() {
           manage_master_user_password = true
           final_snapshot_identifier   = var.snapshot
         }
-        output "secret" { value = aws_rds_cluster.one.master_user_secret[0].secret_arn }"#,
+        output "secret" { value = one(aws_rds_cluster.one.master_user_secret[*].secret_arn) }"#,
     );
     root.init().apply("");
     let secret = root.show()["values"]["outputs"]["secret"]["value"].clone();
