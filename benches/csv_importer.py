@@ -23,6 +23,7 @@ from pathlib import Path
 
 from csv_loader import invoke, served, unpacked
 from pairs import ROOT
+from servers import peer_python
 
 MIGRATIONS = ROOT / "crates" / "handlers" / "src" / "csv_importer" / "migrations"
 PASSWORD = "bench"
@@ -135,8 +136,9 @@ def main():
     arguments.add_argument("--sizes", default="1,10,100,1000", help="MB of the files whose memory is measured")
     arguments.add_argument("--artifact", type=Path, help="csv-importer's zip, where it is built already")
     arguments.add_argument("--program", type=Path, help="csv-importer itself")
-    arguments.add_argument("--python", default=sys.executable, help="a Python that has boto3 and PyMySQL")
+    arguments.add_argument("--python", help="a Python that has boto3 and PyMySQL, where it is not to be made")
     args = arguments.parse_args()
+    args.python = args.python or peer_python()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         program = str(args.program) if args.program else unpacked("csv-importer", args.artifact, folder)

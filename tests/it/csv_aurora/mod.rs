@@ -1,5 +1,15 @@
 //! CSV into Aurora, in the sandbox with a real MariaDB: every verb works on it as on the other stacks.
 
+mod cutter;
+mod killed;
+mod migrations;
+mod model;
+mod runtime;
+mod tls;
+mod trial;
+mod unwell;
+mod values;
+
 use serde_json::{Value, json};
 
 use crate::run::{Running, eventually};

@@ -306,3 +306,32 @@ fn what_is_put_in_its_place_silently_and_what_is_protected() {
     root.apply("-var protected=false");
     root.destroy("-var protected=false");
 }
+
+#[test]
+fn a_cluster_leaves_its_final_snapshot_and_stays_where_that_cannot_be_made() {
+    let root = Root::of(
+        r#"
+        variable "snapshot" { default = "last" }
+        resource "aws_rds_cluster" "one" {
+          cluster_identifier          = "one"
+          engine                      = "aurora-mysql"
+          master_username             = "importer"
+          manage_master_user_password = true
+          final_snapshot_identifier   = var.snapshot
+        }
+        output "secret" { value = one(aws_rds_cluster.one.master_user_secret[*].secret_arn) }"#,
+    );
+    root.init().apply("");
+    let secret = root.show()["values"]["outputs"]["secret"]["value"].clone();
+    let begin = "arn:aws:secretsmanager:us-east-1:111111111111:secret:rds!cluster-";
+    assert!(secret.as_str().unwrap().starts_with(begin), "{secret}");
+    root.destroy("");
+    assert_has(&root.cloud.one("aws_db_cluster_snapshot", "last"), json!({"id": "last"}));
+
+    root.apply("");
+    root.run("destroy -no-color -auto-approve").exits(1).says("aws_db_cluster_snapshot last already exists");
+    root.apply("-var snapshot=");
+    let destroy = "destroy -no-color -auto-approve -var snapshot=";
+    root.run(destroy).exits(1).says("final_snapshot_identifier has to be set");
+    assert_eq!(root.cloud.all("aws_rds_cluster").len(), 1);
+}

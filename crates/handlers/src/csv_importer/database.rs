@@ -21,6 +21,7 @@ use crate::csv_load::Invocation;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of one call: longer than a batch takes on a busy server, short enough to notice one that is gone.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -141,7 +142,10 @@ impl Database {
             Tls::Off => options.ssl_mode(MySqlSslMode::Disabled),
             Tls::Verify(certificates) => {
                 let pem = std::fs::read(certificates)
-                    .map_err(|error| Failure::Refused(format!("cannot read {}: {error}", certificates.display())))?;
+                    .map_err(|error| Failure::Certificates(format!("{}: {error}", certificates.display())))?;
+                if !pem.windows(CERTIFICATE.len()).any(|bytes| bytes == CERTIFICATE) {
+                    return Err(Failure::Certificates(format!("{} has none in PEM", certificates.display())));
+                }
                 options.ssl_mode(MySqlSslMode::VerifyIdentity).ssl_ca_from_pem(pem)
             }
         };

@@ -1,5 +1,7 @@
 //! Why the database did not do what was asked, in the words of an operator; and whether a refusal is of one row only.
 
+use std::io::ErrorKind;
+
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
@@ -18,6 +20,10 @@ pub enum Failure {
     Login(String),
     /// There is no user and password to be had.
     Secret(String),
+    /// There is nothing by which the server could prove its name.
+    Certificates(String),
+    /// The server does not prove it.
+    Untrusted(String),
     SchemaMissing(String),
     SchemaDiffers(String),
     /// Another transaction was in the way: a deadlock, or a lock that was waited for too long.
@@ -56,6 +62,8 @@ impl Failure {
             Self::Full(_) => "DatabaseFull",
             Self::Login(_) => "LoginRefused",
             Self::Secret(_) => "SecretUnusable",
+            Self::Certificates(_) => "CertificatesUnusable",
+            Self::Untrusted(_) => "DatabaseUntrusted",
             Self::SchemaMissing(_) => "SchemaMissing",
             Self::SchemaDiffers(_) => "SchemaDiffers",
             Self::Busy(_) => "DatabaseBusy",
@@ -77,6 +85,10 @@ impl Failure {
             Self::Full(why) => format!("the database is full: {why}"),
             Self::Login(why) => format!("the database refuses the login: {why}"),
             Self::Secret(why) => format!("the secret with the database's user and password cannot be used: {why}"),
+            Self::Certificates(why) => {
+                format!("the certificates that the database is verified by cannot be used: {why}")
+            }
+            Self::Untrusted(why) => format!("the database does not prove that it is the one that is meant: {why}"),
             Self::SchemaMissing(why) => format!("{why}: the migrations have not been applied"),
             Self::SchemaDiffers(why) => format!("the table is not as it has to be: {why}"),
             Self::Busy(why) => format!("other transactions are in the way: {why}"),
@@ -106,7 +118,9 @@ impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(refusal) => by_number(number_of(refusal.as_ref()), refusal.message()),
-            sqlx::Error::Tls(why) => Self::Unreachable(format!("TLS: {why}")),
+            sqlx::Error::Tls(why) => Self::Untrusted(why.to_string()),
+            // What is wrong with a certificate is known in the middle of the handshake.
+            sqlx::Error::Io(why) if why.kind() == ErrorKind::InvalidData => Self::Untrusted(why.to_string()),
             sqlx::Error::Io(why) => Self::Unreachable(why.to_string()),
             sqlx::Error::Configuration(why) => Self::Refused(why.to_string()),
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => Self::SchemaDiffers(error.to_string()),

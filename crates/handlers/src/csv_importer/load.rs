@@ -137,7 +137,7 @@ impl Importer {
                     file = File::open_at(task, rules, written(task)).await?;
                     batch = Batch::read(&mut file, rules.delimiter).await?;
                 }
-                Written::Overtaken(record) => return Err(overtaken(&task.load, record.as_ref())),
+                Written::Overtaken(record) => return Err(overtaken(&task.load, record.as_deref())),
             }
         }
     }

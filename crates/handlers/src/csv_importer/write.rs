@@ -33,7 +33,7 @@ pub enum Written {
     /// It had come to another place: another invocation works on it.
     Elsewhere(Progress),
     /// It is finished, or newer content came in its place: the record as it is.
-    Overtaken(Option<Load>),
+    Overtaken(Option<Box<Load>>),
 }
 
 /// The statements for one file.
@@ -77,7 +77,7 @@ pub async fn write(
     let mut transaction = session.connection.begin().await?;
     let record = record::lock(&mut transaction, &id).await?;
     let Some(progress) = load.under_way(record.as_ref()) else {
-        return Ok(Written::Overtaken(record));
+        return Ok(Written::Overtaken(record.map(Box::new)));
     };
     if progress.written.rows != begin || progress.removing.is_some() {
         let done = progress.written == batch.end;

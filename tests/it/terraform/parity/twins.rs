@@ -55,6 +55,8 @@ fn named(kind: &str) -> (&'static str, &'static str, &'static str) {
         "AWS::SQS::Queue" => ("aws_sqs_queue", "name", "QueueName"),
         "AWS::SQS::QueuePolicy" => ("aws_sqs_queue_policy", "queue_url", "Queues"),
         "AWS::Scheduler::Schedule" => ("aws_scheduler_schedule", "name", "Name"),
+        // RDS makes the secret of a cluster.
+        "AWS::SecretsManager::Secret" => ("aws_rds_cluster", "cluster_identifier", "Name"),
         other => panic!("no Terraform resource is known as the twin of {other}: add it here"),
     }
 }
@@ -82,6 +84,7 @@ pub fn reference(kind: &str, twin: &Value) -> Value {
         "AWS::KMS::Key" => &twin["key_id"],
         "AWS::S3::Bucket" => &twin["bucket"],
         "AWS::SQS::Queue" => &twin["url"],
+        "AWS::SecretsManager::Secret" => &twin["master_user_secret"][0]["secret_arn"],
         _ => &twin["name"],
     }
     .clone()
@@ -162,6 +165,12 @@ pub fn properties(applied: &Applied, kind: &str, twin: &Value) -> Vec<Property> 
             ("PolicyDocument", parsed(&twin["policy"]), Value::Null),
         ],
         "AWS::Scheduler::Schedule" => schedule(twin),
+        "AWS::SecretsManager::Secret" => vec![
+            ("Name", twin["cluster_identifier"].clone(), Value::Null),
+            ("Description", Value::Null, Value::Null),
+            ("KmsKeyId", twin["master_user_secret_kms_key_id"].clone(), Value::Null),
+            ("SecretString", Value::Null, Value::Null),
+        ],
         other => panic!("not known how {other} reads in CloudFormation: add it here"),
     }
 }
@@ -205,11 +214,19 @@ fn table(twin: &Value) -> Vec<Property> {
     ]
 }
 
+/// What a role may do so that Lambda can put its function into a network, which the sandbox does not have.
+const OF_A_NETWORK: [&str; 3] = ["MakeInterfaces", "FindInterfaces", "OnlyLambdaMakesThem"];
+
 fn role(applied: &Applied, twin: &Value) -> Vec<Property> {
     let inline = applied.managed().filter(|resource| resource["type"] == "aws_iam_role_policy");
     let inline = inline.filter(|resource| resource["values"]["role"] == twin["name"]);
     let inline = inline.map(|resource| &resource["values"]);
-    let policies = inline.map(|of| json!({"PolicyName": of["name"], "PolicyDocument": parsed(&of["policy"])}));
+    let policies = inline.map(|of| {
+        let mut document = parsed(&of["policy"]);
+        let statements = document["Statement"].as_array_mut().unwrap();
+        statements.retain(|statement| !statement["Sid"].as_str().is_some_and(|sid| OF_A_NETWORK.contains(&sid)));
+        json!({"PolicyName": of["name"], "PolicyDocument": document})
+    });
     vec![
         ("RoleName", twin["name"].clone(), Value::Null),
         ("AssumeRolePolicyDocument", parsed(&twin["assume_role_policy"]), Value::Null),
@@ -247,6 +264,7 @@ fn function(twin: &Value) -> Vec<Property> {
         ("Role", twin["role"].clone(), Value::Null),
         ("Code", json!({"S3Bucket": twin["s3_bucket"], "S3Key": twin["s3_key"]}), Value::Null),
         ("Environment", json!({"Variables": twin["environment"][0]["variables"]}), json!({"Variables": null})),
+        ("VpcConfig", twin["vpc_config"].clone(), Value::Null),
         ("ReservedConcurrentExecutions", twin["reserved_concurrent_executions"].clone(), json!(-1)),
     ]
 }

@@ -1,6 +1,7 @@
 //! The role that Terraform renders for a function is enough, and each of its actions is needed: IAM is enforced.
 
 mod claim_check;
+mod csv_aurora;
 mod csv_table;
 mod fan_out;
 
