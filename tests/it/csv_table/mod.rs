@@ -234,8 +234,8 @@ fn a_table_with_another_key_takes_no_row_and_the_dead_letter_says_why() {
 
 #[test]
 fn a_file_that_takes_longer_than_an_invocation_goes_on_in_further_ones() {
-    let world = World::csv_table(&["--var", "timeout=3s"]);
-    let rows = 12_000;
+    let world = World::csv_table(&["--var", "timeout=5s"]);
+    let rows = 20_000;
     let file: String = (0..rows).map(|n| format!("{n},{},{}\n", "name ".repeat(20), n % 100)).collect();
     // A key that is there twice makes it look at the file again each time.
     world.put_csv("raw-data/long.csv", format!("id,name,price\n{file}0,other,1\n"));
