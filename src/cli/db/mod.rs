@@ -4,6 +4,7 @@ mod migrate;
 mod status;
 
 use claimctl_core::error::Result;
+use claimctl_core::units::local_time;
 use claimctl_deploy::migrations::{Migration, Schema};
 use clap::Subcommand;
 use clap::builder::NonEmptyStringValueParser;
@@ -41,13 +42,13 @@ pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
 fn table(schema: &Schema) -> Table {
     let mut table = Table::new([">VERSION", "NAME", "STATE", "APPLIED", "CHECKSUM"]);
     for Migration { version, name, checksum, state, applied_at, .. } in &schema.migrations {
-        let applied = applied_at.as_deref().map_or("-", |at| at);
+        let applied = applied_at.as_deref().map(|at| at.parse().map_or_else(|_| at.to_owned(), local_time));
         let checksum = checksum.get(..12).unwrap_or(checksum);
         table.row([
             version.to_string(),
             name.clone(),
             state.as_str().to_owned(),
-            applied.to_owned(),
+            applied.unwrap_or_else(|| "-".to_owned()),
             checksum.to_owned(),
         ]);
     }

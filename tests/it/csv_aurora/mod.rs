@@ -30,9 +30,21 @@ impl World {
     }
 
     /// `local up` once more.
-    fn up_again(&self) {
-        self.claimctl(["local", "up", "csv-aurora", "--artifact"]).arg(artifact_of("csv-importer")).run().exits(0);
+    fn up_again(&self, more: &[&str]) {
+        let mut up = self.claimctl(["local", "up", "csv-aurora", "--artifact"]);
+        up.arg(artifact_of("csv-importer")).args(more).run().exits(0);
     }
+}
+
+/// Names of the files of a sandbox that hold a text: its logs among them.
+fn files_that_tell(world: &World, text: &str) -> Vec<String> {
+    let all = walkdir::WalkDir::new(world.home().join("state")).into_iter().flatten();
+    let files = all.filter(|entry| entry.file_type().is_file());
+    let told = |entry: &walkdir::DirEntry| {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        bytes.windows(text.len()).any(|part| part == text.as_bytes())
+    };
+    files.filter(told).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 fn customers(numbers: std::ops::Range<u64>) -> String {
@@ -68,7 +80,9 @@ fn files_are_uploaded_verified_listed_and_gone_with_the_stack() {
     missing.fails_with(5, "nothing is recorded of");
     world.claimctl(["dlq", "ls"]).run().exits(0).says("import-dlq");
 
-    let port = world.database_login().port;
+    let login = world.database_login();
+    assert_eq!(files_that_tell(&world, &login.password), ["secret.json"]);
+    let port = login.port;
     world.claimctl(["local", "down", "csv-aurora"]).run().exits(0).says("3 objects");
     assert_eq!(world.database(), Value::Null);
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "the database is still there");
@@ -76,7 +90,9 @@ fn files_are_uploaded_verified_listed_and_gone_with_the_stack() {
 
 #[test]
 fn a_killed_database_is_told_of_and_comes_back_with_its_rows() {
-    let world = World::csv_aurora(&[]);
+    // It waits for the database as long as its time allows, and a minute at most: here, for some seconds.
+    let soon = ["--var", "timeout=8s"];
+    let world = World::csv_aurora(&soon);
     world.put_csv("raw-data/one.csv", customers(0..50));
     world.imported("raw-data/one.csv");
     world.kill_database();
@@ -87,7 +103,7 @@ fn a_killed_database_is_told_of_and_comes_back_with_its_rows() {
     eventually("the dead letter", || (dead() == json!(1)).then_some(()));
     world.claimctl(["verify"]).run().fails_with(7, "cannot read the records of database claim-check-local-customers");
 
-    world.up_again();
+    world.up_again(&soon);
     assert_eq!(world.database()["running"], json!(true));
     let inspected = world.claimctl(["dlq", "inspect", "import-dlq", "-o", "json"]).run().exits(0).json();
     assert_eq!(inspected["messages"][0]["verdict"], "send", "{inspected}");
@@ -104,7 +120,7 @@ fn a_reset_and_a_new_server_begin_with_an_empty_database() {
     world.imported("raw-data/one.csv");
     world.claimctl(["local", "reset", "--yes"]).run().exits(0);
     assert_eq!(world.database(), Value::Null);
-    world.up_again();
+    world.up_again(&[]);
     let listed = world.claimctl(["records", "ls", "-o", "json"]).run().exits(0).json();
     assert_eq!(listed["matching"], json!(0));
 }

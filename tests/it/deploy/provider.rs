@@ -137,3 +137,27 @@ fn an_alarm_reaches_its_topic(site: &Site<'_>, alarms: &str, alarm: &str) {
         received.messages().iter().any(|message| message.body().unwrap().contains(alarm)).then_some(())
     });
 }
+
+/// Made and destroyed, and not planned again: of networks and clusters MiniStack 1.5.33 forgets too much (policies and
+/// security groups of endpoints, flow logs, log exports, the host of a cluster). Without an instance, because it has no
+/// images of Amazon Linux and lets nobody say that there is one.
+#[test]
+fn csv_aurora_is_made_and_destroyed_with_the_real_provider() {
+    let Some(mirror) = mirror() else { return };
+    let server = Server::up();
+    let site = Site::with_the_real_provider(&server, &mirror);
+    // It forgets the prefix list of a rule too, and the provider cannot read such a rule.
+    let network = "terraform/stacks/csv-aurora/network.tf";
+    let (by_list, by_address) = ("prefix_list_id    = module.network.s3_prefix_list_id", "cidr_ipv4 = \"10.0.0.0/8\"");
+    let before = site.project.read(network);
+    assert!(before.contains(by_list));
+    site.project.write(network, &before.replace(by_list, by_address));
+
+    let artifact = artifact_of("csv-loader").display().to_string();
+    let variables = "--var instance=false";
+    let deployed = site.run(&format!("deploy csv-aurora --env dev --yes --artifact {artifact} {variables}"));
+    deployed.exits(0).says("csv-aurora: deployed, ");
+    let refused = site.run(&format!("destroy csv-aurora --env dev --yes {variables}"));
+    let refused = refused.fails_with(4, "with data would be lost").says("module.customers.aws_rds_cluster.this");
+    site.follows(&refused, "name each: ").exits(0).says("csv-aurora: destroyed, ");
+}

@@ -109,7 +109,7 @@ fn failed(sink: &DatabaseSink, doing: &str, failure: &FunctionFailure) -> Error 
         "DatabaseUnreachable" | "DatabaseReadOnly" | "DatabaseBusy" | "Sandbox.Timedout" => Kind::Unreachable,
         "LoginRefused" | "SecretUnusable" => Kind::Denied,
         "SchemaMissing" => Kind::NotFound,
-        "MigrationLocked" | "MigrationChanged" | "MigrationUnknown" => Kind::Refused,
+        "DatabaseUntrusted" | "MigrationLocked" | "MigrationChanged" | "MigrationUnknown" => Kind::Refused,
         _ => Kind::Unexpected,
     };
     let why = if error_message.is_empty() { "it does not say why" } else { error_message };
@@ -126,6 +126,9 @@ fn failed(sink: &DatabaseSink, doing: &str, failure: &FunctionFailure) -> Error 
         }
         "LoginRefused" | "SecretUnusable" => {
             error.hint("the function reads user and password from the secret of the database")
+        }
+        "CertificatesUnusable" | "DatabaseUntrusted" => {
+            error.hint("the function trusts the certificates that lie in its zip: those of the region have to be there")
         }
         "DatabaseFull" => error.hint("give the database more room"),
         "MigrationLocked" | "DatabaseBusy" => error.hint("wait for it, and run the same command again"),

@@ -30,6 +30,8 @@ fn what_the_function_fails_of_has_its_exit_code_and_its_remedy() {
         ("DatabaseReadOnly", Kind::Unreachable, "again"),
         ("LoginRefused", Kind::Denied, "secret"),
         ("SecretUnusable", Kind::Denied, "secret"),
+        ("DatabaseUntrusted", Kind::Refused, "certificates"),
+        ("CertificatesUnusable", Kind::Unexpected, "certificates"),
         ("MigrationLocked", Kind::Refused, "again"),
         ("MigrationUnknown", Kind::Refused, "db status"),
         ("Anything", Kind::Unexpected, "function logs f"),
