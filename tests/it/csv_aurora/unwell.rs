@@ -53,10 +53,38 @@ fn a_database_that_is_unwell_is_told_apart() {
     );
     said(&mut open, "UNLOCK TABLES");
 
+    said(&mut open, "SET SESSION max_heap_table_size = 16384");
+    said(
+        &mut open,
+        "CREATE TABLE small (import_file VARBINARY(1088), `load` BIGINT UNSIGNED, `row` BIGINT UNSIGNED, id VARCHAR(20), \
+         name VARCHAR(900), email VARCHAR(40), country CHAR(2), orders INT, credit_limit DOUBLE, note VARCHAR(900), \
+         since DATE) ENGINE = MEMORY",
+    );
+    trial.function.with(&[("TABLE", "small")]);
+    let event = trial.put("full.csv", customers(0..1000), 1);
+    let full = trial.function.ask(&event).unwrap_err();
+    assert_eq!((full.error_type.as_str(), full.message.contains("error 1114")), ("DatabaseFull", true), "{full:?}");
+    trial.function.with(&[("TABLE", "customer")]);
+
     trial.database.kill();
     trial.fails_with("a.csv", "DatabaseUnreachable", "Connection refused");
     trial.database.start_again();
     assert_eq!(trial.load("a.csv", customers(0..5), 1)["outcome"], "loaded");
+}
+
+#[test]
+fn statements_are_never_larger_than_the_server_takes() {
+    let mut trial = Trial::up();
+    trial.sql("SET GLOBAL max_allowed_packet = 1048576");
+    trial.function.with(&[]);
+    let row = |id: &str, bytes: usize| format!("{id},,,,,,{},\n", "x".repeat(bytes));
+    let many: String = (0..3000).map(|n| row(&n.to_string(), 2000)).collect();
+    let file = format!("{}{many}{}{}", super::trial::HEADER, row("fits", 950_000), row("does not", 1_000_000));
+    let loaded = trial.load("large.csv", file, 1);
+    assert_eq!((&loaded["rows"], &loaded["rejected"]), (&json!(3001), &json!(1)), "{loaded}");
+    let left_out = trial.object(loaded["rejected_key"].as_str().unwrap());
+    assert!(left_out.contains("\"it is larger than 983040 bytes\",\"does not,"), "{}", &left_out[..200]);
+    assert_eq!(trial.sql("SELECT COUNT(*), MAX(LENGTH(note)) FROM current_customer"), [["3001", "950000"]]);
 }
 
 #[test]

@@ -160,6 +160,9 @@ fn a_header_that_is_not_the_tables_is_refused_by_its_names() {
     assert!(why("id;name\n1;x\n").ends_with("is another delimiter meant?"));
     assert!(why("id,load\n1,2\n").contains("\"load\""));
     assert_eq!(why("id,ID\n1,2\n"), "the header has the column \"id\" twice");
+    trial.sql("ALTER TABLE customer ADD COLUMN nam VARCHAR(10) NULL");
+    assert_eq!(trial.load("new-column.csv", "id,nam\n1,x\n", 1)["outcome"], "loaded");
+    trial.sql("DELETE FROM customer");
     // Names of columns have no case in a database, and a file need not have those that may be empty.
     assert_eq!(trial.load("header.csv", "NAME,Id\nx,1\n", 100)["outcome"], "loaded");
     assert_eq!(trial.sql("SELECT id, name FROM current_customer"), [["1", "x"]]);

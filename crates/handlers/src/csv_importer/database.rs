@@ -13,7 +13,6 @@ use tokio::time::Instant;
 
 use super::config::{Config, Tls};
 use super::failure::Failure;
-use super::shape::Shape;
 use crate::aws::{self, Aws, Deadline, jittered};
 use crate::csv_load::Invocation;
 
@@ -53,8 +52,6 @@ pub struct Session {
     pub connection: MySqlConnection,
     /// Bytes of one statement at most.
     pub largest_packet: usize,
-    /// Of the table for the rows, once it was asked for.
-    pub shape: Option<Arc<Shape>>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -155,7 +152,7 @@ impl Database {
             connection.execute(ISOLATION).await?;
             let row = sqlx::query("SELECT CAST(@@max_allowed_packet AS SIGNED)").fetch_one(&mut connection).await?;
             let largest_packet = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
-            Ok(Session { connection, largest_packet, shape: None })
+            Ok(Session { connection, largest_packet })
         };
         bounded(deadline, CONNECT_TIMEOUT, connect).await
     }

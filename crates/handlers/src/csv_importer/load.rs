@@ -60,14 +60,10 @@ impl Importer {
         self.remove(task, true).await
     }
 
-    async fn shape(&self, task: &Task<'_>) -> Result<Arc<Shape>, Failure> {
-        let read = async |session: &mut Session| {
-            if session.shape.is_none() {
-                let shape = super::shape::read(&mut session.connection, &self.database.config.table).await?;
-                session.shape = Some(Arc::new(shape));
-            }
-            session.shape.clone().ok_or(Failure::TimeIsUp)
-        };
+    /// Of the table as it is now: a file is refused for good by what it says.
+    async fn shape(&self, task: &Task<'_>) -> Result<Shape, Failure> {
+        let table = &self.database.config.table;
+        let read = async |session: &mut Session| super::shape::read(&mut session.connection, table).await;
         self.database.call(task.invocation, Patience::Failover, read).await
     }
 

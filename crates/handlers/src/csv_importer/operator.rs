@@ -78,13 +78,9 @@ impl Importer {
 
     async fn migrations(&self, apply: bool, invocation: &Invocation) -> Result<Value, Problem> {
         let database = &self.database.config.database;
-        let work = async |session: &mut Session| {
-            // The table may be another one after it.
-            session.shape = None;
-            match apply {
-                true => migrations::migrate(&mut session.connection, database).await,
-                false => migrations::status(&mut session.connection).await,
-            }
+        let work = async |session: &mut Session| match apply {
+            true => migrations::migrate(&mut session.connection, database).await,
+            false => migrations::status(&mut session.connection).await,
         };
         let report = self.database.call(invocation, Patience::Short, work).await?;
         Ok(report.json(database))

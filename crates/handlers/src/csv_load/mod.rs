@@ -65,14 +65,18 @@ pub struct Loader<S> {
 impl<S: Sink> Loader<S> {
     /// Loads the files that an event tells of. One that fails does not keep the others from being loaded.
     async fn handle(&self, event: Value, invocation: &Invocation) -> Result<Value, Problem> {
+        let failed = |what: &'static str| {
+            move |problem: &Problem| {
+                let fields =
+                    vec![("request_id", invocation.request_id.as_str().into()), ("error", problem.to_string().into())];
+                log::line(Level::Error, what, fields);
+            }
+        };
         if let Some(answer) = self.sink.answer(&event, invocation).await {
-            return answer;
+            return answer.inspect_err(failed("request failed"));
         }
-        let opened = claimctl_claim::open_json(&event).map_err(Problem::Unreadable).inspect_err(|problem| {
-            let fields =
-                vec![("request_id", invocation.request_id.as_str().into()), ("error", problem.to_string().into())];
-            log::line(Level::Error, "event failed", fields);
-        })?;
+        let opened =
+            claimctl_claim::open_json(&event).map_err(Problem::Unreadable).inspect_err(failed("event failed"))?;
         let (mut files, mut first_problem) = (Vec::new(), None);
         for claim in opened.claims {
             let started = Instant::now();
