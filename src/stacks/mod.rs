@@ -102,7 +102,7 @@ mod tests {
             let of_variables = stack.variables.iter().map(|variable| variable.parameter);
             let of_database = DATABASE_PARAMETERS.into_iter().filter(|_| stack.database);
             let mut given: Vec<_> = common.chain(of_handlers).chain(of_variables).chain(of_database).collect();
-            let mut declared: Vec<_> = declared(*stack).into_iter().map(|(name, _)| name).collect();
+            let mut declared: Vec<_> = declared(stack).into_iter().map(|(name, _)| name).collect();
             given.sort_unstable();
             declared.sort_unstable();
             assert_eq!(given, declared, "{stack:?}");
@@ -116,7 +116,7 @@ mod tests {
             let terraform = std::fs::read_to_string(root.join("variables.tf")).unwrap();
             for Variable { name, parameter, default, kind, .. } in stack.variables {
                 assert!(terraform.contains(&format!("variable \"{name}\" {{")), "{name}");
-                let (_, says) = declared(*stack).into_iter().find(|(declared, _)| declared == parameter).unwrap();
+                let (_, says) = declared(stack).into_iter().find(|(declared, _)| declared == parameter).unwrap();
                 let says_default = [format!("Default: {default}"), format!("Default: \"{default}\"")];
                 assert!(says_default.iter().any(|default| says.contains(default)), "{name}: {says}");
                 if let Kind::OneOf(words) = kind {

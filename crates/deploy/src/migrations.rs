@@ -83,18 +83,12 @@ impl StackDatabase {
         let surfaces = target.surfaces().await?;
         let found = match named {
             Some(name) => StackDatabase::named(surfaces, name)?,
-            None => {
-                let all =
-                    surfaces.0.iter().flat_map(|stack| StackDatabase::of_stack(stack)).collect::<Result<Vec<_>>>()?;
-                let named = |database: StackDatabase| (format!("{}/{}", database.stack, database.logical), database);
-                surface::only("database", all.into_iter().map(named).collect())?
-            }
+            None => StackDatabase::only(surfaces.0.iter())?,
         };
         found.ok_or_else(|| {
-            let name = named.unwrap_or("any");
-            let known = surfaces.0.iter().flat_map(|stack| stack.databases.keys()).map(String::as_str).collect();
+            let known = || surfaces.0.iter().flat_map(|stack| stack.databases.keys()).map(String::as_str).collect();
             let error = match named {
-                Some(_) => surfaces.unknown("database", name, known, target.name()),
+                Some(name) => surfaces.unknown("database", name, known(), target.name()),
                 None => {
                     Error::not_found(format!("no stack with a database is deployed in environment {}", target.name()))
                 }
@@ -105,13 +99,16 @@ impl StackDatabase {
     }
 
     fn named(surfaces: &Surfaces, name: &str) -> Result<Option<StackDatabase>> {
-        let logical = surfaces.database(name)?.map(|found| (found.stack, found.logical));
-        if let Some((stack, logical)) = logical {
-            return StackDatabase::of(stack, logical).transpose();
+        match surfaces.database(name)? {
+            Some(found) => StackDatabase::of(found.stack, found.logical).transpose(),
+            None => StackDatabase::only(surfaces.0.iter().filter(|stack| stack.stack == name)),
         }
-        let of_stack = surfaces.0.iter().filter(|stack| stack.stack == name).flat_map(StackDatabase::of_stack);
+    }
+
+    /// The only one of these stacks.
+    fn only<'a>(stacks: impl Iterator<Item = &'a Surface>) -> Result<Option<StackDatabase>> {
+        let all: Vec<_> = stacks.flat_map(StackDatabase::of_stack).collect::<Result<_>>()?;
         let named = |database: StackDatabase| (format!("{}/{}", database.stack, database.logical), database);
-        let all: Vec<_> = of_stack.collect::<Result<_>>()?;
         surface::only("database", all.into_iter().map(named).collect())
     }
 

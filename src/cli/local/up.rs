@@ -65,9 +65,9 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     let target = Session::resolve(ctx, &TargetArgs::default()).await?;
     let (mut changed, mut surfaces) = (Vec::new(), BTreeMap::new());
     for (stack, values) in chosen.iter().zip(&values) {
-        let request = Request { stack: *stack, project: &config.project.name, values, artifacts: &artifacts };
+        let request = Request { stack, project: &config.project.name, values, artifacts: &artifacts };
         let deployed = sandbox.deploy(ctx, &target, &request).await?;
-        changed.extend(deployed.changed.then(|| stack.name));
+        changed.extend(deployed.changed.then_some(stack.name));
         surfaces.insert(stack.name, deployed.surface);
     }
     // Read back, so that a shell can complete the names of what was just deployed.
