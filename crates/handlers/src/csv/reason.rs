@@ -109,6 +109,8 @@ pub enum Refusal {
     },
     TooManyRejected {
         rejected: u64,
+        /// Nobody has looked for more.
+        at_least: bool,
         rows: u64,
         max_percent: String,
         first: Option<(u64, Reason)>,
@@ -167,8 +169,12 @@ impl fmt::Display for Refusal {
             Self::UnclosedQuote { line } => {
                 write!(f, "a quote that is opened in the record of line {line} is never closed")
             }
-            Self::TooManyRejected { rejected, rows, max_percent, first } => {
-                write!(f, "{rejected} of {rows} rows cannot be stored, and at most {max_percent} % may be left out")?;
+            Self::TooManyRejected { rejected, at_least, rows, max_percent, first } => {
+                let at_least = if *at_least { "at least " } else { "" };
+                write!(
+                    f,
+                    "{at_least}{rejected} of {rows} rows cannot be stored, and at most {max_percent} % may be left out"
+                )?;
                 match first {
                     Some((line, reason)) => write!(f, "; the first one is in line {line}: {reason}"),
                     None => Ok(()),

@@ -83,7 +83,13 @@ impl Tally {
             return Ok(());
         }
         let first = self.first_rejected.clone();
-        Err(Refusal::TooManyRejected { rejected: self.rejected, rows: self.rows, max_percent: max.to_string(), first })
+        Err(Refusal::TooManyRejected {
+            rejected: self.rejected,
+            at_least: false,
+            rows: self.rows,
+            max_percent: max.to_string(),
+            first,
+        })
     }
 }
 

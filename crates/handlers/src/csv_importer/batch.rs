@@ -24,6 +24,8 @@ pub struct Batch {
     /// There is nothing behind it.
     pub is_last: bool,
     delimiter: u8,
+    /// Bytes of what is kept of the rejected rows.
+    rejected_bytes: usize,
 }
 
 pub struct Row {
@@ -98,10 +100,11 @@ impl Batch {
             }
             Err(reason) => {
                 let content = judged.fields.map(|fields| cut_content(Fields::iter(fields), self.delimiter));
+                self.rejected_bytes += content.as_ref().map_or(0, Vec::len);
                 let (row, line) = (judged.number, judged.line);
                 self.rejected.push(Rejected { row, line, reason: reason.to_string(), content });
             }
         }
-        self.rows.len() + self.rejected.len() >= ROWS || self.text.len() >= BYTES
+        self.rows.len() + self.rejected.len() >= ROWS || self.text.len() + self.rejected_bytes >= BYTES
     }
 }

@@ -4,7 +4,7 @@
 //! to know what state it was in.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
@@ -21,14 +21,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of one call: longer than a batch takes on a busy server, short enough to notice one that is gone.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+/// A connection that was not used for longer is not trusted to be there still.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Every value as it is, or refused; transactions that see what is committed; times as UTC. A lock is not waited for
-/// until the call is given up.
+/// Every value as it is, or refused; transactions that see what is committed; times as UTC. No lock is waited for until
+/// the call is given up, that of a table's definition neither. A connection whose function is gone is closed soon, and its
+/// locks with it.
 const SETTINGS: &str = "SET SESSION sql_mode = \
-    'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
-    innodb_lock_wait_timeout = 10, sql_notes = 1, max_error_count = 65535, time_zone = '+00:00'";
+    'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', \
+    innodb_lock_wait_timeout = 10, lock_wait_timeout = 10, wait_timeout = 60, sql_notes = 1, max_error_count = 65535, time_zone = '+00:00'";
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// For how long a call is made again while the database cannot be reached, is busy, or takes no writes.
@@ -52,6 +55,8 @@ pub struct Session {
     pub connection: MySqlConnection,
     /// Bytes of one statement at most.
     pub largest_packet: usize,
+    /// When it was used last. Not of the clock that stands still while Lambda has frozen the function.
+    used: SystemTime,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -63,7 +68,8 @@ struct Credentials {
 impl Patience {
     fn time(self) -> Duration {
         match self {
-            Self::Short => Duration::from_secs(5),
+            // A cluster that has paused takes some fifteen seconds to be back.
+            Self::Short => Duration::from_secs(20),
             Self::Failover => Duration::from_secs(60),
         }
     }
@@ -104,11 +110,13 @@ impl Database {
         work: &impl AsyncFn(&mut Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let kept = locked(&self.session).take();
+        let kept = kept.filter(|session| session.used.elapsed().is_ok_and(|idle| idle < LONGEST_IDLE));
         let mut session = match kept {
             Some(session) => session,
             None => self.connect(deadline).await?,
         };
         let done = bounded(deadline, CALL_TIMEOUT, work(&mut session)).await?;
+        session.used = SystemTime::now();
         *locked(&self.session) = Some(session);
         Ok(done)
     }
@@ -152,7 +160,7 @@ impl Database {
             connection.execute(ISOLATION).await?;
             let row = sqlx::query("SELECT CAST(@@max_allowed_packet AS SIGNED)").fetch_one(&mut connection).await?;
             let largest_packet = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
-            Ok(Session { connection, largest_packet })
+            Ok(Session { connection, largest_packet, used: SystemTime::now() })
         };
         bounded(deadline, CONNECT_TIMEOUT, connect).await
     }

@@ -50,8 +50,9 @@ mod number {
     pub const STORAGE: [u16; 2] = [3, 1030];
     /// Access denied, in four ways; an account that is locked, or whose password has expired.
     pub const LOGIN: [u16; 8] = [1044, 1045, 1142, 1143, 1227, 1698, 1820, 3118];
-    /// Too many connections, shutting down, killed, aborted.
-    pub const GONE: [u16; 7] = [1040, 1053, 1077, 1152, 1184, 1203, 1317];
+    /// Too many connections, shutting down, killed, aborted, broken, closed for idleness; a statement to be prepared anew.
+    pub const GONE: [u16; 15] =
+        [1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1317, 1615, 1927, 3169, 4031];
 }
 
 impl Failure {
@@ -173,6 +174,8 @@ pub fn reason<'a>(number: u16, message: &str, mut columns: impl Iterator<Item = 
         3819 | 4025 => "a check of the table does not allow it",
         1644 => "a trigger of the table does not allow it",
         1526 => "no partition of the table takes it",
+        1365 => "a column that is made of it divides by zero",
+        1416 | 3141 | 3143 | 3146 => "a value is no value of its type",
         1118 | 1139 => "it is larger than a row of the table can be",
         _ if why.is_empty() => return None,
         _ => "",
@@ -237,7 +240,7 @@ mod tests {
             (&[1146, 1049], "SchemaMissing"),
             (&[1054], "SchemaDiffers"),
             (&[1205, 1213], "DatabaseBusy"),
-            (&[1040, 1053, 1317], "DatabaseUnreachable"),
+            (&[1040, 1053, 1317, 4031], "DatabaseUnreachable"),
             (&[1064], "Database"),
         ] {
             numbers.iter().for_each(|number| assert_eq!(error_type(*number), wanted, "{number}"));

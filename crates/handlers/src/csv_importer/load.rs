@@ -2,6 +2,9 @@
 //!
 //! Rows of a load count only once all of them are there: the record then names the load as the one whose rows they are,
 //! which is what readers go by. Until then they see those of the load before, and afterwards these are removed.
+//!
+//! Whether the rows count or the file is refused is decided once, in the record, under its lock. What is removed then
+//! follows from that, whichever invocation goes on with it.
 
 use std::sync::Arc;
 
@@ -14,7 +17,7 @@ use super::database::{Patience, Session, quoted};
 use super::failure::Failure;
 use super::record;
 use super::shape::{OURS, Shape, text};
-use super::write::{Insert, Written, write};
+use super::write::{Excess, Insert, Written, write};
 use crate::csv::{Reason, Refusal, Rules, Tally};
 use crate::csv_load::{File, Load, Progress, Stop, Task, Upload, count};
 
@@ -24,6 +27,8 @@ const LARGEST_ROW: usize = 1 << 20;
 const REMOVED_AT_ONCE: u64 = 5000;
 /// Rejected rows that are read at a time.
 const REJECTED_AT_ONCE: u64 = 500;
+/// Bytes of a column's name: 64 characters (MySQL 8.0 Reference Manual, "Identifier Length Limits").
+const LONGEST_NAME: usize = 256;
 
 impl Load {
     /// How far this load has come by the record, where that is of this load and not of a finished one.
@@ -37,13 +42,13 @@ impl Importer {
     /// Goes on to the end: the rows are there, or the file is refused.
     pub async fn go(&self, task: &mut Task<'_>) -> Result<Load, Stop> {
         match self.rows(task).await {
-            Ok(()) => self.finish(task, None).await,
-            Err(Stop::Refused(why, _)) => {
-                self.remove(task, false).await?;
-                self.finish(task, Some(&why)).await
-            }
-            Err(other) => Err(other),
+            Ok(()) => {}
+            Err(Stop::Refused(why, tally)) => self.refuse(task, why, tally.as_deref()).await?,
+            Err(other) => return Err(other),
         }
+        let refused = task.load.progress.as_ref().and_then(|progress| progress.refusing.clone());
+        self.remove(task, refused.is_none()).await?;
+        self.finish(task, refused.as_deref()).await
     }
 
     async fn rows(&self, task: &mut Task<'_>) -> Result<(), Stop> {
@@ -53,11 +58,14 @@ impl Importer {
             let tally = count(task, &rules).await?;
             self.start(task, &tally).await?;
         }
-        if task.load.progress.as_ref().is_some_and(|progress| progress.removing.is_none()) {
+        if !is_decided(task) {
             self.write(task, &shape, &rules).await?;
+        }
+        // Another invocation may have decided meanwhile.
+        if !is_decided(task) {
             self.publish(task, &rules).await?;
         }
-        self.remove(task, true).await
+        Ok(())
     }
 
     /// Of the table as it is now: a file is refused for good by what it says.
@@ -79,7 +87,7 @@ impl Importer {
             max_rejected: config.max_rejected,
             largest_row: LARGEST_ROW,
             longest_key: LARGEST_ROW,
-            longest_name: LARGEST_ROW,
+            longest_name: LONGEST_NAME,
         }
     }
 
@@ -109,7 +117,7 @@ impl Importer {
             task.is_in_time()?;
             let begin = written(task).rows;
             let writing = self.database.call(task.invocation, Patience::Failover, async |session: &mut Session| {
-                write(session, &insert, &task.load, begin, &batch).await
+                write(session, &insert, &task.load, begin, &batch, rules.max_rejected).await
             });
             // The next rows are read while the server is busy with these.
             let reading = async {
@@ -119,65 +127,107 @@ impl Importer {
             match outcome? {
                 Written::Done(progress) => {
                     task.load.progress = Some(progress);
-                    self.check_share(task, rules).await?;
                     match following? {
                         Some(following) => batch = following,
                         None => return Ok(()),
                     }
                 }
                 Written::Elsewhere(progress) => {
-                    if progress.removing.is_some() {
-                        return Err(Stop::Finished);
-                    }
                     task.load.progress = Some(progress);
+                    if is_decided(task) {
+                        return Ok(());
+                    }
                     file = File::open_at(task, rules, written(task)).await?;
                     batch = Batch::read(&mut file, rules.delimiter).await?;
                 }
+                Written::TooManyRejected(excess) => return Err(self.too_many_rejected(task, rules, excess).await?),
                 Written::Overtaken(record) => return Err(overtaken(&task.load, record.as_deref())),
             }
         }
     }
 
-    /// Refuses the file as soon as more of its rows are left out than may be.
-    async fn check_share(&self, task: &Task<'_>, rules: &Rules) -> Result<(), Stop> {
-        let Some(progress) = &task.load.progress else { return Ok(()) };
-        if !rules.max_rejected.is_exceeded(progress.rejected, progress.rows) {
-            return Ok(());
-        }
-        let first = self.rejected_after(task, 0, 1).await?.pop();
+    async fn too_many_rejected(&self, task: &Task<'_>, rules: &Rules, excess: Excess) -> Result<Stop, Failure> {
+        let Excess { rejected, at_least, first } = excess;
+        let first = self.rejected_after(task, 0, 1).await?.pop().or(first);
         let first = first.map(|first| (first.line, Reason::Refused(first.reason)));
+        let rows = task.load.progress.as_ref().map_or(0, |progress| progress.rows);
         let max_percent = rules.max_rejected.to_string();
-        Err(Refusal::TooManyRejected { rejected: progress.rejected, rows: progress.rows, max_percent, first }.into())
+        let refusal = Refusal::TooManyRejected { rejected, at_least, rows, max_percent, first };
+        Ok(Stop::Refused(refusal.to_string(), Some(Box::new(Tally { rejected, ..Tally::default() }))))
+    }
+
+    /// Writes down that the file is refused, unless its rows count already.
+    async fn refuse(&self, task: &mut Task<'_>, why: String, tally: Option<&Tally>) -> Result<(), Stop> {
+        let decided = self
+            .locked(task, async |connection, record| {
+                let known = record.progress.clone().unwrap_or_default();
+                if known.removing.is_some() {
+                    return Ok(known);
+                }
+                let rejected = tally.map_or(known.rejected, |tally| tally.rejected);
+                let (removing, refusing) = (Some(String::new()), Some(why.clone()));
+                let refused = Progress { rejected, removing, refusing, ..known };
+                record::put_progress(connection, &record.claim.id().into_bytes(), &refused).await?;
+                Ok(refused)
+            })
+            .await?;
+        task.load.progress = Some(decided);
+        Ok(())
     }
 
     /// All rows are written: the file of those that are left out is made, and from then on these count.
     async fn publish(&self, task: &mut Task<'_>, rules: &Rules) -> Result<(), Stop> {
         let Some(progress) = task.load.progress.clone() else { return Ok(()) };
-        let mut rejected_key = None;
-        if progress.rejected > 0 {
-            let mut upload = Upload::new(task, rules.delimiter);
-            let mut after = 0;
-            loop {
-                let page = self.rejected_after(task, after, REJECTED_AT_ONCE).await?;
-                let Some(last) = page.last() else { break };
-                after = last.row;
-                for Rejected { row, line, reason, content } in &page {
-                    upload.rejects.add_row(*line, *row, reason, content.as_deref());
-                }
-                if upload.is_part() {
-                    upload.send_part(task).await?;
-                }
-                task.is_in_time()?;
+        let mut upload = Upload::new(task, rules.delimiter);
+        let rejected_key = match self.collect(task, &mut upload).await {
+            Ok(0) if progress.rejected == 0 => None,
+            Ok(collected) if collected == progress.rejected => Some(upload.end(task).await?),
+            // Another invocation has made the file, and removes the rows that it was made of.
+            Ok(_) => {
+                upload.give_up(task).await?;
+                None
             }
-            rejected_key = Some(upload.end(task).await?);
-        }
-        let progress = Progress { removing: Some(String::new()), ..progress };
-        self.locked(task, async |connection, record| {
-            record::publish(connection, record, &progress, rejected_key.as_deref()).await
-        })
-        .await?;
-        task.load.progress = Some(progress);
+            Err(stop) => {
+                upload.give_up(task).await?;
+                return Err(stop);
+            }
+        };
+        let published = Progress { removing: Some(String::new()), ..progress };
+        let decided = self
+            .locked(task, async |connection, record| {
+                let known = record.progress.clone().unwrap_or_default();
+                if known.removing.is_some() {
+                    return Ok(known);
+                }
+                if rejected_key.is_none() && published.rejected > 0 {
+                    let id = record.claim.id();
+                    return Err(Failure::SchemaDiffers(format!(
+                        "rejected rows of {id} are gone from the table rejected"
+                    )));
+                }
+                record::publish(connection, record, &published, rejected_key.as_deref()).await?;
+                Ok(published.clone())
+            })
+            .await?;
+        task.load.progress = Some(decided);
         Ok(())
+    }
+
+    /// Puts the rejected rows into their file, and counts them.
+    async fn collect(&self, task: &Task<'_>, upload: &mut Upload) -> Result<u64, Stop> {
+        let (mut after, mut collected) = (0, 0);
+        loop {
+            let page = self.rejected_after(task, after, REJECTED_AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(collected) };
+            (after, collected) = (last.row, collected + page.len() as u64);
+            for Rejected { row, line, reason, content } in &page {
+                upload.rejects.add_row(*line, *row, reason, content.as_deref());
+            }
+            if upload.is_part() {
+                upload.send_part(task).await?;
+            }
+            task.is_in_time()?;
+        }
     }
 
     async fn rejected_after(&self, task: &Task<'_>, row: u64, limit: u64) -> Result<Vec<Rejected>, Failure> {
@@ -270,12 +320,21 @@ impl Importer {
                         transaction.commit().await?;
                         Ok(Ok(done))
                     }
-                    other => Ok(Err(other)),
+                    other => {
+                        // At once: the lock would be held for as long as the connection is kept.
+                        transaction.rollback().await?;
+                        Ok(Err(other))
+                    }
                 }
             })
             .await?;
         done.map_err(|record| overtaken(&task.load, record.as_ref()))
     }
+}
+
+/// Whether the rows count, or the file is refused: nothing is written any more.
+fn is_decided(task: &Task<'_>) -> bool {
+    task.load.progress.as_ref().is_some_and(|progress| progress.removing.is_some())
 }
 
 /// Why a load does not go on, by the record that is there.

@@ -117,8 +117,9 @@ mod tests {
         let shape = shape("t", columns).unwrap();
         assert_eq!(shape.table.columns, ["number", "id", "country", "active", "seen_at"]);
         assert_eq!(shape.table.needed, ["id"]);
-        let (none, whole, word, time) = (Conversion::None, Conversion::Integer, Conversion::Boolean, Conversion::Time);
-        assert_eq!(shape.conversions, [whole, none, none, word, time]);
+        let (none, whole, word, time) =
+            (Conversion::None, Conversion::Integer, Conversion::Boolean, Conversion::Time { digits: 0 });
+        assert_eq!(shape.conversions, [whole, none.clone(), none, word, time]);
     }
 
     #[test]

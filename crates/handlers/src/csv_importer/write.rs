@@ -13,12 +13,16 @@ use super::database::{Session, quoted};
 use super::failure::{self, Failure};
 use super::record;
 use super::shape::{OURS, Shape, text};
-use super::value::{Conversion, NotWhole};
-use crate::csv::Reason;
+use super::value::{Conversion, Unfit};
+use crate::csv::{MaxRejected, Reason};
 use crate::csv_load::{Load, Progress};
 
 /// Rows of the statements that there are. Few sizes, so that each is prepared once, and each holds eight of the next.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
+/// So many rows at fault are looked for in a batch of a file that is refused for their number anyway.
+const LOOKED_FOR: usize = 100;
+/// Rejected rows of one statement: their contents are cut, so that it stays far below a packet.
+const REJECTED_AT_ONCE: usize = 64;
 /// Parameters of a prepared statement (MySQL and MariaDB: "Prepared statement contains too many placeholders").
 const MOST_PARAMETERS: usize = 65_535;
 /// Of a packet, for what is in it besides the fields: types, lengths, names.
@@ -32,8 +36,19 @@ pub enum Written {
     Done(Progress),
     /// It had come to another place: another invocation works on it.
     Elsewhere(Progress),
+    /// More of the file's rows would be left out than may be. Nothing was written.
+    TooManyRejected(Excess),
     /// It is finished, or newer content came in its place: the record as it is.
     Overtaken(Option<Box<Load>>),
+}
+
+/// Rows that would be left out.
+pub struct Excess {
+    pub rejected: u64,
+    /// There may be more of them.
+    pub at_least: bool,
+    /// Of this batch.
+    pub first: Option<Rejected>,
 }
 
 /// The statements for one file.
@@ -51,8 +66,10 @@ impl Insert {
     pub fn new<'a>(shape: &Shape, columns: impl Iterator<Item = &'a str>) -> Self {
         let columns: Vec<String> = columns.map(str::to_owned).collect();
         let conversion = |name: &String| shape.table.columns.iter().position(|column| column == name);
-        let conversions: Vec<_> =
-            columns.iter().map(|name| conversion(name).map_or(Conversion::None, |at| shape.conversions[at])).collect();
+        let conversions: Vec<_> = columns
+            .iter()
+            .map(|name| conversion(name).map_or(Conversion::None, |at| shape.conversions[at].clone()))
+            .collect();
         let parameters = OURS.len() + columns.len();
         let names: Vec<_> = OURS.into_iter().chain(columns.iter().map(String::as_str)).map(quoted).collect();
         let (table, row) = (quoted(&shape.table.name), format!("({})", vec!["?"; parameters].join(",")));
@@ -72,21 +89,35 @@ pub async fn write(
     load: &Load,
     begin: u64,
     batch: &Batch,
+    max_rejected: MaxRejected,
 ) -> Result<Written, Failure> {
     let (id, largest_packet) = (load.claim.id(), session.largest_packet);
     let mut transaction = session.connection.begin().await?;
     let record = record::lock(&mut transaction, &id).await?;
     let Some(progress) = load.under_way(record.as_ref()) else {
+        // At once: the lock would be held for as long as the connection is kept. So below.
+        transaction.rollback().await?;
         return Ok(Written::Overtaken(record.map(Box::new)));
     };
-    if progress.written.rows != begin || progress.removing.is_some() {
-        let done = progress.written == batch.end;
+    if progress.removing.is_some() || progress.written.rows != begin {
+        transaction.rollback().await?;
+        let done = progress.removing.is_none() && progress.written == batch.end;
         return Ok(if done { Written::Done(progress) } else { Written::Elsewhere(progress) });
     }
+    let before = progress.rejected + batch.rejected.len() as u64;
+    let is_too_much = |rejected: usize| max_rejected.is_exceeded(before + rejected as u64, progress.rows);
+    let gives_up = |rejected: usize| rejected >= LOOKED_FOR && is_too_much(rejected);
     let mut writer =
         Writer { connection: &mut transaction, insert, id: id.as_bytes(), load: load.number, batch, largest_packet };
-    let mut rejected = writer.rows().await?;
+    let mut rejected = writer.rows(&gives_up).await?;
+    let (is_refused, at_least) = (is_too_much(rejected.len()), !batch.is_last || gives_up(rejected.len()));
     rejected.extend_from_slice(&batch.rejected);
+    rejected.sort_unstable_by_key(|rejected| rejected.row);
+    if is_refused {
+        transaction.rollback().await?;
+        let count = progress.rejected + rejected.len() as u64;
+        return Ok(Written::TooManyRejected(Excess { rejected: count, at_least, first: rejected.into_iter().next() }));
+    }
     writer.rejected(&rejected).await?;
     let progress = Progress { written: batch.end, rejected: progress.rejected + rejected.len() as u64, ..progress };
     record::put_progress(&mut transaction, id.as_bytes(), &progress).await?;
@@ -104,12 +135,13 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Stores the rows, and gives those that the table does not take.
-    async fn rows(&mut self) -> Result<Vec<Rejected>, Failure> {
+    /// Stores the rows, and gives those that the table does not take; of a file that is refused for their number, the
+    /// first ones: to find each costs many statements.
+    async fn rows(&mut self, gives_up: &impl Fn(usize) -> bool) -> Result<Vec<Rejected>, Failure> {
         let mut rejected = Vec::new();
         // What is still to be done, the last first: rows, and from which statement on they may be tried.
         let mut left = vec![(&self.batch.rows[..], 0)];
-        while let Some((rows, from)) = left.pop() {
+        while let Some((rows, from)) = left.pop().filter(|_| !gives_up(rejected.len())) {
             let Some(at) = (from..self.insert.statements.len()).find(|at| self.insert.statements[*at].0 <= rows.len())
             else {
                 continue;
@@ -139,8 +171,8 @@ impl Writer<'_> {
         let mut arguments = MySqlArguments::default();
         arguments.reserve(rows.len() * (OURS.len() + self.insert.columns.len()), bytes);
         for row in rows {
-            if let Err(NotWhole) = self.bind(&mut arguments, row)? {
-                return Ok(Some(Reason::Refused("a number is not whole, and its column takes whole ones only".into())));
+            if let Err(unfit) = self.bind(&mut arguments, row)? {
+                return Ok(Some(Reason::Refused(unfit.to_string())));
             }
         }
         let query = sqlx::query_with(sqlx::AssertSqlSafe(sql.to_owned()), arguments);
@@ -158,7 +190,7 @@ impl Writer<'_> {
         Ok(Some(Reason::Refused(why)))
     }
 
-    fn bind(&self, arguments: &mut MySqlArguments, row: &Row) -> Result<Result<(), NotWhole>, Failure> {
+    fn bind(&self, arguments: &mut MySqlArguments, row: &Row) -> Result<Result<(), Unfit>, Failure> {
         let unsendable = |error: sqlx::error::BoxDynError| Failure::Refused(error.to_string());
         arguments.add(self.id).map_err(unsendable)?;
         arguments.add(self.load).map_err(unsendable)?;
@@ -166,7 +198,7 @@ impl Writer<'_> {
         for (field, conversion) in self.batch.fields(row).zip(&self.insert.conversions) {
             match conversion.of_field(field) {
                 Ok(value) => arguments.add(value.as_deref()).map_err(unsendable)?,
-                Err(not_whole) => return Ok(Err(not_whole)),
+                Err(unfit) => return Ok(Err(unfit)),
             }
         }
         Ok(Ok(()))
@@ -191,18 +223,16 @@ impl Writer<'_> {
 
     /// Keeps the rows that are left out, until the file of them is written.
     async fn rejected(&mut self, rejected: &[Rejected]) -> Result<(), Failure> {
-        for Rejected { row, line, reason, content } in rejected {
-            sqlx::query(
-                "INSERT INTO `rejected` (`import_file`, `load`, `row`, `line`, `reason`, `content`) VALUES (?, ?, ?, ?, ?, ?)",
-            )
-            .bind(self.id)
-            .bind(self.load)
-            .bind(row)
-            .bind(line)
-            .bind(reason)
-            .bind(content.as_deref())
-            .execute(&mut *self.connection)
-            .await?;
+        for rows in rejected.chunks(REJECTED_AT_ONCE) {
+            let values = vec!["(?, ?, ?, ?, ?, ?)"; rows.len()].join(", ");
+            let sql = format!(
+                "INSERT INTO `rejected` (`import_file`, `load`, `row`, `line`, `reason`, `content`) VALUES {values}"
+            );
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(rows.len() == REJECTED_AT_ONCE);
+            for Rejected { row, line, reason, content } in rows {
+                query = query.bind(self.id).bind(self.load).bind(row).bind(line).bind(reason).bind(content.as_deref());
+            }
+            query.execute(&mut *self.connection).await?;
         }
         Ok(())
     }

@@ -18,8 +18,10 @@ pub struct Progress {
     pub left_out: u64,
     /// All rows before it are written.
     pub written: Position,
-    /// The key after which rows of other loads are still to be removed; some: all rows are written.
+    /// The key after which rows that do not count are still to be removed; some: nothing is written any more.
     pub removing: Option<String>,
+    /// Why the file is refused, where that is decided and its rows are being removed.
+    pub refusing: Option<String>,
 }
 
 /// The record of one file, from the begin of a load to its end.
@@ -129,10 +131,11 @@ impl Progress {
     }
 
     pub fn to_text(&self) -> String {
-        let Self { rows, rejected, repeated, left_out, written, removing } = self;
+        let Self { rows, rejected, repeated, left_out, written, removing, refusing } = self;
         json!({
             "rows": rows, "rejected": rejected, "repeated": repeated, "left_out": left_out,
             "offset": written.offset, "newlines": written.newlines, "row": written.rows, "removing": removing,
+            "refusing": refusing,
         })
         .to_string()
     }
@@ -147,6 +150,7 @@ impl Progress {
             left_out: count("left_out")?,
             written: Position { offset: count("offset")?, newlines: count("newlines")?, rows: count("row")? },
             removing: value["removing"].as_str().map(str::to_owned),
+            refusing: value["refusing"].as_str().map(str::to_owned),
         })
     }
 }
