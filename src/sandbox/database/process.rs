@@ -29,7 +29,7 @@ impl Database {
     /// Starts it on its data. It outlives this claimctl.
     pub(super) async fn run(&self, program: &Program) -> Result<()> {
         for attempt in 1.. {
-            let port = match self.port().filter(|_| attempt == 1) {
+            let port = match self.port().filter(|port| attempt == 1 && is_free(*port)) {
                 Some(port) => port,
                 None => free_port()?,
             };
@@ -96,6 +96,11 @@ impl Database {
         let error = if last.is_empty() { error } else { error.caused_by(last.join("\n")) };
         error.hint(format!("all that it said: {}", self.log().display()))
     }
+}
+
+/// Another server that greets there would be taken for this one.
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((HOST, port)).is_ok()
 }
 
 fn free_port() -> Result<u16> {

@@ -24,6 +24,13 @@ data "aws_iam_policy_document" "write_databases" {
     resources = local.databases
   }
 
+  # The groups of AWS's own that a cluster and its instances belong to beside those that are made for them.
+  statement {
+    sid       = "DefaultGroups"
+    actions   = ["rds:CreateDBCluster", "rds:CreateDBInstance", "rds:ModifyDBCluster", "rds:ModifyDBInstance"]
+    resources = [for group in ["og:default:*", "pg:default.*"] : "arn:${var.partition}:rds:${local.regional}:${group}"]
+  }
+
   # An instance holds nothing of its own: the data is the cluster's. A reader can go as well as come.
   statement {
     sid       = "RemoveInstances"

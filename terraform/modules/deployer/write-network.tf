@@ -37,6 +37,13 @@ data "aws_iam_policy_document" "write_network" {
     }
   }
 
+  # The private names of an interface endpoint are in a zone of AWS's own.
+  statement {
+    sid       = "NameEndpoints"
+    actions   = ["route53:AssociateVPCWithHostedZone"]
+    resources = ["arn:${var.partition}:route53:::hostedzone/*"]
+  }
+
   # What the new thing belongs to.
   statement {
     sid = "MakeInItsOwn"

@@ -57,3 +57,17 @@ resource "aws_vpc_security_group_egress_rule" "buckets" {
 
   tags = { Name = "${local.prefix}-${each.key}-to-buckets" }
 }
+
+# Where there is a way to the internet, the application may go there, by HTTPS. The function has nothing to do there.
+resource "aws_vpc_security_group_egress_rule" "internet" {
+  for_each = { for name, group in aws_security_group.this : name => group if var.nat_gateway && name == "application" }
+
+  security_group_id = each.value.id
+  description       = "To the internet"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+
+  tags = { Name = "${local.prefix}-${each.key}-to-internet" }
+}

@@ -230,3 +230,40 @@ fn a_file_that_takes_longer_than_an_invocation_goes_on_in_further_ones() {
     let counted = trial.sql("SELECT COUNT(*), COUNT(DISTINCT id), COUNT(DISTINCT `row`) FROM current_customer");
     assert_eq!(counted, [["120000", "120000", "120000"]]);
 }
+
+#[test]
+fn a_load_that_is_superseded_holds_no_lock_on_the_record() {
+    let trial = Trial::up();
+    let event = trial.put("a.csv", customers(0..60_000), 1);
+    trial.function.send(&event);
+    let mut other = trial.connect();
+    // While it is under way, another content's load begins.
+    crate::run::eventually("the record of the load", || {
+        super::trial::said(&mut other, "BEGIN");
+        let found = super::trial::said(&mut other, "SELECT progress FROM claims FOR UPDATE");
+        let under_way = found.first().is_some_and(|record| record[0] != "NULL");
+        if under_way {
+            super::trial::said(&mut other, "UPDATE claims SET `load` = `load` + 1, progress = NULL");
+        }
+        super::trial::said(&mut other, "COMMIT");
+        under_way.then_some(())
+    });
+    assert_eq!(trial.function.answer().unwrap()["files"][0]["outcome"], "superseded");
+    // The function is kept, and its connection with it.
+    super::trial::said(&mut other, "SELECT `load` FROM claims FOR UPDATE NOWAIT");
+}
+
+#[test]
+fn a_file_of_rows_at_fault_is_refused_soon_and_says_that_there_may_be_more() {
+    let trial = Trial::up();
+    trial.load("good.csv", customers(0..5), 1);
+    let refused = trial.load("bad.csv", HEADER.to_owned() + &"x,,,,many,,,\n".repeat(4000), 2);
+    let why = refused["why"].as_str().unwrap();
+    assert!(why.starts_with("at least 401 of 4000 rows cannot be stored"), "{why}");
+    assert!(why.contains("line 2: orders is no value of its type"), "{why}");
+    assert_eq!(trial.sql("SELECT COUNT(*) FROM customer")[0][0], "5");
+    // One that is no table at all may have a long line where the header is.
+    let refused = trial.load("long.csv", "x".repeat(200_000) + ",y\n1,2\n", 3);
+    assert_eq!(refused["outcome"], "refused", "{refused}");
+    assert!(refused["why"].as_str().unwrap().len() < 500, "{refused}");
+}

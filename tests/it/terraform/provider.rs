@@ -271,7 +271,7 @@ fn what_the_provider_refuses_is_refused_before_anything_is_done() {
     refused(&queue("redrive_policy = \"{\""), "contains an invalid JSON");
     refused(&queue("arn = \"a\""), "decided by the provider alone");
     refused(&queue("visibility = 3"), "Unsupported argument");
-    refused("resource \"aws_instance\" \"i\" {}", "aws_instance");
+    refused("resource \"aws_ecs_cluster\" \"c\" {}", "aws_ecs_cluster");
 }
 
 #[test]

@@ -224,6 +224,10 @@ impl RecordDatabase {
         let mut found = Vec::with_capacity(ids.len());
         for keys in ids.chunks(KEYS) {
             let page: RecordPage = self.ask(&json!({"claimctl": "records", "keys": keys}), "records").await?;
+            if page.next.is_some() {
+                let what = format!("function {} does not answer for all of {} records", self.sink.function, keys.len());
+                return Err(Error::unexpected(what).hint("deploy the function that belongs to this claimctl"));
+            }
             found.extend(page.records.into_iter().filter_map(WholeRecord::of));
         }
         Ok(found)

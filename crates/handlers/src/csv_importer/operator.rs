@@ -1,6 +1,8 @@
 //! What an operator asks of the function, which is the only one with a way to the database: the records of files, how
 //! many rows of each are there, and the migrations.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Map, Value, json};
 
 use super::Importer;
@@ -13,6 +15,8 @@ use crate::csv_load::{Invocation, Problem};
 /// Of one answer. Lambda takes 6 MB (AWS Lambda Developer Guide, "Lambda quotas").
 const MOST_RECORDS: u32 = 2000;
 const MOST_BYTES: usize = 4 << 20;
+/// After which an answer is given with the files that are counted, while whoever asked still waits for it.
+const LONGEST_COUNT: Duration = Duration::from_secs(10);
 
 impl Importer {
     pub async fn ask(&self, what: &str, event: &Value, invocation: &Invocation) -> Result<Value, Problem> {
@@ -52,28 +56,37 @@ impl Importer {
         Ok(page("records", "claim_id", records, if keys.is_some() { MOST_RECORDS } else { limit }))
     }
 
+    /// File by file, and as many as there is time for: one may have any number of rows.
     async fn count_rows(&self, event: &Value, invocation: &Invocation) -> Result<Value, Problem> {
-        let (table, limit) = (quoted(&self.database.config.table), limit(event));
-        let sql = format!(
-            "SELECT `import_file`, CAST(MAX(`load`) AS CHAR), CAST(COUNT(*) AS CHAR) FROM {table} \
-             WHERE `import_file` > ? GROUP BY `import_file` ORDER BY `import_file` LIMIT ?"
+        let (table, limit, begun) = (quoted(&self.database.config.table), limit(event), Instant::now());
+        let next = format!("SELECT `import_file` FROM {table} WHERE `import_file` > ? ORDER BY `import_file` LIMIT 1");
+        // Of a file with a load under way only the rows that count: what else is there is not finished.
+        let count = format!(
+            "SELECT CAST(MAX(`rows`.`load`) AS CHAR), CAST(COUNT(*) AS CHAR) \
+             FROM {table} AS `rows` LEFT JOIN `claims` ON `claims`.`claim_id` = `rows`.`import_file` \
+             WHERE `rows`.`import_file` = ? AND (`claims`.`claim_id` IS NULL OR `claims`.`status` <> 'recorded' \
+             OR `claims`.`step_error` IS NOT NULL OR `rows`.`load` = `claims`.`rows_of`)"
         );
-        let count = async |session: &mut Session| {
-            let after = event["after"].as_str().unwrap_or_default();
-            let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).bind(after.as_bytes()).bind(limit + 1);
-            let rows = query.fetch_all(&mut session.connection).await?;
-            let file = |row: &sqlx::mysql::MySqlRow| {
-                let number = |at: usize| Ok::<_, Failure>(text(row, at)?.and_then(|text| text.parse::<u64>().ok()));
-                let mut file = Map::new();
-                file.insert("import_file".into(), text(row, 0)?.into());
-                file.insert("load".into(), number(1)?.into());
-                file.insert("rows".into(), number(2)?.into());
-                Ok(file)
+        let (mut files, mut after) = (Vec::new(), event["after"].as_str().unwrap_or_default().to_owned());
+        loop {
+            let of_next = async |session: &mut Session| {
+                let query = sqlx::query(sqlx::AssertSqlSafe(next.clone())).bind(after.as_bytes());
+                let Some(row) = query.fetch_optional(&mut session.connection).await? else { return Ok(None) };
+                let file = text(&row, 0)?.unwrap_or_default();
+                let query = sqlx::query(sqlx::AssertSqlSafe(count.clone())).bind(file.as_bytes());
+                let row = query.fetch_one(&mut session.connection).await?;
+                let number = |at: usize| Ok::<_, Failure>(text(&row, at)?.and_then(|text| text.parse::<u64>().ok()));
+                Ok(Some((file, number(0)?, number(1)?)))
             };
-            rows.iter().map(file).collect::<Result<Vec<_>, Failure>>()
-        };
-        let files = self.database.call(invocation, Patience::Short, count).await?;
-        Ok(page("files", "import_file", files, limit))
+            let Some((file, load, rows)) = self.database.call(invocation, Patience::Short, of_next).await? else {
+                return Ok(json!({ "files": files, "next": null }));
+            };
+            files.push(json!({ "import_file": file, "load": load, "rows": rows }));
+            after = file;
+            if files.len() >= limit as usize || begun.elapsed() > LONGEST_COUNT {
+                return Ok(json!({ "files": files, "next": after }));
+            }
+        }
     }
 
     async fn migrations(&self, apply: bool, invocation: &Invocation) -> Result<Value, Problem> {
