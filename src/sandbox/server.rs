@@ -150,9 +150,9 @@ impl Sandbox {
     pub async fn reset(&self, ctx: &Ctx) -> Result<()> {
         let _turn = self.turn(ctx).await?;
         let server = self.server()?;
-        self.database().discard().await?;
         match http::request("POST", server.port, "/_ministack/reset", ANSWER_WITHIN).await {
-            Ok(200) => Ok(()),
+            // No stack knows it any more.
+            Ok(200) => self.database().discard().await,
             Ok(status) => Err(Error::unexpected(format!("the sandbox cannot be emptied (HTTP {status})"))),
             Err(error) => Err(Error::unreachable("the sandbox does not answer").caused_by(error)),
         }

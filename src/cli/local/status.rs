@@ -31,14 +31,14 @@ struct Status {
     started_at: Option<String>,
     /// Why there is less to see than one would expect.
     why: Option<String>,
-    /// None: no stack that is deployed needs one.
+    /// None: no stack has needed one.
     database: Option<DatabaseStatus>,
     stacks: BTreeMap<String, Surface>,
 }
 
 pub async fn run(_: &Args, ctx: &Ctx) -> Result<Outcome> {
     let sandbox = Sandbox::at(&ctx.paths);
-    report(match sandbox.ask().await? {
+    let status = match sandbox.ask().await? {
         Look::Down => Status::without_server("it was not started, or was stopped"),
         Look::Starting(_) => Status::without_server("it is starting"),
         Look::Died(server) => Status {
@@ -51,9 +51,11 @@ pub async fn run(_: &Args, ctx: &Ctx) -> Result<Outcome> {
             let target = Session::resolve(ctx, &TargetArgs::default()).await?;
             let surfaces = target.surfaces().await?;
             let stacks = surfaces.0.iter().map(|surface| (surface.stack.clone(), surface.clone())).collect();
-            Status { why: None, stacks, database: sandbox.database().status()?, ..Status::of(server, "") }
+            Status { why: None, stacks, ..Status::of(server, "") }
         }
-    })
+    };
+    // It may outlive a server that was killed.
+    report(Status { database: sandbox.database().status()?, ..status })
 }
 
 impl Status {
@@ -99,6 +101,7 @@ impl Report for Status {
             Some(DatabaseStatus { running: true, host, port, pid }) => {
                 let pid = pid.unwrap_or_default();
                 page.line(format!("its database is running at {host}:{port} (pid {pid}, MariaDB)"))
+                    .line_if(!self.running, || "end it: claimctl local down".to_owned())
             }
             Some(_) => page
                 .line("its database has died, and its data are kept")

@@ -10,6 +10,7 @@ mod trial;
 mod unwell;
 mod values;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::run::{Running, eventually};
@@ -115,7 +116,7 @@ fn a_killed_database_is_told_of_and_comes_back_with_its_rows() {
 
 #[test]
 fn a_reset_and_a_new_server_begin_with_an_empty_database() {
-    let world = World::csv_aurora(&[]);
+    let mut world = World::csv_aurora(&[]);
     world.put_csv("raw-data/one.csv", customers(0..5));
     world.imported("raw-data/one.csv");
     world.claimctl(["local", "reset", "--yes"]).run().exits(0);
@@ -123,6 +124,20 @@ fn a_reset_and_a_new_server_begin_with_an_empty_database() {
     world.up_again(&[]);
     let listed = world.claimctl(["records", "ls", "-o", "json"]).run().exits(0).json();
     assert_eq!(listed["matching"], json!(0));
+
+    // It outlives a server that is killed, and that is told.
+    let server = Pid::from_raw(world.look()["pid"].as_i64().unwrap().try_into().unwrap()).unwrap();
+    kill_process(server, Signal::KILL).unwrap();
+    let is_down = || world.claimctl(["local", "status"]).run().stdout.contains("the sandbox is not running");
+    eventually("the end of the server", || is_down().then_some(()));
+    world
+        .claimctl(["local", "status"])
+        .run()
+        .exits(0)
+        .says("its database is running")
+        .says("end it: claimctl local down");
+    world.claimctl(["local", "down", "--yes"]).run().exits(0);
+    assert_eq!(world.database(), Value::Null);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::server::Server;
 use crate::site::{STATE, Site};
 
 /// In the same bucket and account as `dev`.
-const STAGE: &str = "[environments.stage]\nregion = \"us-west-1\"\naccount = \"111111111111\"\n";
+const TWIN: &str = "[environments.twin]\nregion = \"us-west-1\"\naccount = \"111111111111\"\n";
 const SAID: &str = "the state has been written to the file \\\"errored.tfstate\\\" in the current working directory";
 
 /// A stack that says in its state whose it is.
@@ -23,20 +23,20 @@ fn told(site: &Site<'_>, name: &str) {
     site.project.write("terraform/stacks/small/main.tf", &root);
 }
 
-fn with_stage<'a>(server: &'a Server) -> Site<'a> {
-    let site = Site::with(server, STAGE);
+fn with_twin<'a>(server: &'a Server) -> Site<'a> {
+    let site = Site::with(server, TWIN);
     let backend = site.project.read("terraform/backends/dev.s3.tfbackend");
-    site.project.write("terraform/backends/stage.s3.tfbackend", &backend);
+    site.project.write("terraform/backends/twin.s3.tfbackend", &backend);
     site
 }
 
 #[test]
 fn a_state_that_could_not_be_saved_goes_to_no_other_environment() {
     let server = Server::up();
-    let site = with_stage(&server);
+    let site = with_twin(&server);
     told(&site, "one");
-    let of_stage = KEY.replace("/dev/", "/stage/");
-    let environments = [("dev", KEY), ("stage", of_stage.as_str())];
+    let of_twin = KEY.replace("/dev/", "/twin/");
+    let environments = [("dev", KEY), ("twin", of_twin.as_str())];
     for (environment, _) in environments {
         site.run(&format!("deploy small --env {environment} --yes")).exits(0);
     }
@@ -58,8 +58,8 @@ fn a_state_that_could_not_be_saved_goes_to_no_other_environment() {
     }
     fake(&site, "");
     let kept = site.data("small").join("errored.tfstate");
-    let refused = site.run(&format!("state restore small --env stage --file {} --yes", kept.display()));
-    refused.fails_with(4, "the state says that it is of environment dev, and this is environment stage");
+    let refused = site.run(&format!("state restore small --env twin --file {} --yes", kept.display()));
+    refused.fails_with(4, "the state says that it is of environment dev, and this is environment twin");
     for (environment, key) in environments {
         let refused = site.run(&format!("plan small --env {environment}")).fails_with(4, "could not save its state");
         site.types(&format!("{} --yes", refused.after("save it: "))).exits(0).says("and was removed");
@@ -67,8 +67,8 @@ fn a_state_that_could_not_be_saved_goes_to_no_other_environment() {
         site.run(&format!("deploy small --env {environment} --yes")).exits(0).says("nothing to do");
     }
     // Left by a run whose claimctl was killed: whoever comes next is told whose it is.
-    site.project.write("terraform/stacks/small/errored.tfstate", &site.object(STATE, &of_stage).unwrap());
-    let refused = site.run("plan small --env dev").fails_with(4, "an apply of small in stage could not save its state");
+    site.project.write("terraform/stacks/small/errored.tfstate", &site.object(STATE, &of_twin).unwrap());
+    let refused = site.run("plan small --env dev").fails_with(4, "an apply of small in twin could not save its state");
     site.types(&format!("{} --yes", refused.after("save it: "))).exits(0).says("and was removed");
     site.run("plan small --env dev").exits(0);
 }
@@ -76,15 +76,15 @@ fn a_state_that_could_not_be_saved_goes_to_no_other_environment() {
 #[test]
 fn a_state_that_nothing_knows_is_taken_by_its_lineage_only() {
     let server = Server::up();
-    let site = with_stage(&server);
+    let site = with_twin(&server);
     deploy(&site, "one");
     site.project.write("pulled.tfstate", &site.object(STATE, KEY).unwrap());
-    let line = "state restore small --env stage --file pulled.tfstate --yes";
-    let refused = site.run(line).fails_with(4, "nothing says that this is the state of small in stage");
+    let line = "state restore small --env twin --file pulled.tfstate --yes";
+    let refused = site.run(line).fails_with(4, "nothing says that this is the state of small in twin");
     site.run(&format!("{line} --lineage another")).fails_with(4, "and another was typed");
-    assert!(site.object(STATE, &KEY.replace("/dev/", "/stage/")).is_none());
+    assert!(site.object(STATE, &KEY.replace("/dev/", "/twin/")).is_none());
     site.types(&format!("{} --yes", refused.after("the right one: "))).exits(0);
-    assert!(site.object(STATE, &KEY.replace("/dev/", "/stage/")).is_some());
+    assert!(site.object(STATE, &KEY.replace("/dev/", "/twin/")).is_some());
 }
 
 #[test]

@@ -26,12 +26,19 @@ struct Policies {
     arns: BTreeSet<String>,
     problems: Vec<String>,
     statements: usize,
+    /// What is allowed in all documents together: an action, and one of its resources.
+    allowed: Vec<(String, String)>,
 }
 
 impl Policies {
     fn of(state: &Value) -> Policies {
-        let mut policies =
-            Policies { known: tools::actions(), arns: BTreeSet::new(), problems: Vec::new(), statements: 0 };
+        let mut policies = Policies {
+            known: tools::actions(),
+            arns: BTreeSet::new(),
+            problems: Vec::new(),
+            statements: 0,
+            allowed: Vec::new(),
+        };
         let mut documents = Vec::new();
         gather(&state["values"]["root_module"], &mut |resource| {
             let address = resource["address"].as_str().unwrap();
@@ -61,6 +68,13 @@ impl Policies {
             let sid = statement["Sid"].as_str().unwrap_or_default();
             if !sid.is_empty() && !seen.insert(sid) {
                 self.problems.push(format!("{place}: two statements {sid}"));
+            }
+            if statement["Effect"] == "Allow" {
+                let pairs = texts(&statement["Action"]).into_iter().flat_map(|action| {
+                    let on = texts(&statement["Resource"]).into_iter();
+                    on.map(move |resource| (action.to_owned(), resource.to_owned()))
+                });
+                self.allowed.extend(pairs);
             }
             if let Err(problem) = self.statement(statement) {
                 self.problems.push(format!("{place} {sid}: {problem}"));
@@ -106,6 +120,28 @@ impl Policies {
             }
         }
         Ok(())
+    }
+
+    /// What AWS asks for beside what is allowed, so that a call would be denied: a kind of resource that an action cannot
+    /// do without, or another action that it brings along.
+    fn lacking(&self) -> BTreeSet<String> {
+        let mut lacking = BTreeSet::new();
+        for (action, _) in &self.allowed {
+            let Ok((service, privileges)) = self.privileges(action) else { continue };
+            let on = || self.allowed.iter().filter(|(of, _)| of == action).map(|(_, resource)| resource);
+            for (name, on_it) in privileges.iter().flat_map(|one| one["resource_types"].as_object().unwrap()) {
+                let arn = pattern(service["resources"][name.as_str()]["arn"].as_str().unwrap_or_default());
+                if on_it["required"] == true && !name.is_empty() && !on().any(|resource| meet(&arn, resource)) {
+                    lacking.insert(format!("{action} on {name}"));
+                }
+                for needed in texts(&on_it["dependent_actions"]) {
+                    if !self.allowed.iter().any(|(action, _)| meet(&action.to_lowercase(), &needed.to_lowercase())) {
+                        lacking.insert(format!("{action} needs {needed}"));
+                    }
+                }
+            }
+        }
+        lacking
     }
 
     /// The service, and the actions that the name or pattern means.
@@ -241,7 +277,9 @@ fn the_policies_of_the_other_stacks() {
 #[test]
 fn the_policies_of_the_roles_that_deploy() {
     let repository = "-var repository=example/claim-check";
-    is_sound("global", &format!("-var-file=../environments/prod.tfvars {repository}"), 20);
+    let variables = format!("-var-file=../environments/prod.tfvars {repository}");
+    is_sound("global", &variables, 20);
+    assert_eq!(Policies::of(&applied("global", &variables)).lacking(), BTreeSet::new());
 }
 
 #[test]

@@ -53,3 +53,25 @@ run "an_instance_only_where_it_is_wanted" {
     error_message = "there is something of an instance that nobody wants"
   }
 }
+
+run "the_application_gets_out_only_where_there_is_a_way" {
+  command = plan
+
+  variables {
+    nat_gateway = true
+  }
+
+  assert {
+    condition     = keys(aws_vpc_security_group_egress_rule.internet) == ["application"]
+    error_message = "who may go to the internet: ${jsonencode(keys(aws_vpc_security_group_egress_rule.internet))}"
+  }
+}
+
+run "without_one_nobody_gets_out" {
+  command = plan
+
+  assert {
+    condition     = length(aws_vpc_security_group_egress_rule.internet) == 0
+    error_message = "there is no way to the internet, and a rule for it"
+  }
+}
