@@ -89,7 +89,7 @@ fn an_interrupt_leaves_what_was_looked_at_in_the_report() {
     };
     eventually("the look at the other one", || {
         // The one resource that is deployed in dev.
-        let is_of_dev = |call: &serde_json::Value| call["type"] == "aws_sqs_queue" && call["account"] == "111111111111";
+        let is_of_dev = |call: &Value| call["type"] == "aws_sqs_queue" && call["account"] == "111111111111";
         let was_read = site.root.cloud.calls().iter().skip(before).any(is_of_dev);
         (was_read && !is_planning("dev/second") && is_planning("other/first")).then_some(())
     });
