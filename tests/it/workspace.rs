@@ -21,8 +21,10 @@ const WALLS: [(&str, &[&str]); 7] = [
     ("claimctl-handlers", &["claimctl-claim"]),
 ];
 const TOOL: &str = "claimctl";
-/// Programs for tests and benchmarks, which are nobody's neighbours.
-const ALONE: [&str; 2] = ["loopback", "terraform-provider-aws"];
+/// Programs for tests and benchmarks, and what takes the place of a library: nobody's neighbours.
+const ALONE: [&str; 3] = ["loopback", "terraform-provider-aws", NO_ROOTS];
+/// An empty one: no handler trusts certificates that it was not given.
+const NO_ROOTS: &str = "webpki-roots";
 /// What speaks to a terminal.
 const OF_THE_TOOL: [&str; 7] =
     ["clap", "clap_complete", "clap_mangen", "comfy-table", "dialoguer", "indicatif", "tracing-subscriber"];
@@ -72,6 +74,15 @@ fn every_crate_has_its_walls() {
     let mut placed: Vec<_> = WALLS.iter().map(|(name, _)| *name).chain(ALONE).chain([TOOL]).collect();
     placed.sort_unstable();
     assert_eq!(packages().into_keys().collect::<Vec<_>>(), placed);
+}
+
+#[test]
+fn certificates_that_come_with_a_library_are_trusted_by_nobody() {
+    let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
+    let named = format!("name = \"{NO_ROOTS}\"\n");
+    let locked: Vec<_> = lock.split("\n\n").filter(|package| package.contains(&named)).collect();
+    assert_eq!(locked.len(), 1);
+    assert!(!locked[0].contains("source = "), "{}", locked[0]);
 }
 
 #[test]

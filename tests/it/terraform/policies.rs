@@ -19,6 +19,16 @@ const OF_RDS: [&str; 3] = [":secret:rds!cluster-", ":dbuser:cluster-", "/AWSServ
 /// execution environment credentials").
 const IN_EVERY_CALL: [&str; 1] = ["lambda:SourceFunctionArn"];
 
+/// What AWS asks for only with features that no stack has: an action's dependence, and which feature that is.
+const OF_OTHER_FEATURES: [(&str, &str); 6] = [
+    ("ec2:CreateFlowLogs needs ecs:", "flow logs with fields of ECS"),
+    ("ec2:RunInstances needs ssm:GetParameters", "an image that EC2 itself looks up: here Terraform does"),
+    ("lambda:CreateFunction needs lambda:PassCapacityProvider", "managed instances"),
+    ("rds:CreateDBInstance needs rds:CreateTenantDatabase", "Oracle's and SQL Server's tenants, here and below"),
+    ("rds:ModifyDBInstance needs rds:CreateTenantDatabase", ""),
+    ("rds:DeleteDBInstance needs rds:", "a snapshot of an instance: the data is the cluster's"),
+];
+
 struct Policies {
     /// `{prefix: {privileges, resources}}`
     known: Value,
@@ -279,7 +289,9 @@ fn the_policies_of_the_roles_that_deploy() {
     let repository = "-var repository=example/claim-check";
     let variables = format!("-var-file=../environments/prod.tfvars {repository}");
     is_sound("global", &variables, 20);
-    assert_eq!(Policies::of(&applied("global", &variables)).lacking(), BTreeSet::new());
+    let mut lacking = Policies::of(&applied("global", &variables)).lacking();
+    lacking.retain(|one| !OF_OTHER_FEATURES.iter().any(|(begin, _)| one.starts_with(begin)));
+    assert_eq!(lacking, BTreeSet::new());
 }
 
 #[test]
