@@ -229,7 +229,9 @@ fn comment(mut runner: Runner<'_>, job: &Value) {
 /// All that a role of terraform/global may do, in one policy.
 fn policy(site: &Site<'_>, parts: &[&str]) -> Value {
     let statements = parts.iter().flat_map(|part| {
-        let policy = site.root.cloud.one("aws_iam_policy", &format!("claim-check-dev-deploy-{part}"));
+        let name = format!("claim-check-dev-deploy-{part}");
+        let policy = site.root.cloud.all("aws_iam_policy").into_iter().find(|policy| policy["name"] == name.as_str());
+        let policy = policy.unwrap_or_else(|| panic!("there is no policy {name}"));
         let policy: Value = serde_json::from_str(policy["policy"].as_str().unwrap()).unwrap();
         policy["Statement"].as_array().unwrap().clone()
     });
