@@ -58,7 +58,7 @@ fn what_is_pending_is_found_shown_and_applied_once() {
     database.change("DROP VIEW current_customer");
     database.change("DELETE FROM claimctl_migrations WHERE name = 'current_customer'");
     let status = world.claimctl(["db", "status"]).run().exits(8);
-    status.says("1 migration not applied; apply with claimctl db migrate");
+    status.says("1 migration not applied").says("next: claimctl db migrate csv-aurora/customers");
 
     let rehearsed = world.claimctl(["db", "migrate", "--dry-run"]).run().exits(0);
     rehearsed.says("VIEW `current_customer`").says("1 migration would be applied; nothing was changed");

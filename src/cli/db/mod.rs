@@ -35,7 +35,7 @@ pub struct DatabaseArgs {
 pub async fn run(verb: Verb, ctx: &Ctx) -> Result<Outcome> {
     match verb {
         Verb::Migrate(args) => migrate::run(&args, ctx, &Session::resolve(ctx, &args.on.target).await?).await,
-        Verb::Status(args) => status::run(&args, &Session::resolve(ctx, &args.on.target).await?).await,
+        Verb::Status(args) => status::run(&args, ctx, &Session::resolve(ctx, &args.on.target).await?).await,
     }
 }
 

@@ -3,12 +3,14 @@
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
 use claimctl_core::units::count;
 use claimctl_deploy::migrations::{MigrationState, Schema, StackDatabase};
 use serde::Serialize;
 
 use super::{DatabaseArgs, table};
 use crate::cli::policy::policy;
+use crate::context::Ctx;
 use crate::output::{Outcome, Page, Report, report};
 use crate::session::Session;
 
@@ -36,16 +38,21 @@ struct Status {
     schema: Schema,
     #[serde(skip)]
     words: String,
+    /// The command that applies what is pending.
+    #[serde(skip)]
+    migrate: String,
 }
 
-pub async fn run(Args { on: args }: &Args, target: &Session) -> Result<Outcome> {
+pub async fn run(Args { on: args }: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     let database = StackDatabase::find(target, args.database.as_deref()).await?;
     if args.policy.print_policy {
         return policy(database.permissions(&ArnBuilder::of(target).await?));
     }
     let schema = database.schema(target).await?;
     let (current, words) = (schema.is_current(), database.words());
-    report(Status { stack: database.stack, name: database.logical, current, schema, words })
+    let named = format!("{}/{}", database.stack, database.logical);
+    let migrate = ctx.command(&Next::verb("db migrate").word(named));
+    report(Status { stack: database.stack, name: database.logical, current, schema, words, migrate })
 }
 
 impl Report for Status {
@@ -56,9 +63,8 @@ impl Report for Status {
         Page::new()
             .table(table(&self.schema))
             .line_if(self.current, || format!("{}: every migration is applied", self.words))
-            .line_if(pending > 0, || {
-                format!("{}: {} not applied; apply with claimctl db migrate", self.words, count(pending, "migration"))
-            })
+            .line_if(pending > 0, || format!("{}: {} not applied", self.words, count(pending, "migration")))
+            .line_if(pending > 0, || format!("next: {}", self.migrate))
             .line_if(changed > 0, || {
                 format!("{} applied with another SQL than the function has", count(changed, "migration"))
             })
