@@ -1,5 +1,5 @@
-//! What the stories of the stacks that load CSV files are made of: records waited for, rows counted, what was left out
-//! and refused, and an event that no function can read.
+//! What the stacks that load CSV files share: variables, and what their stories are made of (records waited for, rows
+//! counted, what was left out and refused, and an event that no function can read).
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,33 @@ use claimctl_payloads::records::{self, RecordFilter};
 use claimctl_queues::depth;
 use serde_json::{Map, Value};
 
-use super::work;
+use super::{Kind, Variable, work};
 use crate::demo::Stage;
+
+pub const DELIMITER: Variable = Variable {
+    name: "delimiter",
+    parameter: "Delimiter",
+    kind: Kind::OneOf(&[",", ";", "|", "tab"]),
+    default: ",",
+    summary: "what separates the fields",
+};
+
+pub const MAX_REJECTED: Variable = Variable {
+    name: "max_rejected",
+    parameter: "MaxRejected",
+    kind: Kind::Percent,
+    default: "10",
+    summary: "the share of a file's rows that may be left out",
+};
+
+pub const TIMEOUT: Variable = Variable {
+    name: "timeout",
+    parameter: "Timeout",
+    // The longest that Lambda has (AWS Lambda Developer Guide, "Lambda quotas").
+    kind: Kind::Seconds(1..=900),
+    default: "900",
+    summary: "after which a file goes on in a further invocation",
+};
 
 /// A file that is called a CSV and is none.
 pub const PICTURE: &str = "picture.csv";

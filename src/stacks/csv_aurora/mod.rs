@@ -3,7 +3,7 @@
 mod sample;
 mod story;
 
-use super::{Handler, Kind, Stack, Variable};
+use super::{Handler, Kind, Stack, Variable, csv_work};
 
 const VARIABLES: &[Variable] = &[
     Variable {
@@ -13,28 +13,9 @@ const VARIABLES: &[Variable] = &[
         default: "customer",
         summary: "where the rows go",
     },
-    Variable {
-        name: "delimiter",
-        parameter: "Delimiter",
-        kind: Kind::OneOf(&[",", ";", "|", "tab"]),
-        default: ",",
-        summary: "what separates the fields",
-    },
-    Variable {
-        name: "max_rejected",
-        parameter: "MaxRejected",
-        kind: Kind::Percent,
-        default: "10",
-        summary: "the share of a file's rows that may be left out",
-    },
-    Variable {
-        name: "timeout",
-        parameter: "Timeout",
-        // The longest that Lambda has (AWS Lambda Developer Guide, "Lambda quotas").
-        kind: Kind::Seconds(1..=900),
-        default: "900",
-        summary: "after which a file goes on in a further invocation",
-    },
+    csv_work::DELIMITER,
+    csv_work::MAX_REJECTED,
+    csv_work::TIMEOUT,
 ];
 
 const HANDLERS: &[Handler] = &[Handler { name: "csv-importer", key: "ArtifactKey", digest: "ArtifactDigest" }];
