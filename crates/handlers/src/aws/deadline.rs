@@ -1,10 +1,20 @@
 //! Until when a call may take, its retries included.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use lambda_runtime::Context;
 use tokio::time::Instant;
 
 use super::Failure;
+
+/// What is left of an invocation's time for the answer itself.
+pub const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
+
+/// Until Lambda ends the invocation.
+pub fn time_left(context: &Context) -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(context.deadline).saturating_sub(now)
+}
 
 /// The moment by which an invocation has to be done.
 #[derive(Clone, Copy, Debug)]

@@ -27,7 +27,7 @@ use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 pub use batch::{MOST_ITEMS, jittered};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, TIME_TO_ANSWER, time_left};
 pub use dynamodb::{Condition, Item, Written};
 pub use failure::Failure;
 pub use http::http_client;

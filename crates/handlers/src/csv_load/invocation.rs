@@ -1,13 +1,11 @@
 //! One invocation of a loader, and its two deadlines.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use lambda_runtime::Context;
 
-use crate::aws::Deadline;
+use crate::aws::{Deadline, TIME_TO_ANSWER, time_left};
 
-/// What is left of an invocation's time for the answer itself.
-const MARGIN: Duration = Duration::from_millis(500);
 /// Before its end an invocation hands over to another one: a fifth of its time, and at most this.
 const HAND_OVER: Duration = Duration::from_secs(20);
 
@@ -24,9 +22,7 @@ pub struct Invocation {
 
 impl From<&Context> for Invocation {
     fn from(context: &Context) -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let left = Duration::from_millis(context.deadline).saturating_sub(now);
-        Self::new(&context.request_id, &context.invoked_function_arn, left)
+        Self::new(&context.request_id, &context.invoked_function_arn, time_left(context))
     }
 }
 
@@ -35,8 +31,8 @@ impl Invocation {
         Self {
             request_id: request_id.to_owned(),
             function: function.to_owned(),
-            deadline: Deadline::after(left.saturating_sub(MARGIN)),
-            hand_over: Deadline::after(left.saturating_sub(HAND_OVER.min(left / 5) + MARGIN)),
+            deadline: Deadline::after(left.saturating_sub(TIME_TO_ANSWER)),
+            hand_over: Deadline::after(left.saturating_sub(HAND_OVER.min(left / 5) + TIME_TO_ANSWER)),
         }
     }
 }

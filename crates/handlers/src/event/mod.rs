@@ -10,20 +10,16 @@ mod trigger;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use crate::aws::Deadline;
+use crate::aws::{Deadline, TIME_TO_ANSWER, time_left};
 use crate::log::{self, Level};
 
 pub use batch::{answer, handle_batch};
 pub use message::{ClaimHandler, Content, Message, handle_message};
 pub use trigger::Trigger;
-
-/// What is left of an invocation's time for the answer itself.
-const MARGIN: Duration = Duration::from_millis(500);
 
 /// One invocation of the function.
 #[derive(Clone, Debug)]
@@ -51,8 +47,7 @@ pub async fn run<H, P: Into<Diagnostic> + std::fmt::Debug>(
 
 impl From<&Context> for Invocation {
     fn from(context: &Context) -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let left = Duration::from_millis(context.deadline).saturating_sub(now);
-        Self { request_id: context.request_id.clone(), deadline: Deadline::after(left.saturating_sub(MARGIN)) }
+        let time = time_left(context).saturating_sub(TIME_TO_ANSWER);
+        Self { request_id: context.request_id.clone(), deadline: Deadline::after(time) }
     }
 }
