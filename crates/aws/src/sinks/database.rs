@@ -156,7 +156,7 @@ struct RowPage {
     next: Option<String>,
 }
 
-/// Rows of one load of a file.
+/// Rows of a file that count.
 #[derive(Deserialize)]
 struct FileRows {
     import_file: String,
@@ -204,7 +204,7 @@ impl RecordDatabase {
         Ok(self.of_ids(ids).await?.into_iter().filter_map(with_id).collect())
     }
 
-    /// Hands over files of the bucket whose keys begin with `prefix`, each with so many rows; a file may come twice.
+    /// Hands over files of the bucket whose keys begin with `prefix`, each with so many rows.
     pub async fn rows_of_files(&self, prefix: &str, mut each: impl FnMut(&str, u64) -> Result<()>) -> Result<()> {
         let (beginning, bucket) = (claim_id(&self.bucket, prefix), claim_id(&self.bucket, ""));
         let mut after = None;

@@ -53,7 +53,7 @@ impl Importer {
             record::list(&mut session.connection, prefix, after, keys.as_deref(), limit).await
         };
         let records = self.database.call(invocation, Patience::Short, list).await?;
-        Ok(page("records", "claim_id", records, if keys.is_some() { MOST_RECORDS } else { limit }))
+        Ok(page(records, if keys.is_some() { MOST_RECORDS } else { limit }))
     }
 
     /// File by file, and as many as there is time for: one may have any number of rows.
@@ -106,19 +106,19 @@ fn limit(event: &Value) -> u32 {
 }
 
 /// As many as one answer may hold, and where the next one begins: behind the last of these, if there are more.
-fn page(name: &str, key: &str, mut items: Vec<Map<String, Value>>, limit: u32) -> Value {
+fn page(mut records: Vec<Map<String, Value>>, limit: u32) -> Value {
     let (mut bytes, mut whole) = (0, 0);
-    for item in items.iter().take(limit as usize) {
-        bytes += Value::Object(item.clone()).to_string().len() + 1;
+    for record in records.iter().take(limit as usize) {
+        bytes += Value::Object(record.clone()).to_string().len() + 1;
         if whole > 0 && bytes > MOST_BYTES {
             break;
         }
         whole += 1;
     }
-    let more = items.len() > whole;
-    items.truncate(whole);
-    let next = items.last().filter(|_| more).map(|item| item[key].clone());
-    json!({ name: items, "next": next })
+    let more = records.len() > whole;
+    records.truncate(whole);
+    let next = records.last().filter(|_| more).map(|record| record["claim_id"].clone());
+    json!({ "records": records, "next": next })
 }
 
 #[cfg(test)]
@@ -133,15 +133,15 @@ mod tests {
     #[test]
     fn a_page_ends_at_its_limit_and_says_whether_there_is_more() {
         let items = |count: usize| (0..count).map(|id| item(id, 10)).collect::<Vec<_>>();
-        assert_eq!(page("records", "claim_id", items(3), 3)["next"], Value::Null);
-        let cut = page("records", "claim_id", items(4), 3);
+        assert_eq!(page(items(3), 3)["next"], Value::Null);
+        let cut = page(items(4), 3);
         assert_eq!((cut["records"].as_array().unwrap().len(), &cut["next"]), (3, &json!("b/2")));
-        assert_eq!(page("records", "claim_id", vec![], 3), json!({ "records": [], "next": null }));
+        assert_eq!(page(vec![], 3), json!({ "records": [], "next": null }));
     }
 
     #[test]
     fn a_page_is_never_larger_than_an_answer_may_be_and_never_empty() {
-        let page = |bytes: usize| page("records", "claim_id", (0..8).map(|id| item(id, bytes)).collect(), 8);
+        let page = |bytes: usize| page((0..8).map(|id| item(id, bytes)).collect(), 8);
         let large = page(1 << 20);
         assert!(large.to_string().len() <= MOST_BYTES + 1000);
         assert_eq!((large["records"].as_array().unwrap().len(), &large["next"]), (3, &json!("b/2")));
