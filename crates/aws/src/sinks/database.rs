@@ -209,7 +209,8 @@ impl RecordDatabase {
         let (beginning, bucket) = (claim_id(&self.bucket, prefix), claim_id(&self.bucket, ""));
         let mut after = None;
         loop {
-            let page: RowPage = self.ask(&json!({"claimctl": "rows", "after": after}), "rows").await?;
+            let question = json!({"claimctl": "rows", "prefix": beginning, "after": after});
+            let page: RowPage = self.ask(&question, "rows").await?;
             for file in page.files.iter().filter(|file| file.import_file.starts_with(&beginning)) {
                 each(&file.import_file[bucket.len()..], file.rows)?;
             }

@@ -59,7 +59,7 @@ impl Importer {
     /// File by file, and as many as there is time for: one may have any number of rows.
     async fn count_rows(&self, event: &Value, invocation: &Invocation) -> Result<Value, Problem> {
         let (table, limit, begun) = (quoted(&self.database.config.table), limit(event), Instant::now());
-        let next = format!("SELECT `import_file` FROM {table} WHERE `import_file` > ? ORDER BY `import_file` LIMIT 1");
+        let prefix = event["prefix"].as_str().unwrap_or_default();
         // Of a file with a load under way only the rows that count: what else is there is not finished.
         let count = format!(
             "SELECT CAST(MAX(`rows`.`load`) AS CHAR), CAST(COUNT(*) AS CHAR) \
@@ -67,10 +67,13 @@ impl Importer {
              WHERE `rows`.`import_file` = ? AND (`claims`.`claim_id` IS NULL OR `claims`.`status` <> 'recorded' \
              OR `claims`.`step_error` IS NOT NULL OR `rows`.`load` = `claims`.`rows_of`)"
         );
-        let (mut files, mut after) = (Vec::new(), event["after"].as_str().unwrap_or_default().to_owned());
+        let (mut files, mut after) = (Vec::new(), event["after"].as_str().map(str::to_owned));
         loop {
+            let (which, bounds) = record::range("`import_file`", prefix, after.as_deref());
+            let next = format!("SELECT `import_file` FROM {table} WHERE {which} ORDER BY `import_file` LIMIT 1");
             let of_next = async |session: &mut Session| {
-                let query = sqlx::query(sqlx::AssertSqlSafe(next.clone())).bind(after.as_bytes());
+                let query = sqlx::query(sqlx::AssertSqlSafe(next.clone()));
+                let query = bounds.iter().fold(query, |query, bound| query.bind(bound));
                 let Some(row) = query.fetch_optional(&mut session.connection).await? else { return Ok(None) };
                 let file = text(&row, 0)?.unwrap_or_default();
                 let query = sqlx::query(sqlx::AssertSqlSafe(count.clone())).bind(file.as_bytes());
@@ -82,7 +85,7 @@ impl Importer {
                 return Ok(json!({ "files": files, "next": null }));
             };
             files.push(json!({ "import_file": file, "load": load, "rows": rows }));
-            after = file;
+            after = Some(file);
             if files.len() >= limit as usize || begun.elapsed() > LONGEST_COUNT {
                 return Ok(json!({ "files": files, "next": after }));
             }

@@ -201,29 +201,27 @@ pub async fn list(
     keys: Option<&[String]>,
     limit: u32,
 ) -> Result<Vec<Map<String, Value>>, Failure> {
-    let mut sql = select() + " WHERE ";
-    let mut bounds = Vec::new();
-    if let Some(keys) = keys {
-        let marks = vec!["?"; keys.len()].join(", ");
-        sql.push_str(&format!("`claim_id` IN ({marks})"));
-        bounds.extend(keys.iter().map(|key| key.as_bytes().to_vec()));
-    } else {
-        sql.push_str("`claim_id` >= ?");
-        bounds.push(prefix.as_bytes().to_vec());
-        if let Some(end) = behind(prefix.as_bytes()) {
-            sql.push_str(" AND `claim_id` < ?");
-            bounds.push(end);
+    let (which, bounds) = match keys {
+        Some(keys) => {
+            let marks = vec!["?"; keys.len()].join(", ");
+            (format!("`claim_id` IN ({marks})"), keys.iter().map(|key| key.as_bytes().to_vec()).collect())
         }
-        if let Some(after) = after {
-            sql.push_str(" AND `claim_id` > ?");
-            bounds.push(after.as_bytes().to_vec());
-        }
-    }
-    sql.push_str(" ORDER BY `claim_id` LIMIT ?");
+        None => range("`claim_id`", prefix, after),
+    };
+    let sql = format!("{} WHERE {which} ORDER BY `claim_id` LIMIT ?", select());
     let query = bounds
         .into_iter()
         .fold(sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(keys.is_none()), |query, bound| query.bind(bound));
     query.bind(limit).fetch_all(connection).await?.iter().map(attributes).collect()
+}
+
+/// A condition for what begins with `prefix` and comes behind `after`, and its parameters.
+pub fn range(column: &str, prefix: &str, after: Option<&str>) -> (String, Vec<Vec<u8>>) {
+    let end = behind(prefix.as_bytes());
+    let bounds = [(">=", Some(prefix.as_bytes().to_vec())), ("<", end), (">", after.map(|after| after.into()))];
+    let bounds = bounds.into_iter().filter_map(|(compare, bound)| Some((format!("{column} {compare} ?"), bound?)));
+    let (conditions, bounds): (Vec<_>, _) = bounds.unzip();
+    (conditions.join(" AND "), bounds)
 }
 
 /// The first text behind all that begin with this one, where there is one.
