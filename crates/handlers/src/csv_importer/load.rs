@@ -178,19 +178,9 @@ impl Importer {
     /// All rows are written: the file of those that are left out is made, and from then on these count.
     async fn publish(&self, task: &mut Task<'_>, rules: &Rules) -> Result<(), Stop> {
         let Some(progress) = task.load.progress.clone() else { return Ok(()) };
-        let mut upload = Upload::new(task, rules.delimiter);
-        let rejected_key = match self.collect(task, &mut upload).await {
-            Ok(0) if progress.rejected == 0 => None,
-            Ok(collected) if collected == progress.rejected => Some(upload.end(task).await?),
-            // Another invocation has made the file, and removes the rows that it was made of.
-            Ok(_) => {
-                upload.give_up(task).await?;
-                None
-            }
-            Err(stop) => {
-                upload.give_up(task).await?;
-                return Err(stop);
-            }
+        let rejected_key = match progress.rejected {
+            0 => None,
+            rejected => self.write_rejected(task, rules, rejected).await?,
         };
         let published = Progress { removing: Some(String::new()), ..progress };
         let decided = self
@@ -211,6 +201,18 @@ impl Importer {
             .await?;
         task.load.progress = Some(decided);
         Ok(())
+    }
+
+    /// Makes the file of the rejected rows, so many of them. None where they are gone: another invocation has made it, and
+    /// removes the rows that it was made of.
+    async fn write_rejected(&self, task: &Task<'_>, rules: &Rules, rejected: u64) -> Result<Option<String>, Stop> {
+        let mut upload = Upload::new(task, rules.delimiter);
+        let collected = self.collect(task, &mut upload).await;
+        if matches!(collected, Ok(collected) if collected == rejected) {
+            return upload.end(task).await.map(Some);
+        }
+        upload.give_up(task).await?;
+        collected.map(|_| None)
     }
 
     /// Puts the rejected rows into their file, and counts them.
