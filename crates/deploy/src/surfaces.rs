@@ -5,7 +5,7 @@
 
 use claimctl_aws::target::{KnownSurfaces, Target};
 use claimctl_aws::{Explain, code, is_denied_a_key};
-use claimctl_claim::surface::Surface;
+use claimctl_claim::surface::{self, Surface};
 use claimctl_core::error::{Error, Kind, Result};
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
@@ -40,14 +40,18 @@ pub async fn read(target: &Target, project: &Project, environment: &str) -> Resu
     let looks = stream::iter(stacks.clone()).map(|stack| at.look(stack)).buffered(CONCURRENCY);
     let answers: Vec<Result<Answer<Surface>>> = looks.collect().await;
     let mut known = KnownSurfaces::incomplete(format!("{}/surface/*", at.store.arn()));
+    let mut found = Vec::new();
     for (stack, answer) in stacks.into_iter().zip(answers) {
         match answer {
-            Ok(Answer::Found(surface)) => known.surfaces.0.push(surface),
+            Ok(Answer::Found(surface)) => found.push(surface),
             Ok(Answer::None) => known.without_surface.push(stack),
             Ok(Answer::Hidden) => known.unreadable.push(stack),
             Err(error) => known.failures.push(error),
         }
     }
+    let (surfaces, clashes) = surface::together(found);
+    known.surfaces.0 = surfaces;
+    known.failures.extend(clashes);
     Ok(known)
 }
 

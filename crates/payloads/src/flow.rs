@@ -9,7 +9,7 @@ use claimctl_aws::sinks::{ResolvedSink, rows};
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
 use claimctl_claim::events::{self, Announced};
-use claimctl_claim::surface::{self, Flow, SinkKind, Surface, Surfaces};
+use claimctl_claim::surface::{self, Flow, Origin, SinkKind, Surface, Surfaces};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use jiff::SignedDuration;
@@ -167,7 +167,10 @@ impl ResolvedFlow {
         let mut resolved = ResolvedFlow::by_flags();
         resolved.name = flows.iter().map(|flow| flow.name.as_str()).collect::<Vec<_>>().join("+");
         for flow in flows {
-            resolved.bucket.clone_from(&stack.bucket(&flow.bucket)?.name);
+            let Origin::Bucket(bucket) = flow.origin()? else {
+                return Err(Error::unexpected(format!("flow {} begins at a table", flow.name)));
+            };
+            resolved.bucket.clone_from(&stack.bucket(bucket)?.name);
             resolved.prefix.clone_from(&flow.prefix);
             resolved.suffix.clone_from(&flow.suffix);
             resolved.events.extend(flow.events.iter().cloned());
@@ -253,7 +256,8 @@ fn choose<'a>(target: &Target, surfaces: &'a Surfaces, named: &Named<'_>) -> Res
 fn together<'a>(stack: &'a Surface, flow: &'a Flow) -> Vec<&'a Flow> {
     let mut group = vec![flow];
     for other in &stack.flows {
-        let same = |a: &Flow, b: &Flow| (&a.bucket, &a.prefix, &a.suffix) == (&b.bucket, &b.prefix, &b.suffix);
+        let begins = |flow: &Flow| (flow.bucket.clone(), flow.table.clone(), flow.prefix.clone(), flow.suffix.clone());
+        let same = |a: &Flow, b: &Flow| begins(a) == begins(b);
         let divides = |with: &&Flow| other.name != with.name && events::divide(&other.events, &with.events);
         if same(other, flow) && group.iter().all(divides) {
             group.push(other);

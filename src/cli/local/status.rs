@@ -125,9 +125,12 @@ pub(super) fn parts<'a>(stacks: impl Iterator<Item = &'a Surface>) -> Table {
         stack.tables.iter().for_each(|(name, it)| row("table", name, &it.name));
         stack.databases.iter().for_each(|(name, it)| row("database", name, &format!("{}:{}", it.host, it.port)));
         stack.functions.iter().for_each(|(name, function)| row("function", name, &function.name));
+        stack.apis.iter().for_each(|(name, api)| row("API", name, &api.url));
+        stack.buses.iter().for_each(|(name, bus)| row("event bus", name, &bus.name));
+        stack.state_machines.iter().for_each(|(name, machine)| row("state machine", name, &machine.arn));
         stack.log_groups.iter().for_each(|(name, group)| row("log group", name, &group.name));
         for flow in &stack.flows {
-            let way = [Some(&flow.bucket), flow.topic.as_ref(), flow.queue.as_ref(), flow.function.as_ref()];
+            let way = [&flow.bucket, &flow.table, &flow.topic, &flow.queue, &flow.function, &flow.state_machine];
             let mut way: Vec<_> = way.into_iter().flatten().map(String::as_str).collect();
             let Sink { kind, name } = &flow.sink;
             let sink = match kind {

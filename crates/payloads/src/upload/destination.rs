@@ -49,8 +49,7 @@ impl Destination {
     fn of(stacks: &[Surface], bucket: String, prefix: String) -> Destination {
         let known = buckets(stacks).map(|(stack, logical, _)| format!("{}/{logical}", stack.stack)).collect();
         let flows = stacks.iter().flat_map(|stack| stack.flows.iter().map(move |flow| (stack, flow)));
-        let begins_here =
-            |(stack, flow): &(&Surface, &Flow)| stack.buckets.get(&flow.bucket).is_some_and(|it| it.name == bucket);
+        let begins_here = |(stack, flow): &(&Surface, &Flow)| stack.begins_in(flow).is_some_and(|it| it.name == bucket);
         let flows = flows.filter(begins_here).map(|(_, flow)| flow.clone()).collect();
         Destination { bucket, prefix, flows, known }
     }
@@ -109,7 +108,7 @@ fn only(stacks: &[Surface], target: &Target) -> Result<(String, String)> {
     let all: Vec<_> = buckets(stacks).collect();
     let with_flow: Vec<_> = all
         .iter()
-        .filter(|(stack, logical, _)| stack.flows.iter().any(|flow| flow.bucket == **logical))
+        .filter(|(stack, logical, _)| stack.flows.iter().any(|flow| flow.bucket.as_ref() == Some(*logical)))
         .copied()
         .collect();
     let candidates = if with_flow.is_empty() { all } else { with_flow };

@@ -7,7 +7,7 @@ use claimctl_aws::sinks::{Reads, ResolvedSink};
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
 use claimctl_claim::queue_id::QueueId;
-use claimctl_claim::surface::{self, Flow, SinkKind, Surface};
+use claimctl_claim::surface::{self, Flow, Origin, SinkKind, Surface};
 use claimctl_core::error::Result;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,13 +31,15 @@ struct Step {
 }
 
 impl Step {
-    fn of(stack: &Surface, flow: &Flow) -> Result<Step> {
-        Ok(Step {
-            bucket: stack.bucket(&flow.bucket)?.name.clone(),
+    /// None: the flow begins at a table, and its messages hold no claims.
+    fn of(stack: &Surface, flow: &Flow) -> Result<Option<Step>> {
+        let Origin::Bucket(bucket) = flow.origin()? else { return Ok(None) };
+        Ok(Some(Step {
+            bucket: stack.bucket(bucket)?.name.clone(),
             prefix: flow.prefix.clone(),
             suffix: flow.suffix.clone(),
             after_processing: flow.after_processing,
-        })
+        }))
     }
 }
 
@@ -50,7 +52,7 @@ impl ServedFlows {
         let queue = QueueId::of(written);
         for (stack, flow) in surfaces.0.iter().flat_map(|stack| served(stack, &queue)) {
             flows.flows.push(flow.name.clone());
-            let step = Step::of(stack, flow)?;
+            let Some(step) = Step::of(stack, flow)? else { continue };
             flows.buckets.push(step.bucket.clone());
             flows.steps.push(step);
             // A log cannot be asked for a key.
@@ -69,7 +71,7 @@ impl ServedFlows {
         // A queue of no stack, such as one made by hand for a function's failures: whoever writes the table tells.
         if let Some(ResolvedSink::Table(table)) = flows.records.as_ref().filter(|_| flows.steps.is_empty()) {
             let steps = surfaces.flows_into(table).map(|(stack, flow)| Step::of(stack, flow));
-            flows.steps = steps.collect::<Result<_>>()?;
+            flows.steps = steps.filter_map(Result::transpose).collect::<Result<_>>()?;
         }
         Ok(flows)
     }

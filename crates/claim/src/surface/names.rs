@@ -1,239 +1,12 @@
-//! What a deployed stack exposes to the operator, and the names by which the operator may call it.
-//!
-//! The JSON form is a contract with the Terraform stacks and the sandbox templates: both write it, claimctl reads it.
+//! The names by which the operator may call what stacks expose, and what they mean.
 
 use std::collections::BTreeMap;
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::nearest;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::AfterProcessing;
+use super::{Api, Bucket, Database, Flow, Function, Queue, SinkKind, Surface, Table};
 use crate::queue_id::QueueId;
-
-/// The only version of the contract so far.
-pub const VERSION: u32 = 1;
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Surface {
-    pub version: u32,
-    pub stack: String,
-    pub environment: String,
-    pub region: String,
-    pub account: String,
-    #[serde(default)]
-    pub buckets: BTreeMap<String, Bucket>,
-    #[serde(default)]
-    pub topics: BTreeMap<String, Topic>,
-    #[serde(default)]
-    pub queues: BTreeMap<String, Queue>,
-    #[serde(default)]
-    pub tables: BTreeMap<String, Table>,
-    #[serde(default)]
-    pub databases: BTreeMap<String, Database>,
-    #[serde(default)]
-    pub functions: BTreeMap<String, Function>,
-    #[serde(default)]
-    pub log_groups: BTreeMap<String, LogGroup>,
-    #[serde(default)]
-    pub flows: Vec<Flow>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bucket {
-    pub name: String,
-    #[serde(default)]
-    pub prefix: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Topic {
-    pub arn: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Queue {
-    pub url: String,
-    pub arn: String,
-    /// Logical name of the dead-letter queue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dead_letter: Option<String>,
-    /// Logical name of the queue that keeps what the topic could not deliver to this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undelivered: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_receive_count: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fifo: Option<bool>,
-}
-
-impl Queue {
-    pub fn id(&self) -> QueueId {
-        QueueId::of_either(&self.arn, &self.url)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Table {
-    pub name: String,
-    pub partition_key: String,
-}
-
-/// One that only the stack's functions and its application reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Database {
-    pub cluster: String,
-    /// Its name in the cluster.
-    pub database: String,
-    /// The secret that holds user and password.
-    pub secret_arn: String,
-    pub host: String,
-    pub port: u16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Function {
-    pub name: String,
-    #[serde(default)]
-    pub artifact: Option<String>,
-    /// Logical name of the queue that takes the events of asynchronous invocations that failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dead_letter: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogGroup {
-    pub name: String,
-    /// Days after which a line is gone. None: never.
-    #[serde(default)]
-    pub retention_days: Option<u32>,
-}
-
-/// One path that a payload takes: bucket → (topic →) queue → function → sink.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Flow {
-    pub name: String,
-    pub bucket: String,
-    #[serde(default)]
-    pub prefix: String,
-    #[serde(default)]
-    pub suffix: String,
-    #[serde(default)]
-    pub events: Vec<String>,
-    #[serde(default)]
-    pub topic: Option<String>,
-    #[serde(default)]
-    pub queue: Option<String>,
-    #[serde(default)]
-    pub mapping: Option<String>,
-    #[serde(default)]
-    pub function: Option<String>,
-    #[serde(default)]
-    pub alias: Option<String>,
-    pub sink: Sink,
-    /// What holds a file's rows, where the sink holds a record of each file: a table, or the database that is the sink.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rows: Option<String>,
-    /// What is still to be done once the record is written.
-    #[serde(default)]
-    pub after_processing: AfterProcessing,
-    /// Days after which the table's time to live takes a record. None: never.
-    #[serde(default)]
-    pub record_ttl_days: Option<u32>,
-}
-
-/// Where a flow ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sink {
-    pub kind: SinkKind,
-    /// In the surface's map of this kind.
-    pub name: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SinkKind {
-    Table,
-    Database,
-    Logs,
-}
-
-/// Whether a notification's filters take a key (Amazon S3 User Guide, "Configuring event notifications using object key
-/// name filtering").
-pub fn matches_filters(prefix: &str, suffix: &str, key: &str) -> bool {
-    key.starts_with(prefix) && key.ends_with(suffix)
-}
-
-impl Surface {
-    pub fn parse(json: &str) -> Result<Surface> {
-        Surface::of(serde_json::from_str(json).map_err(broken)?)
-    }
-
-    /// The version is looked at first: another one may have another form.
-    pub fn of(json: Value) -> Result<Surface> {
-        match json.get("version").and_then(Value::as_u64) {
-            Some(version) if version != u64::from(VERSION) => Err(Error::unexpected(format!(
-                "the surface has version {version}, and this claimctl reads version {VERSION}"
-            ))
-            .hint("use the claimctl that belongs to the stack, or deploy the stack again with this one")),
-            _ => serde_json::from_value(json).map_err(broken),
-        }
-    }
-
-    pub fn bucket(&self, logical: &str) -> Result<&Bucket> {
-        self.buckets.get(logical).ok_or_else(|| self.dangling("bucket", logical))
-    }
-
-    pub fn queue(&self, logical: &str) -> Result<&Queue> {
-        self.queues.get(logical).ok_or_else(|| self.dangling("queue", logical))
-    }
-
-    pub fn table(&self, logical: &str) -> Result<&Table> {
-        self.tables.get(logical).ok_or_else(|| self.dangling("table", logical))
-    }
-
-    pub fn database(&self, logical: &str) -> Result<&Database> {
-        self.databases.get(logical).ok_or_else(|| self.dangling("database", logical))
-    }
-
-    pub fn function(&self, logical: &str) -> Result<&Function> {
-        self.functions.get(logical).ok_or_else(|| self.dangling("function", logical))
-    }
-
-    pub fn log_group(&self, logical: &str) -> Result<&LogGroup> {
-        self.log_groups.get(logical).ok_or_else(|| self.dangling("log group", logical))
-    }
-
-    /// Whether a queue, its subscription or a function of the stack gives what it could not deliver to this queue.
-    pub fn takes_dead_letters(&self, logical: &str) -> bool {
-        let queues = self.queues.values().flat_map(|queue| [&queue.dead_letter, &queue.undelivered]);
-        let functions = self.functions.values().map(|function| &function.dead_letter);
-        queues.chain(functions).any(|given| given.as_deref() == Some(logical))
-    }
-
-    /// The queues that take the dead letters of a flow: of its queue, of that one's subscription, of its function. By
-    /// logical name.
-    pub fn dead_letter_queues_of(&self, flow: &Flow) -> Vec<&str> {
-        let queue = flow.queue.as_ref().and_then(|name| self.queues.get(name));
-        let function = flow.function.as_ref().and_then(|name| self.functions.get(name));
-        let given = [
-            queue.and_then(|queue| queue.dead_letter.as_deref()),
-            queue.and_then(|queue| queue.undelivered.as_deref()),
-            function.and_then(|function| function.dead_letter.as_deref()),
-        ];
-        given.into_iter().flatten().collect()
-    }
-
-    fn dangling(&self, what: &str, logical: &str) -> Error {
-        Error::unexpected(format!("the surface of stack {} names a {what} {logical:?} that it lacks", self.stack))
-            .hint("deploy the stack again: its surface is written with it")
-    }
-}
-
-fn broken(error: serde_json::Error) -> Error {
-    Error::unexpected("the surface of the stack is not what claimctl reads").caused_by(error)
-}
 
 /// The surfaces of an environment's stacks, and what a name means in them.
 #[derive(Debug, Clone, Default)]
@@ -294,6 +67,10 @@ impl Surfaces {
 
     pub fn function(&self, name: &str) -> Result<Option<Found<'_, Function>>> {
         self.find("function", name, |surface| pairs(&surface.functions), |function| function.name == name)
+    }
+
+    pub fn api(&self, name: &str) -> Result<Option<Found<'_, Api>>> {
+        self.find("API", name, |surface| pairs(&surface.apis), |api| api.url == name)
     }
 
     pub fn flow(&self, name: &str) -> Result<Option<Found<'_, Flow>>> {
@@ -466,11 +243,5 @@ mod tests {
             assert_eq!(surfaces.table_name(name).unwrap(), "t", "{name}");
         }
         assert_eq!(surfaces.table_name("other").unwrap(), "other", "no stack has to know it");
-    }
-
-    #[test]
-    fn another_version_is_refused() {
-        let error = Surface::parse(r#"{"version":2,"stacks":["of another form"]}"#).unwrap_err();
-        assert!(error.to_string().contains("version 2"));
     }
 }
