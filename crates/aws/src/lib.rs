@@ -15,6 +15,7 @@ pub mod network;
 pub mod objects;
 pub mod policy;
 pub mod sinks;
+pub mod streams;
 pub mod target;
 mod user_config;
 
