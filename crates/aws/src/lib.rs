@@ -16,6 +16,7 @@ pub mod network;
 pub mod objects;
 pub mod policy;
 pub mod sinks;
+pub mod streams;
 pub mod target;
 mod user_config;
 

@@ -9,6 +9,7 @@ pub mod queue_id;
 pub mod record;
 pub mod s3_url;
 pub mod sequencer;
+pub mod stream_position;
 pub mod surface;
 pub mod synthetic;
 
@@ -18,6 +19,7 @@ pub use after_processing::AfterProcessing;
 pub use envelope::{Envelope, OpenedBody, Unreadable, open, open_json};
 pub use key::claim_id;
 pub use record::{Record, Status};
+pub use stream_position::StreamPosition;
 
 /// A reference to a payload, as the event that announced it described it.
 ///
