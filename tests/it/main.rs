@@ -36,6 +36,7 @@ mod log;
 mod man;
 mod network;
 mod package;
+mod payments;
 mod peek;
 mod policy;
 mod records;

@@ -98,7 +98,9 @@ impl ApiAnswer {
                 Some(after) => format!("run the same command again, after {after} seconds").into(),
                 None => "run the same command again later".into(),
             },
-            300..=399 => "redirects are not followed: their target would get a request that is signed for another".into(),
+            300..=399 => {
+                "redirects are not followed: their target would get a request that is signed for another".into()
+            }
             _ => return None,
         })
     }
