@@ -1,10 +1,11 @@
 # The role by which API Gateway writes the access logs of every API of the account. It is the account's, and the setting that
 # names it is the region's: a stack that made them would take them from all others when it goes.
+
 # In the path of the roles that deploy, where no deployment reaches it.
 resource "aws_iam_role" "api_gateway_logs" {
   count = var.api_gateway_logs ? 1 : 0
 
-  name               = "${var.project}-${var.environment}-api-gateway-logs"
+  name               = "${var.project}-${var.environment}-api-logs"
   path               = "/deploy/"
   description        = "Lets API Gateway write the logs of the account's APIs"
   assume_role_policy = data.aws_iam_policy_document.api_gateway.json
