@@ -33,7 +33,8 @@ impl Place {
 
     fn at(url: &str, endpoint: Option<&str>) -> Result<Place> {
         let url = url.trim_end_matches('/');
-        let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme)) else {
+        let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme))
+        else {
             return Err(Error::usage(format!("{url:?} is not the URL of an API"))
                 .hint("one looks like https://API.execute-api.REGION.amazonaws.com/STAGE"));
         };

@@ -247,8 +247,10 @@ mod tests {
                 "account": "a", "apis": apis});
             Surface::of(json).unwrap()
         };
-        let surfaces = Surfaces(vec![stack("one", &["api"]), stack("pay", &["quotes", "pay"]), stack("two", &["a", "b"])]);
-        let of = |name: &str, path: &str| surfaces.api_for(name, path).map(|found| found.map(|api| api.item.url.clone()));
+        let surfaces =
+            Surfaces(vec![stack("one", &["api"]), stack("pay", &["quotes", "pay"]), stack("two", &["a", "b"])]);
+        let of =
+            |name: &str, path: &str| surfaces.api_for(name, path).map(|found| found.map(|api| api.item.url.clone()));
         for (name, path, url) in [
             ("one", "/anything", "http://one/api"),
             ("api", "/anything", "http://one/api"),
