@@ -149,7 +149,7 @@ impl Provider {
         answer(self.account().and_then(|account| {
             let schema = self.schemas.data_sources.get(name).ok_or_else(|| not_served(name))?;
             let facts = self.documented.data_source(name);
-            data::read(name, &schema.block, facts, &account, decode(request.value.as_ref()))
+            data::read(name, &schema.block, facts, &account, self.world()?, decode(request.value.as_ref()))
         }))
     }
 

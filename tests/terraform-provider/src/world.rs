@@ -50,6 +50,25 @@ impl World {
         Ok(Some(from_json(&json)))
     }
 
+    /// Everything of a type, in the order of the files' names.
+    pub fn all(&self, account: &str, region: &str, kind: &str) -> Result<Vec<Value>> {
+        let folder = self.folder.join(account).join(region).join(kind);
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|error| failed("read", &folder, error))?,
+        };
+        // A draft is none yet.
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        files.sort();
+        let read = |path: &PathBuf| {
+            let content = std::fs::read(path).map_err(|error| failed("read", path, error))?;
+            let json: Json = serde_json::from_slice(&content).map_err(|error| failed("read", path, error))?;
+            Ok(from_json(&json))
+        };
+        files.iter().map(read).collect()
+    }
+
     /// False where it is already there; then nothing is changed.
     pub fn create(&self, place: &Place, object: &Value) -> Result<bool> {
         let path = self.path(place);
@@ -133,6 +152,18 @@ mod tests {
     fn place(key: &str) -> Place {
         let [account, region, r#type] = ["111111111111", "us-east-1", "aws_sqs_queue"].map(str::to_owned);
         Place { account, region, r#type, key: key.to_owned() }
+    }
+
+    #[test]
+    fn all_of_a_type_are_found_where_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::at(folder.path().to_owned());
+        let all = |region: &str| world.all("111111111111", region, "aws_sqs_queue").unwrap();
+        assert_eq!(all("us-east-1"), []);
+        let queue = |name: &str| from_json(&json!({"name": name}));
+        ["b/1", "a"].iter().for_each(|name| assert!(world.create(&place(name), &queue(name)).unwrap()));
+        assert_eq!(all("us-east-1"), [queue("a"), queue("b/1")]);
+        assert_eq!(all("us-west-1"), []);
     }
 
     #[test]
