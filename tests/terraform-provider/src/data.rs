@@ -39,7 +39,8 @@ pub fn read(
         "aws_s3_object" => {
             let key = text(&object, "key").unwrap_or_default().to_owned();
             let found = objects(world, account, &object)?.into_iter().find(|found| text(found, "key") == Some(&key));
-            let found = found.ok_or_else(|| Problem::new(format!("reading S3 Object ({key}): couldn't find resource")))?;
+            let found =
+                found.ok_or_else(|| Problem::new(format!("reading S3 Object ({key}): couldn't find resource")))?;
             set(&mut object, "body", get(&found, "content").clone());
         }
         "aws_s3_objects" => {
