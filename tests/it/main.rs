@@ -10,6 +10,7 @@ mod support;
 use support::{database, dead_letters, proxy, queues, roles, run, seeded, server, site, terminal, world};
 
 mod accounts;
+mod api;
 mod bad_input;
 mod bootstrap;
 mod claim;

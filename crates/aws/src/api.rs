@@ -27,6 +27,25 @@ pub use request::{ApiRequest, MOST_BYTES, Method, parse_header};
 
 const INVOKE: &str = "execute-api:Invoke";
 
+/// The API that a name means to requests for this path, by the name that one may call it by, or by its URL. A URL need
+/// not be known to any stack.
+pub async fn find(target: &Target, name: &str, path: &str) -> Result<(String, Api)> {
+    let surfaces = target.surfaces().await?;
+    if let Some(found) = surfaces.api_for(name, path).map_err(|error| target.unresolved(error))? {
+        return Ok((format!("{}/{}", found.stack.stack, found.logical), found.item.clone()));
+    }
+    if name.contains("://") {
+        let stage = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        return Ok((name.to_owned(), Api { url: name.to_owned(), stage }));
+    }
+    let known: Vec<&str> = surfaces.0.iter().flat_map(|surface| surface.apis.keys().map(String::as_str)).collect();
+    Err(target.unresolved(match known.is_empty() {
+        true => Error::not_found(format!("there is no API {name:?} in environment {}", target.name()))
+            .hint("no stack there is known to have one: name it by its URL, with the stage"),
+        false => surfaces.unknown("API", name, known, target.name()),
+    }))
+}
+
 /// Sends a request that changes nothing.
 pub async fn read(target: &Target, api: &Api, request: &ApiRequest) -> Result<ApiAnswer> {
     match request.is_change() {

@@ -70,8 +70,8 @@ pub fn is_denied_a_key<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse
 }
 
 /// What to do about a denial that came by another way than the SDK's own clients.
-pub(super) fn denied_hint(code: &str, message: &str, status: u16) -> Option<Hint> {
-    Told { code, message, status }.hint()
+pub(super) fn denied_hint(code: &str, message: &str, status: u16) -> Hint {
+    Told { code, message, status }.hint().unwrap_or_else(|| SIGN_IN.into())
 }
 
 /// What the service answered, where it answered with an error.

@@ -68,10 +68,7 @@ impl ApiAnswer {
         let error = problem.errors.iter().fold(error, |error, fault| {
             error.details([format!("{}: {}", fault.pointer, fault.detail).trim_start_matches(": ").to_owned()])
         });
-        Some(match self.hint(&words) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        })
+        Some(error.hint(self.hint(&words)))
     }
 
     fn kind(&self) -> Kind {
@@ -84,25 +81,25 @@ impl ApiAnswer {
         }
     }
 
-    fn hint(&self, words: &str) -> Option<Hint> {
+    fn hint(&self, words: &str) -> Hint {
         let code = self.header("x-amzn-errortype").unwrap_or_default();
         let code = code.split([':', ',']).next().unwrap_or_default();
-        Some(match self.status {
+        match self.status {
             // To a signed request API Gateway says so of a path that it does not have.
             403 if code == "MissingAuthenticationTokenException" || words == "Missing Authentication Token" => {
                 "the API has no such path or method: that is how API Gateway tells it".into()
             }
-            401 | 403 => denied_hint(code, words, self.status)?,
+            401 | 403 => denied_hint(code, words, self.status),
             409 => "the same key with another body is another request: give it a key of its own".into(),
             429 | 503 => match self.header("retry-after") {
                 Some(after) => format!("run the same command again, after {after} seconds").into(),
                 None => "run the same command again later".into(),
             },
-            300..=399 => {
-                "redirects are not followed: their target would get a request that is signed for another".into()
-            }
-            _ => return None,
-        })
+            404 | 410 => "check the id in the path, and the environment".into(),
+            300..=399 => "redirects are not followed: the request is signed for this place and no other".into(),
+            400..=499 => "mend the path, the headers or the body as it says, and send it again".into(),
+            _ => "what went wrong is in the log of the API's function".into(),
+        }
     }
 
     fn problem(&self) -> Problem {
