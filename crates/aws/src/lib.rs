@@ -6,6 +6,7 @@ mod backoff;
 mod client;
 pub mod credentials;
 pub mod endpoint;
+pub mod executions;
 mod failure;
 #[cfg(test)]
 mod fake;

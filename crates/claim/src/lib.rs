@@ -3,6 +3,7 @@
 pub mod after_processing;
 pub mod envelope;
 pub mod events;
+pub mod item;
 pub mod key;
 pub mod partition;
 pub mod queue_id;
