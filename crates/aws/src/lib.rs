@@ -8,6 +8,7 @@ pub mod endpoint;
 mod failure;
 #[cfg(test)]
 mod fake;
+pub mod items;
 pub mod logs;
 mod mfa_sessions;
 pub mod naming;

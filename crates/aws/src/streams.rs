@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use crate::Explain;
 use crate::backoff::{Backoff, is_throttled};
 use crate::policy::Statement;
-use crate::target::Target;
 
 const ITERATE: &str = "dynamodb:GetShardIterator";
 const GET: &str = "dynamodb:GetRecords";
@@ -29,11 +28,7 @@ pub fn permissions(stream_arn: &str) -> Statement {
 }
 
 /// The records at a position, each as a Lambda function receives it. None: the stream does not hold all of them any more.
-pub async fn records(target: &Target, position: &StreamPosition) -> Result<Option<Vec<Value>>> {
-    read(&target.dynamodb_streams(), position).await
-}
-
-async fn read(client: &Client, position: &StreamPosition) -> Result<Option<Vec<Value>>> {
+pub async fn records(client: &Client, position: &StreamPosition) -> Result<Option<Vec<Value>>> {
     let arn = &position.stream_arn;
     let doing = format!("read stream {arn}");
     let at_start = client
@@ -188,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn the_records_from_start_to_end_are_given_as_a_function_receives_them() {
         let position = position("6", "9");
-        let records = read(&shard(false), &position).await.unwrap().unwrap();
+        let records = records(&shard(false), &position).await.unwrap().unwrap();
         let mut expected: Vec<_> = (6..=9).map(record).collect();
         for record in &mut expected {
             record["eventSourceARN"] = position.stream_arn.as_str().into();
@@ -198,19 +193,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_stream_no_longer_holds_is_said_to_be_gone() {
-        assert_eq!(read(&shard(false), &position("4", "6")).await.unwrap(), None);
-        assert_eq!(read(&shard(true), &position("11", "20")).await.unwrap(), None);
+        assert_eq!(records(&shard(false), &position("4", "6")).await.unwrap(), None);
+        assert_eq!(records(&shard(true), &position("11", "20")).await.unwrap(), None);
         let gone = |_: &str, _: &Value| (400, json!({"__type": "ResourceNotFoundException"}));
-        assert_eq!(read(&Client::new(&fake::answers(gone)), &position("5", "6")).await.unwrap(), None);
+        assert_eq!(records(&Client::new(&fake::answers(gone)), &position("5", "6")).await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn what_cannot_be_read_is_an_error() {
         let denied = |_: &str, _: &Value| (400, json!({"__type": "AccessDeniedException", "message": "no"}));
-        let error = read(&Client::new(&fake::answers(denied)), &position("5", "6")).await.unwrap_err();
+        let error = records(&Client::new(&fake::answers(denied)), &position("5", "6")).await.unwrap_err();
         assert!(error.advice().contains("needed: dynamodb:GetShardIterator"), "{}", error.advice());
         // It ends before the last record, and is not closed.
-        let error = read(&shard(false), &position("11", "20")).await.unwrap_err();
+        let error = records(&shard(false), &position("11", "20")).await.unwrap_err();
         assert_eq!(error.kind(), claimctl_core::error::Kind::Unreachable);
     }
 }
