@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rmpv::Value;
 use serde_json::Value as Json;
 
+use crate::mirror::Mirror;
 use crate::value::{from_json, to_json};
 use crate::wire::{Problem, Result};
 
@@ -20,6 +21,7 @@ const LONGEST_NAME: usize = 180;
 
 pub struct World {
     folder: PathBuf,
+    mirror: Option<Mirror>,
 }
 
 /// Where a resource is.
@@ -33,7 +35,12 @@ pub struct Place {
 
 impl World {
     pub fn at(folder: PathBuf) -> Self {
-        World { folder }
+        World { folder, mirror: None }
+    }
+
+    /// Objects are written to this S3 as well.
+    pub fn mirrored(self, endpoint: Option<&str>) -> Self {
+        World { mirror: endpoint.map(Mirror::at), ..self }
     }
 
     pub fn faults(&self) -> PathBuf {
@@ -76,20 +83,26 @@ impl World {
         let linked = std::fs::hard_link(&draft, &path);
         std::fs::remove_file(&draft).map_err(|error| failed("remove", &draft, error))?;
         match linked {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-            linked => linked.map(|()| true).map_err(|error| failed("create", &path, error)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+            linked => linked.map_err(|error| failed("create", &path, error))?,
         }
+        self.mirror.iter().try_for_each(|mirror| mirror.put(place, object))?;
+        Ok(true)
     }
 
     pub fn put(&self, place: &Place, object: &Value) -> Result<()> {
         let path = self.path(place);
         let draft = self.draft(&path, object)?;
-        std::fs::rename(&draft, &path).map_err(|error| failed("write", &path, error))
+        std::fs::rename(&draft, &path).map_err(|error| failed("write", &path, error))?;
+        self.mirror.iter().try_for_each(|mirror| mirror.put(place, object))
     }
 
     /// What is not there is deleted already.
     pub fn remove(&self, place: &Place) -> Result<()> {
         let path = self.path(place);
+        if let (Some(mirror), Some(object)) = (&self.mirror, self.look(place)?) {
+            mirror.remove(place, &object)?;
+        }
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("remove", &path, error)),
             _ => Ok(()),
