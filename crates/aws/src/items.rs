@@ -9,7 +9,7 @@ use claimctl_core::error::{Error, Result};
 use crate::Explain;
 use crate::backoff::{Backoff, is_throttled};
 use crate::policy::{ArnBuilder, Statement};
-use crate::sinks::table::BATCH;
+use crate::sinks::by_key::BATCH;
 
 const GET: &str = "dynamodb:BatchGetItem";
 
