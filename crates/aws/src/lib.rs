@@ -1,10 +1,12 @@
 //! How claimctl talks to AWS: one client configuration, one retry policy, one way to explain a failure.
 
 pub mod account;
+pub mod api;
 mod backoff;
 mod client;
 pub mod credentials;
 pub mod endpoint;
+pub mod executions;
 mod failure;
 #[cfg(test)]
 mod fake;
@@ -15,6 +17,7 @@ pub mod network;
 pub mod objects;
 pub mod policy;
 pub mod sinks;
+pub mod streams;
 pub mod target;
 mod user_config;
 
