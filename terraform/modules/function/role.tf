@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "this" {
     for_each = var.source_stream == null ? [] : [var.source_stream.arn]
 
     content {
-      sid       = "FindTheStream"
+      sid       = "ListStreams"
       actions   = ["dynamodb:ListStreams"]
       resources = ["*"]
     }

@@ -58,7 +58,7 @@ data "aws_iam_policy_document" "this" {
   # These have no resource-level permissions (Service Authorization Reference, Amazon CloudWatch Logs); Step Functions asks
   # for each of them before it logs (AWS Step Functions Developer Guide, "Logging using CloudWatch Logs").
   statement {
-    sid = "WriteLogs"
+    sid = "DeliverLogs"
 
     actions = [
       "logs:CreateLogDelivery",

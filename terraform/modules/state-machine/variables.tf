@@ -51,7 +51,7 @@ variable "permissions_boundary_arn" {
 variable "log_retention_days" {
   description = "Days that the log of executions is kept; Step Functions keeps their history for 90."
   type        = number
-  default     = 90
+  default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)

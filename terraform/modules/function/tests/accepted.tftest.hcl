@@ -141,7 +141,7 @@ run "a_stream_goes_on_behind_a_record_that_fails" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid if contains(["ReadTheStream", "FindTheStream", "HandOverFailedRecords"], statement.Sid)] == ["ReadTheStream", "FindTheStream", "HandOverFailedRecords"]
+    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid if contains(["ReadTheStream", "ListStreams", "HandOverFailedRecords"], statement.Sid)] == ["ReadTheStream", "ListStreams", "HandOverFailedRecords"]
     error_message = "Lambda may not do what it does under the role"
   }
 

@@ -26,7 +26,7 @@ run "it_logs_and_may_do_what_is_said" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid] == ["Settle", "WriteLogs"]
+    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid] == ["Settle", "DeliverLogs"]
     error_message = "the role may do something else"
   }
 

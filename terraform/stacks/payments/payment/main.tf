@@ -38,7 +38,6 @@ module "payments_api" {
   name                     = "${local.prefix}-payments-api"
   description              = "Takes payments, each once, and tells of them"
   architecture             = var.architecture
-  timeout                  = 15
   log_kms_key_arn          = var.kms_key_arn
   permissions_boundary_arn = module.environment.permissions_boundary_arn
 
@@ -56,17 +55,17 @@ module "payments_api" {
   statements = concat(
     [
       {
-        sid       = "TakePayments"
+        sid       = "CreateAndReadPayments"
         actions   = ["dynamodb:GetItem", "dynamodb:PutItem"]
         resources = [module.table.arn]
       },
       {
-        sid       = "ListPayments"
+        sid       = "ListPaymentsOfACustomer"
         actions   = ["dynamodb:Query"]
         resources = [module.table.index_arns.by-customer]
       },
       {
-        sid       = "LookUpQuotes"
+        sid       = "ReadQuotes"
         actions   = ["dynamodb:GetItem"]
         resources = [local.quotes_arn]
       },
@@ -92,7 +91,7 @@ module "api" {
   source = "../../../modules/api"
 
   name            = local.name
-  description     = "Payments of ${local.prefix}"
+  description     = "Payments are made, and looked at"
   stage           = var.environment
   invoke_arn      = module.payments_api.invoke_arn
   schemas         = { Payment = file("${path.module}/schemas/payment.json") }

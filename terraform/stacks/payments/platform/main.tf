@@ -55,7 +55,7 @@ module "payment_stream" {
 
   statements = concat(
     [{
-      sid       = "SendAndDivert"
+      sid       = "SendMessages"
       actions   = ["sqs:SendMessage"]
       resources = [module.payment_events_queue.arn, module.diverted.arn]
     }],

@@ -35,7 +35,7 @@ variable "oldest_event" {
 variable "log_retention_days" {
   description = "Days that events are kept in their log group."
   type        = number
-  default     = 90
+  default     = 30
 }
 
 variable "kms_key_arn" {

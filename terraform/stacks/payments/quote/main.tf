@@ -23,7 +23,6 @@ module "quotes" {
   name                     = local.name
   description              = "Answers what an amount is in another currency, and keeps the quote"
   architecture             = var.architecture
-  timeout                  = 15
   log_kms_key_arn          = var.kms_key_arn
   permissions_boundary_arn = module.environment.permissions_boundary_arn
 
@@ -66,7 +65,7 @@ module "api" {
   source = "../../../modules/api"
 
   name            = local.name
-  description     = "Quotes of ${local.prefix}"
+  description     = "Quotes for payments in another currency"
   stage           = var.environment
   invoke_arn      = module.quotes.invoke_arn
   schemas         = { Quote = file("${path.module}/schemas/quote.json") }

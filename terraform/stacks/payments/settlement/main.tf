@@ -62,11 +62,11 @@ module "start_settlement" {
 
   environment = { STATE_MACHINE_ARN = module.state_machine.arn }
 
-  asynchronous = { retries = 2, on_failure_arn = module.start_dead_letters.arn }
+  asynchronous = { retries = 2, on_failure_arn = module.start_dead_letters.arn, latest = true }
 
   statements = concat(
     [{
-      sid       = "StartSettlements"
+      sid       = "StartExecutions"
       actions   = ["states:StartExecution"]
       resources = [module.state_machine.arn]
     }],
@@ -154,7 +154,7 @@ module "state_machine" {
       resources = [module.settle.alias_arn]
     },
     {
-      sid       = "RecordOutcomes"
+      sid       = "WriteOutcomes"
       actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
       resources = [local.payments_arn]
     },

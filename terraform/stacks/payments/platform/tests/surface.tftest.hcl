@@ -49,7 +49,7 @@ run "a_queue_a_bus_and_who_keeps_what_fails" {
   }
 
   assert {
-    condition     = output.claimctl.buses.payments.undelivered == "payment-events-undelivered" && output.claimctl.log_groups.payment-events == { name = "/aws/events/shop-default-payments", retention_days = 90 }
+    condition     = output.claimctl.buses.payments.undelivered == "payment-events-undelivered" && output.claimctl.log_groups.payment-events == { name = "/aws/events/shop-default-payments", retention_days = 30 }
     error_message = "it is not said where events are"
   }
 
