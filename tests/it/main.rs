@@ -7,7 +7,7 @@
 
 mod support;
 
-use support::{database, dead_letters, proxy, queues, roles, run, seeded, server, site, terminal, world};
+use support::{database, dead_letters, platform, proxy, queues, roles, run, seeded, server, site, terminal, world};
 
 mod accounts;
 mod api;
@@ -37,6 +37,7 @@ mod log;
 mod man;
 mod network;
 mod package;
+mod payments;
 mod peek;
 mod policy;
 mod records;

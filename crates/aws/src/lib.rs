@@ -6,9 +6,11 @@ mod backoff;
 mod client;
 pub mod credentials;
 pub mod endpoint;
+pub mod executions;
 mod failure;
 #[cfg(test)]
 mod fake;
+pub mod items;
 pub mod logs;
 mod mfa_sessions;
 pub mod naming;
@@ -16,6 +18,7 @@ pub mod network;
 pub mod objects;
 pub mod policy;
 pub mod sinks;
+pub mod streams;
 pub mod target;
 mod user_config;
 

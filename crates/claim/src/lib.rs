@@ -2,13 +2,16 @@
 
 pub mod after_processing;
 pub mod envelope;
+pub mod event;
 pub mod events;
+pub mod item;
 pub mod key;
 pub mod partition;
 pub mod queue_id;
 pub mod record;
 pub mod s3_url;
 pub mod sequencer;
+pub mod stream_position;
 pub mod surface;
 pub mod synthetic;
 
@@ -16,8 +19,10 @@ use serde::{Deserialize, Serialize};
 
 pub use after_processing::AfterProcessing;
 pub use envelope::{Envelope, OpenedBody, Unreadable, open, open_json};
+pub use event::Event;
 pub use key::claim_id;
 pub use record::{Record, Status};
+pub use stream_position::StreamPosition;
 
 /// A reference to a payload, as the event that announced it described it.
 ///

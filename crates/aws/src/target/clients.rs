@@ -26,6 +26,16 @@ impl Target {
         aws_sdk_dynamodb::Client::from_conf(config)
     }
 
+    pub fn dynamodb_streams(&self) -> aws_sdk_dynamodbstreams::Client {
+        let config = aws_sdk_dynamodbstreams::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        aws_sdk_dynamodbstreams::Client::from_conf(config)
+    }
+
+    pub fn step_functions(&self) -> aws_sdk_sfn::Client {
+        let config = aws_sdk_sfn::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        aws_sdk_sfn::Client::from_conf(config)
+    }
+
     pub fn lambda(&self) -> aws_sdk_lambda::Client {
         let config = aws_sdk_lambda::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
         aws_sdk_lambda::Client::from_conf(config)
@@ -39,5 +49,15 @@ impl Target {
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
         let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
         aws_sdk_cloudwatchlogs::Client::from_conf(config)
+    }
+
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        let config = aws_sdk_sns::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        aws_sdk_sns::Client::from_conf(config)
+    }
+
+    pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        let config = aws_sdk_eventbridge::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        aws_sdk_eventbridge::Client::from_conf(config)
     }
 }

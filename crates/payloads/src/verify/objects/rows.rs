@@ -9,7 +9,7 @@ use claimctl_core::spool::{Sorted, Sorter, Spool};
 use claimctl_core::units::count;
 use serde::{Deserialize, Serialize};
 
-use super::Run;
+use super::Objects;
 use super::merge::Merge;
 use crate::flow::ResolvedRows;
 
@@ -104,7 +104,7 @@ impl Counted {
     }
 }
 
-impl Run<'_> {
+impl Objects<'_> {
     /// One scan of the rows between two readings of the records, so that a load under way is no finding; and one more
     /// for the files that differ.
     pub(super) async fn count_rows(&self) -> Result<RowCounts> {
@@ -112,7 +112,7 @@ impl Run<'_> {
             return Err(Error::usage(format!("the records of flow {} are not of files with rows", self.flow.name))
                 .hint("leave out --rows: only loaders of CSV files tell how many there are"));
         };
-        self.progress.start("counting rows", None, Unit::Items);
+        self.run.progress.start("counting rows", None, Unit::Items);
         let mut counter = Counter::new();
         self.each_of(source, |key, rows| counter.add(key, rows)).await?;
         let rows = counter.rows;
@@ -131,12 +131,12 @@ impl Run<'_> {
 
     /// Hands over files that the flow takes, with rows of theirs; a file may come many times.
     async fn each_of(&self, source: &ResolvedRows, mut each: impl FnMut(&str, u64) -> Result<()>) -> Result<()> {
-        let (bucket, prefix) = (&self.flow.bucket, &self.options.prefix);
-        let reading = source.read(self.target, bucket, prefix, |key, rows| {
-            self.progress.advance(rows);
+        let (bucket, prefix) = (&self.flow.bucket, &self.run.options.prefix);
+        let reading = source.read(self.run.target, bucket, prefix, |key, rows| {
+            self.run.progress.advance(rows);
             if self.flow.takes(key) { each(key, rows) } else { Ok(()) }
         });
-        self.unless_stopped(reading).await
+        self.run.unless_stopped(reading).await
     }
 
     /// Counts the files that agree; hands back the others.
@@ -150,7 +150,7 @@ impl Run<'_> {
             true => records.push(record),
             false => Ok(()),
         });
-        self.unless_stopped(reading).await?;
+        self.run.unless_stopped(reading).await?;
         let mut differing = Vec::new();
         let mut add = |finding: RowFinding| {
             counts.files += 1;
@@ -190,7 +190,7 @@ impl Run<'_> {
         })
         .await?;
         let keys = differing.keys().map(|key| (key.as_str(), None)).collect();
-        let records = self.unless_stopped(self.sinks.read_again().await?.records_of(keys)).await?;
+        let records = self.run.unless_stopped(self.sinks.read_again().await?.records_of(keys)).await?;
         for mut file in differing.into_values() {
             file.recorded = records.get(&file.key).map(|record| record.rows.unwrap_or(0));
             match file.recorded.cmp(&Some(file.counted)) {

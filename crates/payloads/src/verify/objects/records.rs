@@ -11,7 +11,7 @@ use claimctl_core::spool::Sorter;
 use jiff::{SignedDuration, Timestamp};
 
 use super::merge::Merge;
-use crate::flow::ResolvedFlow;
+use crate::flow::BucketFlow;
 
 /// A line may be found some time after its own time says.
 const INGESTION: SignedDuration = SignedDuration::from_mins(5);
@@ -27,7 +27,7 @@ pub struct Sinks {
 
 impl Sinks {
     /// `since`: nothing older is asked for.
-    pub async fn open(target: &Target, flow: &ResolvedFlow, prefix: &str, since: Option<Timestamp>) -> Result<Sinks> {
+    pub async fn open(target: &Target, flow: &BucketFlow, prefix: &str, since: Option<Timestamp>) -> Result<Sinks> {
         let lines_since = since.unwrap_or_else(Timestamp::now);
         let lines_since = lines_since.checked_sub(INGESTION).unwrap_or(Timestamp::UNIX_EPOCH);
         let mut sinks = Sinks { keyed: Vec::new(), logs: Vec::new(), prefix: prefix.to_owned(), lines_since };

@@ -4,10 +4,9 @@ use claimctl_aws::objects::ObjectEntry;
 use claimctl_claim::events::Announced;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Category;
-use super::scope;
+use super::super::{Category, scope};
 use super::second_look::Candidate;
-use crate::flow::ResolvedFlow;
+use crate::flow::BucketFlow;
 
 /// The longest that SQS keeps a message (Amazon SQS API Reference, SetQueueAttributes): older claims are in no queue.
 const LONGEST_RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -20,7 +19,7 @@ enum Expired {
     Yes,
 }
 
-impl ResolvedFlow {
+impl BucketFlow {
     /// `category` and `why` are what the queues say of everything that was found nowhere.
     pub fn conclude(&self, candidate: &Candidate, category: Category, why: &str, now: Timestamp) -> (Category, String) {
         let object = &candidate.object;
@@ -85,8 +84,8 @@ mod tests {
     const DAY: i64 = 24 * 3600;
     const NOW: i64 = 1000 * DAY;
 
-    fn flow(events: &[&str], record_ttl_days: Option<u32>) -> ResolvedFlow {
-        ResolvedFlow {
+    fn flow(events: &[&str], record_ttl_days: Option<u32>) -> BucketFlow {
+        BucketFlow {
             name: "f".into(),
             bucket: "b".into(),
             prefix: String::new(),
@@ -120,7 +119,7 @@ mod tests {
         })
     }
 
-    fn called(flow: &ResolvedFlow, candidate: &Candidate, category: Category) -> Category {
+    fn called(flow: &BucketFlow, candidate: &Candidate, category: Category) -> Category {
         flow.conclude(candidate, category, "what the queues say", Timestamp::from_second(NOW).unwrap()).0
     }
 
@@ -163,7 +162,7 @@ mod tests {
     #[test]
     fn what_lambda_may_still_hold_is_not_called_missing() {
         use Category::{Missing, Undetermined};
-        let flow = ResolvedFlow { event_age: Some(SignedDuration::from_hours(48)), ..flow(&[], None) };
+        let flow = BucketFlow { event_age: Some(SignedDuration::from_hours(48)), ..flow(&[], None) };
         for (etag, days_old, expected) in
             [("e", 1, Undetermined), ("e", 3, Missing), ("e-2", 3, Undetermined), ("e-2", 10, Missing)]
         {
