@@ -1,4 +1,4 @@
-//! `claimctl verify`: prove that every payload of a flow left its record.
+//! `claimctl verify`: prove that every payload of a flow left its record, or that every item found its outcome.
 
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use claimctl_core::exit::Exit;
 use claimctl_core::time;
 use claimctl_core::units::{count, duration, zoned_time};
 use claimctl_payloads::flow::{Named, ResolvedFlow};
-use claimctl_payloads::verify::{self, Options, QueueLook, Role, RowCounts, Scope, Verification};
+use claimctl_payloads::verify::{
+    self, Category, Numbers, Options, QueueLook, Role, RowCounts, Scope, ScopeOrigin, Verification,
+};
 use claimctl_queues::policy::PolicyQueue;
 
 use crate::cli::place::PlaceArgs;
@@ -24,13 +26,16 @@ const SHOWN: usize = 50;
 /// Prove that every payload of a flow left its record
 ///
 /// Compares the bucket with the records, in a table or a log group, and with the dead-letter queue where something has
-/// no record. Flows of a stack that divide the events of one bucket are verified together.
+/// no record. Flows of a stack that divide the events of one bucket are verified together. Of a flow that begins at a
+/// table, such as payments, the items are read, and where one has no outcome its execution, the queue and all dead letters.
 /// Exits 0 when all is accounted for, 8 when something is missing, dead, stale, unfinished or orphaned, and 3 when
 /// something could not be told, or when there was nothing to compare.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Is everything recorded? Wait for what is on its way:
   claimctl verify --wait 2m
+Is every payment settled, or failed for a reason?
+  claimctl verify payments --wait 2m
 What was uploaded today, and what waits in the queue:
   claimctl verify claims --since 12h --look
 A pipeline that claimctl did not deploy:
@@ -39,16 +44,16 @@ pub struct Args {
     /// The flow, or the stack with only one; may be left out where there is only one in all
     #[arg(value_name = "FLOW")]
     flow: Option<String>,
-    /// Only objects whose key begins so
+    /// Only objects or items whose key begins so
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     prefix: String,
-    /// Only objects that may have come since: 2026-01-31T12:00, 2h, 7d
+    /// Only objects or items that may have come since: 2026-01-31T12:00, 2h, 7d
     ///
     /// A time, local where it names no zone, or an age. S3 dates an object of several parts by when its upload began:
     /// such are taken from a week before.
     #[arg(long, value_name = "TIME", value_parser = time::parse_moment)]
     since: Option<jiff::Timestamp>,
-    /// Wait so long for everything to be recorded
+    /// Wait so long for everything to be recorded or settled
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     wait: Option<Duration>,
     /// Look into the source queue too, by receiving and giving back
@@ -100,13 +105,13 @@ async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> 
     let flow = ResolvedFlow::find(target, &Named { queue: None, ..named }).await?;
     let sources = match named.queue {
         Some(queue) => vec![queue],
-        None => flow.queues.iter().map(String::as_str).collect(),
+        None => flow.queues().iter().map(String::as_str).collect(),
     };
     let (mut queues, mut dead_letter_queues) = (Vec::new(), Vec::new());
     for queue in sources {
         queues.push(PolicyQueue::find(target, &arns, queue).await?);
     }
-    for queue in &flow.dead_letter_queues {
+    for queue in flow.dead_letter_queues() {
         dead_letter_queues.push(PolicyQueue::find(target, &arns, queue).await?);
     }
     policy(verify::permissions(&arns, &flow, &queues, &dead_letter_queues, options))
@@ -115,41 +120,36 @@ async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> 
 impl Report for Verification {
     fn page(&self) -> Page {
         let mut counts = Table::new(["CATEGORY", ">COUNT", "MEANING"]);
-        let rows = [
-            ("recorded", self.counts.recorded, "its record is there and agrees"),
-            ("waiting", self.counts.waiting, "its claim was seen in the queue"),
-            ("in flight", self.counts.in_flight, "its claim is held by the consumer, as far as counts tell"),
-            ("dead", self.counts.dead, "its claim was seen in the dead-letter queue"),
-            ("missing", self.counts.missing, "no record and no claim, at a second look"),
-            ("stale", self.counts.stale, "its record tells of other content"),
-            ("unfinished", self.counts.unfinished, "recorded, and its after-processing step has not succeeded"),
-            ("expired", self.counts.expired, "so old that its record is no longer kept"),
-            ("excluded", self.counts.excluded, "the flow's filters and events do not take it"),
-            ("undetermined", self.counts.undetermined, "could not be told"),
-            ("retired", self.counts.retired, "a record whose object was processed or removed"),
-            ("orphan", self.counts.orphan, "a record whose object is gone without a reason"),
-        ];
-        for (name, number, meaning) in rows.into_iter().filter(|(name, number, _)| *number > 0 || *name == "recorded") {
-            counts.row([name.to_owned(), number.to_string(), meaning.to_owned()]);
+        for (number, (category, count)) in self.counts.iter().enumerate() {
+            if count > 0 || number == 0 {
+                counts.row([words(category), count.to_string(), meaning(category, self.numbers).to_owned()]);
+            }
+        }
+        let mut reasons = Table::new(["REASON", ">FAILED"]);
+        for (reason, number) in self.reasons.iter().flatten() {
+            reasons.row([reason.clone(), number.to_string()]);
         }
         let mut findings = Table::new(["CATEGORY", "KEY", "WHY"]);
         let shown = self.findings.head(SHOWN).unwrap_or_default();
         for finding in &shown {
-            let category = serde_json::to_value(finding.category).ok();
-            let category = category.as_ref().and_then(|category| category.as_str()).unwrap_or_default();
-            findings.row([category.to_owned(), finding.key.clone(), finding.why.clone()]);
+            findings.row([name(finding.category), finding.subject.key().to_owned(), finding.why.clone()]);
         }
         let hidden = self.findings.len() - shown.len() as u64;
         let mut page = Page::new()
             .line(format!(
-                "flow {}: {}, {}, in {}",
+                "flow {}: {}, in {}",
                 self.flow,
-                count(self.objects, "object"),
-                count(self.records, "record"),
+                match self.numbers {
+                    Numbers::Objects { objects, records } => {
+                        format!("{}, {}", count(objects, "object"), count(records, "record"))
+                    }
+                    Numbers::Items { items } => count(items, "item"),
+                },
                 duration(Duration::from_millis(self.elapsed_ms))
             ))
             .line(scope(&self.scope))
             .table(counts)
+            .table(reasons)
             .table(findings)
             .line_if(hidden > 0, || format!("and {hidden} more: --output json lists all"));
         for queue in &self.queues {
@@ -161,10 +161,13 @@ impl Report for Verification {
         for note in &self.notes {
             page = page.line(format!("note: {note}"));
         }
-        page.line(if self.balanced {
-            "the counts add up: every object is in exactly one category"
-        } else {
-            "the counts do not add up: objects or records changed during the look; run it again"
+        let (one, several) = match self.numbers {
+            Numbers::Objects { .. } => ("object", "objects or records"),
+            Numbers::Items { .. } => ("item", "items"),
+        };
+        page.line(match self.balanced {
+            true => format!("the counts add up: every {one} is in exactly one category"),
+            false => format!("the counts do not add up: {several} changed during the look; run it again"),
         })
         .line(verdict(self))
     }
@@ -177,6 +180,42 @@ impl Report for Verification {
             () => Exit::Done,
         }
     }
+}
+
+fn meaning(category: Category, numbers: Numbers) -> &'static str {
+    let is_of_items = matches!(numbers, Numbers::Items { .. });
+    match category {
+        Category::Recorded => "its record is there and agrees",
+        Category::Settled => "it says so itself",
+        Category::Failed => "it says so itself, and why",
+        Category::Waiting if is_of_items => "its message was seen in the queue",
+        Category::Waiting => "its claim was seen in the queue",
+        Category::InFlight if is_of_items => {
+            "its execution is running, or the consumer holds it, as far as counts tell"
+        }
+        Category::InFlight => "its claim is held by the consumer, as far as counts tell",
+        Category::Dead if is_of_items => "its execution ended without an outcome, or its message is a dead letter",
+        Category::Dead => "its claim was seen in the dead-letter queue",
+        Category::Missing if is_of_items => "no outcome, no execution and no message, at a second look",
+        Category::Missing => "no record and no claim, at a second look",
+        Category::Stale => "its record tells of other content",
+        Category::Unfinished => "recorded, and its after-processing step has not succeeded",
+        Category::Expired => "so old that its record is no longer kept",
+        Category::Excluded => "the flow's filters and events do not take it",
+        Category::Undetermined => "could not be told",
+        Category::Retired => "a record whose object was processed or removed",
+        Category::Orphan => "a record whose object is gone without a reason",
+    }
+}
+
+/// As it stands in JSON.
+fn name(category: Category) -> String {
+    let name = serde_json::to_value(category).ok();
+    name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+}
+
+fn words(category: Category) -> String {
+    name(category).replace('_', " ")
 }
 
 fn rows_lines(rows: &RowCounts) -> Vec<String> {
@@ -207,12 +246,21 @@ fn verdict(verification: &Verification) -> &'static str {
 
 /// What the figures hold for. Times are those of the reader's clock, with its zone, so that a wrong one shows.
 fn scope(scope: &Scope) -> String {
-    let mut parts = vec![format!("bucket {}", scope.bucket)];
+    let (mut parts, what) = match &scope.origin {
+        ScopeOrigin::Bucket { bucket } => (vec![format!("bucket {bucket}")], "objects"),
+        // It is the sink as well.
+        ScopeOrigin::Table { .. } => (Vec::new(), "items"),
+    };
     parts.extend((!scope.prefix.is_empty()).then(|| format!("keys that begin with {}", scope.prefix)));
-    parts.extend(scope.since.map(|since| format!("objects since {}", zoned_time(since))));
+    parts.extend(scope.since.map(|since| format!("{what} since {}", zoned_time(since))));
     parts.extend(scope.sinks.iter().map(ResolvedSink::words));
+    parts.extend(scope.state_machine.iter().map(|arn| format!("executions of {}", machine_name(arn))));
     parts.extend(scope.queues.iter().map(|queue| format!("queue {queue}")));
     format!("compared: {}", parts.join(", "))
+}
+
+fn machine_name(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
 }
 
 fn sentence(look: &QueueLook) -> String {
@@ -221,8 +269,11 @@ fn sentence(look: &QueueLook) -> String {
     match look.seen {
         None => format!("{role} {}: {there}; not looked into", look.queue),
         Some(seen) => {
-            let unread =
-                if look.unreadable > 0 { format!(", {} without a claim", look.unreadable) } else { String::new() };
+            let unread = if look.unreadable > 0 {
+                format!(", {} that could not be read", look.unreadable)
+            } else {
+                String::new()
+            };
             let extent = if look.complete { "" } else { ", not all of them" };
             format!("{role} {}: {}{extent}{unread}; {there}", look.queue, count(seen, "message") + " seen")
         }

@@ -16,7 +16,7 @@ enum Part {
 
 /// Rows under headings. Cells may hold anything: control characters are made visible when drawn.
 pub struct Table {
-    headings: Vec<&'static str>,
+    headings: Vec<String>,
     right: Vec<bool>,
     rows: Vec<Vec<String>>,
 }
@@ -114,9 +114,14 @@ impl Table {
     pub fn new<const N: usize>(headings: [&'static str; N]) -> Self {
         Table {
             right: headings.iter().map(|heading| heading.starts_with('>')).collect(),
-            headings: headings.iter().map(|heading| heading.trim_start_matches('>')).collect(),
+            headings: headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect(),
             rows: Vec::new(),
         }
+    }
+
+    /// Where the columns are known only with the rows. Each row has as many cells.
+    pub fn of_columns(headings: Vec<String>, rows: Vec<Vec<String>>) -> Self {
+        Table { right: vec![false; headings.len()], headings, rows }
     }
 
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {

@@ -111,7 +111,7 @@ async fn recorded(stage: &Stage<'_>, flow: &ResolvedFlow) -> Result<Vec<Recorded
 
 /// Counts the rows where they are: as many as the records tell of, and as were to come there.
 pub async fn loaded(stage: &Stage<'_>, recorded: &[Recorded], wanted: Option<u64>) -> Result<String> {
-    let flow = ResolvedFlow::find(&stage.target, &Named::default()).await?;
+    let flow = ResolvedFlow::find(&stage.target, &Named::default()).await?.bucket()?;
     let Some(source) = &flow.rows else { return Err(Error::unexpected("the flow does not say where the rows are")) };
     let mut rows = 0;
     let add = |_: &str, more| {

@@ -17,7 +17,7 @@ use claimctl_payloads::upload::engine::{self, Settings};
 use claimctl_payloads::upload::plan::{Naming, Plan};
 use claimctl_payloads::upload::report::UploadReport;
 use claimctl_payloads::upload::sources::{self, Filter};
-use claimctl_payloads::verify::{self, Options, Verification};
+use claimctl_payloads::verify::{self, Category, Options, Verification};
 use claimctl_queues::{Queue, depth, peek};
 
 use crate::demo::Stage;
@@ -97,13 +97,14 @@ pub async fn prove(stage: &Stage<'_>, payloads: u64) -> Result<String> {
         wait: Some(RECORDED_WITHIN),
         settle: None,
     };
-    let Verification { objects, counts, balanced, .. } =
+    let Verification { numbers, counts, balanced, .. } =
         verify::verify(&stage.target, &flow, &options, &stage.ctx.cancel, stage.ctx.progress.as_ref()).await?;
-    if objects != payloads || counts.recorded != payloads || !balanced {
-        return Err(Error::unexpected(format!("of {objects} payloads, {} left their record", counts.recorded))
+    let (objects, recorded) = (numbers.total(), counts[Category::Recorded]);
+    if objects != payloads || recorded != payloads || !balanced {
+        return Err(Error::unexpected(format!("of {objects} payloads, {recorded} left their record"))
             .hint("look for yourself: claimctl demo --keep, then claimctl verify"));
     }
-    Ok(format!("{objects} objects, {} recorded, 0 missing; the counts add up", counts.recorded))
+    Ok(format!("{objects} objects, {recorded} recorded, 0 missing; the counts add up"))
 }
 
 /// A message that no handler can read fails alone, and ends in the dead-letter queue of this queue.

@@ -10,6 +10,7 @@ mod support;
 use support::{database, dead_letters, platform, proxy, queues, roles, run, seeded, server, site, terminal, world};
 
 mod accounts;
+mod api;
 mod bad_input;
 mod bootstrap;
 mod claim;
@@ -36,6 +37,7 @@ mod log;
 mod man;
 mod network;
 mod package;
+mod payments;
 mod peek;
 mod policy;
 mod records;

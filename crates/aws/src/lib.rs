@@ -1,14 +1,15 @@
 //! How claimctl talks to AWS: one client configuration, one retry policy, one way to explain a failure.
 
 pub mod account;
+pub mod api;
 mod backoff;
 mod client;
 pub mod credentials;
 pub mod endpoint;
+pub mod executions;
 mod failure;
 #[cfg(test)]
 mod fake;
-pub mod items;
 pub mod logs;
 mod mfa_sessions;
 pub mod naming;

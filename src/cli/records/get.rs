@@ -1,4 +1,4 @@
-//! `claimctl records get`: all that is recorded of one object.
+//! `claimctl records get`: all that is recorded of one object, or an item as it is.
 
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_claim::s3_url::S3Url;
@@ -18,15 +18,18 @@ use crate::session::{Session, TargetArgs};
 
 /// Show all that is recorded of one object
 ///
-/// Of a table that is its record; of a log group each line that the handler left for it, oldest first.
+/// Of a table that is its record; of a log group each line that the handler left for it, oldest first. Of a flow that
+/// begins at a table, such as payments, it is the item.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Of an object in the bucket where the only flow begins:
   claimctl records get orders/order.json
+A payment:
+  claimctl records get --flow payments pay-0123456789abcdef0123456789abcdef
 For a program:
   claimctl records get orders/order.json -o json")]
 pub struct Args {
-    /// The object's key, or s3://BUCKET/KEY
+    /// The object's key, or s3://BUCKET/KEY; or an item's
     #[arg(value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: String,
     /// The flow, or the stack with only one; may be left out where there is only one in all
@@ -43,7 +46,9 @@ pub struct Args {
 #[derive(Serialize)]
 struct Recorded {
     flow: String,
-    bucket: String,
+    /// None: the flow begins at a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket: Option<String>,
     key: String,
     records: Vec<Map<String, Value>>,
 }
@@ -58,11 +63,21 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     }
     let key = url.map_or(args.key.as_str(), |url| url.key);
     let records = records::get(target, &flow, key, &ctx.cancel).await?;
+    let name = flow.name().to_owned();
+    let bucket = match flow {
+        ResolvedFlow::OfBucket(flow) => Some(flow.bucket),
+        ResolvedFlow::OfTable(flow) if records.is_empty() => {
+            return Err(Error::not_found(format!("table {} has no item {key:?}", flow.table))
+                .next("what is there", Next::verb("records ls").word(&name)));
+        }
+        ResolvedFlow::OfTable(_) => None,
+    };
     if records.is_empty() {
-        let error = Error::not_found(format!("nothing is recorded of {key:?} in bucket {}", flow.bucket));
+        let place = bucket.unwrap_or_default();
+        let error = Error::not_found(format!("nothing is recorded of {key:?} in bucket {place}"));
         return Err(error.next("where it is", Next::verb("verify").flag("--prefix", key)));
     }
-    report(Recorded { flow: flow.name, bucket: flow.bucket, key: key.to_owned(), records })
+    report(Recorded { flow: name, bucket, key: key.to_owned(), records })
 }
 
 impl Report for Recorded {

@@ -1,8 +1,9 @@
 //! `claimctl records ls`: what the sinks of a flow hold, by prefix, status and time.
 
+use std::collections::BTreeSet;
+
 use claimctl_aws::policy::ArnBuilder;
-use claimctl_aws::sinks::ResolvedSink;
-use claimctl_claim::Status;
+use claimctl_aws::sinks::{ResolvedSink, items};
 use claimctl_claim::record::attribute;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::spool::Spool;
@@ -10,6 +11,7 @@ use claimctl_core::time;
 use claimctl_core::units::{bytes, count, local_time};
 use claimctl_payloads::flow::ResolvedFlow;
 use claimctl_payloads::records::{self, Found, RecordFilter};
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -36,26 +38,31 @@ const COLUMNS: [&str; 9] = [
 
 /// List the records of a flow, by key
 ///
-/// Reads the table, or the log group, as a whole. Of several lines of a log for one object the newest counts.
+/// Reads the table, or the log group, as a whole. Of several lines of a log for one object the newest counts. Of a flow
+/// that begins at a table, such as payments, these are its items, with the attributes that they have.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 What came today below a prefix:
   claimctl records ls --prefix orders/ --since 12h
 What is recorded, and whose after-processing step is still to be done:
   claimctl records ls --status recorded
+Payments that failed:
+  claimctl records ls payments --status failed
 All of it, for a spreadsheet:
   claimctl records ls --all --csv")]
 pub struct Args {
     /// The flow, or the stack with only one; may be left out where there is only one in all
     #[arg(value_name = "FLOW")]
     flow: Option<String>,
-    /// Only objects whose key begins so
+    /// Only objects or items whose key begins so
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     prefix: String,
     /// Only records that say so: recorded, processed or removed
-    #[arg(long, value_name = "STATUS", value_parser = parse_status)]
-    status: Option<Status>,
-    /// Only what was recorded since: 2026-01-31T12:00, 2h, 7d
+    ///
+    /// Items have the statuses of their application: payments are pending, settled or failed.
+    #[arg(long, value_name = "STATUS", value_parser = NonEmptyStringValueParser::new())]
+    status: Option<String>,
+    /// Only what was recorded or created since: 2026-01-31T12:00, 2h, 7d
     #[arg(long, value_name = "TIME", value_parser = time::parse_moment)]
     since: Option<Timestamp>,
     /// At most so many
@@ -78,16 +85,21 @@ pub struct Args {
 #[derive(Serialize)]
 struct Records {
     flow: String,
-    bucket: String,
+    /// None: the flow begins at a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket: Option<String>,
     sinks: Vec<ResolvedSink>,
     prefix: String,
-    status: Option<Status>,
+    status: Option<String>,
     since: Option<Timestamp>,
     records: Spool<Map<String, Value>>,
     /// So many there are, also where fewer are listed.
     matching: u64,
     #[serde(skip)]
     csv: bool,
+    /// First among the columns of items.
+    #[serde(skip)]
+    partition_key: Option<String>,
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
@@ -95,37 +107,31 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     if args.policy.print_policy {
         return policy(records::permissions(&ArnBuilder::of(target).await?, &flow, true));
     }
-    let filter = RecordFilter { prefix: args.prefix.clone(), status: args.status, since: args.since };
+    let filter = RecordFilter { prefix: args.prefix.clone(), status: args.status.clone(), since: args.since };
+    filter.check(&flow)?;
     let at_most = if args.all { u64::MAX } else { args.limit };
     let Found { records, matching } =
         records::list(target, &flow, &filter, at_most, &ctx.cancel, &*ctx.progress).await?;
     if args.csv && matching > at_most {
         ctx.progress.note(&format!("note: {matching} records match, and --limit stops at {at_most}; --all gives each"));
     }
-    let ResolvedFlow { name, bucket, sinks, .. } = flow;
     let RecordFilter { prefix, status, since } = filter;
-    report(Records { flow: name, bucket, sinks, prefix, status, since, records, matching, csv: args.csv })
+    let flow_name = flow.name().to_owned();
+    let (bucket, sinks, partition_key) = match flow {
+        ResolvedFlow::OfBucket(flow) => (Some(flow.bucket), flow.sinks, None),
+        ResolvedFlow::OfTable(flow) => (None, vec![ResolvedSink::Table(flow.table)], Some(flow.partition_key)),
+    };
+    let csv = args.csv;
+    report(Records { flow: flow_name, bucket, sinks, prefix, status, since, records, matching, csv, partition_key })
 }
 
 impl Report for Records {
     fn page(&self) -> Page {
         let shown = self.records.head(usize::MAX).unwrap_or_default();
         if self.csv {
-            return Page::new().verbatim(csv_of(&shown).unwrap_or_default());
+            return Page::new().verbatim(csv_of(&shown, &self.first_columns()).unwrap_or_default());
         }
-        let mut table = Table::new(["KEY", "STATUS", ">SIZE", "RECORDED", "EVENT"]);
-        for record in &shown {
-            let field = |name: &str| record.get(name).map_or_else(|| "-".to_owned(), text);
-            let recorded_at = || record.get(attribute::RECORDED_AT)?.as_str()?.parse().ok().map(local_time);
-            let size = record.get(attribute::SIZE).and_then(Value::as_u64);
-            table.row([
-                field(attribute::OBJECT_KEY),
-                field(attribute::STATUS),
-                size.map_or_else(|| "-".to_owned(), bytes),
-                recorded_at().unwrap_or_else(|| field(attribute::RECORDED_AT)),
-                field(attribute::EVENT_NAME),
-            ]);
-        }
+        let table = if self.partition_key.is_some() { self.items(&shown) } else { records_table(&shown) };
         let left_out = self.matching - self.records.len();
         let number = count(self.matching, "record");
         Page::new().table(table).line(match left_out {
@@ -139,14 +145,53 @@ impl Report for Records {
     }
 }
 
-fn csv_of(records: &[Map<String, Value>]) -> Result<String> {
+impl Records {
+    /// Those of every record; of items the key, and what becomes of each.
+    fn first_columns(&self) -> Vec<&str> {
+        match &self.partition_key {
+            None => COLUMNS.to_vec(),
+            Some(key) => vec![key, items::attribute::STATUS, items::attribute::CREATED_AT],
+        }
+    }
+
+    /// The attributes that are there, one a column.
+    fn items(&self, items: &[Map<String, Value>]) -> Table {
+        let columns = columns_of(items, &self.first_columns());
+        let row = |item: &Map<String, Value>| {
+            columns.iter().map(|name| item.get(*name).map_or_else(|| "-".to_owned(), text)).collect()
+        };
+        let headings = columns.iter().map(|name| name.to_uppercase()).collect();
+        Table::of_columns(headings, items.iter().map(row).collect())
+    }
+}
+
+fn records_table(records: &[Map<String, Value>]) -> Table {
+    let mut table = Table::new(["KEY", "STATUS", ">SIZE", "RECORDED", "EVENT"]);
+    for record in records {
+        let field = |name: &str| record.get(name).map_or_else(|| "-".to_owned(), text);
+        let recorded_at = || record.get(attribute::RECORDED_AT)?.as_str()?.parse().ok().map(local_time);
+        let size = record.get(attribute::SIZE).and_then(Value::as_u64);
+        table.row([
+            field(attribute::OBJECT_KEY),
+            field(attribute::STATUS),
+            size.map_or_else(|| "-".to_owned(), bytes),
+            recorded_at().unwrap_or_else(|| field(attribute::RECORDED_AT)),
+            field(attribute::EVENT_NAME),
+        ]);
+    }
+    table
+}
+
+/// The first ones, and the others that any record has, by name.
+fn columns_of<'a>(records: &'a [Map<String, Value>], first: &[&'a str]) -> Vec<&'a str> {
+    let all = records.iter().flat_map(|record| record.keys().map(String::as_str));
+    let others: BTreeSet<&str> = all.filter(|name| !first.contains(name)).collect();
+    first.iter().copied().chain(others).collect()
+}
+
+fn csv_of(records: &[Map<String, Value>], first: &[&str]) -> Result<String> {
     let broken = |error: csv::Error| Error::unexpected("the records have no form as CSV").caused_by(error);
-    let others: std::collections::BTreeSet<&str> = records
-        .iter()
-        .flat_map(|record| record.keys().map(String::as_str))
-        .filter(|name| !COLUMNS.contains(name))
-        .collect();
-    let columns: Vec<&str> = COLUMNS.into_iter().chain(others).collect();
+    let columns = columns_of(records, first);
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(&columns).map_err(broken)?;
     for record in records {
@@ -160,8 +205,4 @@ fn csv_of(records: &[Map<String, Value>]) -> Result<String> {
 /// A string without its quotes; anything else as JSON.
 pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn parse_status(text: &str) -> Result<Status, String> {
-    Status::parse(text).ok_or_else(|| "a status is recorded, processed or removed".to_owned())
 }

@@ -1,10 +1,14 @@
 //! What a flow ends in, read by the engines that compare it with what went in.
 
+pub mod by_key;
 pub mod database;
+pub mod items;
+mod json;
 pub mod logs;
 pub mod record;
 pub mod rows;
 mod scan;
+pub mod statuses;
 pub mod table;
 
 use std::collections::HashMap;
@@ -144,7 +148,7 @@ impl Keyed {
         }
     }
 
-    /// The records with these ids, of any bucket, by id; at most [`table::BATCH`] ids, each once.
+    /// The records with these ids, of any bucket, by id; at most [`by_key::BATCH`] ids, each once.
     pub async fn get_by_id(&self, ids: Vec<String>) -> Result<HashMap<String, RecordEntry>> {
         match self {
             Keyed::Table(table) => table.get_by_id(ids).await,

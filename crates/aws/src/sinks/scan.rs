@@ -1,4 +1,4 @@
-//! A table scanned in segments side by side, for the items of the claims of one bucket.
+//! A table scanned in segments side by side.
 
 use std::collections::HashMap;
 
@@ -22,17 +22,18 @@ pub fn arn_pattern(table: &str) -> String {
     format!("arn:*:dynamodb:*:*:table/{table}")
 }
 
-/// Pages of the items whose `claim_id` begins so, read consistently and in no order. The call names it `#id`.
-pub fn of_claims(
+/// Pages of the items whose partition key begins so, read consistently and in no order. The call names it `#id`.
+pub fn beginning_with(
     call: ScanFluentBuilder,
     table: &str,
     beginning: String,
 ) -> impl stream::Stream<Item = Result<Vec<Item>>> {
-    let call = call
-        .total_segments(SEGMENTS)
-        .consistent_read(true)
-        .filter_expression("begins_with(#id, :beginning)")
-        .expression_attribute_values(":beginning", AttributeValue::S(beginning));
+    let mut call = call.total_segments(SEGMENTS).consistent_read(true);
+    if !beginning.is_empty() {
+        call = call
+            .filter_expression("begins_with(#id, :beginning)")
+            .expression_attribute_values(":beginning", AttributeValue::S(beginning));
+    }
     stream::select_all((0..SEGMENTS).map(|number| Box::pin(segment(call.clone().segment(number), table))))
 }
 

@@ -1,32 +1,22 @@
-//! A DynamoDB table of records: its schema checked, scanned in segments, read by key in full batches.
+//! A DynamoDB table of records.
 
 use std::collections::HashMap;
 use std::pin::pin;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeyType, KeysAndAttributes, ScalarAttributeType};
 use claimctl_claim::record::attribute;
 use claimctl_claim::{Status, claim_id, sequencer};
-use claimctl_core::error::{Error, Result};
+use claimctl_core::error::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::by_key::{self, BATCH, DESCRIBE, GET, GET_ONE};
 use super::record::{RecordEntry, WholeRecord};
-use super::scan::{self, Item, SCAN, arn_pattern};
-use crate::Explain;
-use crate::backoff::{Backoff, is_throttled};
+use super::scan::{self, Item, SCAN};
 use crate::policy::{ArnBuilder, Statement};
 
-mod json;
-
-/// Keys in a call (Amazon DynamoDB API Reference, BatchGetItem).
-pub const BATCH: usize = 100;
 const BATCHES_AT_ONCE: usize = 8;
 /// Only what a comparison needs is sent over the wire.
 const PROJECTION: &str = "#id, #etag, #size, #sequencer, #status, #step_error, #rows";
-
-const DESCRIBE: &str = "dynamodb:DescribeTable";
-const GET: &str = "dynamodb:BatchGetItem";
-const GET_ONE: &str = "dynamodb:GetItem";
 
 /// What IAM has to allow to read a table of records, by key and (`scans`) as a whole.
 pub fn permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
@@ -54,27 +44,7 @@ pub struct RecordTable {
 impl RecordTable {
     /// Checks that the table can hold records at all, so that a wrong table is not read as "everything is missing".
     pub async fn open(client: Client, name: &str, bucket: &str) -> Result<RecordTable> {
-        let described = client.describe_table().table_name(name).send().await;
-        let described = described.or_needs(&format!("describe table {name}"), DESCRIBE, &arn_pattern(name))?;
-        let table = described.table.unwrap_or_else(|| aws_sdk_dynamodb::types::TableDescription::builder().build());
-        let keys: Vec<String> = table
-            .key_schema()
-            .iter()
-            .map(|key| {
-                let role = if *key.key_type() == KeyType::Hash { "partition" } else { "sort" };
-                format!("{role} key {}", key.attribute_name())
-            })
-            .collect();
-        let is_text = table.attribute_definitions().iter().any(|attribute| {
-            attribute.attribute_name() == attribute::CLAIM_ID && *attribute.attribute_type() == ScalarAttributeType::S
-        });
-        if keys != [format!("partition key {}", attribute::CLAIM_ID)] || !is_text {
-            return Err(Error::usage(format!("table {name} does not hold claim records: it has {}", keys.join(", ")))
-                .hint(format!(
-                    "a record table has the partition key {} (a string) and no sort key",
-                    attribute::CLAIM_ID
-                )));
-        }
+        by_key::check(&client, name, attribute::CLAIM_ID, "claim records").await?;
         Ok(RecordTable { client, name: name.to_owned(), bucket: bucket.to_owned() })
     }
 
@@ -98,11 +68,9 @@ impl RecordTable {
 
     /// All that the record of a key holds.
     pub async fn get_whole(&self, key: &str) -> Result<Option<WholeRecord>> {
-        let id = AttributeValue::S(claim_id(&self.bucket, key));
-        let call = self.client.get_item().table_name(&self.name).key(attribute::CLAIM_ID, id).consistent_read(true);
-        let answer =
-            call.send().await.or_needs(&format!("read table {}", self.name), GET_ONE, &arn_pattern(&self.name))?;
-        Ok(answer.item.as_ref().and_then(whole))
+        let id = claim_id(&self.bucket, key);
+        let item = by_key::get_one(&self.client, &self.name, attribute::CLAIM_ID, id).await?;
+        Ok(item.as_ref().and_then(whole))
     }
 
     /// By the partition key, which every record has: one that lacks other attributes is a record all the same.
@@ -112,7 +80,11 @@ impl RecordTable {
             None => HashMap::from([("#id".to_owned(), attribute::CLAIM_ID.to_owned())]),
         };
         let scan = self.client.scan().table_name(&self.name).set_projection_expression(projection.map(str::to_owned));
-        scan::of_claims(scan.set_expression_attribute_names(Some(names)), &self.name, claim_id(&self.bucket, prefix))
+        scan::beginning_with(
+            scan.set_expression_attribute_names(Some(names)),
+            &self.name,
+            claim_id(&self.bucket, prefix),
+        )
     }
 
     /// The records of these keys, read consistently. Keys without a record are absent from the answer.
@@ -131,39 +103,7 @@ impl RecordTable {
     }
 
     async fn get_batch(&self, ids: Vec<String>) -> Result<Vec<Item>> {
-        let mut found = Vec::with_capacity(ids.len());
-        let keys = ids.into_iter().map(|id| HashMap::from([(attribute::CLAIM_ID.to_owned(), AttributeValue::S(id))]));
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
-            .consistent_read(true)
-            .projection_expression(PROJECTION)
-            .set_expression_attribute_names(Some(placeholders()))
-            .build()
-            .map_err(|error| Error::unexpected("cannot build the call").caused_by(error))?;
-        let mut left = HashMap::from([(self.name.clone(), wanted)]);
-        let mut backoff = Backoff::new();
-        // An answer holds 16 MB at most; what did not fit, or is throttled, comes back unprocessed.
-        loop {
-            let answer = match self.client.batch_get_item().set_request_items(Some(left.clone())).send().await {
-                Err(error) if is_throttled(&error) && backoff.pause().await => continue,
-                answer => {
-                    answer.or_needs(&format!("read records of table {}", self.name), GET, &arn_pattern(&self.name))?
-                }
-            };
-            let before = found.len();
-            found.extend(answer.responses.unwrap_or_default().into_values().flatten());
-            left = answer.unprocessed_keys.unwrap_or_default();
-            if left.is_empty() {
-                return Ok(found);
-            }
-            if found.len() > before {
-                backoff.reset();
-            }
-            if !backoff.pause().await {
-                return Err(Error::unreachable(format!("table {} throttles: it leaves keys unprocessed", self.name))
-                    .hint("raise its read capacity, or run the same command again later"));
-            }
-        }
+        by_key::get(&self.client, &self.name, attribute::CLAIM_ID, ids, PROJECTION, placeholders()).await
     }
 }
 
@@ -182,7 +122,7 @@ fn placeholders() -> HashMap<String, String> {
     .into()
 }
 
-fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
+pub(super) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
     item.get(name).and_then(|value| value.as_s().ok())
 }
 
@@ -207,7 +147,7 @@ fn entry(item: &Item) -> Option<RecordEntry> {
 }
 
 fn whole(item: &Item) -> Option<WholeRecord> {
-    Some(WholeRecord { entry: entry(item)?, attributes: json::of_item(item) })
+    Some(WholeRecord { entry: entry(item)?, attributes: super::json::of_item(item) })
 }
 
 #[cfg(test)]

@@ -1,20 +1,26 @@
-//! What the queues tell of the objects that have no record: claims seen in them, and doubts about what was not seen.
+//! What the queues tell of what is not settled: what was seen in them, and doubts about what was not seen.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use claimctl_aws::objects::ObjectEntry;
+use claimctl_aws::streams;
 use claimctl_claim::queue_id::QueueId;
+use claimctl_claim::{StreamPosition, item};
 use claimctl_core::error::{Kind, Result};
 use claimctl_core::progress::Unit;
+use claimctl_core::units::count;
 use claimctl_queues::depth::{self, QueueDepth};
+use claimctl_queues::message::Message;
 use claimctl_queues::peek::{self, Counts, PeekReport};
 use claimctl_queues::receive::ReceiveEnd;
 use claimctl_queues::{Queue, resolve};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Category, Run};
-use crate::flow::ResolvedFlow;
+use crate::flow;
 
 /// How often a queue is counted that is not looked into. The counts are approximate: one zero is no emptiness.
 const COUNTS: u32 = 4;
@@ -30,7 +36,7 @@ pub struct QueueLook {
     pub visible: u64,
     pub in_flight: u64,
     pub delayed: u64,
-    /// Messages that hold no claim that could be read.
+    /// Messages that hold no claim that could be read, or tell of no item.
     pub unreadable: u64,
     /// Whether every message that was there has been seen.
     pub complete: bool,
@@ -43,29 +49,122 @@ pub enum Role {
     DeadLetter,
 }
 
-/// Claims seen in a queue: the etags that were claimed, by key.
-#[derive(Default)]
-pub struct Claims(HashMap<String, Vec<Option<String>>>);
+/// What the messages of a flow tell of.
+#[derive(Debug, Clone, Copy)]
+pub enum Contents<'a> {
+    /// Claims of the objects of a bucket. Where the function `is_invoked` by the bucket itself, no queue is no gap.
+    Claims { bucket: &'a str, is_invoked: bool },
+    /// Items of a table, in whatever envelope, or where in the table's stream they are.
+    Items { partition_key: &'a str },
+}
 
-impl Claims {
+/// What one message tells of.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    /// Keys, each with the etag that the message names.
+    Keys(Vec<(String, Option<String>)>),
+    InStream(StreamPosition),
+    Unreadable,
+}
+
+impl Contents<'_> {
+    fn of(&self, message: Message) -> Told {
+        match self {
+            // Another bucket's claims, and those of what went away, are read and mean nothing here.
+            Contents::Claims { .. } if message.unreadable.is_some() => Told::Unreadable,
+            Contents::Claims { bucket, .. } => {
+                let ours = message.claims.into_iter().filter(|it| it.bucket == *bucket && !it.is_removal());
+                Told::Keys(ours.map(|claim| (claim.key, claim.etag)).collect())
+            }
+            Contents::Items { partition_key } => {
+                let Ok(body) = serde_json::from_str::<Value>(&message.body) else { return Told::Unreadable };
+                match StreamPosition::of(&body) {
+                    Some(position) => Told::InStream(position),
+                    None => keys_in(&body, partition_key),
+                }
+            }
+        }
+    }
+
+    /// What is in a message of the flow.
+    fn word(&self) -> &'static str {
+        match self {
+            Contents::Claims { .. } => "claim",
+            Contents::Items { .. } => "message",
+        }
+    }
+
+    /// So many of what is waited for.
+    pub fn outcomes(&self, number: u64) -> String {
+        match self {
+            Contents::Claims { .. } => count(number, "record"),
+            Contents::Items { .. } => count(number, "outcome"),
+        }
+    }
+
+    fn is_without_gap(&self) -> bool {
+        matches!(self, Contents::Claims { is_invoked: true, .. })
+    }
+
+    /// Why something is missing.
+    fn missing(&self) -> &'static str {
+        match self {
+            Contents::Claims { .. } => "no record, and no claim in the queue or its dead letters",
+            Contents::Items { .. } => "no outcome, no execution, and no message in the queue or among the dead letters",
+        }
+    }
+}
+
+fn keys_in(body: &Value, partition_key: &str) -> Told {
+    let items = item::items_in(body, partition_key);
+    match items.is_empty() {
+        true => Told::Unreadable,
+        false => Told::Keys(items.into_iter().map(|item| (item.key, None)).collect()),
+    }
+}
+
+/// What was seen in queues, by key.
+#[derive(Default)]
+pub struct Seen(HashMap<String, SeenKey>);
+
+struct SeenKey {
+    /// The first queue in which it was.
+    queue: Arc<str>,
+    /// That the messages name.
+    etags: Vec<Option<String>>,
+}
+
+impl Seen {
     /// A claim that names another etag announces another content of the key.
     pub fn announce(&self, object: &ObjectEntry) -> bool {
-        self.0
-            .get(&object.key)
-            .is_some_and(|etags| etags.iter().any(|etag| etag.as_ref().is_none_or(|etag| *etag == object.etag)))
+        let is_its = |etag: &Option<String>| etag.as_ref().is_none_or(|etag| *etag == object.etag);
+        self.0.get(&object.key).is_some_and(|seen| seen.etags.iter().any(is_its))
+    }
+
+    pub fn queue_of(&self, key: &str) -> Option<&str> {
+        Some(&self.0.get(key)?.queue)
+    }
+
+    fn add(&mut self, queue: &Arc<str>, keys: Vec<(String, Option<String>)>) {
+        for (key, etag) in keys {
+            let seen = self.0.entry(key).or_insert_with(|| SeenKey { queue: queue.clone(), etags: Vec::new() });
+            seen.etags.push(etag);
+        }
     }
 }
 
 /// What the queues told about everything that is still open.
-#[derive(Default)]
 pub struct Queues {
     pub looks: Vec<QueueLook>,
-    pub waiting: Claims,
-    pub dead: Claims,
+    pub waiting: Seen,
+    pub dead: Seen,
     /// Why an object found nowhere cannot be called missing.
     doubts: Vec<String>,
     /// Messages that the consumer holds.
     held: u64,
+    /// `claim`, or `message`.
+    word: &'static str,
+    missing: &'static str,
 }
 
 /// What a queue's counts said while claims had the time to arrive.
@@ -79,11 +178,12 @@ pub struct Counted {
 impl Run<'_> {
     /// Waits until every claim of a listed object has had the time to arrive, and counts the queues meanwhile, unless
     /// they are looked into afterwards.
-    pub(super) async fn settle(&self, listed: Instant, queues: &[QueueDepth]) -> Result<Vec<Counted>> {
+    pub(super) async fn settle(&self, listed: Instant) -> Result<Vec<Counted>> {
+        let queues = self.sources;
         let delay = Duration::from_secs(queues.iter().map(|queue| queue.delay).max().unwrap_or_default());
-        let time = self.options.settle.unwrap_or_else(|| ResolvedFlow::settling_time(self.target, delay));
+        let time = self.options.settle.unwrap_or_else(|| flow::settling_time(self.target, delay));
         let left = time.saturating_sub(listed.elapsed());
-        self.progress.start("giving claims the time to arrive", None, Unit::Steps);
+        self.progress.start(&format!("giving {}s the time to arrive", self.contents.word()), None, Unit::Steps);
         if queues.is_empty() || self.options.look {
             self.pause(left).await?;
             return Ok(Vec::new());
@@ -104,12 +204,12 @@ impl Run<'_> {
     }
 
     /// Nothing is open, so nothing is received; but dead letters are worth a word even so.
-    pub(super) async fn count_queues(&self, queues: &[QueueDepth]) -> Result<Vec<QueueLook>> {
+    pub(super) async fn count_queues(&self) -> Result<Vec<QueueLook>> {
         let mut looks = Vec::new();
-        for queue in queues {
+        for queue in self.sources {
             looks.push(QueueLook::only_counted(&depth::read(&self.target.sqs(), &queue.url).await?, Role::Source));
         }
-        for dead_letter_queue in self.dead_letter_queues(queues) {
+        for dead_letter_queue in self.all_dead_letter_queues() {
             match self.found(&dead_letter_queue).await {
                 Ok(counted) => looks.push(QueueLook::only_counted(&counted, Role::DeadLetter)),
                 Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => {}
@@ -120,26 +220,26 @@ impl Run<'_> {
     }
 
     /// The sources first and their dead letters after them: the direction in which messages move.
-    pub(super) async fn look_into(&self, sources: &[QueueDepth], counted: Vec<Counted>) -> Result<Queues> {
-        let mut queues = Queues::default();
-        if sources.is_empty() && self.flow.event_age.is_none() {
-            queues.doubts.push("no queue was named, so its claim may be in one".to_owned());
+    pub(super) async fn look_into(&self, counted: Vec<Counted>) -> Result<Queues> {
+        let mut queues = Queues::of(&self.contents);
+        if self.sources.is_empty() && !self.contents.is_without_gap() {
+            queues.doubts.push(format!("no queue was named, so its {} may be in one", self.contents.word()));
         }
         let mut counted = counted.into_iter();
-        for source in sources {
+        for source in self.sources {
             match counted.next() {
                 Some(counted) => queues.add_counted(&counted),
                 None => {
                     peek::allow(source)?;
-                    let (look, unreadable) = self.look_at(&source.url, &mut queues.waiting).await?;
-                    queues.add(&source.name, &look, unreadable, Role::Source);
+                    let look = self.look_at(&source.url, &mut queues.waiting).await?;
+                    queues.add(&source.name, &look, Role::Source);
                 }
             }
         }
-        for dead_letter_queue in self.dead_letter_queues(sources) {
+        for dead_letter_queue in self.all_dead_letter_queues() {
             let name = &dead_letter_queue.id.name;
             match self.look_at_dead_letters(&dead_letter_queue, &mut queues.dead).await {
-                Ok((look, unreadable)) => queues.add(name, &look, unreadable, Role::DeadLetter),
+                Ok(look) => queues.add(name, &look, Role::DeadLetter),
                 Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound | Kind::Refused) => {
                     queues.doubts.push(format!("dead-letter queue {name} could not be looked into: {error}"));
                 }
@@ -150,10 +250,10 @@ impl Run<'_> {
     }
 
     /// Those that the queues name, and those that the flow does, each once.
-    fn dead_letter_queues(&self, sources: &[QueueDepth]) -> Vec<DeadLetterQueue> {
-        let by_arn = sources.iter().filter_map(|source| source.dead_letter_arn.as_deref());
+    fn all_dead_letter_queues(&self) -> Vec<DeadLetterQueue> {
+        let by_arn = self.sources.iter().filter_map(|source| source.dead_letter_arn.as_deref());
         let by_arn = by_arn.map(|arn| DeadLetterQueue { id: QueueId::of(arn), url: None });
-        let by_url = self.flow.dead_letter_queues.iter();
+        let by_url = self.dead_letter_queues.iter();
         let by_url = by_url.map(|url| DeadLetterQueue { id: QueueId::of(url), url: Some(url.clone()) });
         let mut queues: Vec<DeadLetterQueue> = Vec::new();
         for queue in by_arn.chain(by_url) {
@@ -173,29 +273,68 @@ impl Run<'_> {
     }
 
     /// Its own redrive policy counts here, not the source's: a dead-letter queue seldom has one.
-    async fn look_at_dead_letters(&self, queue: &DeadLetterQueue, claims: &mut Claims) -> Result<(PeekReport, u64)> {
+    async fn look_at_dead_letters(&self, queue: &DeadLetterQueue, seen: &mut Seen) -> Result<Look> {
         let queue = self.found(queue).await?;
         peek::allow(&queue)?;
-        self.look_at(&queue.url, claims).await
+        self.look_at(&queue.url, seen).await
     }
 
-    /// Adds the claims of everything that can be received now. How many messages hold none that can be read.
-    async fn look_at(&self, url: &str, claims: &mut Claims) -> Result<(PeekReport, u64)> {
+    /// Adds what everything tells of that can be received now.
+    async fn look_at(&self, url: &str, seen: &mut Seen) -> Result<Look> {
         let queue = Queue::new(self.target.sqs(), url);
-        let mut unreadable = 0;
-        let look = peek::peek(&queue, None, self.cancel, self.progress, |message| {
-            unreadable += u64::from(message.unreadable.is_some());
-            for claim in message.claims {
-                if claim.bucket == self.flow.bucket && !claim.is_removal() {
-                    claims.0.entry(claim.key).or_default().push(claim.etag);
-                }
+        let name = Arc::from(depth::name_of(url));
+        let (mut unreadable, mut positions) = (0, Vec::new());
+        let peeked = peek::peek(&queue, None, self.cancel, self.progress, |message| {
+            match self.contents.of(message) {
+                Told::Keys(keys) => seen.add(&name, keys),
+                Told::InStream(position) => positions.push(position),
+                Told::Unreadable => unreadable += 1,
             }
             Ok(())
         })
         .await?;
         self.go_on()?;
-        Ok((look, unreadable))
+        let mut gone = Vec::new();
+        for position in positions {
+            gone.extend(self.read_stream(&position, &name, seen).await?);
+        }
+        Ok(Look { peeked, unreadable, gone })
     }
+
+    /// Adds the items of the records at a position of the stream. Why they cannot be told, where they cannot.
+    async fn read_stream(
+        &self,
+        position: &StreamPosition,
+        queue: &Arc<str>,
+        seen: &mut Seen,
+    ) -> Result<Option<String>> {
+        let Contents::Items { partition_key } = self.contents else { return Ok(None) };
+        let client = self.target.dynamodb_streams();
+        let records = match self.unless_stopped(streams::records(&client, position)).await {
+            Ok(Some(records)) => records,
+            Ok(None) => return Ok(Some("the stream no longer holds the records that it is about".to_owned())),
+            Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => {
+                return Ok(Some(format!("the stream could not be read: {error}")));
+            }
+            Err(error) => return Err(error),
+        };
+        for record in records {
+            match keys_in(&record, partition_key) {
+                Told::Keys(keys) => seen.add(queue, keys),
+                _ => return Ok(Some("a record of the stream has no key".to_owned())),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What a look into a queue brought.
+struct Look {
+    peeked: PeekReport,
+    /// Messages of which nothing can be told.
+    unreadable: u64,
+    /// Why what a message is about cannot be read where it is: a reason for each.
+    gone: Vec<String>,
 }
 
 /// Known by its ARN, or by its URL.
@@ -212,9 +351,21 @@ impl Counted {
 }
 
 impl Queues {
-    pub fn only_counted(queues: &[QueueDepth]) -> Queues {
+    fn of(contents: &Contents<'_>) -> Queues {
+        Queues {
+            looks: Vec::new(),
+            waiting: Seen::default(),
+            dead: Seen::default(),
+            doubts: Vec::new(),
+            held: 0,
+            word: contents.word(),
+            missing: contents.missing(),
+        }
+    }
+
+    pub fn only_counted(contents: &Contents<'_>, queues: &[QueueDepth]) -> Queues {
         let looks = queues.iter().map(|queue| QueueLook::only_counted(queue, Role::Source)).collect();
-        Queues { looks, ..Queues::default() }
+        Queues { looks, ..Queues::of(contents) }
     }
 
     fn add_counted(&mut self, counted: &Counted) {
@@ -226,22 +377,29 @@ impl Queues {
         self.looks.push(QueueLook::only_counted(&counted.last, Role::Source));
     }
 
-    fn add(&mut self, queue: &str, look: &PeekReport, unreadable: u64, role: Role) {
-        let Counts { visible, in_flight, delayed } = look.about.after;
-        let held = in_flight.max(look.about.before.in_flight);
+    fn add(&mut self, queue: &str, look: &Look, role: Role) {
+        let Look { peeked, unreadable, gone } = look;
+        let Counts { visible, in_flight, delayed } = peeked.about.after;
+        let held = in_flight.max(peeked.about.before.in_flight);
         let is_dead = role == Role::DeadLetter;
+        let word = self.word;
         // Delayed messages cannot be received, whatever is done; nor can dead letters that somebody else looks at.
-        if look.ended != ReceiveEnd::Empty || delayed > 0 || (is_dead && (held > 0 || !look.complete)) {
+        if peeked.ended != ReceiveEnd::Empty || delayed > 0 || (is_dead && (held > 0 || !peeked.complete)) {
             self.doubts.push(format!("not every message of queue {queue} could be seen"));
         }
-        if !look.altered.is_empty() {
-            let number = claimctl_core::units::count(look.altered.len() as u64, "message");
-            self.doubts.push(format!("{number} of queue {queue} arrived other than it was sent, and may be its claim"));
+        if !peeked.altered.is_empty() {
+            let number = count(peeked.altered.len() as u64, "message");
+            self.doubts
+                .push(format!("{number} of queue {queue} arrived other than it was sent, and may be its {word}"));
         }
         // It may be the claim of anything.
-        if unreadable > 0 {
-            let number = claimctl_core::units::count(unreadable, "message");
-            self.doubts.push(format!("{number} of queue {queue} could not be read, and may be its claim"));
+        if *unreadable > 0 {
+            let number = count(*unreadable, "message");
+            self.doubts.push(format!("{number} of queue {queue} could not be read, and may be its {word}"));
+        }
+        if let Some(why) = gone.first() {
+            let number = count(gone.len() as u64, "message");
+            self.doubts.push(format!("{number} of queue {queue} may be its {word}: {why}"));
         }
         if !is_dead {
             self.held += held;
@@ -249,12 +407,12 @@ impl Queues {
         self.looks.push(QueueLook {
             queue: queue.to_owned(),
             role,
-            seen: Some(look.seen),
+            seen: Some(peeked.seen),
             visible,
             in_flight,
             delayed,
-            unreadable,
-            complete: look.complete,
+            unreadable: unreadable + gone.len() as u64,
+            complete: peeked.complete,
         });
     }
 
@@ -263,7 +421,7 @@ impl Queues {
         let held = self.held;
         match () {
             () if !self.doubts.is_empty() => (Category::Undetermined, self.doubts.join("; ")),
-            () if held == 0 => (Category::Missing, "no record, and no claim in the queue or its dead letters".into()),
+            () if held == 0 => (Category::Missing, self.missing.to_owned()),
             () if nowhere <= held => {
                 let why = format!("the consumer holds about {held} messages: look again, or wait for them");
                 (Category::InFlight, why)
@@ -298,6 +456,8 @@ mod tests {
     use claimctl_queues::peek::{About, Cost};
 
     use super::*;
+
+    const CLAIMS: Contents<'_> = Contents::Claims { bucket: "b", is_invoked: false };
 
     fn look(ended: ReceiveEnd, complete: bool, in_flight: u64, delayed: u64) -> PeekReport {
         let counts = Counts { visible: 0, in_flight, delayed };
@@ -342,18 +502,21 @@ mod tests {
             (Role::Source, look(Heads, false, 0, 0), 0, Undetermined),
             (Role::Source, look(Unanswered, false, 0, 0), 0, Undetermined),
         ] {
-            let mut queues = Queues::default();
-            queues.add("q", &look, unreadable, role);
+            let mut queues = Queues::of(&CLAIMS);
+            let look = Look { peeked: look, unreadable, gone: Vec::new() };
+            queues.add("q", &look, role);
             let (category, why) = queues.verdict(2);
-            assert_eq!(category, expected, "{role:?} {look:?} {unreadable}: {why}");
+            assert_eq!(category, expected, "{role:?} {:?} {unreadable}: {why}", look.peeked);
         }
     }
 
     #[test]
     fn no_doubt_is_forgotten_for_a_later_one() {
-        let mut queues = Queues::default();
-        queues.add("source", &look(ReceiveEnd::Heads, false, 0, 0), 0, Role::Source);
-        queues.add("dead", &look(ReceiveEnd::Empty, true, 0, 0), 1, Role::DeadLetter);
+        let mut queues = Queues::of(&CLAIMS);
+        let heads = Look { peeked: look(ReceiveEnd::Heads, false, 0, 0), unreadable: 0, gone: Vec::new() };
+        queues.add("source", &heads, Role::Source);
+        let unread = Look { peeked: look(ReceiveEnd::Empty, true, 0, 0), unreadable: 1, gone: Vec::new() };
+        queues.add("dead", &unread, Role::DeadLetter);
         let (category, why) = queues.verdict(1);
         assert_eq!(category, Category::Undetermined);
         assert!(why.contains("queue source") && why.contains("1 message of queue dead could not be read"), "{why}");

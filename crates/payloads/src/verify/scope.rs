@@ -19,28 +19,50 @@ pub const LONGEST_UPLOAD: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Scope {
-    pub bucket: String,
+    #[serde(flatten)]
+    pub origin: ScopeOrigin,
     /// Only keys that begin so; empty: all.
     pub prefix: String,
-    /// Only objects that may have come since then. None: all.
+    /// Only objects or items that may have come since then. None: all.
     pub since: Option<Timestamp>,
     pub sinks: Vec<ResolvedSink>,
+    /// ARN of the one whose executions are looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_machine: Option<String>,
     /// Names. None: no queue is known.
     pub queues: Vec<String>,
     pub dead_letter_queues: Vec<String>,
     pub began_at: Timestamp,
 }
 
+/// Where the flow begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ScopeOrigin {
+    Bucket { bucket: String },
+    Table { table: String },
+}
+
 impl Scope {
     pub fn new(flow: &ResolvedFlow, options: &Options, queues: &[QueueDepth]) -> Scope {
         let named = queues.iter().filter_map(|queue| queue.dead_letter.clone());
-        let others = flow.dead_letter_queues.iter().map(|url| QueueId::of(url).name);
-
+        let others = flow.dead_letter_queues().iter().map(|url| QueueId::of(url).name);
+        let (origin, sinks, state_machine) = match flow {
+            ResolvedFlow::OfBucket(flow) => {
+                (ScopeOrigin::Bucket { bucket: flow.bucket.clone() }, flow.sinks.clone(), None)
+            }
+            ResolvedFlow::OfTable(flow) => {
+                let table = flow.table.clone();
+                let sinks = vec![ResolvedSink::Table(table.clone())];
+                (ScopeOrigin::Table { table }, sinks, flow.state_machine.clone())
+            }
+        };
         Scope {
-            bucket: flow.bucket.clone(),
+            origin,
             prefix: options.prefix.clone(),
             since: options.since,
-            sinks: flow.sinks.clone(),
+            sinks,
+            state_machine,
             queues: queues.iter().map(|queue| queue.name.clone()).collect(),
             dead_letter_queues: named.chain(others).collect::<BTreeSet<_>>().into_iter().collect(),
             began_at: Timestamp::now(),
@@ -69,10 +91,11 @@ mod tests {
         const DAY: i64 = 24 * 3600;
         let since = 100 * DAY;
         let scope = Scope {
-            bucket: "b".into(),
+            origin: ScopeOrigin::Bucket { bucket: "b".into() },
             prefix: String::new(),
             since: Some(Timestamp::from_second(since).unwrap()),
             sinks: vec![ResolvedSink::Table("t".into())],
+            state_machine: None,
             queues: Vec::new(),
             dead_letter_queues: Vec::new(),
             began_at: Timestamp::UNIX_EPOCH,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use claimctl_aws::sinks::table::BATCH;
+use claimctl_aws::sinks::by_key::BATCH;
 use claimctl_claim::Event;
 use claimctl_claim::item::items_in;
 use claimctl_core::error::{Kind, Result};

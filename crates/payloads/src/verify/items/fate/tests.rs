@@ -1,0 +1,82 @@
+use super::*;
+use Category::{Dead, InFlight, Missing, Undetermined, Waiting};
+
+const HOUR: i64 = 3600;
+const NOW: i64 = 1000 * HOUR;
+
+fn item(status: Option<&str>, reason: Option<&str>, error: Option<&str>, hours_old: Option<i64>) -> ItemEntry {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    let created_at = hours_old.map(|hours| Timestamp::from_second(NOW - hours * HOUR).unwrap());
+    ItemEntry { key: "k".into(), status: text(status), created_at, reason: text(reason), error: text(error) }
+}
+
+fn pending() -> ItemEntry {
+    item(Some("pending"), None, None, Some(1))
+}
+
+fn execution(status: Status) -> Option<Execution> {
+    Some(Execution { name: "k-1".into(), status, error: Some("E".into()), cause: Some("because".into()) })
+}
+
+#[test]
+fn an_outcome_is_what_an_item_says_and_a_failure_has_a_reason() {
+    for (status, reason, error, expected) in [
+        (Some("settled"), None, None, Outcome::Settled),
+        (Some("settled"), Some("r"), Some("E"), Outcome::Settled),
+        (Some("failed"), Some("r"), Some("E"), Outcome::Failed("E")),
+        (Some("failed"), Some("r"), None, Outcome::Failed("r")),
+        (Some("failed"), None, None, Outcome::FailedWithoutReason),
+        (Some("pending"), Some("r"), Some("E"), Outcome::None),
+        (Some("Settled"), None, None, Outcome::None),
+        (None, None, None, Outcome::None),
+    ] {
+        assert_eq!(outcome(&item(status, reason, error, None)), expected, "{status:?} {reason:?} {error:?}");
+    }
+}
+
+#[test]
+fn an_execution_decides_before_the_queue_and_the_queue_before_a_dead_letter() {
+    for (status, is_waiting, dead_in, expected) in [
+        (Some(Status::Running), true, Some("q"), Some(InFlight)),
+        (Some(Status::Failed), true, Some("q"), Some(Dead)),
+        (Some(Status::Aborted), false, None, Some(Dead)),
+        (Some(Status::TimedOut), false, None, Some(Dead)),
+        (Some(Status::Succeeded), false, None, Some(Dead)),
+        (None, true, Some("q"), Some(Waiting)),
+        (None, false, Some("q"), Some(Dead)),
+        (None, false, None, None),
+    ] {
+        let evidence = Evidence { execution: status.and_then(execution), is_waiting, dead_in };
+        assert_eq!(seen(&pending(), &evidence).map(|found| found.0), expected, "{evidence:?}");
+    }
+    let silent = item(Some("failed"), None, None, Some(1));
+    assert_eq!(seen(&silent, &Evidence::default()).unwrap().0, Undetermined);
+}
+
+#[test]
+fn an_execution_that_ended_without_an_outcome_is_told_with_its_error_and_cause() {
+    let why = |execution| seen(&pending(), &Evidence { execution, ..Evidence::default() }).unwrap().1;
+    assert_eq!(why(execution(Status::Failed)), "its execution k-1 failed without an outcome (E: because)");
+    let silent = Execution { error: None, cause: None, ..execution(Status::Aborted).unwrap() };
+    assert_eq!(why(Some(silent)), "its execution k-1 was aborted without an outcome");
+}
+
+#[test]
+fn missing_is_only_what_is_too_old_to_be_on_its_way() {
+    let day = SignedDuration::from_hours(24);
+    for (said, hours_old, expected) in [
+        (Missing, Some(25), Missing),
+        (Missing, Some(24), Undetermined),
+        (Missing, Some(0), Undetermined),
+        // A clock that is ahead.
+        (Missing, Some(-1), Undetermined),
+        (Missing, None, Undetermined),
+        (Undetermined, Some(25), Undetermined),
+        (InFlight, Some(25), InFlight),
+        (InFlight, None, InFlight),
+    ] {
+        let item = item(Some("pending"), None, None, hours_old);
+        let now = Timestamp::from_second(NOW).unwrap();
+        assert_eq!(conclude(&item, &(said, "w".into()), day, now).0, expected, "{said:?} {hours_old:?}");
+    }
+}
