@@ -10,7 +10,6 @@ pub mod executions;
 mod failure;
 #[cfg(test)]
 mod fake;
-pub mod items;
 pub mod logs;
 mod mfa_sessions;
 pub mod naming;

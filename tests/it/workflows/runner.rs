@@ -135,7 +135,7 @@ fn built() -> tempfile::TempDir {
 
 /// Four environments in four accounts, of which prod is protected.
 fn site(server: &Server) -> Site<'_> {
-    let site = Site::with(server, BETWEEN);
+    let site = Site::with(server, BETWEEN).with_objects();
     site.claimctl_as("222222222222", "bootstrap --env test --yes").run().exits(0);
     site.claimctl_as("444444444444", "bootstrap --env stage --yes").run().exits(0);
     // For a protected environment an operator types the name; here nobody is there to type.
@@ -251,7 +251,7 @@ fn policy(site: &Site<'_>, parts: &[&str]) -> Value {
 #[test]
 fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_for_deployments() {
     let server = Server::enforcing();
-    let site = Site::new(&server);
+    let site = Site::new(&server).with_objects();
     let built = built();
     let built = built.path().join("claimctl");
     site.run("deploy global --env dev --yes --var repository=acme/claims").exits(0);

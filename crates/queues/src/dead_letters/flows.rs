@@ -1,9 +1,9 @@
 //! Where the claims of a dead-letter queue belong: the buckets and the records of the flows that it serves, and what these do
 //! once a claim is recorded.
 
-use claimctl_aws::items::ItemTable;
 use claimctl_aws::objects;
 use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::sinks::statuses::KeyedTable;
 use claimctl_aws::sinks::{Reads, ResolvedSink};
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
@@ -20,7 +20,7 @@ pub struct ServedFlows {
     /// What can be asked for the records of claims. None: what is recorded cannot be told.
     pub records: Option<ResolvedSink>,
     /// The table that the flows begin at, whose items their messages are about.
-    pub items: Option<ItemTable>,
+    pub items: Option<KeyedTable>,
     steps: Vec<Step>,
 }
 
@@ -73,7 +73,7 @@ impl ServedFlows {
         items.sort();
         items.dedup();
         let named = table.map(|named| surfaces.table_name(named)).transpose()?;
-        items.retain(|table: &ItemTable| named.as_ref().is_none_or(|named| table.name == *named));
+        items.retain(|table: &KeyedTable| named.as_ref().is_none_or(|named| table.name == *named));
         flows.items = surface::only("table", items.into_iter().map(|table| (table.name.clone(), table)).collect())?;
         flows.records = match named {
             Some(_) if flows.items.is_some() => None,
@@ -122,10 +122,10 @@ impl ServedFlows {
 }
 
 /// The table that the flow begins at. None: it begins at a bucket.
-fn item_table(stack: &Surface, flow: &Flow) -> Result<Option<ItemTable>> {
+fn item_table(stack: &Surface, flow: &Flow) -> Result<Option<KeyedTable>> {
     let Origin::Table(table) = flow.origin()? else { return Ok(None) };
     let table = stack.table(table)?;
-    Ok(Some(ItemTable { name: table.name.clone(), partition_key: table.partition_key.clone() }))
+    Ok(Some(KeyedTable { name: table.name.clone(), partition_key: table.partition_key.clone() }))
 }
 
 /// Whether a deployed stack gives dead letters to this queue.
