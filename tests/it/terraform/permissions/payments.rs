@@ -269,9 +269,10 @@ fn denied(payments: &Payments, (key, secret, token): Credentials) -> BTreeSet<&'
     });
     let iterator = |client: &Client| {
         let iterator = client.get_shard_iterator().stream_arn(&stream).shard_id(&shard);
-        wait_for(iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send())
+        let given = wait_for(iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send());
+        given.map_err(|error| format!("{error:?}"))
     };
-    called("dynamodb:GetShardIterator", iterator(&lambda).err().map(|error| format!("{error:?}")));
+    called("dynamodb:GetShardIterator", iterator(&lambda).err());
     let from = iterator(&owner).unwrap().shard_iterator.unwrap();
     let read = wait_for(lambda.get_records().shard_iterator(from).send());
     called("dynamodb:GetRecords", read.err().map(|error| format!("{error:?}")));
