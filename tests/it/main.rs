@@ -7,7 +7,7 @@
 
 mod support;
 
-use support::{database, dead_letters, proxy, queues, roles, run, seeded, server, site, terminal, world};
+use support::{database, dead_letters, payments, proxy, queues, roles, run, seeded, server, site, terminal, world};
 
 mod accounts;
 mod bad_input;
@@ -45,5 +45,6 @@ mod stats;
 mod terraform;
 mod upload;
 mod verify;
+mod verify_payments;
 mod workflows;
 mod workspace;

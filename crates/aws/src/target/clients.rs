@@ -50,4 +50,14 @@ impl Target {
         let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
         aws_sdk_cloudwatchlogs::Client::from_conf(config)
     }
+
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        let config = aws_sdk_sns::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        aws_sdk_sns::Client::from_conf(config)
+    }
+
+    pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        let config = aws_sdk_eventbridge::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        aws_sdk_eventbridge::Client::from_conf(config)
+    }
 }
