@@ -6,7 +6,7 @@ use claimctl_core::error::{Error, Result};
 use claimctl_deploy::deployment::{self, Operation, StackRun};
 use claimctl_deploy::terraform::{ArtifactFrom, Mode, PlanRequest};
 
-use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs, flag};
+use super::stack::{ChosenStacks, ConsentArgs, Deployment, PlanArgs, StackArgs, flag, waits_for};
 use crate::context::Ctx;
 use crate::output::{Outcome, report};
 use crate::session::{Session, TargetArgs};
@@ -51,14 +51,25 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let stacks = args.stacks.ordered(&target.project)?;
+    let ChosenStacks { stacks, dependencies } = args.stacks.choose(&target.project)?;
     args.consent.check(target, &stacks)?;
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(Error::usage("--plan-file is the plan of one stack").hint("name the stack that it was made for"));
     }
-    let run = async |stack: &str| deploy(args, ctx, target, stack).await;
-    let runs = deployment::each(&target.project, Operation::Deploy, &stacks, &ctx.cancel, run).await?;
+    let run = async |stack: &str| match args.dry_run && stacks.len() > 1 {
+        true => look(args, ctx, target, stack, &stacks).await,
+        false => deploy(args, ctx, target, stack).await,
+    };
+    let runs = deployment::each(&dependencies, Operation::Deploy, &stacks, &ctx.cancel, run).await?;
     report(Deployment::of(ctx, target, Operation::Deploy, runs))
+}
+
+/// Of several stacks that are only looked at, one may read what another has not deployed yet.
+async fn look(args: &Args, ctx: &Ctx, target: &Session, stack: &str, all: &[String]) -> Result<StackRun> {
+    match waits_for(ctx, target, stack, all).await? {
+        none if none.is_empty() => deploy(args, ctx, target, stack).await,
+        others => Ok(StackRun::waiting(stack, others)),
+    }
 }
 
 async fn deploy(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<StackRun> {

@@ -2,8 +2,9 @@
 
 use claimctl_core::error::Result;
 use claimctl_deploy::deployment::{self, Operation, StackRun};
+use claimctl_deploy::terraform::Dependencies;
 
-use super::stack::{ConsentArgs, Deployment, PlanArgs, StackArgs};
+use super::stack::{ChosenStacks, ConsentArgs, Deployment, PlanArgs, StackArgs};
 use crate::context::Ctx;
 use crate::output::{Outcome, report};
 use crate::session::{Session, TargetArgs};
@@ -35,16 +36,23 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let mut stacks = args.stacks.ordered(&target.project)?;
+    let ChosenStacks { mut stacks, dependencies } = args.stacks.choose(&target.project)?;
     stacks.reverse();
     args.consent.check(target, &stacks)?;
-    let run = async |stack: &str| destroy(args, ctx, target, stack).await;
-    let runs = deployment::each(&target.project, Operation::Destroy, &stacks, &ctx.cancel, run).await?;
+    let run = async |stack: &str| destroy(args, ctx, target, stack, (&dependencies, &stacks)).await;
+    let runs = deployment::each(&dependencies, Operation::Destroy, &stacks, &ctx.cancel, run).await?;
     report(Deployment::of(ctx, target, Operation::Destroy, runs))
 }
 
-async fn destroy(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<StackRun> {
-    let planned = deployment::plan_destruction(ctx, target, &target.project, stack, args.plan.request()?).await?;
+async fn destroy(
+    args: &Args,
+    ctx: &Ctx,
+    target: &Session,
+    stack: &str,
+    with: (&Dependencies, &[String]),
+) -> Result<StackRun> {
+    let request = args.plan.request()?;
+    let planned = deployment::plan_destruction(ctx, target, &target.project, stack, with, request).await?;
     let request = args.consent.request(ctx, "destroy", stack, &[], &args.plan, args.dry_run);
     deployment::apply(target, &planned, &request, async |intent, summary, losses| {
         args.consent.ask(ctx, target, stack, (intent, summary, losses)).await

@@ -54,7 +54,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
     };
     let mut looks = Vec::new();
     for target in &targets {
-        let stacks = args.stacks.ordered(&target.project)?;
+        let stacks = args.stacks.choose(&target.project)?.stacks;
         looks.extend(stacks.into_iter().map(|stack| (target, stack)));
     }
     let alone = looks.len() == 1 && !args.is_everywhere();
@@ -73,7 +73,7 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
 /// The environments of claimctl.toml, one after the other: each may ask for an MFA code.
 async fn reachable(args: &Args, ctx: &Ctx, failed: &mut Vec<Failed>) -> Result<Vec<Session>> {
     let config = Config::find(ctx)?;
-    let stacks = args.stacks.ordered(&config.project())?;
+    let stacks = args.stacks.choose(&config.project())?.stacks;
     if config.environments.is_empty() || stacks.is_empty() {
         return Err(Error::usage("there is no stack in any environment to look at")
             .next("declare environments in claimctl.toml, or name one", Next::again().flag("--env", "ENV")));

@@ -1,5 +1,6 @@
 //! The command tree: one file per verb, its arguments beside its run function.
 
+mod api;
 mod bootstrap;
 mod claim;
 mod completions;
@@ -125,6 +126,9 @@ enum Verb {
     /// The functions that work on queues: listed, read, invoked, paused
     #[command(subcommand, display_order = Group::Queues as usize)]
     Function(function::Verb),
+    /// Requests to the APIs of stacks, signed
+    #[command(subcommand, display_order = Group::Queues as usize)]
+    Api(api::Verb),
     /// The environments, and whose account each leads to
     #[command(subcommand, display_order = Group::Infrastructure as usize)]
     Env(env::Verb),
@@ -217,6 +221,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Queue(verb) => queue::run(verb, ctx).await,
         Verb::Dlq(verb) => dlq::run(verb, ctx).await,
         Verb::Function(verb) => function::run(verb, ctx).await,
+        Verb::Api(verb) => api::run(verb, ctx).await,
         Verb::Claim(verb) => claim::run(verb, ctx).await,
         Verb::Generate(verb) => generate::run(verb, ctx),
         Verb::Bootstrap(args) => bootstrap::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,

@@ -1,11 +1,9 @@
 //! `claimctl output`: what a stack gives out.
 
-use std::collections::BTreeMap;
-
 use claimctl_core::error::{Error, Result};
 use claimctl_core::nearest;
 use claimctl_core::next::Next;
-use claimctl_deploy::terraform::{self, Terraform};
+use claimctl_deploy::terraform::{self, Terraform, parse_name};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,8 +22,8 @@ All outputs:
 One of them, for a script:
   claimctl output claim-check claimctl --env dev --output json")]
 pub struct Args {
-    /// A stack of terraform/stacks, or global
-    #[arg(value_name = "STACK")]
+    /// A stack of terraform/stacks, or global; a system means all its parts
+    #[arg(value_name = "STACK", value_parser = parse_name)]
     stack: String,
     /// Only this output
     #[arg(value_name = "NAME")]
@@ -38,36 +36,52 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let Some(terraform) = Terraform::open_deployed(ctx, target, &target.project, &args.stack).await? else {
-        return Err(nothing(&format!("{} in {}", args.stack, target.name()), args, target));
-    };
-    let name = terraform.root.name();
-    let mut read = terraform.outputs().await?;
-    if read.is_empty() {
-        return Err(nothing(&name, args, target));
+    let parts = terraform::parts_of(&terraform::stacks_of(&target.project)?, &args.stack);
+    if parts.is_empty() {
+        let outputs = outputs(args, ctx, target, &args.stack).await?.ok_or_else(|| nothing(args, target))?;
+        return report(outputs.only(args)?);
     }
-    if let Some(name) = &args.name {
-        let Some(one) = read.remove(name) else { return Err(unknown(name, &read)) };
-        read = BTreeMap::from([(name.clone(), one)]);
+    let mut of_parts = OutputsOfParts { system: args.stack.clone(), stacks: Vec::new(), without_outputs: Vec::new() };
+    for part in parts {
+        match outputs(args, ctx, target, &part).await? {
+            Some(outputs) => of_parts.stacks.push(outputs),
+            None => of_parts.without_outputs.push(part),
+        }
     }
-    let masked = |output: &terraform::Output| output.sensitive && !args.show_sensitive;
-    let outputs = read.into_iter().map(|(name, output)| Output {
-        sensitive: output.sensitive,
-        value: if masked(&output) { Value::Null } else { output.value },
-        masked: output.sensitive && !args.show_sensitive,
-        name,
-    });
-    report(Outputs { stack: args.stack.clone(), environment: target.name().to_owned(), outputs: outputs.collect() })
+    match (&args.name, of_parts.stacks.is_empty()) {
+        (_, true) => Err(nothing(args, target)),
+        (None, false) => report(of_parts),
+        // Several may have it.
+        (Some(_), false) => report(of_parts.only(args)?),
+    }
 }
 
-fn nothing(name: &str, args: &Args, target: &Session) -> Error {
+/// None where nothing is deployed that gives anything out.
+async fn outputs(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<Option<Outputs>> {
+    let opened = Terraform::open_deployed(ctx, target, &target.project, stack).await?;
+    let Some(terraform) = opened else { return Ok(None) };
+    let read = terraform.outputs().await?;
+    if read.is_empty() {
+        return Ok(None);
+    }
+    let outputs = read.into_iter().map(|(name, output)| {
+        let masked = output.sensitive && !args.show_sensitive;
+        let value = if masked { Value::Null } else { output.value };
+        Output { sensitive: output.sensitive, value, masked, name }
+    });
+    let environment = target.name().to_owned();
+    Ok(Some(Outputs { stack: stack.to_owned(), environment, outputs: outputs.collect() }))
+}
+
+fn nothing(args: &Args, target: &Session) -> Error {
     let deploy = Next::verb("deploy").word(&args.stack).in_environment(target.name());
+    let name = format!("{} in {}", args.stack, target.name());
     Error::not_found(format!("{name} has no outputs: nothing is deployed")).next("deploy it", deploy)
 }
 
-fn unknown(name: &str, known: &BTreeMap<String, terraform::Output>) -> Error {
+fn unknown(name: &str, known: &[Output]) -> Error {
     let error = Error::not_found(format!("there is no output {name:?}"));
-    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let names: Vec<&str> = known.iter().map(|output| output.name.as_str()).collect();
     match nearest::name(name, names.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint(format!("known: {}", names.join(", "))),
@@ -81,6 +95,15 @@ struct Outputs {
     outputs: Vec<Output>,
 }
 
+/// Of a system that is deployed in parts.
+#[derive(Debug, Serialize)]
+struct OutputsOfParts {
+    system: String,
+    stacks: Vec<Outputs>,
+    /// Parts that are not deployed, or give nothing out.
+    without_outputs: Vec<String>,
+}
+
 #[derive(Debug, Serialize)]
 struct Output {
     name: String,
@@ -90,17 +113,63 @@ struct Output {
     masked: bool,
 }
 
+impl Outputs {
+    /// The one that was asked for, where one was.
+    fn only(mut self, args: &Args) -> Result<Outputs> {
+        let Some(name) = &args.name else { return Ok(self) };
+        match self.outputs.iter().position(|output| output.name == *name) {
+            Some(at) => Ok(Outputs { outputs: vec![self.outputs.swap_remove(at)], ..self }),
+            None => Err(unknown(name, &self.outputs)),
+        }
+    }
+}
+
+impl OutputsOfParts {
+    /// The parts that have the output that was asked for.
+    fn only(self, args: &Args) -> Result<OutputsOfParts> {
+        let (mut having, mut others) = (Vec::new(), Vec::new());
+        for outputs in self.stacks {
+            match outputs.outputs.iter().any(|output| Some(&output.name) == args.name.as_ref()) {
+                true => having.push(outputs.only(args)?),
+                false => others.extend(outputs.outputs),
+            }
+        }
+        match (&args.name, having.is_empty()) {
+            (Some(name), true) => Err(unknown(name, &others)),
+            _ => Ok(OutputsOfParts { stacks: having, ..self }),
+        }
+    }
+}
+
+impl Output {
+    fn told(&self) -> String {
+        match (&self.value, self.masked) {
+            (_, true) => "(sensitive)".to_owned(),
+            (Value::String(text), _) => text.clone(),
+            (value, _) => value.to_string(),
+        }
+    }
+}
+
+impl Report for OutputsOfParts {
+    fn page(&self) -> Page {
+        let mut table = Table::new(["STACK", "OUTPUT", "VALUE"]);
+        for outputs in &self.stacks {
+            outputs.outputs.iter().for_each(|one| table.row([outputs.stack.clone(), one.name.clone(), one.told()]));
+        }
+        let page = Page::new().table(table);
+        page.lines(self.without_outputs.iter().map(|part| format!("{part}: nothing is deployed")))
+    }
+
+    fn list(&self) -> Option<&'static str> {
+        Some("stacks")
+    }
+}
+
 impl Report for Outputs {
     fn page(&self) -> Page {
         let mut table = Table::new(["OUTPUT", "VALUE"]);
-        for output in &self.outputs {
-            let value = match (&output.value, output.masked) {
-                (_, true) => "(sensitive)".to_owned(),
-                (Value::String(text), _) => text.clone(),
-                (value, _) => value.to_string(),
-            };
-            table.row([output.name.clone(), value]);
-        }
+        self.outputs.iter().for_each(|output| table.row([output.name.clone(), output.told()]));
         Page::new().table(table)
     }
 

@@ -9,7 +9,7 @@ use claimctl_deploy::deployment::{self, PlannedStack};
 use claimctl_deploy::terraform::{ArtifactFrom, Mode, PlanRequest, Summary};
 use serde::Serialize;
 
-use super::stack::{PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown};
+use super::stack::{PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown, waiting, waits_for};
 use crate::context::Ctx;
 use crate::output::{Failure, Outcome, Page, Report, report};
 use crate::session::{Session, TargetArgs};
@@ -66,7 +66,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
-    let stacks = args.stacks.ordered(&target.project)?;
+    let stacks = args.stacks.choose(&target.project)?.stacks;
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(
             Error::usage("--plan-file is for the plan of one stack").hint("name one stack, and a file for each")
@@ -79,24 +79,42 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
         region: target.region.clone(),
         plan_file: args.plan_file.clone(),
         stacks: Vec::new(),
+        waiting: Vec::new(),
         failed: Vec::new(),
         apply: None,
     };
-    for stack in stacks {
-        match plan_one(args, ctx, target, &stack).await {
-            Ok((summary, apply)) => {
-                plans.stacks.push(StackPlan { stack, summary });
+    for stack in &stacks {
+        match plan_or_wait(args, ctx, target, stack, &stacks).await {
+            Ok(Look::Planned(summary, apply)) => {
+                plans.stacks.push(StackPlan { stack: stack.clone(), summary });
                 plans.apply = apply.map(|apply| ctx.command(&apply));
             }
+            Ok(Look::Waiting(waits_for)) => plans.waiting.push(Waiting { stack: stack.clone(), waits_for }),
             Err(error) if alone => return Err(error),
-            Err(error) => plans.failed.push(Failed { stack, failure: Failure::of(ctx, &error) }),
+            Err(error) => plans.failed.push(Failed { stack: stack.clone(), failure: Failure::of(ctx, &error) }),
         }
     }
     Ok(plans)
 }
 
-/// And the command that applies the plan, where it was kept.
-async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<(Summary, Option<Next>)> {
+enum Look {
+    /// And the command that applies the plan, where it was kept.
+    Planned(Summary, Option<Next>),
+    /// For these to be deployed, which are planned here as well.
+    Waiting(Vec<String>),
+}
+
+async fn plan_or_wait(args: &Args, ctx: &Ctx, target: &Session, stack: &str, all: &[String]) -> Result<Look> {
+    if all.len() > 1 {
+        let waits_for = waits_for(ctx, target, stack, all).await?;
+        if !waits_for.is_empty() {
+            return Ok(Look::Waiting(waits_for));
+        }
+    }
+    plan_one(args, ctx, target, stack).await
+}
+
+async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Result<Look> {
     if ctx.cancel.is_cancelled() {
         return Err(Error::interrupted("stopped before it was planned").hint("run the same command again"));
     }
@@ -105,12 +123,12 @@ async fn plan_one(args: &Args, ctx: &Ctx, target: &Session, stack: &str) -> Resu
     let artifact = args.artifact.as_ref();
     let planned = deployment::plan_deployment(ctx, target, &target.project, stack, artifact, request).await?;
     let PlannedStack { planned, artifacts, .. } = planned;
-    let Some(file) = &args.plan_file else { return Ok((planned.summary, None)) };
+    let Some(file) = &args.plan_file else { return Ok(Look::Planned(planned.summary, None)) };
     planned.file.keep(&ctx.working_directory.join(file))?;
     let zip = artifacts.zip().map(|zip| zip.strip_prefix(&ctx.working_directory).unwrap_or(zip).display().to_string());
     let plan = PlanArgs { parallelism: args.plan.parallelism, ..PlanArgs::default() };
     let flags = [flag("--artifact", zip), flag("--plan-file", Some(file.display()))].concat();
-    Ok((planned.summary, Some(for_stack(ctx, "deploy", stack, &flags, &plan))))
+    Ok(Look::Planned(planned.summary, Some(for_stack(ctx, "deploy", stack, &flags, &plan))))
 }
 
 #[derive(Debug, Serialize)]
@@ -120,10 +138,18 @@ struct Plans {
     region: String,
     plan_file: Option<PathBuf>,
     stacks: Vec<StackPlan>,
+    /// Of several, those that read what others have not deployed yet.
+    waiting: Vec<Waiting>,
     /// Of several, those that could not be planned.
     failed: Vec<Failed>,
     #[serde(skip)]
     apply: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Waiting {
+    stack: String,
+    waits_for: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -138,13 +164,16 @@ impl Plans {
         let place: Vec<&str> = self.account.iter().map(String::as_str).chain([self.region.as_str()]).collect();
         let failed: Vec<(&str, &Failure)> =
             self.failed.iter().map(|failed| (failed.stack.as_str(), &failed.failure)).collect();
-        markdown::of(&self.environment, &place, &self.stacks, &failed)
+        let waiting: Vec<(&str, &[String])> =
+            self.waiting.iter().map(|one| (one.stack.as_str(), one.waits_for.as_slice())).collect();
+        markdown::of(&self.environment, &place, &self.stacks, &waiting, &failed)
     }
 }
 
 impl Report for Plans {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
+        let page = page.lines(self.waiting.iter().map(|one| waiting(&one.stack, &one.waits_for)));
         let page = self.failed.iter().fold(page, |page, failed| {
             page.line(format!("{}: could not be planned", failed.stack)).lines(failed.failure.lines())
         });

@@ -31,6 +31,8 @@ pub enum Kind {
     Table,
     Database,
     Function,
+    /// By its own name, or by that of a stack that has one.
+    Api,
     Run,
 }
 
@@ -48,6 +50,7 @@ impl Kind {
             "TABLE" => Kind::Table,
             "DATABASE" => Kind::Database,
             "FUNCTION" | "HANDLER" => Kind::Function,
+            "API" => Kind::Api,
             "RUN" => Kind::Run,
             _ => return None,
         })
@@ -103,10 +106,15 @@ impl Known {
                     true => stacks::ALL.iter().map(|stack| (stack.name.to_owned(), stack.summary.to_owned())).collect(),
                     false => {
                         let there = terraform::stacks_of(&self.config.project()).unwrap_or_default();
-                        there.into_iter().map(|name| (name, "in the project".to_owned())).collect()
+                        let systems = terraform::systems(&there).into_iter();
+                        let systems = systems.map(|name| (name, "all its parts".to_owned()));
+                        let there = there.iter().map(|name| (name.clone(), "in the project".to_owned()));
+                        systems.chain(there).collect()
                     }
                 };
-                stacks.extend(self.surfaces.0.iter().map(|surface| (surface.stack.clone(), "deployed".to_owned())));
+                for surface in &self.surfaces.0 {
+                    stacks.insert(surface.stack.clone(), "deployed".to_owned());
+                }
                 stacks
             }
             Kind::Flow => self.of_stacks(|surface| surface.flows.iter().map(|flow| flow.name.as_str()).collect()),
@@ -121,6 +129,13 @@ impl Known {
                 let mut functions: BTreeMap<_, _> = declared.collect();
                 functions.extend(self.of_stacks(|surface| surface.functions.keys().map(String::as_str).collect()));
                 functions
+            }
+            Kind::Api => {
+                let with_apis = self.surfaces.0.iter().filter(|surface| !surface.apis.is_empty());
+                let stacks = with_apis.map(|surface| (surface.stack.clone(), "by the path's first part".to_owned()));
+                let mut apis = self.of_stacks(|surface| surface.apis.keys().map(String::as_str).collect());
+                apis.extend(stacks);
+                apis
             }
             Kind::Run => self.runs().unwrap_or_default(),
         }

@@ -11,8 +11,8 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::Locking;
 
-/// How far below the folder a Terraform root is looked for: `terraform/stacks/NAME`.
-const DEPTH: usize = 4;
+/// How far below the folder a Terraform root is looked for: `terraform/stacks/SYSTEM/PART`.
+const DEPTH: usize = 5;
 
 /// An S3 backend (Terraform documentation, "Backend Type: s3").
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -69,6 +69,8 @@ def set_environment(port, scratch):
         LAMBDA_EXECUTOR="local",
         # Between the tries of an asynchronous invocation: a minute at AWS, and two.
         LAMBDA_ASYNC_RETRY_BASE_SECONDS="0.2",
+        # Between the tries of a state machine's task: the second that its definition says becomes a fiftieth of one.
+        SFN_WAIT_SCALE="0.02",
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
     )
@@ -227,6 +229,146 @@ def let_aliases_have_invoke_configurations(lambda_svc):
     lambda_svc.invoke_async_with_retry = invoke_later
 
 
+def let_rules_write_to_log_groups(eventbridge, logs):
+    """EventBridge: a rule's target can be a log group, which gets each event as a line of JSON.
+
+    Amazon EventBridge User Guide, "Amazon EventBridge targets": a CloudWatch Logs group is one.
+    """
+    invoke = eventbridge._invoke_target
+
+    def write(target, event, rule, view):
+        group, stream = log_group_of(target["Arn"]), rule["Name"]
+        line = json.dumps((view or eventbridge._pattern_event_view(event)).event_with_detail())
+        logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
+        written = [{"timestamp": int(time.time() * 1000), "message": line}]
+        logs._put_log_events({"logGroupName": group, "logStreamName": stream, "logEvents": written})
+
+    def invoke_or_write(target, event, rule, view=None):
+        (write if log_group_of(target.get("Arn", "")) else invoke)(target, event, rule, view)
+
+    eventbridge._invoke_target = invoke_or_write
+
+
+def log_group_of(arn):
+    """The name of the log group that an ARN is of, or None. Some say it with `:*` behind it."""
+    found = re.fullmatch(r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:([^:]+)(:\*)?", arn)
+    return found and found[1]
+
+
+def try_functions_of_rules_again(eventbridge, lambda_svc):
+    """EventBridge: a rule invokes a function asynchronously. Lambda tries it again, and keeps the event that failed.
+
+    AWS Lambda Developer Guide, "Invoking a Lambda function asynchronously": how errors are handled.
+    """
+
+    def dispatch(arn, payload):
+        record, config, _ = lambda_svc._get_func_record_for_ref(arn)
+        if record and config:
+            lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), json.loads(payload))
+
+    eventbridge._dispatch_to_lambda = dispatch
+
+
+def keep_events_that_no_target_takes(eventbridge, lambda_svc, logs, sns, sqs):
+    """EventBridge: what a target does not take goes to the queue that the target's dead-letter configuration names.
+
+    Amazon EventBridge User Guide, "Using dead-letter queues to process undelivered events in EventBridge". A target that
+    is gone, or denies it, is not tried again.
+    """
+    invoke = eventbridge._invoke_target
+
+    def refusal(arn, rule):
+        account, group = arn.split(":")[4], log_group_of(arn)
+        if arn.split(":")[2] == "lambda":
+            return None if lambda_svc._get_func_record_for_ref(arn)[0] else "NO_RESOURCE"
+        if group:
+            return None if group in logs._log_groups else "NO_RESOURCE"
+        if arn.split(":")[2] == "sns":
+            if not sns._topic_by_arn_any_scope(arn):
+                return "NO_RESOURCE"
+            allowed = sns.topic_policy_allows(arn, "events.amazonaws.com", rule["Arn"], account)
+            return None if allowed else "NO_PERMISSIONS"
+        return None
+
+    def keep(target, event, rule, view, code):
+        queue = (target.get("DeadLetterConfig") or {}).get("Arn", "")
+        if not sqs._queue_by_arn(queue):
+            return
+        if not sqs.queue_policy_allows(queue, "events.amazonaws.com", rule["Arn"], queue.split(":")[4]):
+            return
+        why = {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": code,
+               "ERROR_MESSAGE": f"the target {target['Arn']} did not take the event"}
+        sqs._act_send_message({
+            "MessageBody": json.dumps((view or eventbridge._pattern_event_view(event)).event_with_detail()),
+            "MessageAttributes": {name: {"DataType": "String", "StringValue": said} for name, said in why.items()},
+        }, sqs._queue_url(queue.split(":")[5]))
+
+    def invoke_or_keep(target, event, rule, view=None):
+        code = refusal(target.get("Arn", ""), rule)
+        if code:
+            keep(target, event, rule, view, code)
+        else:
+            invoke(target, event, rule, view)
+
+    eventbridge._invoke_target = invoke_or_keep
+
+
+def bring_a_batch_of_a_stream_again(lambda_svc):
+    """Lambda: records of a stream that a function names as failed are delivered again, with all that follow.
+
+    AWS Lambda Developer Guide, "Configuring partial batch response with DynamoDB and Lambda". Here the whole batch is: the
+    poller goes back to where a batch began when its function failed.
+    """
+    poll, execute, reading = lambda_svc._poll_dynamodb_streams, lambda_svc._execute_function, threading.local()
+
+    def poll_and_say_so():
+        reading.now = True
+        try:
+            return poll()
+        finally:
+            reading.now = False
+
+    def execute_all_or_nothing(function, event):
+        result = execute(function, event)
+        answer = result.get("body")
+        if getattr(reading, "now", False) and isinstance(answer, dict) and answer.get("batchItemFailures"):
+            return {**result, "error": True}
+        return result
+
+    lambda_svc._poll_dynamodb_streams, lambda_svc._execute_function = poll_and_say_so, execute_all_or_nothing
+
+
+def check_requests_as_templates_say(provisioners, apigateway):
+    """CloudFormation: the request validator of a REST API's method is made, and the method has it.
+
+    AWS CloudFormation Template Reference, AWS::ApiGateway::RequestValidator and AWS::ApiGateway::Method.
+    """
+    validators = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RequestValidator"]
+    methods = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Method"]
+
+    def create_validator(logical_id, props, stack_name):
+        checks = {"name": props.get("Name") or logical_id}
+        for name in ("ValidateRequestBody", "ValidateRequestParameters"):
+            checks[name[0].lower() + name[1:]] = str(props.get(name)).lower() == "true"
+        _, _, made = apigateway._create_request_validator(props["RestApiId"], checks)
+        validator = json.loads(made)["id"]
+        return validator, {"RequestValidatorId": validator}
+
+    def with_validator(put):
+        def put_with_validator(*arguments):
+            made = put(*arguments)
+            # The last dictionary is what the template says now.
+            props = [argument for argument in arguments if isinstance(argument, dict)][-1]
+            resource = apigateway._resources[props["RestApiId"]][props["ResourceId"]]
+            resource["resourceMethods"][props["HttpMethod"]]["requestValidatorId"] = props.get("RequestValidatorId")
+            return made
+
+        return put_with_validator
+
+    validators["create"] = create_validator
+    methods["create"], methods["update"] = with_validator(methods["create"]), with_validator(methods["update"])
+
+
 def give_ranges_of_versions(s3):
     """S3: a range of an object is a range of it also where a version is named.
 
@@ -383,12 +525,18 @@ def main():
 
     from ministack.app import app
     from ministack.core import lambda_runtime
-    from ministack.services import cloudwatch_logs, lambda_svc, s3, sns
+    from ministack.services import apigateway_v1, cloudwatch_logs, eventbridge, lambda_svc, s3, sns, sqs
+    from ministack.services.cloudformation import provisioners
 
     let_body_filters_descend_into_arrays(sns)
     keep_what_cannot_be_delivered(sns)
     log_all_that_a_function_wrote(lambda_runtime)
     let_aliases_have_invoke_configurations(lambda_svc)
+    let_rules_write_to_log_groups(eventbridge, cloudwatch_logs)
+    try_functions_of_rules_again(eventbridge, lambda_svc)
+    keep_events_that_no_target_takes(eventbridge, lambda_svc, cloudwatch_logs, sns, sqs)
+    bring_a_batch_of_a_stream_again(lambda_svc)
+    check_requests_as_templates_say(provisioners, apigateway_v1)
     give_ranges_of_versions(s3)
     let_logs_be_searched_for_any_of_several_terms(cloudwatch_logs)
     answer_in_one_piece(h11, H11Protocol, RawData)

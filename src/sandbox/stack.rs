@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
+use aws_sdk_s3::primitives::ByteStream;
 use claimctl_aws::Explain;
 use claimctl_aws::target::{Intent, KnownSurfaces};
 use claimctl_claim::surface::{Surface, Surfaces};
@@ -14,13 +15,14 @@ use claimctl_deploy::artifact::{self, Package};
 use claimctl_deploy::migrations::StackDatabase;
 use claimctl_deploy::versions::Bucket;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::cloudformation::{Client, Parameters, Stack};
 use super::{Artifacts, DatabaseAccess, Sandbox};
 use crate::config::LOCAL;
 use crate::context::Ctx;
 use crate::session::Session;
-use crate::stacks::{self, Values};
+use crate::stacks::{self, Document, DocumentPlace, Values};
 
 /// The output of a template that holds its surface.
 const SURFACE_OUTPUT: &str = "claimctl";
@@ -160,6 +162,13 @@ async fn deploy(
         publish(target, &bucket, &key, package).await?;
         parameters.insert(handler.key, key);
     }
+    for document in request.stack.documents {
+        let given = match document.place {
+            DocumentPlace::Parameter => document.text.to_owned(),
+            DocumentPlace::Bucket => lay_down(target, &bucket, document).await?,
+        };
+        parameters.insert(document.parameter, given);
+    }
 
     let create = || async {
         let created = client.create(name, template, &parameters).await;
@@ -209,6 +218,17 @@ async fn publish(target: &Session, bucket: &str, key: &str, package: Package) ->
         created => drop(created.or_explain("create the artifact bucket")?),
     }
     artifact::publish(&s3, bucket, key, package).await
+}
+
+/// Puts a document beside the artifacts, and says under which key. Another text has another key, so that CloudFormation
+/// sees the change.
+async fn lay_down(target: &Session, bucket: &str, document: &Document) -> Result<String> {
+    let digest: String = Sha256::digest(document.text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = format!("documents/{}/{digest}", document.parameter);
+    let body = ByteStream::from_static(document.text.as_bytes());
+    let put = target.s3().put_object().bucket(bucket).key(&key).body(body).send().await;
+    put.or_explain(&format!("put {} into the artifact bucket", document.parameter))?;
+    Ok(key)
 }
 
 fn check_there(name: &str, there: &[Stack]) -> Result<()> {
@@ -286,7 +306,7 @@ fn surface(stack: &Stack) -> Result<Option<Surface>> {
     stack.outputs.get(SURFACE_OUTPUT).map(|output| Surface::parse(output)).transpose()
 }
 
-/// Without those of the handlers and of the database.
+/// Without those of the handlers, of the documents and of the database.
 fn parameters<'a>(request: &Request<'_>, bucket: &str) -> Parameters<'a> {
     let mut parameters = BTreeMap::from([
         ("Project", request.project.to_owned()),

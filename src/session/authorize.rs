@@ -36,6 +36,15 @@ impl Session {
         checked.begin(ctx, intent).await
     }
 
+    /// The same for what the operator has typed out whole, so that there is nothing to ask but in a protected environment.
+    /// `typed` is its name where that was given on the command line.
+    pub async fn authorize_as_typed(&self, ctx: &Ctx, intent: &Intent, typed: Option<&str>) -> Result<Change> {
+        match self.is_protected() {
+            true => self.authorize_by_name(ctx, intent, self.name(), typed).await,
+            false => self.guard().await?.begin(ctx, intent).await,
+        }
+    }
+
     /// The same for what cannot be undone: the operator types the name of what is lost, and `--yes` is no answer.
     /// `typed` is that name where it was given on the command line.
     pub async fn authorize_by_name(

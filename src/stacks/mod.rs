@@ -8,6 +8,7 @@ mod csv_aurora;
 mod csv_table;
 mod csv_work;
 mod fan_out;
+mod payments;
 mod variable;
 mod work;
 
@@ -21,7 +22,8 @@ use crate::demo::Stage;
 pub use variable::{Kind, Values, Variable, assign};
 
 /// Every system.
-pub const ALL: &[&Stack] = &[&claim_check::STACK, &fan_out::STACK, &csv_table::STACK, &csv_aurora::STACK];
+pub const ALL: &[&Stack] =
+    &[&claim_check::STACK, &fan_out::STACK, &csv_table::STACK, &csv_aurora::STACK, &payments::STACK];
 
 /// The name of the one that is meant where none is named.
 pub const DEFAULT: &str = claim_check::STACK.name;
@@ -33,8 +35,10 @@ pub struct Stack {
     /// What it is, in one line.
     pub summary: &'static str,
     /// In CloudFormation; its output `claimctl` is the surface. It takes the parameters Project, Environment, Architecture
-    /// and ArtifactBucket, those of its variables and handlers, and with a database those of [`DATABASE_PARAMETERS`].
+    /// and ArtifactBucket, those of its variables, documents and handlers, and with a database those of
+    /// [`DATABASE_PARAMETERS`].
     pub template: &'static str,
+    pub documents: &'static [Document],
     pub variables: &'static [Variable],
     pub handlers: &'static [Handler],
     /// Whether it ends in a database, which the sandbox has then.
@@ -58,6 +62,23 @@ pub struct Handler {
     pub key: &'static str,
     /// The parameter that takes its SHA-256 in hex.
     pub digest: &'static str,
+}
+
+/// A file that Terraform reads too, and the template's parameter that takes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Document {
+    pub parameter: &'static str,
+    pub text: &'static str,
+    pub place: DocumentPlace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DocumentPlace {
+    /// The parameter's value is the text: up to 4,096 bytes (AWS CloudFormation User Guide, "Understand CloudFormation
+    /// quotas").
+    Parameter,
+    /// The parameter's value is the text's key in the artifact bucket.
+    Bucket,
 }
 
 impl fmt::Debug for Stack {
@@ -100,8 +121,10 @@ mod tests {
             let common = ["Project", "Environment", "Architecture", "ArtifactBucket"].into_iter();
             let of_handlers = stack.handlers.iter().flat_map(|handler| [handler.key, handler.digest]);
             let of_variables = stack.variables.iter().map(|variable| variable.parameter);
+            let of_documents = stack.documents.iter().map(|document| document.parameter);
             let of_database = DATABASE_PARAMETERS.into_iter().filter(|_| stack.database);
-            let mut given: Vec<_> = common.chain(of_handlers).chain(of_variables).chain(of_database).collect();
+            let given = common.chain(of_handlers).chain(of_variables).chain(of_documents);
+            let mut given: Vec<_> = given.chain(of_database).collect();
             let mut declared: Vec<_> = declared(stack).into_iter().map(|(name, _)| name).collect();
             given.sort_unstable();
             declared.sort_unstable();
@@ -109,15 +132,24 @@ mod tests {
         }
     }
 
+    /// All that declares variables of a stack, which lie in the folders of its parts where it has some.
+    fn variables_in_terraform(stack: &str) -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform/stacks").join(stack);
+        let parts = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path());
+        let files = parts.chain([root.clone()]).map(|folder| folder.join("variables.tf"));
+        let declared: Vec<_> = files.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+        assert!(!declared.is_empty(), "{stack} declares no variables");
+        declared.concat()
+    }
+
     #[test]
     fn variables_are_terraforms_and_their_values_the_templates() {
         for stack in ALL {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform/stacks").join(stack.name);
-            let terraform = std::fs::read_to_string(root.join("variables.tf")).unwrap();
+            let terraform = variables_in_terraform(stack.name);
             for Variable { name, parameter, default, kind, .. } in stack.variables {
                 assert!(terraform.contains(&format!("variable \"{name}\" {{")), "{name}");
                 let (_, says) = declared(stack).into_iter().find(|(declared, _)| declared == parameter).unwrap();
-                let says_default = [format!("Default: {default}"), format!("Default: \"{default}\"")];
+                let says_default = ["", "\"", "'"].map(|quote| format!("Default: {quote}{default}{quote}"));
                 assert!(says_default.iter().any(|default| says.contains(default)), "{name}: {says}");
                 if let Kind::OneOf(words) = kind {
                     let allowed = format!("AllowedValues: [{}]", words.join(", "));

@@ -177,6 +177,7 @@ mod tests {
         name: "other",
         summary: "of a test",
         template: "",
+        documents: &[],
         variables: &[ROWS],
         handlers: &[],
         database: false,

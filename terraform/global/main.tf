@@ -1,5 +1,6 @@
 # What an account needs once, so that GitHub Actions can deploy into it: the OIDC provider, and for each environment of
-# the account a role that deploys, a role that plans, and the boundary of all roles that a deployment makes.
+# the account a role that deploys, a role that plans, and the boundary of all roles that a deployment makes. And the role by
+# which API Gateway writes logs.
 
 provider "aws" {
   region              = var.region

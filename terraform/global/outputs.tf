@@ -8,3 +8,8 @@ output "roles" {
     }
   }
 }
+
+output "api_gateway_logs_role" {
+  description = "Role by which API Gateway writes access logs, for the other regions of the account; null where it was there before."
+  value       = one(aws_iam_role.api_gateway_logs[*].arn)
+}

@@ -83,6 +83,12 @@ variable "oidc_provider_arn" {
   }
 }
 
+variable "api_gateway_logs" {
+  description = "Whether API Gateway is given a role to write access logs by, which the stack payments needs. False where the account has named one in the region already: it has only one."
+  type        = bool
+  default     = true
+}
+
 variable "state_bucket" {
   description = "State bucket; null: the one that claimctl bootstrap makes."
   type        = string

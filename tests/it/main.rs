@@ -7,9 +7,12 @@
 
 mod support;
 
-use support::{database, dead_letters, payments, proxy, queues, roles, run, seeded, server, site, terminal, world};
+use support::{
+    database, dead_letters, payments_table, platform, proxy, queues, roles, run, seeded, server, site, terminal, world,
+};
 
 mod accounts;
+mod api;
 mod bad_input;
 mod bootstrap;
 mod claim;
@@ -36,6 +39,7 @@ mod log;
 mod man;
 mod network;
 mod package;
+mod payments;
 mod peek;
 mod policy;
 mod records;

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use claimctl_core::error::{Error, Kind};
-use claimctl_core::next::Next;
+use claimctl_core::next::{Hint, Next};
 
 use self::codes::Told;
 pub(super) use self::connection::{is_final, may_have_left};
@@ -67,6 +67,11 @@ fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool
 /// Whether the caller may do this, but not use the KMS key that it takes.
 pub fn is_denied_a_key<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     told(error).is_some_and(|told| told.is_denied_a_key())
+}
+
+/// What to do about a denial that came by another way than the SDK's own clients.
+pub(super) fn denied_hint(code: &str, message: &str, status: u16) -> Hint {
+    Told { code, message, status }.hint().unwrap_or_else(|| SIGN_IN.into())
 }
 
 /// What the service answered, where it answered with an error.

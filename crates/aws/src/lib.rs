@@ -1,6 +1,7 @@
 //! How claimctl talks to AWS: one client configuration, one retry policy, one way to explain a failure.
 
 pub mod account;
+pub mod api;
 mod backoff;
 mod client;
 pub mod credentials;

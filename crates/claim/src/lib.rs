@@ -2,6 +2,7 @@
 
 pub mod after_processing;
 pub mod envelope;
+pub mod event;
 pub mod events;
 pub mod item;
 pub mod key;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use after_processing::AfterProcessing;
 pub use envelope::{Envelope, OpenedBody, Unreadable, open, open_json};
+pub use event::Event;
 pub use key::claim_id;
 pub use record::{Record, Status};
 pub use stream_position::StreamPosition;

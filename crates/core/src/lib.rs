@@ -37,3 +37,5 @@ pub mod spool;
 pub mod time;
 #[cfg(feature = "machine")]
 pub mod units;
+#[cfg(feature = "machine")]
+pub mod uuid;

@@ -16,6 +16,7 @@ use super::terraform::stacks;
 use crate::next::of_stack;
 use crate::project::Project;
 
+const GET: &str = "s3:GetObject";
 const LIST: &str = "s3:ListBucket";
 /// How many stacks are read at once; a project has a handful.
 const CONCURRENCY: usize = 32;
@@ -53,6 +54,32 @@ pub async fn read(target: &Target, project: &Project, environment: &str) -> Resu
     known.surfaces.0 = surfaces;
     known.failures.extend(clashes);
     Ok(known)
+}
+
+/// The surface that a stack has written, as what reads it finds it. None: there is none.
+pub async fn written(target: &Target, project: &Project, environment: &str, stack: &str) -> Result<Option<Surface>> {
+    let at = At { store: Store::of(target, project).await?, target, environment };
+    let key = surface_key(environment, stack);
+    match at.object(&key).await? {
+        Answer::Found(text) => at.surface(stack, &key, serde_json::from_slice(&text)).map(Some),
+        Answer::None => Ok(None),
+        Answer::Hidden => Err(at.hidden(stack, &key)),
+    }
+}
+
+/// What a stack exposes, by its surface or by the output in its state. None: it is not deployed, or exposes nothing.
+pub async fn of_stack_in(
+    target: &Target,
+    project: &Project,
+    environment: &str,
+    stack: &str,
+) -> Result<Option<Surface>> {
+    let at = At { store: Store::of(target, project).await?, target, environment };
+    match at.look(stack.to_owned()).await? {
+        Answer::Found(surface) => Ok(Some(surface)),
+        Answer::None => Ok(None),
+        Answer::Hidden => Err(at.hidden(stack, &surface_key(environment, stack))),
+    }
 }
 
 /// Where a stack writes its surface, in the state bucket.
@@ -134,6 +161,11 @@ impl At<'_> {
         Err(self
             .broken(stack, key, "not its surface")
             .caused_by(format!("it says stack {of} in {environment}, account {account}, region {region}")))
+    }
+
+    fn hidden(&self, stack: &str, key: &str) -> Error {
+        Error::denied(format!("the surface of {stack} is missing or may not be read: s3://{}/{key}", self.store.bucket))
+            .hint(format!("needed: {GET} on {}/{key}, and {LIST} on {}", self.store.arn(), self.store.arn()))
     }
 
     fn broken(&self, stack: &str, key: &str, is: &str) -> Error {

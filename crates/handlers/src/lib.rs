@@ -13,6 +13,12 @@ pub mod event_logger;
 #[cfg(test)]
 mod fake_http;
 mod log;
+pub mod payment_events;
+pub mod payment_stream;
+mod payments;
+pub mod payments_api;
+pub mod quotes;
+pub mod settlement;
 
 /// Reads one environment variable; tests pass a closure over values of their own.
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

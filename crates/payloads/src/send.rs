@@ -1,13 +1,13 @@
 //! A payload that goes into a bucket, and the message that points to it into a queue.
 
-use std::io::Read;
 use std::path::Path;
 
 use claimctl_aws::policy::{self, Statement};
 use claimctl_aws::target::{Change, Intent, Target};
 use claimctl_core::context::Context;
-use claimctl_core::error::{Error, IoContext, Result};
+use claimctl_core::error::{Error, Result};
 use claimctl_core::run_report::RunReport;
+use claimctl_core::uuid::uuid;
 use claimctl_queues::journal::{Entry, ItemState};
 use claimctl_queues::send::by_hand::ByHand;
 use claimctl_queues::send::outgoing::Outgoing;
@@ -110,6 +110,7 @@ impl Payload {
         let bucket = Destination::find(target, to.bucket).await?;
         let key = match to.key {
             Some(key) => key.to_owned(),
+            // As the extended clients name their payloads.
             None => format!("{}{}", prefix(to, &bucket), uuid()?),
         };
         let plan = if payload == Path::new("-") { Plan::of_stdin(key.clone())? } else { plan(payload, &key)? };
@@ -163,30 +164,4 @@ fn plan(payload: &Path, key: &str) -> Result<Plan> {
 
 fn prefix(to: PayloadPlace<'_>, bucket: &Destination) -> String {
     to.prefix.unwrap_or(&bucket.prefix).to_owned()
-}
-
-/// A random UUID (RFC 9562, version 4), as the extended clients name their payloads.
-fn uuid() -> Result<String> {
-    let source = Path::new("/dev/urandom");
-    let mut bytes = [0; 16];
-    std::fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).on("read", source)?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let number = u128::from_be_bytes(bytes);
-    let hex = format!("{number:032x}");
-    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uuids_are_random_ones() {
-        let (one, other) = (uuid().unwrap(), uuid().unwrap());
-        assert_ne!(one, other);
-        let parts: Vec<_> = one.split('-').map(str::len).collect();
-        assert_eq!(parts, [8, 4, 4, 4, 12]);
-        assert!(one.as_bytes()[14] == b'4' && b"89ab".contains(&one.as_bytes()[19]), "{one}");
-    }
 }

@@ -21,6 +21,7 @@ pub mod policy;
 pub mod purge;
 pub mod rate;
 pub mod receive;
+pub mod recipients;
 pub mod resolve;
 pub mod select;
 pub mod send;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{Message as Received, MessageAttributeValue, MessageSystemAttributeName as System};
 use claimctl_claim::envelope::POINTER_ATTRIBUTES;
-use claimctl_claim::{Claim, Envelope};
+use claimctl_claim::item::{Item, items_in};
+use claimctl_claim::{Claim, Envelope, Event, OpenedBody};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -29,7 +30,13 @@ pub struct Message {
     /// What the claims are wrapped in, outermost first.
     pub envelope: Vec<Envelope>,
     pub claims: Vec<Claim>,
-    /// Why no claim could be read from the body.
+    /// What it holds instead of claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
+    /// The items that it is about, where they were looked for: see [`Message::find_items`].
+    #[serde(skip)]
+    pub items: Vec<Item>,
+    /// Why neither claim nor event could be read from the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
@@ -46,7 +53,21 @@ pub struct Attribute {
 impl Message {
     /// Whether it is S3's own test event, which carries no claim.
     pub fn is_test_event(&self) -> bool {
-        self.claims.is_empty() && self.unreadable.is_none()
+        self.claims.is_empty() && self.unreadable.is_none() && self.event.is_none() && self.items.is_empty()
+    }
+
+    /// Looks for the items of a table that it is about. One that names an item is no unreadable message.
+    pub fn find_items(&mut self, partition_key: &str) {
+        if self.claims.is_empty() && self.items.is_empty() {
+            self.items =
+                serde_json::from_str(&self.body).map_or_else(|_| Vec::new(), |it| items_in(&it, partition_key));
+            self.unreadable.take_if(|_| !self.items.is_empty());
+        }
+    }
+
+    /// A message attribute that is text.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).filter(|attribute| !attribute.is_binary()).map(|attribute| attribute.value.as_str())
     }
 }
 
@@ -66,9 +87,12 @@ impl From<Received> for Message {
             .collect();
         let at = |name: System| Timestamp::from_millisecond(system.get(name.as_str())?.parse().ok()?).ok();
         let body = received.body.unwrap_or_default();
-        let (opened, unreadable) = match claimctl_claim::open(&body) {
-            Ok(opened) => (opened, None),
-            Err(unreadable) => (claimctl_claim::OpenedBody::default(), Some(unreadable.to_string())),
+        let (opened, event, unreadable) = match claimctl_claim::open(&body) {
+            Ok(opened) => (opened, None, None),
+            Err(unreadable) => match Event::open(&body) {
+                Some((envelopes, event)) => (OpenedBody { envelopes, ..OpenedBody::default() }, Some(event), None),
+                None => (OpenedBody::default(), None, Some(unreadable.to_string())),
+            },
         };
         let mut claims = opened.claims;
         if let ([pointer], Some(size)) = (claims.as_mut_slice(), payload_size(&attributes))
@@ -90,6 +114,8 @@ impl From<Received> for Message {
             system,
             envelope: opened.envelopes,
             claims,
+            event,
+            items: Vec::new(),
             unreadable,
         }
     }
@@ -187,6 +213,27 @@ mod tests {
             assert_eq!(message.body, body);
             assert!(message.claims.is_empty() && message.unreadable.is_some_and(|why| !why.is_empty()), "{body}");
         }
+    }
+
+    #[test]
+    fn an_event_that_is_no_claim_is_no_test_event_and_not_unreadable() {
+        let body = r#"{"id":"e","detail-type":"PaymentCreated","source":"payments","detail":{"payment_id":"p"}}"#;
+        let mut message = Message::from(Received::builder().body(body).build());
+        assert!(!message.is_test_event() && message.unreadable.is_none() && message.claims.is_empty());
+        assert_eq!(message.envelope, [Envelope::EventBridge]);
+        message.find_items("payment_id");
+        assert_eq!(message.items[0].key, "p");
+    }
+
+    #[test]
+    fn a_body_that_names_an_item_is_readable_for_who_knows_its_table() {
+        let mut message =
+            Message::from(Received::builder().body(r#"{"type":"t","payment":{"payment_id":"p"}}"#).build());
+        assert!(message.unreadable.is_some());
+        message.find_items("quote_id");
+        assert!(message.unreadable.is_some() && message.items.is_empty());
+        message.find_items("payment_id");
+        assert!(message.unreadable.is_none() && !message.is_test_event());
     }
 
     #[test]

@@ -201,6 +201,11 @@ fn choose(queue: &str, message: Message, index: Option<u32>, several: bool) -> R
     if let Some(why) = &message.unreadable {
         return Err(Error::not_found(format!("message {id} holds no claim: {why}")).next("see its body", body()));
     }
+    if message.event.is_some() {
+        return Err(
+            Error::not_found(format!("message {id} is an event that holds no claim")).next("see its body", body())
+        );
+    }
     let mut claims = message.claims;
     if claims.is_empty() {
         return Err(Error::not_found(format!("message {id} is S3's own test event, which has no payload"))

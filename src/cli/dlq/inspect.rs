@@ -228,7 +228,7 @@ impl Inspection {
             let event = shape.unreadable.as_ref().or(shape.event.as_ref());
             let prefix = match (&shape.bucket, &shape.prefix) {
                 (Some(bucket), prefix) => format!("{bucket}/{}", prefix.as_deref().unwrap_or("…")),
-                (None, _) => "-".to_owned(),
+                (None, _) => shape.rule.as_ref().map_or_else(|| "-".to_owned(), |rule| format!("rule {rule}")),
             };
             table.row([
                 group.messages.to_string(),
@@ -249,16 +249,25 @@ impl Suggested {
     fn sentences(&self) -> Vec<String> {
         let Group { messages, shape, example, .. } = &self.group;
         let what = shape.verdict.map_or_else(|| "not judged".to_owned(), |verdict| verdict.to_string());
-        let key = match (&example.bucket, &example.key) {
-            (Some(bucket), Some(key)) => format!(" ({bucket}/{key})"),
+        let key = match (&example.bucket, &example.key, example.items.as_slice()) {
+            (Some(bucket), Some(key), _) => format!(" ({bucket}/{key})"),
+            (_, _, [item]) => format!(" ({item})"),
+            (_, _, [first, more @ ..]) => format!(" ({first} and {} more)", more.len()),
             _ => String::new(),
         };
         let why = example.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let mut said =
             vec![format!("{}, {what}, for example {}{key}{why}", count(*messages, "dead letter"), example.message_id)];
+        if let Some(recipient) = &example.recipient {
+            said.push(format!("  for {recipient}"));
+        }
         if let Some(error) = &example.failed.error {
-            let function = example.failed.function.as_deref().unwrap_or("its function");
-            said.push(format!("  {function} failed: {error}"));
+            let who = match (&example.failed.function, &shape.rule) {
+                (Some(function), _) => format!("{function} failed"),
+                (None, Some(rule)) => format!("rule {rule} could not deliver it"),
+                (None, None) => "its function failed".to_owned(),
+            };
+            said.push(format!("  {who}: {error}"));
         }
         said.push(format!("  {}", self.command));
         said

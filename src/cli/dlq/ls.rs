@@ -149,6 +149,10 @@ fn source(source: &Source) -> String {
             Some(qualifier) => format!("function {}:{qualifier}", function.name),
             None => format!("function {}", function.name),
         },
+        Source::Rules(bus) => format!("rules of bus {}", bus.name),
+        Source::Undelivered(function) => format!("rules to function {}", function.name),
+        Source::Stream(function) => format!("stream of function {}", function.name),
+        Source::Diverted(function) => format!("diverted by function {}", function.name),
     }
 }
 

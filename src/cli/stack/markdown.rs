@@ -21,8 +21,15 @@ const CUT: &str = "more lines are left out here; the log of the job has all of t
 
 const PLAIN: Terminal = Terminal { stdin: false, stdout: false, stderr: false, width: None, color: false };
 
-/// The plans of one environment, and the stacks that have none. `place` is its account and region.
-pub fn of(environment: &str, place: &[&str], plans: &[StackPlan], failed: &[(&str, &Failure)]) -> String {
+/// The plans of one environment, the stacks that wait for others to be deployed, and those that have none. `place` is its
+/// account and region.
+pub fn of(
+    environment: &str,
+    place: &[&str],
+    plans: &[StackPlan],
+    waiting: &[(&str, &[String])],
+    failed: &[(&str, &Failure)],
+) -> String {
     let place: Vec<String> = place.iter().map(|part| code(part)).collect();
     let mut text = format!("### {}: {}\n", code(environment), place.join(", "));
     let share = MOST / (plans.len() + failed.len()).max(1);
@@ -41,6 +48,10 @@ pub fn of(environment: &str, place: &[&str], plans: &[StackPlan], failed: &[(&st
                 fenced(&table, share)
             ));
         }
+    }
+    for (stack, others) in waiting {
+        let others: Vec<String> = others.iter().map(|other| code(other)).collect();
+        text.push_str(&format!("\n{}\n", super::waiting(&code(stack), &others)));
     }
     for (stack, failure) in failed {
         text.push_str(&format!("\n{}: could not be planned\n\n{}", code(stack), said(failure, share)));
@@ -118,7 +129,7 @@ mod tests {
     }
 
     fn told(plan: StackPlan) -> String {
-        of("dev", &["111111111111", "us-west-1"], &[plan], &[])
+        of("dev", &["111111111111", "us-west-1"], &[plan], &[], &[])
     }
 
     #[test]

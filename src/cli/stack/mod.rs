@@ -7,13 +7,15 @@ mod run;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use claimctl_deploy::Project;
-use claimctl_deploy::terraform::{self, Attribute, Change, PlanRequest, Summary};
+use claimctl_deploy::deployment;
+use claimctl_deploy::terraform::{self, Attribute, Change, Dependencies, PlanRequest, Summary};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::values;
 use crate::context::Ctx;
 use crate::output::{Page, Table};
+use crate::session::Session;
 
 pub use consent::ConsentArgs;
 pub use run::Deployment;
@@ -24,26 +26,40 @@ const LONGEST: usize = 60;
 /// Which stacks.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StackArgs {
-    /// Stacks of terraform/stacks, or global
-    #[arg(value_name = "STACK", required_unless_present = "all")]
-    pub stacks: Vec<String>,
+    /// Stacks of terraform/stacks, or global; a system means all its parts
+    #[arg(value_name = "STACK", required_unless_present = "all", value_parser = terraform::parse_name)]
+    stacks: Vec<String>,
     /// Every stack, in the order of their dependencies
     #[arg(long, conflicts_with = "stacks")]
     pub all: bool,
 }
 
+/// The stacks that are meant, in the order in which they are to be deployed, and what depends on what.
+pub struct ChosenStacks {
+    pub stacks: Vec<String>,
+    pub dependencies: Dependencies,
+}
+
 impl StackArgs {
-    /// In the order in which they are to be deployed.
-    pub fn ordered(&self, project: &Project) -> Result<Vec<String>> {
+    pub fn choose(&self, project: &Project) -> Result<ChosenStacks> {
         let known = terraform::stacks_of(project)?;
-        let needed = known.iter().flat_map(|stack| terraform::depends_on(project, stack));
-        if let Some(unknown) = needed.into_iter().find(|stack| !known.contains(stack)) {
-            return Err(Error::usage(format!("depends_on names a stack {unknown:?}, which is not there"))
-                .hint(format!("known: {}; see [stacks] in claimctl.toml", known.join(", "))));
-        }
-        let chosen = if self.all { known } else { self.stacks.clone() };
-        terraform::ordered(project, chosen)
+        let dependencies = Dependencies::of(project)?;
+        let chosen = if self.all { known } else { terraform::with_parts(&known, &self.stacks) };
+        Ok(ChosenStacks { stacks: dependencies.ordered(chosen)?, dependencies })
     }
+}
+
+/// What a stack waits for that is only looked at: others of the same run, which have to be deployed before it can be
+/// planned. Empty: it can be, or it lacks what nobody is about to deploy, which is an error of its own.
+pub async fn waits_for(ctx: &Ctx, target: &Session, stack: &str, with: &[String]) -> Result<Vec<String>> {
+    let missing = deployment::missing(ctx, target, &target.project, stack).await?;
+    Ok(if missing.iter().all(|other| with.contains(other)) { missing } else { Vec::new() })
+}
+
+/// `payments/payment: can be planned once payments/quote is deployed`
+pub fn waiting(stack: &str, waits_for: &[String]) -> String {
+    let is = if waits_for.len() == 1 { "is" } else { "are" };
+    format!("{stack}: can be planned once {} {is} deployed", waits_for.join(", "))
 }
 
 /// What is passed on to Terraform.

@@ -7,7 +7,7 @@ use claimctl_deploy::deployment::{Operation, StackRun, StackStanding};
 use claimctl_deploy::terraform::Done;
 use serde::Serialize;
 
-use super::StackPlan;
+use super::{StackPlan, waiting};
 use crate::context::Ctx;
 use crate::output::{Failure, Page, Report, Table};
 use crate::session::Session;
@@ -29,6 +29,8 @@ struct StackReport {
     #[serde(flatten)]
     plan: StackPlan,
     standing: StackStanding,
+    /// What has to be deployed before it can be planned.
+    waits_for: Vec<String>,
     done: Vec<Done>,
     failed: Option<Failure>,
 }
@@ -58,8 +60,8 @@ impl StackReport {
             let exit = if run.done.is_empty() { error.exit() } else { Exit::Partial };
             Failure { exit, ..Failure::of(ctx, error) }
         });
-        let StackRun { stack, summary, standing, done, .. } = run;
-        StackReport { plan: StackPlan { stack, summary }, standing, done, failed }
+        let StackRun { stack, summary, standing, done, waits_for, .. } = run;
+        StackReport { plan: StackPlan { stack, summary }, standing, waits_for, done, failed }
     }
 
     /// `28 changes, 1 bucket emptied`
@@ -78,6 +80,7 @@ impl StackReport {
             StackStanding::Done => format!("{stack}: {}ed, {}", operation.name(), self.counts()),
             StackStanding::Unchanged => format!("{stack}: nothing to do, {} unchanged", self.plan.summary.unchanged),
             StackStanding::Planned => format!("{stack}: {}", self.plan.summary.sentence()),
+            StackStanding::Waiting => waiting(stack, &self.waits_for),
             StackStanding::Failed => format!("{stack}: failed after {}", self.counts()),
             StackStanding::NotBegun => format!("{stack}: not begun"),
         }

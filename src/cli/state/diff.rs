@@ -3,7 +3,7 @@
 use claimctl_core::error::Result;
 use claimctl_core::units::local_time;
 use claimctl_deploy::state::{self, Content, Difference, Header, Store};
-use claimctl_deploy::terraform::Terraform;
+use claimctl_deploy::terraform::{self, Terraform};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ One older one against another:
   claimctl state diff claim-check serial:40 serial:41 --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
-    #[arg(value_name = "STACK")]
+    #[arg(value_name = "STACK", value_parser = terraform::parse_name)]
     stack: String,
     /// The older one: a version id, the beginning of one, or serial:N
     #[arg(value_name = "VERSION")]

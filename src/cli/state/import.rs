@@ -21,7 +21,7 @@ What a run that was killed has made:
   claimctl state import global aws_iam_role.deploy deploy --env dev --dry-run")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
-    #[arg(value_name = "STACK")]
+    #[arg(value_name = "STACK", value_parser = terraform::parse_name)]
     stack: String,
     /// Where it belongs, and what its provider imports it by
     ///

@@ -7,6 +7,7 @@ use claimctl_core::error::{Error, Result};
 use claimctl_core::private_files::{self, Existing};
 use claimctl_core::units::bytes;
 use claimctl_deploy::state::{self, Header, Store};
+use claimctl_deploy::terraform;
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
@@ -25,7 +26,7 @@ The one before:
   claimctl state pull claim-check --env dev --version-id serial:41 --to before.tfstate")]
 pub struct Args {
     /// A stack, also one that the repository no longer has
-    #[arg(value_name = "STACK")]
+    #[arg(value_name = "STACK", value_parser = terraform::parse_name)]
     stack: String,
     /// A file, instead of stdout
     #[arg(long, value_name = "FILE")]

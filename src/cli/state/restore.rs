@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use claimctl_core::error::{Error, Result};
 use claimctl_deploy::next::of_stack;
 use claimctl_deploy::state::{self, RestoreFrom, RestoreRequest, RestoreStanding, Restored};
+use claimctl_deploy::terraform;
 use serde::Serialize;
 
 use super::shown;
@@ -25,7 +26,7 @@ What a run could not save:
   claimctl state restore claim-check --file errored.tfstate --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
-    #[arg(value_name = "STACK")]
+    #[arg(value_name = "STACK", value_parser = terraform::parse_name)]
     stack: String,
     /// A version id, the beginning of one, or serial:N
     #[arg(value_name = "VERSION", required_unless_present = "file", conflicts_with = "file")]

@@ -4,7 +4,7 @@ use claimctl_core::error::{Error, Result};
 use claimctl_core::nearest;
 use claimctl_core::units::count;
 use claimctl_deploy::state::{self, Resource, Store};
-use claimctl_deploy::terraform::{Leaf, Terraform, leaves};
+use claimctl_deploy::terraform::{self, Leaf, Terraform, leaves};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ All that is known of one:
   claimctl state show claim-check aws_sqs_queue.claims --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
-    #[arg(value_name = "STACK")]
+    #[arg(value_name = "STACK", value_parser = terraform::parse_name)]
     stack: String,
     /// A resource, an instance of one, or a module
     #[arg(value_name = "ADDRESS")]

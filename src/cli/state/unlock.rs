@@ -4,7 +4,7 @@ use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::units::count;
 use claimctl_deploy::state::{self, FoundLock, LockHolder, UnlockRequest, UnlockStanding, Unlocking};
-use claimctl_deploy::terraform::{Root, since};
+use claimctl_deploy::terraform::{self, Root, since};
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
@@ -25,7 +25,7 @@ Give it back, if that run is dead:
   claimctl state unlock claim-check --env dev")]
 pub struct Args {
     /// A stack of terraform/stacks, or global
-    #[arg(value_name = "STACK")]
+    #[arg(value_name = "STACK", value_parser = terraform::parse_name)]
     stack: String,
     /// Only this lock: the ID that the error about it names
     ///

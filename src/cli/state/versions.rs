@@ -4,6 +4,7 @@ use claimctl_aws::policy::ArnBuilder;
 use claimctl_core::error::Result;
 use claimctl_core::units::{bytes, count, local_time};
 use claimctl_deploy::state::{self, Store, Version};
+use claimctl_deploy::terraform;
 use serde::Serialize;
 
 use crate::cli::policy::{PolicyArgs, policy};
@@ -24,7 +25,7 @@ Only three:
   claimctl state versions claim-check --env dev --limit 3")]
 pub struct Args {
     /// A stack, also one that the repository no longer has
-    #[arg(value_name = "STACK")]
+    #[arg(value_name = "STACK", value_parser = terraform::parse_name)]
     stack: String,
     /// At most so many, the newest
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = values::number::<u32>(1..))]

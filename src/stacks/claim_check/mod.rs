@@ -37,6 +37,7 @@ pub const STACK: Stack = Stack {
     name: "claim-check",
     summary: "payloads in a bucket, claims in a queue, one record for each in a table",
     template: include_str!("template.yaml"),
+    documents: &[],
     variables: VARIABLES,
     handlers: HANDLERS,
     database: false,

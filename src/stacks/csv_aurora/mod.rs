@@ -24,6 +24,7 @@ pub const STACK: Stack = Stack {
     name: "csv-aurora",
     summary: "CSV files in a bucket, their rows and a record of each file in a MySQL-compatible database",
     template: include_str!("template.yaml"),
+    documents: &[],
     variables: VARIABLES,
     handlers: HANDLERS,
     database: true,

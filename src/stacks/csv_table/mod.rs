@@ -31,6 +31,7 @@ pub const STACK: Stack = Stack {
     name: "csv-table",
     summary: "CSV files in a bucket, their rows in a table, and a record of each file in another",
     template: include_str!("template.yaml"),
+    documents: &[],
     variables: VARIABLES,
     handlers: HANDLERS,
     database: false,

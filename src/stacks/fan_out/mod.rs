@@ -52,6 +52,7 @@ pub const STACK: Stack = Stack {
     name: "fan-out",
     summary: "payloads in a bucket, their events through a topic into two queues, one line of a log for each",
     template: include_str!("template.yaml"),
+    documents: &[],
     variables: VARIABLES,
     handlers: HANDLERS,
     database: false,

@@ -24,6 +24,24 @@ run "one_environment_per_account" {
   }
 }
 
+run "apis_can_log" {
+  assert {
+    condition     = aws_api_gateway_account.this[0].cloudwatch_role_arn == output.api_gateway_logs_role
+    error_message = "API Gateway would refuse a stage with access logs"
+  }
+}
+
+run "in_an_account_whose_apis_log_already" {
+  variables {
+    api_gateway_logs = false
+  }
+
+  assert {
+    condition     = length(aws_api_gateway_account.this) == 0 && output.api_gateway_logs_role == null
+    error_message = "the account's own setting is replaced"
+  }
+}
+
 run "several_environments_in_an_account_with_a_provider" {
   variables {
     more_environments = { test = { region = "us-west-2" } }

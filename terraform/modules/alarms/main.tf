@@ -15,6 +15,13 @@ module "topic" {
 }
 
 locals {
+  state_machines = { for key, arn in var.state_machines : key => split(":", arn)[6] }
+  ends = {
+    Failed   = "fail: their history says why"
+    Aborted  = "were ended by hand"
+    TimedOut = "take too long and were ended"
+  }
+
   # One period of one minute: the first dead letter, the first error is already worth a message.
   alarms = merge(
     { for key, name in var.dead_letter_queues : "${key}-depth" => {
@@ -87,6 +94,46 @@ locals {
       namespace   = "AWS/SNS"
       metric      = "NumberOfNotificationsFailedToRedriveToDlq"
       dimensions  = { TopicName = name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+    { for key, function in var.streams : "${key}-iterator-age" => {
+      description = "${function.name} is more than ${function.oldest_age} s behind its stream, which keeps records for a day: it does not keep up, or fails"
+      namespace   = "AWS/Lambda"
+      metric      = "IteratorAge"
+      dimensions  = { FunctionName = function.name }
+      statistic   = "Maximum"
+      threshold   = function.oldest_age * 1000
+    } },
+    { for key, api in var.apis : "${key}-5xx" => {
+      description = "API ${api.name} answers with 500 or above: the log of its function says why"
+      namespace   = "AWS/ApiGateway"
+      metric      = "5XXError"
+      dimensions  = { ApiName = api.name, Stage = api.stage }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+    { for key, rule in var.rules : "${key}-failed" => {
+      description = "Rule ${rule.name} could not deliver an event and has given it up: look for it with claimctl dlq ls"
+      namespace   = "AWS/Events"
+      metric      = "FailedInvocations"
+      dimensions  = { EventBusName = rule.bus, RuleName = rule.name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+    { for key, rule in var.rules : "${key}-lost" => {
+      description = "Events of rule ${rule.name} could be neither delivered nor kept, and are lost: its dead-letter queue has to take what the rule sends"
+      namespace   = "AWS/Events"
+      metric      = "InvocationsFailedToBeSentToDlq"
+      dimensions  = { EventBusName = rule.bus, RuleName = rule.name }
+      statistic   = "Sum"
+      threshold   = 0
+    } },
+    { for pair in setproduct(keys(var.state_machines), keys(local.ends)) : "${pair[0]}-${lower(pair[1])}" => {
+      description = "Executions of ${local.state_machines[pair[0]]} ${local.ends[pair[1]]}"
+      namespace   = "AWS/States"
+      metric      = "Executions${pair[1]}"
+      dimensions  = { StateMachineArn = var.state_machines[pair[0]] }
       statistic   = "Sum"
       threshold   = 0
     } },

@@ -77,6 +77,44 @@ variable "destinations" {
   default     = {}
 }
 
+variable "streams" {
+  description = "Functions that read a stream, with the age in seconds at which the last record of a batch is an alarm, by logical name."
+  type = map(object({
+    name       = string
+    oldest_age = number
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for stream in var.streams : stream.oldest_age >= 1 && stream.oldest_age < 86400])
+    error_message = "oldest_age of a stream has to be from 1 to 86399 (seconds): a stream keeps its records for a day, and then they are lost."
+  }
+}
+
+variable "apis" {
+  description = "APIs whose answers of 500 and above are alarms, by logical name."
+  type = map(object({
+    name  = string
+    stage = string
+  }))
+  default = {}
+}
+
+variable "rules" {
+  description = "Rules of event buses whose events cannot be delivered, or are lost, which is an alarm, by logical name."
+  type = map(object({
+    name = string
+    bus  = string
+  }))
+  default = {}
+}
+
+variable "state_machines" {
+  description = "ARNs of state machines whose executions that fail, are aborted or time out are alarms, by logical name."
+  type        = map(string)
+  default     = {}
+}
+
 variable "functions" {
   description = "Functions whose errors and throttles are alarms, by logical name."
   type        = map(string)

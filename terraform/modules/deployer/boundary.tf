@@ -71,6 +71,25 @@ data "aws_iam_policy_document" "boundary" {
     resources = local.tables
   }
 
+  # What has happened to them.
+  statement {
+    sid       = "Streams"
+    actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+    resources = [for table in local.tables : "${table}/stream/*"]
+  }
+
+  statement {
+    sid       = "Events"
+    actions   = ["events:PutEvents"]
+    resources = local.buses
+  }
+
+  statement {
+    sid       = "Executions"
+    actions   = ["states:StartExecution"]
+    resources = local.state_machines
+  }
+
   statement {
     sid       = "Invocations"
     actions   = ["lambda:InvokeFunction"]
@@ -145,9 +164,17 @@ data "aws_iam_policy_document" "boundary" {
     sid = "WithoutResource"
 
     actions = [
+      "dynamodb:ListStreams",
       "ec2:DescribeNetworkInterfaces",
       "ec2:DescribeSubnets",
+      "logs:CreateLogDelivery",
+      "logs:DeleteLogDelivery",
       "logs:DescribeLogGroups",
+      "logs:DescribeResourcePolicies",
+      "logs:GetLogDelivery",
+      "logs:ListLogDeliveries",
+      "logs:PutResourcePolicy",
+      "logs:UpdateLogDelivery",
       "ssmmessages:CreateControlChannel",
       "ssmmessages:CreateDataChannel",
       "ssmmessages:OpenControlChannel",

@@ -13,6 +13,7 @@ locals {
     write-messages  = data.aws_iam_policy_document.write_messages.minified_json
     write-functions = data.aws_iam_policy_document.write_functions.minified_json
     write-network   = data.aws_iam_policy_document.write_network.minified_json
+    write-events    = data.aws_iam_policy_document.write_events.minified_json
     write-databases = data.aws_iam_policy_document.write_databases.minified_json
   }
 

@@ -95,6 +95,40 @@ data "aws_iam_policy_document" "read" {
   }
 
   statement {
+    sid       = "Buses"
+    actions   = ["events:DescribeEventBus", "events:ListTagsForResource"]
+    resources = local.buses
+  }
+
+  statement {
+    sid       = "Rules"
+    actions   = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"]
+    resources = local.rules
+  }
+
+  statement {
+    sid       = "StateMachines"
+    actions   = ["states:DescribeStateMachine", "states:ListStateMachineVersions", "states:ListTagsForResource"]
+    resources = local.state_machines
+  }
+
+  statement {
+    sid       = "Apis"
+    actions   = ["apigateway:GET"]
+    resources = local.apis
+
+    dynamic "condition" {
+      for_each = local.tags_of_resources
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  statement {
     sid       = "Schedules"
     actions   = ["scheduler:GetSchedule"]
     resources = local.schedules
@@ -135,8 +169,16 @@ data "aws_iam_policy_document" "read" {
 
   # These have no resource-level permissions (Service Authorization Reference, per service).
   statement {
-    sid       = "WithoutResource"
-    actions   = ["kms:ListAliases", "logs:DescribeLogGroups", "sns:GetSubscriptionAttributes"]
+    sid = "WithoutResource"
+
+    actions = [
+      "kms:ListAliases",
+      "logs:DescribeLogGroups",
+      "logs:DescribeResourcePolicies",
+      "sns:GetSubscriptionAttributes",
+      "states:ValidateStateMachineDefinition",
+    ]
+
     resources = ["*"]
   }
 }

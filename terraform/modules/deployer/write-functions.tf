@@ -110,7 +110,7 @@ data "aws_iam_policy_document" "write_functions" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = [for service in ["ec2", "lambda", "scheduler", "vpc-flow-logs"] : "${service}.amazonaws.com"]
+      values   = [for service in ["ec2", "lambda", "scheduler", "states", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 }

@@ -14,14 +14,20 @@ output "alias_arn" {
   depends_on  = [aws_lambda_permission.this]
 }
 
+output "invoke_arn" {
+  description = "What API Gateway invokes the alias by."
+  value       = aws_lambda_alias.live.invoke_arn
+  depends_on  = [aws_lambda_permission.this]
+}
+
 output "artifact" {
   description = "Digest of the artifact."
   value       = var.artifact.digest
 }
 
 output "mapping" {
-  description = "UUID of the event source mapping; null without a queue."
-  value       = one(aws_lambda_event_source_mapping.this[*].uuid)
+  description = "UUID of the event source mapping; null without a queue or a stream."
+  value       = one(concat(aws_lambda_event_source_mapping.this[*].uuid, aws_lambda_event_source_mapping.stream[*].uuid))
 }
 
 output "log_group" {

@@ -64,6 +64,38 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # Lambda reads under the function's role (AWS Lambda Developer Guide, "Using AWS Lambda with Amazon DynamoDB").
+  dynamic "statement" {
+    for_each = var.source_stream == null ? [] : [var.source_stream.arn]
+
+    content {
+      sid       = "ReadTheStream"
+      actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+      resources = [statement.value]
+    }
+  }
+
+  # This one has no resource-level permissions (Service Authorization Reference, Amazon DynamoDB).
+  dynamic "statement" {
+    for_each = var.source_stream == null ? [] : [var.source_stream.arn]
+
+    content {
+      sid       = "ListStreams"
+      actions   = ["dynamodb:ListStreams"]
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.stream_on_failure
+
+    content {
+      sid       = "HandOverFailedRecords"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value]
+    }
+  }
+
   # Lambda makes the function's interfaces under its role (AWS Lambda Developer Guide, "Giving Lambda functions access to
   # resources in an Amazon VPC"). They have no names that could be told here.
   dynamic "statement" {

@@ -1,5 +1,6 @@
 locals {
-  on_failure = var.asynchronous == null ? [] : compact([var.asynchronous.on_failure_arn])
+  on_failure        = var.asynchronous == null ? [] : compact([var.asynchronous.on_failure_arn])
+  stream_on_failure = var.source_stream == null ? [] : [var.source_stream.on_failure_arn]
 }
 
 resource "aws_lambda_event_source_mapping" "this" {
@@ -20,6 +21,30 @@ resource "aws_lambda_event_source_mapping" "this" {
   }
 
   # Lambda refuses a mapping while the role may not read the queue.
+  depends_on = [aws_iam_role_policy.this]
+}
+
+# A batch that fails is cut in half until the record at fault is alone. When that is tried often enough or too old, the shard
+# goes on, and where the record was in the stream is kept in a queue.
+resource "aws_lambda_event_source_mapping" "stream" {
+  count = var.source_stream == null ? 0 : 1
+
+  event_source_arn               = var.source_stream.arn
+  function_name                  = aws_lambda_alias.live.arn
+  function_response_types        = ["ReportBatchItemFailures"]
+  starting_position              = "TRIM_HORIZON"
+  batch_size                     = var.source_stream.batch_size
+  bisect_batch_on_function_error = true
+  maximum_record_age_in_seconds  = var.source_stream.oldest_record
+  maximum_retry_attempts         = var.source_stream.retries
+
+  destination_config {
+    on_failure {
+      destination_arn = var.source_stream.on_failure_arn
+    }
+  }
+
+  # Lambda refuses a mapping while the role may not read the stream.
   depends_on = [aws_iam_role_policy.this]
 }
 

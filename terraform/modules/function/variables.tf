@@ -187,6 +187,44 @@ variable "source_queue" {
   }
 }
 
+variable "source_stream" {
+  description = "Stream of a table that the function reads from its beginning: how many records a batch has, how often a record that fails is tried again and how old it may become (seconds), and the queue that gets the position in the stream of what failed in the end."
+  type = object({
+    arn            = string
+    on_failure_arn = string
+    batch_size     = optional(number, 100)
+    retries        = optional(number, 10)
+    oldest_record  = optional(number, 3600)
+  })
+  default = null
+
+  validation {
+    condition     = var.source_stream == null || var.source_queue == null
+    error_message = "A function has one source: name source_queue or source_stream, and make another function for the other."
+  }
+
+  validation {
+    condition     = var.source_stream == null || can(regex("^arn:[a-z-]+:dynamodb:.+:table/[^/]+/stream/.+$", var.source_stream.arn))
+    error_message = "source_stream.arn is not the ARN of a table's stream: write arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME/stream/LABEL."
+  }
+
+  validation {
+    condition     = var.source_stream == null || try(var.source_stream.batch_size >= 1 && var.source_stream.batch_size <= 1000, false)
+    error_message = "source_stream.batch_size has to be from 1 to 1000: a thousand records take 6 MB at most only while they are short, and more would have to be waited for."
+  }
+
+  # A stream that is tried for ever stops all that comes after the record at fault.
+  validation {
+    condition     = var.source_stream == null || try(var.source_stream.retries >= 0 && var.source_stream.retries <= 10000, false)
+    error_message = "source_stream.retries has to be from 0 to 10000."
+  }
+
+  validation {
+    condition     = var.source_stream == null || try(var.source_stream.oldest_record >= 60 && var.source_stream.oldest_record <= 86400, false)
+    error_message = "source_stream.oldest_record has to be from 60 to 86400: a stream keeps its records for a day."
+  }
+}
+
 variable "invokers" {
   description = "Services that may invoke the alias by its resource policy, by the id of their statement: each for one resource (source_arn) of one account."
   type = map(object({

@@ -13,6 +13,10 @@ resource "aws_sqs_queue" "this" {
   name       = "${var.name}${local.suffix}"
   fifo_queue = var.fifo
 
+  # Order holds within a group of messages, so that groups need not wait for each other: high throughput.
+  deduplication_scope   = var.fifo ? "messageGroup" : null
+  fifo_throughput_limit = var.fifo ? "perMessageGroupId" : null
+
   visibility_timeout_seconds = var.visibility_timeout_seconds
   message_retention_seconds  = var.message_retention_seconds
   delay_seconds              = var.delay_seconds

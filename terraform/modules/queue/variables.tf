@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "fifo" {
-  description = "Keep the order within message groups. S3 does not notify FIFO queues."
+  description = "Keep the order within message groups, each of which goes on by itself. S3 does not notify FIFO queues."
   type        = bool
   default     = false
 }

@@ -6,14 +6,36 @@ resource "aws_dynamodb_table" "this" {
   hash_key                    = var.partition_key
   deletion_protection_enabled = var.deletion_protection
 
-  attribute {
-    name = var.partition_key
-    type = "S"
+  stream_enabled   = var.stream
+  stream_view_type = var.stream ? "NEW_AND_OLD_IMAGES" : null
+
+  dynamic "attribute" {
+    for_each = setunion([var.partition_key], flatten([for index in var.indexes : [index.partition_key, index.sort_key]]))
+
+    content {
+      name = attribute.value
+      type = "S"
+    }
   }
 
-  ttl {
-    attribute_name = var.ttl_attribute
-    enabled        = true
+  dynamic "global_secondary_index" {
+    for_each = var.indexes
+
+    content {
+      name            = global_secondary_index.key
+      hash_key        = global_secondary_index.value.partition_key
+      range_key       = global_secondary_index.value.sort_key
+      projection_type = "ALL"
+    }
+  }
+
+  dynamic "ttl" {
+    for_each = var.ttl_attribute == null ? [] : [var.ttl_attribute]
+
+    content {
+      attribute_name = ttl.value
+      enabled        = true
+    }
   }
 
   point_in_time_recovery {

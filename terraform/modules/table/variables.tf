@@ -19,18 +19,38 @@ variable "partition_key" {
 }
 
 variable "ttl_attribute" {
-  description = "Attribute with the epoch second after which DynamoDB deletes an item; items without it stay."
+  description = "Attribute with the epoch second after which DynamoDB deletes an item; items without it stay. Null: all stay."
   type        = string
   default     = "expires_at"
 
   validation {
-    condition     = length(var.ttl_attribute) >= 1 && length(var.ttl_attribute) <= 255
+    condition     = var.ttl_attribute == null || try(length(var.ttl_attribute) >= 1 && length(var.ttl_attribute) <= 255, false)
     error_message = "ttl_attribute has to be a name of 1 to 255 characters."
   }
 
   validation {
     condition     = var.ttl_attribute != var.partition_key
     error_message = "The partition key of ${var.name} and its ttl_attribute are both ${var.partition_key}: name another attribute for one of them."
+  }
+}
+
+variable "stream" {
+  description = "Whether each change is told by the table's stream, with the item before and after it."
+  type        = bool
+  default     = false
+}
+
+variable "indexes" {
+  description = "Global secondary indexes with all attributes, by their names: the partition key and the sort key of each, strings both."
+  type = map(object({
+    partition_key = string
+    sort_key      = string
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for name, index in var.indexes : can(regex("^[A-Za-z0-9_.-]{3,255}$", name)) && index.partition_key != index.sort_key])
+    error_message = "An index has no name that DynamoDB takes (3 to 255 letters, digits, hyphens, dots and underscores), or one attribute for both of its keys."
   }
 }
 

@@ -37,10 +37,14 @@ data "aws_iam_policy_document" "this" {
         values   = [statement.value.source_arn]
       }
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:SourceAccount"
-        values   = [statement.value.source_account]
+      dynamic "condition" {
+        for_each = statement.value.source_account == null ? [] : [statement.value.source_account]
+
+        content {
+          test     = "StringEquals"
+          variable = "aws:SourceAccount"
+          values   = [condition.value]
+        }
       }
     }
   }

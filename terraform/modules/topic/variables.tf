@@ -19,12 +19,13 @@ variable "kms_key_arn" {
 }
 
 variable "senders" {
-  description = "The services that may publish, by the Sid of their statement, each for one resource (source_arn; * and ? stand for any) of one account."
+  description = "The services that may publish, by the Sid of their statement, each for one resource (source_arn; * and ? stand for any), and of one account for those that say so (EventBridge does not). IAM identities of the account need no entry."
   type = map(object({
     service        = string
     source_arn     = string
-    source_account = string
+    source_account = optional(string)
   }))
+  default = {}
 
   validation {
     condition     = alltrue([for sid, sender in var.senders : can(regex("^[A-Za-z0-9]+$", sid)) && sid != "TlsOnly"])

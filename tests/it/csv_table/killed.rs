@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::Item;
@@ -28,23 +27,6 @@ fn file(seed: u64) -> String {
         text.push_str(&format!("{seed}-{id},\"row\n{id}\",{price}\n"));
     }
     text
-}
-
-/// Kills whatever runs as a function of this sandbox, and says whether anything did.
-fn kill_functions(world: &World) -> bool {
-    let home = world.home().display().to_string();
-    let mut killed = false;
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
-            continue;
-        };
-        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).into_owned();
-        if line.contains(&home) && line.contains("bootstrap") {
-            killed |= kill_process(pid, Signal::KILL).is_ok();
-        }
-    }
-    killed
 }
 
 /// What the record says but for times, and for what is another one for each file.
@@ -81,7 +63,7 @@ fn a_load_that_is_killed_and_sent_again_ends_as_one_clean_load() {
         let key = load(seed);
         std::thread::park_timeout(Duration::from_millis(random.below(DIES_WITHIN)));
         let was_at_work = world.csv_record(&key).is_some_and(|record| record["status"] != "processed");
-        let killed = kill_functions(&world);
+        let killed = world.kill_functions(None);
         killed_in_the_middle += u64::from(killed && was_at_work);
         // Lambda tries it again by itself; the event comes once more all the same.
         if let Some(record) = world.csv_record(&key) {

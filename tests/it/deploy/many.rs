@@ -64,8 +64,9 @@ fn a_look_says_what_it_looked_at_and_what_is_deployed() {
     run.exits(0).says("small in dev: not deployed");
 }
 
-/// Two small stacks beside the repository's own, of which one needs the other.
+/// Two small stacks in the place of the repository's own.
 pub fn with_two(site: &Site<'_>) {
+    site.without_stacks();
     for name in ["first", "second"] {
         let root = format!(
             "terraform {{\n  backend \"s3\" {{}}\n  required_providers {{\n    aws = {{ source = \"hashicorp/aws\" }}\n  \
@@ -73,9 +74,6 @@ pub fn with_two(site: &Site<'_>) {
              \"{name}-queue\"\n}}\n"
         );
         site.project.write(&format!("terraform/stacks/{name}/main.tf"), &root);
-    }
-    for stack in ["claim-check", "csv-aurora", "csv-table", "fan-out"] {
-        std::fs::remove_dir_all(site.project.path().join("terraform/stacks").join(stack)).unwrap();
     }
 }
 

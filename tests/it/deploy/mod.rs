@@ -14,6 +14,7 @@ mod interrupted;
 mod killed;
 mod locks;
 mod many;
+mod parts;
 mod places;
 mod plan;
 mod provider;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{assume, run_as, with_batches};
-use crate::payments::{ACCOUNT, Payments};
+use crate::payments_table::{ACCOUNT, Payments};
 use crate::server::Server;
 
 /// Whose surface is to be read is told beside the policy: every verb needs it.

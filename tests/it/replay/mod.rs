@@ -2,6 +2,7 @@
 
 mod killed;
 mod queues;
+mod recipients;
 mod services;
 mod verdicts;
 mod watched;

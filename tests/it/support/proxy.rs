@@ -20,6 +20,8 @@ pub enum Fault {
     Throttled,
     /// A batch of keys of which the table has read none: it has no capacity left.
     Unprocessed,
+    /// An event bus takes none of the entries.
+    Refused,
     /// The connection is cut before the service hears of it.
     CutBefore,
     /// The service does it, and the connection is cut before it can say so.
@@ -157,6 +159,10 @@ impl Shared {
                     answers.write_all(&unprocessed(&body))?;
                     continue;
                 }
+                Some(Fault::Refused) => {
+                    answers.write_all(&refused(&body))?;
+                    continue;
+                }
                 Some(Fault::CutAfter | Fault::Slow(_)) | None => {}
             }
             let server = match &mut upstream {
@@ -211,7 +217,19 @@ fn metric(id: &str, value: f64) -> Vec<u8> {
 /// BatchGetItem's answer with everything that was asked for left over (Amazon DynamoDB API Reference).
 fn unprocessed(call: &[u8]) -> Vec<u8> {
     let call: serde_json::Value = serde_json::from_slice(call).unwrap();
-    let answer = serde_json::json!({"Responses": {}, "UnprocessedKeys": call["RequestItems"]}).to_string();
+    answered(&serde_json::json!({"Responses": {}, "UnprocessedKeys": call["RequestItems"]}))
+}
+
+/// PutEvents' answer where every entry failed (Amazon EventBridge API Reference).
+fn refused(call: &[u8]) -> Vec<u8> {
+    let call: serde_json::Value = serde_json::from_slice(call).unwrap();
+    let failure = serde_json::json!({"ErrorCode": "InternalFailure", "ErrorMessage": "The entry was not taken."});
+    let entries = vec![failure; call["Entries"].as_array().map_or(0, Vec::len)];
+    answered(&serde_json::json!({"FailedEntryCount": entries.len(), "Entries": entries}))
+}
+
+fn answered(answer: &serde_json::Value) -> Vec<u8> {
+    let answer = answer.to_string();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\n";
     format!("{head}content-length: {}\r\n\r\n{answer}", answer.len()).into_bytes()
 }

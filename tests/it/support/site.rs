@@ -57,6 +57,8 @@ pub struct Site<'a> {
     pub project: Project<'a>,
     /// Its folder is not used: what it has is the cloud and the way to the provider.
     pub root: Root,
+    /// Whether the objects that stacks make are in the sandbox's S3 as well.
+    has_objects: bool,
     /// In the place of the test provider: the configuration by which Terraform finds the real one.
     real: Option<PathBuf>,
 }
@@ -77,9 +79,14 @@ impl<'a> Site<'a> {
         let root = Root::named("stacks/claim-check").with_its_backend();
         let from = root.path().ancestors().nth(2).unwrap();
         copy(from, &project.path().join("terraform"));
-        let site = Site { server, project, root, real: None };
+        let site = Site { server, project, root, has_objects: false, real: None };
         site.run("bootstrap --env dev --yes").exits(0);
         site
+    }
+
+    /// What stacks write into the state bucket is where claimctl looks for it.
+    pub fn with_objects(self) -> Site<'a> {
+        Site { has_objects: true, ..self }
     }
 
     /// The same with the real provider of a filesystem mirror.
@@ -100,6 +107,11 @@ impl<'a> Site<'a> {
         std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
         zip.finish().unwrap();
         path
+    }
+
+    /// Without the stacks of the repository.
+    pub fn without_stacks(&self) {
+        std::fs::remove_dir_all(self.project.path().join("terraform/stacks")).unwrap();
     }
 
     /// A stack of five resources: two queues that need a third, a table and a log group, all named after the stack.
@@ -144,6 +156,9 @@ impl<'a> Site<'a> {
         let mut command = self.project.claimctl(account, line);
         let provider = self.root.environment();
         command.envs(provider.into_iter().filter(|(name, _)| !name.starts_with("AWS_")));
+        if self.has_objects {
+            command.env("TEST_PROVIDER_S3", &self.server.endpoint);
+        }
         if let Some(config) = &self.real {
             for name in OF_THE_DOUBLE {
                 command.env_remove(name);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -61,9 +62,15 @@ impl World {
 
     /// A running sandbox with another stack, which runs this handler.
     pub fn of(stack: &'static str, handler: &str, more: &[&str]) -> World {
+        let artifact = artifact_of(handler);
+        World::with(stack, &[&["--artifact", artifact.to_str().unwrap()], more].concat())
+    }
+
+    /// A running sandbox with a stack; the arguments, of `local up`, name all of its handlers.
+    pub fn with(stack: &'static str, args: &[&str]) -> World {
         let mut world = World::down();
         world.stack = stack;
-        world.claimctl(["local", "up", stack, "--artifact"]).arg(artifact_of(handler)).args(more).run().exits(0);
+        world.claimctl(["local", "up", stack]).args(args).run().exits(0);
         world.look();
         world
     }
@@ -134,8 +141,34 @@ impl World {
         aws_sdk_cloudwatchlogs::Client::new(&self.sdk())
     }
 
+    pub fn step_functions(&self) -> aws_sdk_sfn::Client {
+        aws_sdk_sfn::Client::new(&self.sdk())
+    }
+
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        aws_sdk_sns::Client::new(&self.sdk())
+    }
+
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.sdk())
+    }
+
+    /// Kills whatever runs as a function of this sandbox, or as the one of this name; says whether anything did.
+    pub fn kill_functions(&self, name: Option<&str>) -> bool {
+        let home = self.home().display().to_string();
+        let wanted = name.map(|name| format!("AWS_LAMBDA_FUNCTION_NAME={name}"));
+        let mut killed = false;
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let name = process.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else { continue };
+            let read = |file: &str| std::fs::read(process.path().join(file)).unwrap_or_default();
+            let line = String::from_utf8_lossy(&read("cmdline")).into_owned();
+            let is_it = |wanted: &String| read("environ").split(|byte| *byte == 0).any(|set| set == wanted.as_bytes());
+            if line.contains(&home) && line.contains("bootstrap") && wanted.as_ref().is_none_or(is_it) {
+                killed |= kill_process(pid, Signal::KILL).is_ok();
+            }
+        }
+        killed
     }
 
     fn sdk(&self) -> aws_config::SdkConfig {

@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use globset::Glob;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::stacks::variables;
+use super::stacks::{PAYMENTS, variables, variables_of};
 use crate::support::terraform::root::Root;
 use crate::support::terraform::tools;
 
@@ -100,7 +100,11 @@ impl Policies {
             let (service, privileges) = self.privileges(action)?;
             let resources =
                 privileges.iter().flat_map(|privilege| privilege["resource_types"].as_object().unwrap().keys());
-            let names: BTreeSet<&String> = resources.filter(|name| !name.is_empty()).collect();
+            let mut names: BTreeSet<&String> = resources.filter(|name| !name.is_empty()).collect();
+            // The list has the actions of both generations of API Gateway, and with them only the second one's resources.
+            if action.starts_with("apigateway:") {
+                names.extend(service["resources"].as_object().unwrap().keys());
+            }
             without_resource |= names.is_empty();
             patterns.extend(names.iter().map(|name| {
                 let arn = service["resources"][name.as_str()]["arn"].as_str().unwrap_or_default();
@@ -167,10 +171,11 @@ impl Policies {
 
     /// A resource that is named, and not by a pattern, is one that was made, or part of one.
     fn is_there(&self, arn: &str) -> Result<(), String> {
-        // An object is part of its bucket, a stream of its log group.
+        // An object is part of its bucket, a stream of its log group, an index of its table.
         let whole = match arn.strip_prefix("arn:aws:s3:::") {
             Some(object) => format!("arn:aws:s3:::{}", object.split('/').next().unwrap()),
             None if arn.contains(":log-group:") => arn.trim_end_matches(":*").to_owned(),
+            None if arn.contains("/index/") => arn.split("/index/").next().unwrap().to_owned(),
             None => arn.to_owned(),
         };
         let elsewhere = BOOTSTRAPPED.iter().chain(&OF_RDS).any(|name| whole.contains(name));
@@ -250,6 +255,19 @@ fn gather(module: &Value, visit: &mut dyn FnMut(&Value)) {
     module["child_modules"].as_array().into_iter().flatten().for_each(|child| gather(child, visit));
 }
 
+/// What all parts of payments are once each is applied: their policies name what earlier ones have.
+fn payments(settings: &str) -> Value {
+    let mut root = Root::named(PAYMENTS[0]).account("333333333333");
+    let mut parts = Vec::new();
+    for part in PAYMENTS {
+        root = root.at(part);
+        root.init().run("workspace new prod").exits(0);
+        root.apply(&format!("{} {settings}", variables_of(part, "prod")));
+        parts.push(root.show()["values"]["root_module"].clone());
+    }
+    json!({"values": {"root_module": {"child_modules": parts}}})
+}
+
 /// The state of a root once it is applied in the workspace prod.
 fn applied(root: &str, args: &str) -> Value {
     let root = Root::named(root).account("333333333333");
@@ -276,6 +294,18 @@ fn the_policies_of_claim_check() {
     // The key is not the stack's.
     let foreign = policies.problems.iter().all(|problem| problem.contains("there is no arn:aws:kms"));
     assert!(foreign, "{:?}", policies.problems);
+}
+
+#[test]
+fn the_policies_of_payments() {
+    let policies = Policies::of(&payments(""));
+    assert_eq!(policies.problems, [""; 0]);
+    assert!(policies.statements >= 60, "{} statements", policies.statements);
+    let key = "-var kms_key_arn=arn:aws:kms:us-east-1:333333333333:key/11111111-2222-3333-4444-555555555555";
+    // The key is not the stack's.
+    let with_a_key = Policies::of(&payments(key));
+    let foreign = with_a_key.problems.iter().all(|problem| problem.contains("there is no arn:aws:kms"));
+    assert!(foreign, "{:?}", with_a_key.problems);
 }
 
 #[test]

@@ -19,23 +19,56 @@ pub const ENVIRONMENTS: [(&str, &str); 5] = [
 const PROTECTED: [&str; 2] = ["stage", "prod"];
 /// What a cluster leaves that is destroyed.
 const SNAPSHOT: &str = "aws_db_cluster_snapshot";
-const ARTIFACT: &str = "-var artifact=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// The parts of payments, each of which builds on those before it.
+pub static PAYMENTS: [&str; 4] =
+    ["stacks/payments/quote", "stacks/payments/payment", "stacks/payments/platform", "stacks/payments/settlement"];
 
-/// The arguments of an environment.
+/// The arguments of an environment, for stacks whose functions share one artifact.
 pub fn variables(environment: &str) -> String {
-    format!("-var-file=../../environments/{environment}.tfvars {ARTIFACT}")
+    format!("-var-file=../../environments/{environment}.tfvars -var artifact={DIGEST}")
+}
+
+/// The same for any stack or part.
+pub fn variables_of(stack: &str, environment: &str) -> String {
+    let given = variables(environment).replace("../../", &"../".repeat(stack.matches('/').count() + 1));
+    let of_platform = format!("-var payment_stream_artifact={DIGEST} -var payment_events_artifact={DIGEST}");
+    if stack == PAYMENTS[2] { given.replace(&format!("-var artifact={DIGEST}"), &of_platform) } else { given }
+}
+
+/// The parts that a stack builds on, in their order: none but for a part of payments.
+pub fn builds_on(stack: &str) -> &'static [&'static str] {
+    PAYMENTS.iter().position(|part| *part == stack).map_or(&[], |at| &PAYMENTS[..at])
+}
+
+/// The root of a stack in a workspace of the environment; what it builds on is there.
+pub fn ready(stack: &str, environment: &str, account: &str) -> Root {
+    let enter = |root: Root, path: &str| {
+        let root = root.at(path);
+        root.init().run(&format!("workspace new {environment}")).exits(0);
+        root
+    };
+    let mut root = Root::named(stack).account(account);
+    for part in builds_on(stack) {
+        root = enter(root, part);
+        root.apply(&variables_of(part, environment));
+    }
+    enter(root, stack)
 }
 
 pub fn terraform() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform")
 }
 
-/// `modules/queue` and the like; what has a file main.tf is one.
+/// `modules/queue` and the like; what has a file main.tf is one, and what has none may have some below it.
 pub fn folders(below: &str) -> Vec<String> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(terraform().join(below)).unwrap().flatten() {
-        if entry.path().join("main.tf").exists() {
-            folders.push(format!("{below}/{}", entry.file_name().to_str().unwrap()));
+        let path = format!("{below}/{}", entry.file_name().to_str().unwrap());
+        match entry.path().join("main.tf").exists() {
+            true => folders.push(path),
+            false if entry.path().is_dir() => folders.extend(self::folders(&path)),
+            false => {}
         }
     }
     folders.sort();
@@ -76,35 +109,43 @@ fn the_tests_of_every_root_pass() {
 
 /// All environments beside each other in one root, as operators have them: told apart by workspace and account.
 fn in_every_environment(stack: &str) {
-    binaries().iter().for_each(|binary| live(stack, Root::named(stack).by(binary)));
+    binaries().iter().for_each(|binary| live(&[stack], &ENVIRONMENTS, Root::named(stack).by(binary)));
 }
 
-fn live(stack: &str, mut root: Root) {
-    root.init();
-    for (environment, account) in ENVIRONMENTS {
-        root = root.account(account);
-        root.run(&format!("workspace new {environment}")).exits(0);
-        let variables = variables(environment);
-        root.apply(&variables);
-        assert_eq!(root.changes(&variables), [], "{environment}");
-        let surface = &root.show()["values"]["outputs"]["claimctl"]["value"];
-        let told = (&surface["environment"], &surface["account"]);
-        assert_eq!(told, (&environment.into(), &account.into()));
-    }
-    for (environment, account) in ENVIRONMENTS {
-        root = root.account(account);
-        root.run(&format!("workspace select {environment}")).exits(0);
-        let variables = variables(environment);
-        let holds_data = has(&root, "aws_dynamodb_table") || has(&root, "aws_rds_cluster.");
-        if PROTECTED.contains(&environment) && holds_data {
-            root.run(&format!("destroy -no-color -auto-approve {variables}")).exits(1).says("protect");
-            root.apply(&format!("{variables} -var deletion_protection=false"));
+/// The parts are made in their order, and removed in reverse.
+fn live(parts: &[&str], environments: &[(&str, &str)], mut root: Root) {
+    for part in parts {
+        root = root.at(part);
+        root.init();
+        for (environment, account) in environments {
+            root = root.account(account);
+            root.run(&format!("workspace new {environment}")).exits(0);
+            let variables = variables_of(part, environment);
+            root.apply(&variables);
+            assert_eq!(root.changes(&variables), [], "{part} in {environment}");
+            let surface = &root.show()["values"]["outputs"]["claimctl"]["value"];
+            let told = (&surface["environment"], &surface["account"], &surface["stack"]);
+            let stack = part.strip_prefix("stacks/").unwrap();
+            assert_eq!(told, (&(*environment).into(), &(*account).into(), &stack.into()));
         }
-        root.destroy(&variables);
-        assert!(!has(&root, "aws_"), "{environment}");
+    }
+    for part in parts.iter().rev() {
+        root = root.at(part);
+        for (environment, account) in environments {
+            root = root.account(account);
+            root.run(&format!("workspace select {environment}")).exits(0);
+            let variables = variables_of(part, environment);
+            let holds_data = has(&root, "aws_dynamodb_table") || has(&root, "aws_rds_cluster.");
+            if PROTECTED.contains(environment) && holds_data {
+                root.run(&format!("destroy -no-color -auto-approve {variables}")).exits(1).says("protect");
+                root.apply(&format!("{variables} -var deletion_protection=false"));
+            }
+            root.destroy(&variables);
+            assert!(!has(&root, "aws_"), "{part} in {environment}");
+        }
     }
     let snapshots = root.cloud.all(SNAPSHOT).len();
-    assert_eq!(snapshots, if stack == "stacks/csv-aurora" { ENVIRONMENTS.len() } else { 0 });
+    assert_eq!(snapshots, if parts == ["stacks/csv-aurora"] { environments.len() } else { 0 });
     root.cloud.remove_all(SNAPSHOT);
     assert!(root.cloud.is_empty());
 }
@@ -132,6 +173,49 @@ fn csv_table_in_every_environment() {
 #[test]
 fn csv_aurora_in_every_environment() {
     in_every_environment("stacks/csv-aurora");
+}
+
+/// Two of the environments: what tells them apart is whether data is protected, and where they are.
+#[test]
+fn payments_in_its_parts() {
+    for binary in binaries() {
+        live(&PAYMENTS, &[ENVIRONMENTS[1], ENVIRONMENTS[4]], Root::named(PAYMENTS[0]).by(binary));
+    }
+}
+
+#[test]
+fn a_part_without_what_it_builds_on_is_refused_and_says_what_is_missing() {
+    for part in &PAYMENTS[1..] {
+        let root = Root::named(part);
+        root.init().run("workspace new dev").exits(0);
+        let run = root.run(&format!("apply -no-color -auto-approve {}", variables_of(part, "dev"))).exits(1);
+        let said = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "");
+        let missing = if *part == PAYMENTS[1] { "payments/quote" } else { "payments/payment" };
+        assert!(said.contains(&format!("{missing} is not deployed in dev")), "{part}: {said}");
+        assert!(said.contains(&format!("Deploy {missing} first.")), "{part}: {said}");
+        assert!(root.cloud.is_empty());
+    }
+}
+
+/// A deployment of an API is what its methods were when it was made.
+#[test]
+fn a_schema_that_changes_is_deployed_at_once() {
+    let root = Root::named(PAYMENTS[0]);
+    root.init().run("workspace new dev").exits(0);
+    let variables = variables_of(PAYMENTS[0], "dev");
+    root.apply(&variables);
+    let schema = std::fs::read_to_string(root.path().join("schemas/quote.json")).unwrap();
+    root.write("schemas/quote.json", &schema.replace("to be told", "to be said"));
+    let changes = root.changes(&variables);
+    let changed: Vec<_> = changes.iter().map(|(address, actions)| (address.as_str(), actions.join(" "))).collect();
+    let expected = [
+        ("module.api.aws_api_gateway_deployment.this", "create delete"),
+        ("module.api.aws_api_gateway_model.this[\"Quote\"]", "update"),
+        ("module.api.aws_api_gateway_stage.this", "update"),
+    ];
+    assert_eq!(changed, expected.map(|(address, actions)| (address, actions.to_owned())));
+    root.apply(&variables);
+    assert_eq!(root.changes(&variables), []);
 }
 
 /// Made, destroyed, and made again under the same name: both times the data stays.

@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use crate::schema::Schemas;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
+    include_str!("../documented/apis.json"),
     include_str!("../documented/compute.json"),
     include_str!("../documented/database.json"),
     include_str!("../documented/identity.json"),

@@ -10,6 +10,7 @@ mod documented;
 mod failures;
 mod faults;
 mod grpc;
+mod mirror;
 mod plan;
 mod policy;
 mod provider;

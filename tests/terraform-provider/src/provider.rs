@@ -26,6 +26,8 @@ use crate::world::World;
 const SCHEMA: &str = "TEST_PROVIDER_SCHEMA";
 /// The folder that stands for AWS.
 const WORLD: &str = "TEST_PROVIDER_WORLD";
+/// An S3 that gets the objects as well.
+const MIRROR: &str = "TEST_PROVIDER_S3";
 
 pub struct Provider {
     schemas: Schemas,
@@ -46,7 +48,8 @@ impl Provider {
         Ok(Provider {
             schemas,
             documented,
-            world: std::env::var_os(WORLD).map(|folder| World::at(PathBuf::from(folder))),
+            world: std::env::var_os(WORLD)
+                .map(|folder| World::at(PathBuf::from(folder)).mirrored(std::env::var(MIRROR).ok().as_deref())),
             account: RefCell::new(None),
             stop: watch::Sender::new(false),
         })
@@ -149,7 +152,7 @@ impl Provider {
         answer(self.account().and_then(|account| {
             let schema = self.schemas.data_sources.get(name).ok_or_else(|| not_served(name))?;
             let facts = self.documented.data_source(name);
-            data::read(name, &schema.block, facts, &account, decode(request.value.as_ref()))
+            data::read(name, &schema.block, facts, &account, self.world()?, decode(request.value.as_ref()))
         }))
     }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rmpv::Value;
 use serde_json::Value as Json;
 
+use crate::mirror::Mirror;
 use crate::value::{from_json, to_json};
 use crate::wire::{Problem, Result};
 
@@ -20,6 +21,7 @@ const LONGEST_NAME: usize = 180;
 
 pub struct World {
     folder: PathBuf,
+    mirror: Option<Mirror>,
 }
 
 /// Where a resource is.
@@ -33,7 +35,12 @@ pub struct Place {
 
 impl World {
     pub fn at(folder: PathBuf) -> Self {
-        World { folder }
+        World { folder, mirror: None }
+    }
+
+    /// Objects are written to this S3 as well.
+    pub fn mirrored(self, endpoint: Option<&str>) -> Self {
+        World { mirror: endpoint.map(Mirror::at), ..self }
     }
 
     pub fn faults(&self) -> PathBuf {
@@ -50,6 +57,25 @@ impl World {
         Ok(Some(from_json(&json)))
     }
 
+    /// Everything of a type, in the order of the files' names.
+    pub fn all(&self, account: &str, region: &str, kind: &str) -> Result<Vec<Value>> {
+        let folder = self.folder.join(account).join(region).join(kind);
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|error| failed("read", &folder, error))?,
+        };
+        // A draft is none yet.
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        files.sort();
+        let read = |path: &PathBuf| {
+            let content = std::fs::read(path).map_err(|error| failed("read", path, error))?;
+            let json: Json = serde_json::from_slice(&content).map_err(|error| failed("read", path, error))?;
+            Ok(from_json(&json))
+        };
+        files.iter().map(read).collect()
+    }
+
     /// False where it is already there; then nothing is changed.
     pub fn create(&self, place: &Place, object: &Value) -> Result<bool> {
         let path = self.path(place);
@@ -57,20 +83,26 @@ impl World {
         let linked = std::fs::hard_link(&draft, &path);
         std::fs::remove_file(&draft).map_err(|error| failed("remove", &draft, error))?;
         match linked {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-            linked => linked.map(|()| true).map_err(|error| failed("create", &path, error)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+            linked => linked.map_err(|error| failed("create", &path, error))?,
         }
+        self.mirror.iter().try_for_each(|mirror| mirror.put(place, object))?;
+        Ok(true)
     }
 
     pub fn put(&self, place: &Place, object: &Value) -> Result<()> {
         let path = self.path(place);
         let draft = self.draft(&path, object)?;
-        std::fs::rename(&draft, &path).map_err(|error| failed("write", &path, error))
+        std::fs::rename(&draft, &path).map_err(|error| failed("write", &path, error))?;
+        self.mirror.iter().try_for_each(|mirror| mirror.put(place, object))
     }
 
     /// What is not there is deleted already.
     pub fn remove(&self, place: &Place) -> Result<()> {
         let path = self.path(place);
+        if let (Some(mirror), Some(object)) = (&self.mirror, self.look(place)?) {
+            mirror.remove(place, &object)?;
+        }
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("remove", &path, error)),
             _ => Ok(()),
@@ -133,6 +165,18 @@ mod tests {
     fn place(key: &str) -> Place {
         let [account, region, r#type] = ["111111111111", "us-east-1", "aws_sqs_queue"].map(str::to_owned);
         Place { account, region, r#type, key: key.to_owned() }
+    }
+
+    #[test]
+    fn all_of_a_type_are_found_where_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::at(folder.path().to_owned());
+        let all = |region: &str| world.all("111111111111", region, "aws_sqs_queue").unwrap();
+        assert_eq!(all("us-east-1"), []);
+        let queue = |name: &str| from_json(&json!({"name": name}));
+        ["b/1", "a"].iter().for_each(|name| assert!(world.create(&place(name), &queue(name)).unwrap()));
+        assert_eq!(all("us-east-1"), [queue("a"), queue("b/1")]);
+        assert_eq!(all("us-west-1"), []);
     }
 
     #[test]

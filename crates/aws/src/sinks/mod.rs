@@ -8,6 +8,7 @@ pub mod logs;
 pub mod record;
 pub mod rows;
 mod scan;
+pub mod statuses;
 pub mod table;
 
 use std::collections::HashMap;

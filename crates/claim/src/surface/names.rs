@@ -73,6 +73,26 @@ impl Surfaces {
         self.find("API", name, |surface| pairs(&surface.apis), |api| api.url == name)
     }
 
+    /// The API that takes requests for this path: by its own names, or by that of its stack. Of several of a stack, the
+    /// one that is called as the path begins.
+    pub fn api_for(&self, name: &str, path: &str) -> Result<Option<Found<'_, Api>>> {
+        let Some(stack) = self.0.iter().find(|surface| surface.stack == name) else { return self.api(name) };
+        let first = path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
+        let found = |(logical, item)| Found { stack, logical, item };
+        match (pairs(&stack.apis).next(), stack.apis.len()) {
+            (None, _) => self.api(name),
+            (Some(only), 1) => Ok(Some(found(only))),
+            _ => match stack.apis.get_key_value(first).or_else(|| stack.apis.get_key_value(name)) {
+                Some((logical, api)) => Ok(Some(found((logical, api)))),
+                None => {
+                    let named = stack.apis.keys().map(|logical| format!("{name}/{logical}"));
+                    Err(Error::usage(format!("{name} has several APIs, and none is called {first:?}"))
+                        .hint(format!("name one of them: {}", named.collect::<Vec<_>>().join(", "))))
+                }
+            },
+        }
+    }
+
     pub fn flow(&self, name: &str) -> Result<Option<Found<'_, Flow>>> {
         self.find("flow", name, |surface| surface.flows.iter().map(|flow| (flow.name.as_str(), flow)), |_| false)
     }
@@ -214,6 +234,39 @@ mod tests {
         let error = Surfaces(vec![surface("one"), surface("two")]).queue("claims").unwrap_err();
         assert_eq!(error.to_string(), "queue \"claims\" is ambiguous: one/claims, two/claims");
         assert_eq!(error.kind(), claimctl_core::error::Kind::Usage);
+    }
+
+    #[test]
+    fn an_api_is_found_by_its_stack_and_the_path() {
+        let stack = |name: &str, apis: &[&str]| {
+            let apis: BTreeMap<_, _> = apis
+                .iter()
+                .map(|api| (*api, serde_json::json!({"url": format!("http://{name}/{api}"), "stage": "dev"})))
+                .collect();
+            let json = serde_json::json!({"version": 1, "stack": name, "environment": "dev", "region": "r",
+                "account": "a", "apis": apis});
+            Surface::of(json).unwrap()
+        };
+        let surfaces =
+            Surfaces(vec![stack("one", &["api"]), stack("pay", &["quotes", "pay"]), stack("two", &["a", "b"])]);
+        let of =
+            |name: &str, path: &str| surfaces.api_for(name, path).map(|found| found.map(|api| api.item.url.clone()));
+        for (name, path, url) in [
+            ("one", "/anything", "http://one/api"),
+            ("api", "/anything", "http://one/api"),
+            ("pay", "/quotes?x=1", "http://pay/quotes"),
+            ("pay", "/pay/1", "http://pay/pay"),
+            ("pay", "/other", "http://pay/pay"),
+            ("pay/quotes", "/other", "http://pay/quotes"),
+            ("two", "/b", "http://two/b"),
+            ("http://two/a", "/", "http://two/a"),
+        ] {
+            assert_eq!(of(name, path).unwrap().as_deref(), Some(url), "{name} {path}");
+        }
+        assert_eq!(of("nothing", "/b").unwrap(), None);
+        let several = of("two", "/c").unwrap_err();
+        assert_eq!(several.to_string(), "two has several APIs, and none is called \"c\"");
+        assert!(several.advice().contains("two/a, two/b"));
     }
 
     #[test]

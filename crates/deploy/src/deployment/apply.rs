@@ -30,6 +30,8 @@ pub enum StackStanding {
     Unchanged,
     /// Only looked at.
     Planned,
+    /// Only looked at, and it cannot be planned before others are deployed, which were only looked at as well.
+    Waiting,
     Failed,
     /// Something that it depends on failed, or the run was stopped.
     NotBegun,
@@ -47,12 +49,19 @@ pub struct StackRun {
     pub failed: Option<Error>,
     /// How the plan file that was applied, and is gone, is made once more.
     pub make_plan: Option<Next>,
+    /// What has to be deployed before it can be planned.
+    pub waits_for: Vec<String>,
 }
 
 impl StackRun {
     pub(super) fn without_plan(stack: &str, standing: StackStanding, failed: Option<Error>) -> StackRun {
         let (stack, summary) = (stack.to_owned(), Summary::default());
-        StackRun { stack, summary, standing, done: Vec::new(), failed, make_plan: None }
+        StackRun { stack, summary, standing, done: Vec::new(), failed, make_plan: None, waits_for: Vec::new() }
+    }
+
+    /// One that cannot be planned before these are deployed.
+    pub fn waiting(stack: &str, waits_for: Vec<String>) -> StackRun {
+        StackRun { waits_for, ..StackRun::without_plan(stack, StackStanding::Waiting, None) }
     }
 
     fn planned(stack: &str, planned: &Planned, standing: StackStanding) -> StackRun {

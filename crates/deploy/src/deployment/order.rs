@@ -5,8 +5,7 @@ use claimctl_core::error::{Error, Kind, Result};
 use serde::Serialize;
 
 use super::apply::{StackRun, StackStanding};
-use crate::project::Project;
-use crate::terraform::needs;
+use crate::terraform::Dependencies;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -26,7 +25,7 @@ impl Operation {
 
 /// Runs the stacks in the order given. One stack alone that cannot even begin is the error of the whole.
 pub async fn each(
-    project: &Project,
+    dependencies: &Dependencies,
     operation: Operation,
     stacks: &[String],
     cancel: &Cancel,
@@ -35,8 +34,8 @@ pub async fn each(
     let mut runs: Vec<StackRun> = Vec::new();
     for stack in stacks {
         let waits_for = |other: &StackRun| match operation {
-            Operation::Deploy => needs(project, stack, &other.stack),
-            Operation::Destroy => needs(project, &other.stack, stack),
+            Operation::Deploy => dependencies.needs(stack, &other.stack),
+            Operation::Destroy => dependencies.needs(&other.stack, stack),
         };
         if cancel.is_cancelled() || runs.iter().any(|other| other.is_left() && waits_for(other)) {
             runs.push(StackRun::without_plan(stack, StackStanding::NotBegun, None));
@@ -63,13 +62,11 @@ mod tests {
     use claimctl_core::exit::Exit;
 
     use super::*;
-    use crate::project::Stack;
+    use crate::terraform::dependencies;
 
     /// `b` needs `a`.
-    fn project() -> Project {
-        let mut project = Project::default();
-        project.stacks.insert("b".to_owned(), Stack { depends_on: vec!["a".to_owned()] });
-        project
+    fn needs() -> Dependencies {
+        dependencies(&[("b", "a")])
     }
 
     async fn run(
@@ -80,7 +77,7 @@ mod tests {
     ) -> Result<Vec<String>> {
         let stacks = stacks.map(str::to_owned);
         let run = async |stack: &str| of(stack).map(|standing| StackRun::without_plan(stack, standing, None));
-        let runs = each(&project(), operation, &stacks, cancel, run).await?;
+        let runs = each(&needs(), operation, &stacks, cancel, run).await?;
         Ok(runs.iter().map(|run| format!("{} {:?}", run.stack, run.standing)).collect())
     }
 
@@ -123,7 +120,7 @@ mod tests {
     async fn one_alone_that_cannot_begin_is_the_error() {
         let run = async |_: &str| Err(Error::denied("no"));
         let one = ["a".to_owned()];
-        let error = each(&project(), Operation::Deploy, &one, &Cancel::default(), run).await.unwrap_err();
+        let error = each(&needs(), Operation::Deploy, &one, &Cancel::default(), run).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Denied);
     }
 }

@@ -6,8 +6,9 @@ use claimctl_aws::target::Target;
 use claimctl_core::context::Context;
 use claimctl_core::error::Result;
 
+use super::needed::{check_missing, check_not_needed};
 use crate::project::Project;
-use crate::terraform::{ArtifactFrom, Artifacts, Mode, PlanRequest, Planned, Summary, Terraform};
+use crate::terraform::{ArtifactFrom, Artifacts, Dependencies, Mode, PlanRequest, Planned, Summary, Terraform};
 
 /// A stack with its plan.
 pub struct PlannedStack {
@@ -26,6 +27,7 @@ pub async fn plan_deployment(
     artifact: Option<&ArtifactFrom>,
     request: PlanRequest,
 ) -> Result<PlannedStack> {
+    check_missing(ctx, target, project, stack).await?;
     let terraform = Terraform::open(ctx, target, project, stack).await?.with_variables(&request.variables);
     let usual = ArtifactFrom::usual(request.mode);
     let artifacts = terraform.artifacts(ctx, target, artifact.unwrap_or(&usual), &request.variables).await?;
@@ -46,6 +48,7 @@ pub async fn plan_of_file(
     file: &Path,
     artifact: Option<&ArtifactFrom>,
 ) -> Result<PlannedStack> {
+    check_missing(ctx, target, project, stack).await?;
     let terraform = Terraform::open(ctx, target, project, stack).await?;
     let planned = terraform.planned(target, file).await?;
     let artifacts = terraform.artifacts_of_plan(ctx, target, &planned.file.sidecar.artifacts, artifact).await?;
@@ -55,14 +58,17 @@ pub async fn plan_of_file(
     Ok(PlannedStack { terraform, planned, artifacts })
 }
 
-/// Plans the end of a stack. Which artifact its functions run makes no difference.
+/// Plans the end of a stack. Which artifact its functions run makes no difference. `with`: what is destroyed in the same
+/// run, so that it may depend on the stack.
 pub async fn plan_destruction(
     ctx: &Context,
     target: &Target,
     project: &Project,
     stack: &str,
+    (dependencies, with): (&Dependencies, &[String]),
     request: PlanRequest,
 ) -> Result<PlannedStack> {
+    check_not_needed(target, project, stack, dependencies, with).await?;
     let terraform = Terraform::open(ctx, target, project, stack).await?.with_variables(&request.variables);
     let digests = terraform.any_artifacts(ctx, target, &request.variables).await?.digests;
     let planned = terraform.plan(target, &PlanRequest { mode: Mode::Destroy, digests, ..request }).await?;
@@ -78,6 +84,7 @@ pub async fn drift(
     request: PlanRequest,
 ) -> Result<Option<Summary>> {
     let Some(terraform) = Terraform::open_deployed(ctx, target, project, stack).await? else { return Ok(None) };
+    check_missing(ctx, target, project, stack).await?;
     let terraform = terraform.with_variables(&request.variables);
     let artifacts = terraform.any_artifacts(ctx, target, &request.variables).await?;
     let is_made_up = artifacts.are_made_up();

@@ -23,7 +23,7 @@ pub use lock_holder::LockHolder;
 pub use owner::Owner;
 pub use restore::{
     Before, ReplacedState, RestoreFrom, RestoreRequest, RestoreStanding, Restored, RestoredFrom, current, is_there,
-    restore,
+    lists_something, restore,
 };
 pub use shown_state::{Resource, ShownState};
 pub use store::{Store, no_bucket, remove_command, state_key};

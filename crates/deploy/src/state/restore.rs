@@ -364,6 +364,13 @@ pub async fn current(store: &Store, stack: &str) -> Result<Option<Before>> {
     Ok(Some(Before { content, version_id, modified_at: read.modified_at }))
 }
 
+/// Whether a stack's state lists anything, as far as that can be told: what claimctl does not read may list something.
+pub async fn lists_something(store: &Store, stack: &str) -> Result<bool> {
+    let key = store.key(stack);
+    let read = store.read(&key, None, None).await?;
+    Ok(read.is_some_and(|read| !Content::parse(read.bytes, &key).is_ok_and(|content| content.is_empty())))
+}
+
 /// Whether there is a state, for whoever has Terraform read it: it reads kinds that claimctl does not.
 pub async fn is_there(store: &Store, stack: &str) -> Result<bool> {
     match store.read(&store.key(stack), None, None).await? {

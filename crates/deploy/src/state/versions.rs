@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::content::{Content, Header};
 use super::list::{self, CONCURRENCY};
 use super::store::{GET_VERSION, Store, is_no_bucket, moment};
+use crate::terraform::parts_of;
 use crate::versions::LIST_VERSIONS;
 
 /// How many of those that may be meant are named.
@@ -202,6 +203,10 @@ pub async fn no_state(store: &Store, stack: &str) -> Result<Error> {
     let environment = &store.environment;
     let error = Error::not_found(format!("{stack} has no state in {environment}: {}", store.url(&store.key(stack))));
     let stacks = list::stacks(store).await?;
+    let parts = parts_of(&stacks, stack);
+    if !parts.is_empty() {
+        return Ok(error.hint(format!("it is deployed in parts, each with its own: {}", parts.join(", "))));
+    }
     Ok(match nearest::name(stack, stacks.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.next("see which there are", Next::verb("state ls").in_environment(environment)),

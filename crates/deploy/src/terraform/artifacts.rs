@@ -5,13 +5,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use claimctl_aws::target::{Change, Target};
-use claimctl_claim::surface::Surfaces;
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::next::Next;
 
 use crate::artifact::{self, Package, Repository};
 use crate::project::Architecture;
+use crate::surfaces;
 use crate::terraform::plan::file::Deployed;
 use crate::terraform::plan::make::Mode;
 use crate::terraform::run::driver::Terraform;
@@ -92,10 +92,7 @@ impl Terraform {
             let handler = self.handler(&wanted.handler, assignments)?;
             let digest = match from {
                 ArtifactFrom::Digest(digest) => digest.clone(),
-                ArtifactFrom::Deployed => {
-                    let surfaces = target.surfaces().await?;
-                    self.deployed(surfaces, &handler).map_err(|error| target.unresolved(error))?
-                }
+                ArtifactFrom::Deployed => self.deployed(target, &handler).await?,
                 ArtifactFrom::Zip(path) => {
                     let path = zip_of(ctx.working_directory.join(path), &handler)?;
                     artifacts.take(Package::read(&path)?.digest, path)
@@ -138,10 +135,11 @@ impl Terraform {
         })
     }
 
-    /// By the stack's surface: the function of that name, else the one artifact that all functions share.
-    fn deployed(&self, surfaces: &Surfaces, handler: &str) -> Result<String> {
-        let functions =
-            surfaces.0.iter().filter(|surface| surface.stack == self.root.stack).flat_map(|surface| &surface.functions);
+    /// By the stack's own surface: the function of that name, else the one artifact that all functions share. Not by those
+    /// of the environment, where the parts of a system are one stack.
+    async fn deployed(&self, target: &Target, handler: &str) -> Result<String> {
+        let surface = surfaces::of_stack_in(target, &self.project, &self.root.environment, &self.root.stack).await?;
+        let functions = surface.iter().flat_map(|surface| &surface.functions);
         let mut digests: Vec<(&str, &str)> =
             functions.filter_map(|(name, function)| Some((name.as_str(), function.artifact.as_deref()?))).collect();
         if let Some((_, digest)) = digests.iter().find(|(name, _)| *name == handler) {

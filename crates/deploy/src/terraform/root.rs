@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use claimctl_aws::target::Target;
+use claimctl_claim::surface::system_of;
 use claimctl_core::context::Paths;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::nearest;
@@ -116,6 +117,11 @@ fn folder(project: &Path, stack: &str) -> Result<PathBuf> {
     if known.iter().any(|name| name == stack) {
         return Ok(stacks_folder(project).join(stack));
     }
+    let parts = parts_of(&known, stack);
+    if !parts.is_empty() {
+        return Err(Error::usage(format!("{stack} is deployed in {} parts, and this is about one stack", parts.len()))
+            .hint(format!("name one of them: {}", parts.join(", "))));
+    }
     let error = Error::not_found(format!("there is no stack {stack:?} in {}", stacks_folder(project).display()));
     Err(match nearest::name(stack, known.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean {near}?")),
@@ -124,20 +130,61 @@ fn folder(project: &Path, stack: &str) -> Result<PathBuf> {
     })
 }
 
-/// The stacks of a project, by name.
+/// The stacks of a project, by name. A folder without files of its own whose folders have some is a system, and these are
+/// its parts: `SYSTEM/PART`.
 pub fn stacks(project: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(stacks_folder(project)) else { return Vec::new() };
-    let has_files = |folder: &Path| {
-        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        files.map(|file| file.path()).any(|path| path.extension().is_some_and(|end| end == "tf"))
-    };
-    let mut stacks: Vec<String> = entries
-        .flatten()
-        .filter(|entry| has_files(&entry.path()))
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
+    let mut stacks = Vec::new();
+    for (name, folder) in folders(&stacks_folder(project)) {
+        match has_files(&folder) {
+            true => stacks.push(name),
+            false => {
+                let parts = folders(&folder).into_iter().filter(|(_, folder)| has_files(folder));
+                stacks.extend(parts.map(|(part, _)| format!("{name}/{part}")));
+            }
+        }
+    }
     stacks.sort();
     stacks
+}
+
+/// What lies in a folder and is not hidden, as `.terraform` is.
+fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+    named.filter(|(name, path)| !name.starts_with('.') && path.is_dir()).collect()
+}
+
+fn has_files(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.map(|file| file.path()).any(|path| path.extension().is_some_and(|end| end == "tf"))
+}
+
+/// The parts of a system among these stacks; none where it is no system.
+pub fn parts_of(stacks: &[String], system: &str) -> Vec<String> {
+    let is_part = |stack: &&String| system_of(stack).is_some_and(|(of, _)| of == system);
+    stacks.iter().filter(is_part).cloned().collect()
+}
+
+/// The systems that are deployed in parts.
+pub fn systems(stacks: &[String]) -> Vec<String> {
+    let mut systems: Vec<String> = stacks.iter().filter_map(|stack| Some(system_of(stack)?.0.to_owned())).collect();
+    systems.dedup();
+    systems
+}
+
+/// A name as a stack may have it: that of its folder below `terraform/stacks`.
+pub fn parse_name(text: &str) -> Result<String, String> {
+    let segments: Vec<&str> = text.split('/').collect();
+    let is_name = |segment: &&str| !segment.is_empty() && !segment.starts_with('.');
+    if (1..=2).contains(&segments.len()) && segments.iter().all(is_name) {
+        return Ok(text.to_owned());
+    }
+    let meant: Vec<&str> = segments.into_iter().filter(is_name).collect();
+    let why = "a stack is called by its folder below terraform/stacks: NAME, or SYSTEM/PART";
+    Err(match meant.len() {
+        1 | 2 if !text.contains("..") => format!("{why}; did you mean {}?", meant.join("/")),
+        _ => why.to_owned(),
+    })
 }
 
 /// The stacks of the project.
@@ -181,5 +228,44 @@ pub(in crate::terraform) mod tests {
         assert!(folder(project.path(), "fan-out").is_ok());
         let error = folder(project.path(), "claimcheck").unwrap_err();
         assert_eq!(error.advice(), "did you mean claim-check?");
+    }
+
+    #[test]
+    fn a_folder_of_folders_with_files_is_a_system_and_these_are_its_parts() {
+        let project = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = stacks_folder(project.path()).join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        };
+        for path in ["pay/b/main.tf", "pay/a/main.tf", "pay/notes.md", "pay/.terraform/x.tf", "pay/schemas/a.json"] {
+            write(path);
+        }
+        // With files of its own it is a stack, whatever lies below.
+        for path in ["one/main.tf", "one/modules/main.tf", "deep/er/still/main.tf"] {
+            write(path);
+        }
+        let known = stacks(project.path());
+        assert_eq!(known, ["one", "pay/a", "pay/b"]);
+        assert_eq!(
+            (systems(&known), parts_of(&known, "pay").len(), parts_of(&known, "one").len()),
+            (vec!["pay".to_owned()], 2, 0)
+        );
+        assert!(folder(project.path(), "pay/a").unwrap().ends_with("terraform/stacks/pay/a"));
+        let error = folder(project.path(), "pay").unwrap_err();
+        assert_eq!(error.advice(), "name one of them: pay/a, pay/b");
+    }
+
+    #[test]
+    fn a_name_is_that_of_a_folder_and_leads_nowhere_else() {
+        for name in ["claim-check", "payments/quote", "a b"] {
+            assert_eq!(parse_name(name).as_deref(), Ok(name));
+        }
+        for name in ["", "/", "..", "payments/..", "../payments", "a/b/c", ".", "payments/.terraform"] {
+            assert!(parse_name(name).is_err(), "{name}");
+        }
+        for (name, meant) in [("payments/", "payments?"), ("payments//quote", "payments/quote?"), ("/a", "a?")] {
+            assert!(parse_name(name).unwrap_err().ends_with(meant), "{name}");
+        }
     }
 }

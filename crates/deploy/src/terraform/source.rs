@@ -52,7 +52,7 @@ impl Source {
             if folder == root {
                 check_files(&folder)?;
             }
-            for file in files(&folder, |name| name.ends_with(".tf") && !is_hidden(name))? {
+            for file in files_of(&folder)? {
                 let body = hcl::read(&file)?;
                 if folder == root {
                     source.take(&body);
@@ -136,6 +136,11 @@ impl Source {
     }
 }
 
+/// What Terraform reads in a folder, in the order of names.
+pub fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    files(folder, |name| name.ends_with(".tf") && !is_hidden(name))
+}
+
 /// Those whose names are such, in their order.
 fn files(folder: &Path, is_such: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).on("read", folder)?;
@@ -193,7 +198,7 @@ pub fn read_values(path: &Path) -> Result<BTreeMap<String, Option<String>>> {
     Ok(body.attributes().map(|found| (found.key.as_str().to_owned(), value(&found.value))).collect())
 }
 
-fn modules(body: &Body) -> impl Iterator<Item = &Block> {
+pub fn modules(body: &Body) -> impl Iterator<Item = &Block> {
     body.get_blocks("module")
 }
 

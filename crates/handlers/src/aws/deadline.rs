@@ -35,6 +35,11 @@ impl Deadline {
         Self(self.0.min(moment))
     }
 
+    /// The moment when this much of what is left is over.
+    pub fn part(self, share: f64) -> Self {
+        Self(Instant::now() + self.left().mul_f64(share))
+    }
+
     /// Waits for a call for as long as there is time. Where there is none, nothing is sent.
     pub async fn bound<T>(self, call: impl Future<Output = T>) -> Result<T, Failure> {
         if self.left().is_zero() {

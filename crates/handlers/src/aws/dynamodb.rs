@@ -22,6 +22,9 @@ pub struct Condition {
     pub values: Vec<(&'static str, AttributeValue)>,
 }
 
+/// Where a query goes on: the key of the last item of a page, in table and index.
+pub type Place = Item;
+
 /// What became of a conditional write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
@@ -45,6 +48,33 @@ impl Aws {
     pub async fn get_item(&self, table: &str, item_key: Item, deadline: Deadline) -> Result<Option<Item>, Failure> {
         let call = self.dynamodb().get_item().table_name(table).set_key(Some(item_key)).consistent_read(true);
         Ok(deadline.bound(call.send()).await??.item)
+    }
+
+    /// `Query` of an index, backwards: up to `limit` items whose key is this one, and where the next ones begin.
+    ///
+    /// A page ends after 1 MB too, so that there may be fewer items and yet more to come.
+    pub async fn query_latest(
+        &self,
+        table: &str,
+        index: &str,
+        (name, value): (&str, &str),
+        limit: usize,
+        after: Option<Place>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, Option<Place>), Failure> {
+        let call = self
+            .dynamodb()
+            .query()
+            .table_name(table)
+            .index_name(index)
+            .key_condition_expression("#key = :key")
+            .expression_attribute_names("#key", name)
+            .expression_attribute_values(":key", AttributeValue::S(value.to_owned()))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(after);
+        let answer = deadline.bound(call.send()).await??;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
     /// `PutItem`.

@@ -5,12 +5,15 @@
 mod batch;
 mod deadline;
 mod dynamodb;
+mod entries;
+mod eventbridge;
 mod failure;
 mod http;
 mod lambda;
 mod object;
 mod s3;
 mod secrets;
+mod sfn;
 mod sqs;
 
 use std::sync::OnceLock;
@@ -28,12 +31,15 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 pub use batch::{MOST_ITEMS, jittered};
 pub use deadline::{Deadline, TIME_TO_ANSWER, time_left};
-pub use dynamodb::{Condition, Item, Written};
+pub use dynamodb::{Condition, Item, Place, Written};
+pub use entries::{MOST_ENTRIES, NotTaken};
+pub use eventbridge::{Event, LARGEST_CALL};
 pub use failure::Failure;
 pub use http::http_client;
 pub use object::{ObjectVersion, Piece};
 pub use s3::{Deleted, Object, Tagged};
-pub use sqs::Received;
+pub use sfn::Started;
+pub use sqs::{Outgoing, Received};
 
 use super::Env;
 
@@ -48,7 +54,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
 /// The services that are called, by the ids that the SDK gives them.
-const SERVICES: [&str; 5] = ["DynamoDB", "Lambda", S3, "Secrets Manager", "SQS"];
+const SERVICES: [&str; 7] = ["DynamoDB", "EventBridge", "Lambda", S3, "Secrets Manager", "SFN", "SQS"];
 const S3: &str = "S3";
 
 /// The clients. One per cold start, because their connections are worth keeping; each is made when it is first called,
@@ -58,9 +64,11 @@ pub struct Aws {
     /// Whether buckets are named in the path: other servers than AWS's seldom have a host name for each.
     path_style: bool,
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     lambda: OnceLock<aws_sdk_lambda::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
     secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
+    sfn: OnceLock<aws_sdk_sfn::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
 }
 
@@ -104,15 +112,21 @@ impl Aws {
             config: config.build(),
             path_style,
             dynamodb: OnceLock::new(),
+            eventbridge: OnceLock::new(),
             lambda: OnceLock::new(),
             s3: OnceLock::new(),
             secrets_manager: OnceLock::new(),
+            sfn: OnceLock::new(),
             sqs: OnceLock::new(),
         })
     }
 
     fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+    }
+
+    fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
+        self.eventbridge.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
     }
 
     fn lambda(&self) -> &aws_sdk_lambda::Client {
@@ -128,6 +142,10 @@ impl Aws {
 
     fn secrets_manager(&self) -> &aws_sdk_secretsmanager::Client {
         self.secrets_manager.get_or_init(|| aws_sdk_secretsmanager::Client::new(&self.config))
+    }
+
+    fn sfn(&self) -> &aws_sdk_sfn::Client {
+        self.sfn.get_or_init(|| aws_sdk_sfn::Client::new(&self.config))
     }
 
     fn sqs(&self) -> &aws_sdk_sqs::Client {

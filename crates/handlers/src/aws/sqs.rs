@@ -1,8 +1,12 @@
-//! Receiving from an SQS queue, and deleting what is done.
+//! Receiving from an SQS queue, deleting what is done, and sending.
 
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    SendMessageBatchRequestEntry,
+};
 
-use super::{Aws, Deadline, Failure};
+use super::failure::is_throttle;
+use super::{Aws, Deadline, Failure, NotTaken};
 
 /// The most that one receive or one batch may hold. Source: "Amazon SQS message quotas".
 const BATCH: usize = 10;
@@ -21,7 +25,52 @@ pub struct Received {
     pub group: Option<String>,
 }
 
+/// A message to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    pub body: String,
+    /// The message group and the deduplication id: of a FIFO queue's messages only.
+    pub fifo: Option<(String, String)>,
+    /// Attributes of the type String.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
 impl Aws {
+    /// `SendMessageBatch`: at most [`MOST_ENTRIES`](super::MOST_ENTRIES), and what became of each.
+    pub async fn send_messages(
+        &self,
+        queue_url: &str,
+        messages: &[&Outgoing],
+        deadline: Deadline,
+    ) -> Result<Vec<Result<(), NotTaken>>, Failure> {
+        let mut call = self.sqs().send_message_batch().queue_url(queue_url);
+        for (at, message) in messages.iter().enumerate() {
+            let mut entry =
+                SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(message.body.as_str());
+            if let Some((group, deduplication)) = &message.fifo {
+                entry = entry.message_group_id(group).message_deduplication_id(deduplication);
+            }
+            for (name, value) in &message.attributes {
+                let value = MessageAttributeValue::builder().data_type("String").string_value(value).build()?;
+                entry = entry.message_attributes(*name, value);
+            }
+            call = call.entries(entry.build()?);
+        }
+        let answer = deadline.bound(call.send()).await??;
+        let mut results = vec![Err(NotTaken::unanswered()); messages.len()];
+        for (id, result) in
+            answer.successful.iter().map(|sent| (sent.id(), Ok(()))).chain(answer.failed.iter().map(|failed| {
+                let passes = !failed.sender_fault() || is_throttle(failed.code());
+                (failed.id(), Err(NotTaken::new(failed.code(), failed.message(), passes)))
+            }))
+        {
+            if let Some(place) = id.parse::<usize>().ok().and_then(|at| results.get_mut(at)) {
+                *place = result;
+            }
+        }
+        Ok(results)
+    }
+
     /// Up to ten messages; none after a short wait on an empty queue.
     pub async fn receive_messages(&self, queue_url: &str, deadline: Deadline) -> Result<Vec<Received>, Failure> {
         let call = self

@@ -123,7 +123,7 @@ async fn what_passes_is_waited_out() {
 async fn what_does_not_pass_is_given_up() {
     let http = always(503, "");
     let failure = put(&client(&http, &[]), soon()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Refused(answer) if answer == "HTTP 503"), "{failure}");
+    assert!(matches!(&failure, Failure::Busy(answer) if answer == "HTTP 503"), "{failure}");
     assert_eq!(http.requests().len(), MAX_ATTEMPTS as usize);
 
     let http = always(400, json!({ "__type": "x#ValidationException", "message": "no" }));

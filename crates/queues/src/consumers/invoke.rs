@@ -116,7 +116,7 @@ pub fn client(target: &Target) -> Client {
 }
 
 /// The same that waits as long as a function may work.
-fn patient(client: &Client) -> Client {
+pub fn patient(client: &Client) -> Client {
     let usual = client.config().timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
     let patient = usual.to_builder().read_timeout(LONGEST).build();
     Client::from_conf(client.config().to_builder().timeout_config(patient).build())
@@ -202,6 +202,11 @@ impl Invoked {
             elapsed_ms,
         }
     }
+}
+
+/// What an answer says that the function failed of, as a sentence would end with it.
+pub fn says(kind: String, answer: &Value) -> String {
+    FunctionError::of(kind, Some(answer)).words()
 }
 
 impl FunctionError {

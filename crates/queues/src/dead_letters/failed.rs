@@ -1,6 +1,6 @@
-//! What a dead letter that Lambda wrote tells of the invocation that failed.
+//! What a dead letter that Lambda, EventBridge or a function itself wrote tells of what failed.
 
-use claimctl_claim::Envelope;
+use claimctl_claim::{Envelope, Event};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,15 +15,22 @@ pub struct FailedInvocation {
     /// The error of the last try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The id of the request that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl FailedInvocation {
     pub fn of(message: &Message) -> FailedInvocation {
-        match message.envelope.first() {
-            Some(Envelope::Destination) => {
+        match (message.envelope.first(), &message.event) {
+            (Some(Envelope::Destination), _) | (_, Some(Event::DiscardedRecords(_))) => {
                 serde_json::from_str(&message.body).map_or_else(|_| Self::default(), Self::read)
             }
-            _ => Self::default(),
+            _ => FailedInvocation {
+                function: None,
+                error: error_beside(message),
+                request_id: message.attribute("RequestID").map(str::to_owned),
+            },
         }
     }
 
@@ -36,8 +43,24 @@ impl FailedInvocation {
         let said: Vec<&str> = said.into_iter().filter_map(Value::as_str).filter(|said| !said.is_empty()).collect();
         let condition = record["requestContext"]["condition"].as_str().filter(|_| said.is_empty());
         let error = condition.map(str::to_owned).or_else(|| Some(said.join(": "))).filter(|error| !error.is_empty());
-        FailedInvocation { function, error }
+        let request_id = record["requestContext"]["requestId"].as_str().map(str::to_owned);
+        FailedInvocation { function, error, request_id }
     }
+}
+
+/// What is written into attributes: by EventBridge code and message, by Lambda the message, where it has one (Amazon
+/// EventBridge User Guide, "Using dead-letter queues to process undelivered events"; AWS Lambda Developer Guide, "Adding a
+/// dead-letter queue").
+pub fn error_beside(message: &Message) -> Option<String> {
+    let by_lambda = || match (message.attribute("ErrorMessage"), message.attribute("ErrorCode")) {
+        (Some(said), _) => Some(said.to_owned()),
+        (None, code) => Some(format!("error {}", code?)),
+    };
+    let by_eventbridge = || match (message.attribute("ERROR_CODE"), message.attribute("ERROR_MESSAGE")) {
+        (Some(code), Some(said)) => Some(format!("{code}: {said}")),
+        (code, said) => said.or(code).map(str::to_owned),
+    };
+    by_lambda().or_else(by_eventbridge)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use claimctl_aws::objects;
 use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::sinks::statuses::KeyedTable;
 use claimctl_aws::sinks::{Reads, ResolvedSink};
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
@@ -18,6 +19,8 @@ pub struct ServedFlows {
     pub buckets: Vec<String>,
     /// What can be asked for the records of claims. None: what is recorded cannot be told.
     pub records: Option<ResolvedSink>,
+    /// The table that the flows begin at, whose items their messages are about.
+    pub items: Option<KeyedTable>,
     steps: Vec<Step>,
 }
 
@@ -48,11 +51,14 @@ impl ServedFlows {
     pub async fn find(target: &Target, written: &str, table: Option<&str>) -> Result<ServedFlows> {
         let surfaces = target.surfaces().await?;
         let mut flows = ServedFlows::default();
-        let mut sinks = Vec::new();
+        let (mut sinks, mut items) = (Vec::new(), Vec::new());
         let queue = QueueId::of(written);
         for (stack, flow) in surfaces.0.iter().flat_map(|stack| served(stack, &queue)) {
             flows.flows.push(flow.name.clone());
-            let Some(step) = Step::of(stack, flow)? else { continue };
+            let Some(step) = Step::of(stack, flow)? else {
+                items.extend(item_table(stack, flow)?);
+                continue;
+            };
             flows.buckets.push(step.bucket.clone());
             flows.steps.push(step);
             // A log cannot be asked for a key.
@@ -64,8 +70,14 @@ impl ServedFlows {
         flows.buckets.dedup();
         sinks.sort();
         sinks.dedup();
-        flows.records = match table {
-            Some(named) => Some(ResolvedSink::Table(surfaces.table_name(named)?)),
+        items.sort();
+        items.dedup();
+        let named = table.map(|named| surfaces.table_name(named)).transpose()?;
+        items.retain(|table: &KeyedTable| named.as_ref().is_none_or(|named| table.name == *named));
+        flows.items = surface::only("table", items.into_iter().map(|table| (table.name.clone(), table)).collect())?;
+        flows.records = match named {
+            Some(_) if flows.items.is_some() => None,
+            Some(named) => Some(ResolvedSink::Table(named)),
             None => surface::only("sink", sinks.into_iter().map(|sink| (sink.words(), sink)).collect())?,
         };
         // A queue of no stack, such as one made by hand for a function's failures: whoever writes the table tells.
@@ -84,6 +96,11 @@ impl ServedFlows {
 
     /// What IAM has to allow to look at payloads and records.
     pub fn permissions(&self, arns: &ArnBuilder) -> Vec<Statement> {
+        let of_items = self.items.iter().map(|table| table.permissions(arns));
+        // Who has a table to look at, and no bucket, holds no claims.
+        if self.items.is_some() && self.buckets.is_empty() {
+            return of_items.collect();
+        }
         let any = ["*".to_owned()];
         let buckets = if self.buckets.is_empty() { &any[..] } else { &self.buckets };
         let mut statements = vec![
@@ -99,8 +116,16 @@ impl ServedFlows {
             ),
         ];
         statements.extend(self.records.as_ref().map(|sink| sink.permissions(arns, Reads::Entries { all: false })));
+        statements.extend(of_items);
         statements
     }
+}
+
+/// The table that the flow begins at. None: it begins at a bucket.
+fn item_table(stack: &Surface, flow: &Flow) -> Result<Option<KeyedTable>> {
+    let Origin::Table(table) = flow.origin()? else { return Ok(None) };
+    let table = stack.table(table)?;
+    Ok(Some(KeyedTable { name: table.name.clone(), partition_key: table.partition_key.clone() }))
 }
 
 /// Whether a deployed stack gives dead letters to this queue.

@@ -19,6 +19,7 @@ use crate::Queue;
 use crate::depth::QueueDepth;
 use crate::message::Message;
 use crate::peek::{self, PeekReport};
+use crate::recipients;
 use crate::select::Selection;
 
 /// Shapes told apart. Beyond that, dead letters of further prefixes go together.
@@ -36,6 +37,12 @@ pub struct DeadLetter {
     /// Of its first claim.
     pub bucket: Option<String>,
     pub key: Option<String>,
+    /// The partition keys of the items that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<String>,
+    /// Whom it is for, where it says that itself: "function P-start-settlement".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
     /// What Lambda's record of a failed invocation tells.
     #[serde(flatten)]
     pub failed: FailedInvocation,
@@ -99,10 +106,13 @@ pub async fn inspect(
     let mut selected = 0;
     let mut sought = wanted.selection.sought();
     let ids = &mut sought;
-    let looking = peek::peek_until(queue, wanted.limit, cancel, progress, move |message| {
+    let looking = peek::peek_until(queue, wanted.limit, cancel, progress, move |mut message| {
         ids.met(&message.message_id);
         if !wanted.selection.takes(&message)? {
             return Ok(ControlFlow::Continue(()));
+        }
+        if let Some(preflight) = preflight {
+            preflight.read_body(&mut message);
         }
         let (shape, failed) = (Shape::of(&message), FailedInvocation::of(&message));
         // Nobody listens any more: judging has failed, and says why.
@@ -118,7 +128,8 @@ pub async fn inspect(
 
 /// Only what verdicts are made from is kept: many dead letters may wait to be judged.
 fn lightened(message: Message) -> Message {
-    let attributes = message.attributes.into_iter().filter(|(name, _)| name == mark::ATTRIBUTE).collect();
+    let is_kept = |name: &str| [mark::ATTRIBUTE, recipients::RULE, recipients::TARGET].contains(&name);
+    let attributes = message.attributes.into_iter().filter(|(name, _)| is_kept(name)).collect();
     Message { body: String::new(), md5: String::new(), system: BTreeMap::new(), attributes, ..message }
 }
 
@@ -169,6 +180,8 @@ impl DeadLetter {
             replays: mark::replays(message),
             bucket: claim.map(|claim| claim.bucket.clone()),
             key: claim.map(|claim| claim.key.clone()),
+            items: message.items.iter().map(|item| item.key.clone()).collect(),
+            recipient: None,
             failed: FailedInvocation::default(),
         }
     }
@@ -176,6 +189,7 @@ impl DeadLetter {
 
 impl From<Judged> for DeadLetter {
     fn from(judged: Judged) -> DeadLetter {
-        DeadLetter::of(&judged.message, Some(judged.verdict), judged.why)
+        let Judged { message, verdict, why, recipient, .. } = judged;
+        DeadLetter { recipient, ..DeadLetter::of(&message, Some(verdict), why) }
     }
 }

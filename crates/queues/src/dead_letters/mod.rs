@@ -1,5 +1,6 @@
 //! Engines for dead letters. They return values; nothing here knows a terminal.
 
+mod by_surface;
 pub mod expiry;
 pub mod failed;
 pub mod flows;

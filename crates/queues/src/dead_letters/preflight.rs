@@ -1,7 +1,10 @@
 //! Judges dead letters before they are sent: is each payload still there as claimed, and what is recorded already?
 //!
 //! Records come 100 keys to a call, objects one to a call and many calls at once; an object is looked at only where
-//! its record does not decide. Memory is that of the messages handed in, so that long queues are judged in chunks.
+//! its record does not decide. Memory is that of the messages handed in, so that long queues are judged in chunks. What
+//! is no claim is judged by [`events`].
+
+mod events;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +25,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use self::events::OnEvent;
+use super::by_surface;
 use super::flows::ServedFlows;
 use super::mark;
 use super::verdict::{self, Judgement, Looked, Verdict};
 use crate::message::Message;
+use crate::recipients::Recipients;
 
 /// Messages worth handing in at once: enough to keep every call busy.
 pub const CHUNK: usize = 1_000;
@@ -47,7 +53,9 @@ pub struct Options {
 pub async fn permissions(target: &Target, arns: &ArnBuilder, queue: &str, options: &Options) -> Result<Vec<Statement>> {
     let found = target.surfaces().await?.queue(queue)?;
     let url = found.map_or(queue, |found| &found.item.url);
-    Ok(ServedFlows::find(target, url, options.table.as_deref()).await?.permissions(arns))
+    let mut statements = ServedFlows::find(target, url, options.table.as_deref()).await?.permissions(arns);
+    statements.extend(by_surface::permissions(target, arns, url).await?);
+    Ok(statements)
 }
 
 /// A message with its verdict.
@@ -61,12 +69,17 @@ pub struct Judged {
     pub replays: u32,
     /// The handler has done with all of its claims what it can, as the table tells.
     pub handled: bool,
+    /// Whom it is for, where it says that itself: "function P-start-settlement".
+    pub recipient: Option<String>,
 }
 
 pub struct Preflight {
     pub flows: ServedFlows,
     max_replays: u32,
     services: Arc<Services>,
+    dynamodb: aws_sdk_dynamodb::Client,
+    /// Finds whom a dead letter is for. None: the operator named somebody for all of them.
+    recipients: Option<Arc<Recipients>>,
     cancel: Cancel,
 }
 
@@ -106,15 +119,34 @@ impl Preflight {
             heads: Semaphore::new(HEADS_AT_ONCE),
             gets: Semaphore::new(GETS_AT_ONCE),
         };
-        let max_replays = options.max_replays;
-        Ok(Preflight { flows, max_replays, services: Arc::new(services), cancel: cancel.clone() })
+        Ok(Preflight {
+            flows,
+            max_replays: options.max_replays,
+            services: Arc::new(services),
+            dynamodb: target.dynamodb(),
+            recipients: Some(Recipients::new(target)),
+            cancel: cancel.clone(),
+        })
+    }
+
+    /// Where dead letters are given to these, or to one that the operator named.
+    pub fn for_recipients(self, recipients: Option<Arc<Recipients>>) -> Preflight {
+        Preflight { recipients, ..self }
+    }
+
+    /// Notes in the message what its body says that a verdict needs, so that the body need not be kept.
+    pub fn read_body(&self, message: &mut Message) {
+        if let Some(table) = &self.flows.items {
+            message.find_items(&table.partition_key);
+        }
     }
 
     /// What the verdicts cannot tell.
     pub fn notes(&self) -> Vec<String> {
         let note =
             "no table of records is known for this queue, so what is recorded already cannot be told; it can be named";
-        self.flows.records.is_none().then(|| note.to_owned()).into_iter().collect()
+        let is_unknown = self.flows.records.is_none() && self.flows.items.is_none();
+        is_unknown.then(|| note.to_owned()).into_iter().collect()
     }
 
     /// The messages in their order, each with its verdict. Fails where a service gives no answer at all; a claim that
@@ -132,7 +164,9 @@ impl Preflight {
         tokio::time::sleep(LAST_VERDICTS).await;
     }
 
-    async fn judge_all(&self, messages: Vec<Message>) -> Result<Vec<Judged>> {
+    async fn judge_all(&self, mut messages: Vec<Message>) -> Result<Vec<Judged>> {
+        messages.iter_mut().for_each(|message| self.read_body(message));
+        let mut on_events = self.judge_events(&mut messages).await?;
         // By id, because a call to the table takes each key once.
         let mut claims: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
         for (of_message, message) in messages.iter().enumerate() {
@@ -159,17 +193,23 @@ impl Preflight {
         let mut on_claims = on_claims.into_iter().peekable();
         let mut of_message = |index, message| {
             let of_it = std::iter::from_fn(|| on_claims.next_if(|((of_message, _), _)| *of_message == index));
-            self.judge_message(message, of_it.map(|(_, judgement)| judgement))
+            let on_event = on_events.remove(&index).unwrap_or_default();
+            self.judge_message(message, of_it.map(|(_, judgement)| judgement), on_event)
         };
         Ok(messages.into_iter().enumerate().map(|(index, message)| of_message(index, message)).collect())
     }
 
-    fn judge_message(&self, message: Message, on_claims: impl Iterator<Item = Judgement>) -> Judged {
+    fn judge_message(
+        &self,
+        message: Message,
+        on_claims: impl Iterator<Item = Judgement>,
+        OnEvent { judgement, recipient }: OnEvent,
+    ) -> Judged {
         let replays = mark::replays(&message);
         let Judgement { verdict, why, handled } = verdict::without_claims(&message)
-            .unwrap_or_else(|| verdict::on_message(on_claims, replays, self.max_replays));
+            .unwrap_or_else(|| verdict::on_message(on_claims.chain(judgement), replays, self.max_replays));
         let why = why.or_else(|| self.elsewhere(&message));
-        Judged { message, verdict, why, replays, handled }
+        Judged { message, verdict, why, replays, handled, recipient }
     }
 
     /// A claim into a bucket that is none of the flow's is worth a word.

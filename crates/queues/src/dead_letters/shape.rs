@@ -5,6 +5,10 @@ use serde::Serialize;
 
 use super::verdict::Verdict;
 use crate::message::Message;
+use crate::recipients::{RULE, TARGET};
+
+/// Of EventBridge, and of Lambda and functions that write as Lambda does.
+pub const ERROR_CODES: [&str; 2] = ["ERROR_CODE", "ErrorCode"];
 
 /// Equal for dead letters that belong together. Ordered, so that reports are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -16,8 +20,18 @@ pub struct Shape {
     /// Why no claim could be read, without the place in the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
-    /// As S3 notifications name it. None: unknown, or not the same for all claims of the message.
+    /// As S3 notifications name it; of another event its detail type, of a stream's record what happened to the item, of
+    /// records that were given up why. None: unknown, or not the same for all claims of the message.
     pub event: Option<String>,
+    /// Name of the rule that could not deliver it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// ARN of the target that it could not be delivered to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The code that EventBridge, Lambda or the function has left beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
     /// None: none, or not the same for all claims of the message.
     pub bucket: Option<String>,
     /// The first folder of the key with its slash; empty for a key without one. None as for the bucket.
@@ -34,13 +48,19 @@ impl Shape {
         let claims = &message.claims;
         let event = match message.is_test_event() {
             true => Some("s3:TestEvent".to_owned()),
-            false => common(claims, |claim| claim.event_name.as_deref()),
+            false => common(claims, |claim| claim.event_name.as_deref())
+                .or_else(|| message.event.as_ref()?.name().map(str::to_owned)),
         };
+        let attribute = |name: &str| message.attribute(name).map(str::to_owned);
+        let rule = message.attribute(RULE).map(|rule| rule.rsplit('/').next().unwrap_or(rule).to_owned());
         Shape {
             verdict: None,
             envelope: message.envelope.clone(),
             unreadable: message.unreadable.as_deref().map(|why| without_place(why).to_owned()),
             event,
+            rule,
+            target: attribute(TARGET),
+            error_code: ERROR_CODES.iter().find_map(|name| attribute(name)),
             bucket: common(claims, |claim| Some(&claim.bucket)),
             prefix: common(claims, |claim| Some(first_folder(&claim.key))),
             size: claims.iter().filter_map(|claim| claim.size).max().map(size_class),

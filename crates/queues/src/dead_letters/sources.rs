@@ -1,7 +1,7 @@
 //! Which queues are dead-letter queues, and whose: source queues by their redrive policies, functions that leave the events
-//! of failed asynchronous invocations there, and subscriptions of queues that leave there what could not be delivered.
+//! of failed asynchronous invocations there, subscriptions of queues that leave there what could not be delivered, and
+//! whatever else the surfaces tell of ([`by_surface`](super::by_surface)).
 //!
-//! Of subscriptions the surfaces tell: SNS would have to be asked for each one of the account.
 //! ListDeadLetterSourceQueues answers for one queue. Where it is missing or denied, the redrive policies of the
 //! account's queues say the same.
 
@@ -15,6 +15,7 @@ use claimctl_core::error::{Kind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
+use super::by_surface;
 use crate::consumers::failures::{self, FailingFunction, Whose};
 use crate::depth::{self, QueueDepth, QueueDepths};
 use crate::resolve;
@@ -30,6 +31,20 @@ pub enum Source {
     /// Of this queue: what its topic could not deliver to it.
     Subscription(Box<QueueDepth>),
     Function(FailingFunction),
+    /// Of this event bus: events that its rules could not deliver to targets that are no functions.
+    Rules(Named),
+    /// Of rules: events that they could not deliver to this function.
+    Undelivered(Named),
+    /// Of the mapping that feeds this function from a table's stream: where in it the records are that it gave up.
+    Stream(Named),
+    /// What this function put there itself, because it could not handle it.
+    Diverted(FailingFunction),
+}
+
+/// By its real name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    pub name: String,
 }
 
 /// The sources of one dead-letter queue. Source queues come before subscriptions and these before functions, each sorted by
@@ -61,8 +76,14 @@ impl Source {
     pub fn name(&self) -> &str {
         match self {
             Source::Queue(queue) | Source::Subscription(queue) => queue.logical.as_deref().unwrap_or(&queue.name),
-            Source::Function(function) => &function.name,
+            Source::Function(function) | Source::Diverted(function) => &function.name,
+            Source::Rules(source) | Source::Undelivered(source) | Source::Stream(source) => &source.name,
         }
+    }
+
+    /// Whether each of its dead letters says itself whom it is for.
+    pub fn names_recipients(&self) -> bool {
+        matches!(self, Source::Rules(_) | Source::Undelivered(_) | Source::Stream(_))
     }
 }
 
@@ -73,8 +94,8 @@ impl Sources {
 
     pub fn functions(&self) -> impl Iterator<Item = &FailingFunction> {
         self.sources.iter().filter_map(|source| match source {
-            Source::Function(function) => Some(function),
-            Source::Queue(_) | Source::Subscription(_) => None,
+            Source::Function(function) | Source::Diverted(function) => Some(function),
+            _ => None,
         })
     }
 }
@@ -82,7 +103,7 @@ impl Sources {
 pub fn source_queues(sources: &[Source]) -> impl Iterator<Item = &QueueDepth> {
     sources.iter().filter_map(|source| match source {
         Source::Queue(queue) => Some(queue.as_ref()),
-        Source::Subscription(_) | Source::Function(_) => None,
+        _ => None,
     })
 }
 
@@ -110,11 +131,13 @@ pub async fn of(target: &Target, queue: &QueueDepth) -> Result<Sources> {
     sources.extend(subscriptions(target, queue, &mut unseen).await?);
     let mut functions = failing(target, Whose::Stacks, &mut unseen).await?;
     functions.retain(|function| function.queue == queue.arn);
-    if sources.is_empty() && functions.is_empty() {
+    let by_surface = by_surface::sources(target, queue, &functions, &mut unseen).await?;
+    if sources.is_empty() && functions.is_empty() && by_surface.is_empty() {
         functions = failing(target, Whose::Account, &mut unseen).await?;
         functions.retain(|function| function.queue == queue.arn);
     }
     sources.extend(functions.into_iter().map(Source::Function));
+    sources.extend(by_surface);
     Ok(Sources { sources, unseen })
 }
 
@@ -136,8 +159,10 @@ pub async fn all(target: &Target, all: bool) -> Result<DeadLetterQueues> {
         let mut of_it =
             in_order(sources.iter().filter(|source| gives_to(source, &arn)).cloned().collect(), Source::Queue);
         of_it.extend(subscriptions(target, &queue, &mut found.unseen).await?);
-        let functions = functions.iter().filter(|function| function.queue == arn);
-        of_it.extend(functions.cloned().map(Source::Function));
+        let functions: Vec<_> = functions.iter().filter(|function| function.queue == arn).cloned().collect();
+        let by_surface = by_surface::sources(target, &queue, &functions, &mut found.unseen).await?;
+        of_it.extend(functions.into_iter().map(Source::Function));
+        of_it.extend(by_surface);
         found.queues.push(DeadLetterQueue { queue, sources: of_it });
     }
     let place = |queue: &QueueDepth| (queue.stack.clone(), queue.logical.clone(), queue.name.clone());
@@ -155,9 +180,11 @@ async fn dead_letter_queues(
     let by_policy = queues.iter().filter_map(|queue| Some((queue.dead_letter_arn.clone()?, &queue.name)));
     let by_function = functions.iter().map(|function| (function.queue.clone(), &function.name));
     let surfaces = target.surfaces().await?;
-    let by_subscription = surfaces.0.iter().flat_map(undelivered);
-    let by_subscription = by_subscription.map(|(logical, _, keeps)| (keeps.arn.clone(), logical));
-    let named: BTreeMap<_, _> = by_subscription.chain(by_function).chain(by_policy).collect();
+    let by_stack = surfaces.0.iter().flat_map(|stack| {
+        let queues = stack.dead_letter_queues().filter_map(|logical| stack.queues.get(logical));
+        queues.map(|queue| (queue.arn.clone(), &stack.stack))
+    });
+    let named: BTreeMap<_, _> = by_stack.chain(by_function).chain(by_policy).collect();
     let sqs = target.sqs();
     let mut found = BTreeMap::new();
     for (arn, source) in named {

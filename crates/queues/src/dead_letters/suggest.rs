@@ -3,8 +3,9 @@
 use claimctl_core::next::Next;
 
 use super::inspect::Group;
-use super::shape::Shape;
+use super::shape::{ERROR_CODES, Shape};
 use super::verdict::Verdict;
+use crate::recipients::{RULE, TARGET};
 
 /// The command for one group among all. It selects by what sets the group apart from the other groups that the command
 /// would do something with. Groups that differ in nothing but size, receives and verdict share what is selected.
@@ -21,13 +22,13 @@ pub fn command(queue: &str, group: &Group, all: &[Group]) -> Next {
     match group.shape.verdict {
         None | Some(Verdict::Send) => replay,
         Some(Verdict::AlreadyRecorded) => replay.flag("--on-recorded", "delete"),
-        Some(Verdict::PayloadGone | Verdict::PayloadChanged | Verdict::Unreadable) => {
+        Some(Verdict::PayloadGone | Verdict::PayloadChanged | Verdict::NoTarget | Verdict::Unreadable) => {
             replay.flag("--quarantine", "quarantine.jsonl")
         }
         Some(Verdict::Replayed) => replay.flag("--max-replays", group.most_replays.saturating_add(1)),
         Some(Verdict::Undetermined) => Next::verb("dlq inspect").word(queue).word("--print-policy"),
         Some(Verdict::NoClaim) => {
-            let where_none = [".claims == [] and .unreadable == null".to_owned()];
+            let where_none = [".claims == [] and .event == null and .unreadable == null".to_owned()];
             selected(Next::verb("queue drain").word(queue), &where_none).flag("--to", "test-events.jsonl")
         }
     }
@@ -35,10 +36,12 @@ pub fn command(queue: &str, group: &Group, all: &[Group]) -> Next {
 
 /// What the command for a verdict does something with: every replay also sends what may be sent.
 fn acts_on(verdict: Option<Verdict>) -> &'static [Verdict] {
-    use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Replayed, Send, Unreadable};
+    use Verdict::{AlreadyRecorded, NoTarget, PayloadChanged, PayloadGone, Replayed, Send, Unreadable};
     match verdict {
         Some(AlreadyRecorded) => &[Send, AlreadyRecorded],
-        Some(PayloadGone | PayloadChanged | Unreadable) => &[Send, PayloadGone, PayloadChanged, Unreadable],
+        Some(PayloadGone | PayloadChanged | NoTarget | Unreadable) => {
+            &[Send, PayloadGone, PayloadChanged, NoTarget, Unreadable]
+        }
         Some(Replayed) => &[Send, Replayed],
         _ => &[Send],
     }
@@ -52,13 +55,33 @@ fn conditions(shape: &Shape, others: &[&Shape]) -> Vec<String> {
         let envelope = serde_json::to_string(&shape.envelope).unwrap_or_default();
         conditions.push(format!(".envelope == {envelope}"));
     }
+    if differs(|a, b| a.target != b.target || a.rule != b.rule) {
+        conditions.push(match (&shape.rule, &shape.target) {
+            (Some(rule), Some(target)) => format!(
+                "(.attributes.{RULE}.value | endswith({})) and .attributes.{TARGET}.value == {}",
+                literal(&format!("/{rule}")),
+                literal(target)
+            ),
+            _ => format!(".attributes.{TARGET} == null"),
+        });
+    }
+    if differs(|a, b| a.error_code != b.error_code) {
+        let codes = ERROR_CODES.map(|name| format!(".attributes.{name}.value"));
+        let code = shape.error_code.as_deref().map_or_else(|| "null".to_owned(), literal);
+        conditions.push(format!("({}) == {code}", codes.join(" // ")));
+    }
+    // Of what is no claim, the event is named elsewhere.
+    if shape.bucket.is_none() && shape.unreadable.is_none() && differs(|a, b| a.event != b.event) {
+        let event = shape.event.as_deref().map_or_else(|| "null".to_owned(), literal);
+        conditions.push(format!("(.event | .detail_type // .event_name // .condition) == {event}"));
+    }
     let of_claims = [
         (&shape.event, differs(|a, b| a.event != b.event), ".event_name == "),
         (&shape.bucket, differs(|a, b| a.bucket != b.bucket), ".bucket == "),
     ];
     let mut each: Vec<String> = of_claims
         .into_iter()
-        .filter(|(_, differs, _)| *differs && shape.unreadable.is_none())
+        .filter(|(_, differs, _)| *differs && shape.unreadable.is_none() && shape.bucket.is_some())
         .filter_map(|(value, _, condition)| Some(format!("{condition}{}", literal(value.as_deref()?))))
         .collect();
     if differs(|a, b| a.prefix != b.prefix) {
@@ -101,6 +124,8 @@ mod tests {
             replays: 3,
             bucket: None,
             key: None,
+            items: Vec::new(),
+            recipient: None,
             failed: FailedInvocation::default(),
         };
         let shape = Shape { verdict: Some(verdict), ..Shape::of(message) };

@@ -5,6 +5,7 @@ use std::fmt;
 
 use claimctl_aws::objects::{ObjectEntry, agree};
 use claimctl_aws::sinks::record::RecordEntry;
+use claimctl_claim::item::{Item, is_outcome};
 use claimctl_claim::{AfterProcessing, Claim};
 use serde::{Deserialize, Serialize};
 
@@ -27,18 +28,22 @@ pub enum Verdict {
     Undetermined,
     /// The object is another than the one claimed.
     PayloadChanged,
+    /// What it is about is gone: the object, the item, or the records of the stream.
     PayloadGone,
+    /// It is for somebody whom a replay cannot give it to.
+    NoTarget,
     /// No claim could be read.
     Unreadable,
 }
 
 impl Verdict {
     /// Every verdict, what can be done first.
-    pub const ALL: [Verdict; 8] = [
+    pub const ALL: [Verdict; 9] = [
         Verdict::Send,
         Verdict::AlreadyRecorded,
         Verdict::PayloadGone,
         Verdict::PayloadChanged,
+        Verdict::NoTarget,
         Verdict::NoClaim,
         Verdict::Unreadable,
         Verdict::Replayed,
@@ -52,6 +57,7 @@ impl Verdict {
             Verdict::AlreadyRecorded => "already_recorded",
             Verdict::PayloadGone => "payload_gone",
             Verdict::PayloadChanged => "payload_changed",
+            Verdict::NoTarget => "no_target",
             Verdict::NoClaim => "no_claim",
             Verdict::Unreadable => "unreadable",
             Verdict::Replayed => "replayed",
@@ -81,7 +87,7 @@ impl Judgement {
         Judgement { why: Some(why.into()), ..Judgement::plain(verdict) }
     }
 
-    fn plain(verdict: Verdict) -> Self {
+    pub fn plain(verdict: Verdict) -> Self {
         Judgement { verdict, why: None, handled: verdict == Verdict::AlreadyRecorded }
     }
 }
@@ -185,13 +191,43 @@ fn place(claim: &Claim) -> String {
     }
 }
 
-/// What a message without claims is, before anything was asked. None: its claims decide.
+/// What a message without claims is, before anything was asked. None: its claims, or what it is about, decide.
 pub fn without_claims(message: &Message) -> Option<Judgement> {
     match &message.unreadable {
         Some(why) => Some(Judgement::because(Verdict::Unreadable, why.clone())),
-        None if message.claims.is_empty() => Some(Judgement::because(Verdict::NoClaim, "a test event of S3")),
+        None if message.is_test_event() => Some(Judgement::because(Verdict::NoClaim, "a test event of S3")),
         None => None,
     }
+}
+
+/// What is known of an item: none where it is not in its table; else its status, if it has one.
+pub type FoundItem = Option<Option<String>>;
+
+/// Whether what a message tells of an item is still to be handled. One that has come to its end since needs nothing more;
+/// a message about that end does.
+pub fn on_item(item: &Item, table: &str, found: &FoundItem) -> Judgement {
+    match found {
+        None if item.is_removed => Judgement::plain(Verdict::Send),
+        None => Judgement::because(Verdict::PayloadGone, format!("there is no item {} in table {table}", item.key)),
+        Some(Some(status)) if is_outcome(status) && item.status.as_ref() != Some(status) => {
+            Judgement::because(Verdict::AlreadyRecorded, format!("{} is {status} by now", item.key))
+        }
+        Some(_) => Judgement::plain(Verdict::Send),
+    }
+}
+
+/// The verdict on a message about several items, which the function tells apart: what one of them needs is done, and
+/// changes nothing for the others.
+pub fn on_items(items: impl IntoIterator<Item = Judgement>) -> Judgement {
+    let rank = |judgement: &Judgement| match judgement.verdict {
+        Verdict::Send => 0,
+        Verdict::AlreadyRecorded => 1,
+        _ => 2,
+    };
+    let judged: Vec<Judgement> = items.into_iter().collect();
+    let handled = !judged.is_empty() && judged.iter().all(|judgement| judgement.handled);
+    let first = judged.into_iter().min_by_key(rank);
+    first.map_or_else(|| Judgement::plain(Verdict::Send), |judgement| Judgement { handled, ..judgement })
 }
 
 /// The verdict on a message from those on its claims.

@@ -36,10 +36,12 @@ pub enum ItemState {
     Undetermined = 14,
     /// A new message that has no room for the mark of a replay; the detail counts its replays.
     Unmarked = 15,
+    /// For somebody whom a replay cannot give it to.
+    NoTarget = 16,
 }
 
 impl ItemState {
-    pub const ALL: [ItemState; 15] = [
+    pub const ALL: [ItemState; 16] = [
         ItemState::Written,
         ItemState::Intent,
         ItemState::Sent,
@@ -55,6 +57,7 @@ impl ItemState {
         ItemState::Replayed,
         ItemState::Undetermined,
         ItemState::Unmarked,
+        ItemState::NoTarget,
     ];
 
     pub fn name(self) -> &'static str {
@@ -74,6 +77,7 @@ impl ItemState {
             ItemState::Replayed => "replayed",
             ItemState::Undetermined => "undetermined",
             ItemState::Unmarked => "unmarked",
+            ItemState::NoTarget => "no_target",
         }
     }
 

@@ -92,6 +92,15 @@ pub async fn deliver(lane: Arc<Lane>, batch: Vec<Outgoing>) -> Delivered {
 }
 
 impl Delivered {
+    /// With what became of others.
+    pub fn add(&mut self, others: Delivered) {
+        self.sent.extend(others.sent);
+        self.failed.extend(others.failed);
+        self.undecided.extend(others.undecided);
+        self.untouched.extend(others.untouched);
+        self.error = self.error.take().or(others.error);
+    }
+
     async fn note_sent(&mut self, lane: &Lane, done: &mut Vec<(Outgoing, Accepted)>) -> Result<()> {
         let mut entries = Vec::with_capacity(done.len());
         let mut sent = Vec::with_capacity(done.len());

@@ -128,6 +128,7 @@ impl Reader {
             attributes: line.attributes,
             group,
             again: false,
+            recipient: None,
         };
         Ok(match limits::check(&message, self.rules.most_bytes) {
             Ok(()) => Found::Message(message),

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::journal::{Entry, ItemState, PERHAPS_TWICE};
 use crate::message::Attribute;
+use crate::recipients::Recipient;
 
 /// What a message occupies beside its own bytes, about.
 const OVERHEAD: usize = 512;
@@ -32,6 +33,8 @@ pub struct Outgoing {
     pub group: Option<Box<str>>,
     /// An earlier try to send it has no known end: SQS may have it already.
     pub again: bool,
+    /// Who is given it. None: the queue that all are sent to.
+    pub recipient: Option<Arc<Recipient>>,
 }
 
 /// Where a message was read. Lines count from one; of a message given by hand it is zero.
@@ -68,6 +71,7 @@ impl Outgoing {
             trace: None,
             group: None,
             again: false,
+            recipient: None,
         }
     }
 

@@ -57,7 +57,9 @@ impl Report for Written<ReplayReport> {
 /// "claims-dlq: 1,998 dead letters sent to claims, 2 sent by an earlier command; 2,000 deleted; 1.2s, 1,700 dead
 /// letters/s"
 fn sum(report: &ReplayReport) -> String {
-    let mut parts = vec![format!("{} sent to {}", count(report.sent, "dead letter"), report.destination)];
+    let given: Vec<_> = report.sent_to.iter().map(|(recipient, number)| format!("{number} to {recipient}")).collect();
+    let given = if given.is_empty() { String::new() } else { format!(" ({})", given.join(", ")) };
+    let mut parts = vec![format!("{} sent to {}{given}", count(report.sent, "dead letter"), report.destination)];
     for (number, what) in [
         (report.sent_before, "sent by an earlier command"),
         (report.recorded, "recorded already"),
@@ -93,6 +95,7 @@ fn canary(report: &ReplayReport) -> Option<String> {
     let fate = match canary.fate {
         Fate::Recorded => format!("recorded after {waited}"),
         Fate::Consumed => format!("consumed after {waited}, and not thrown back"),
+        Fate::Delivered => format!("delivered after {waited}"),
         Fate::Returned => format!("thrown back after {waited}"),
         Fate::Unknown | Fate::Interrupted => format!("undecided after {waited}"),
         Fate::NothingToSend => return None,
@@ -126,6 +129,7 @@ fn rehearsal_page(report: &ReplayReport, plan: &Plan) -> Page {
             plan.seen,
             report.before.visible
         ))
+        .lines(plan.effects.recipients().map(|each| format!("of those: {each}")))
         .lines(report.would_also.iter().map(|effect| format!("it would also {effect}")))
         .line_if(plan.settled_before > 0, || {
             format!("{} sent or quarantined by an earlier command", plan.settled_before)

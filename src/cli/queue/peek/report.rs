@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claimctl_claim::Claim;
+use claimctl_claim::{Claim, Event};
 use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::spool::Spool;
@@ -185,12 +185,28 @@ impl Peek {
             match &message.unreadable {
                 Some(why) => row("unreadable", why.clone(), None),
                 None if message.is_test_event() => row("s3:TestEvent", dash(), None),
+                None if message.claims.is_empty() => {
+                    let (event, what) = message.event.as_ref().map_or_else(|| ("-", dash()), of_event);
+                    row(event, what, None);
+                }
                 None => {
                     message.claims.iter().for_each(|claim| row(event_of(claim), claim.id(), claim.size));
                 }
             }
         }
         table
+    }
+}
+
+/// What kind of event it is, and what it is about.
+fn of_event(event: &Event) -> (&str, String) {
+    let name = event.name().unwrap_or("-");
+    match event {
+        Event::Bus(event) => (name, format!("of {}", event.source)),
+        Event::StreamRecords(records) => (name, count(records.records, "record")),
+        Event::DiscardedRecords(records) => {
+            (name, format!("where {} were in the stream", count(records.records.unwrap_or(0), "record")))
+        }
     }
 }
 

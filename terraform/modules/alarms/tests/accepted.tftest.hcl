@@ -62,3 +62,42 @@ run "everything_that_was_named_is_watched" {
     error_message = "an alarm tells nobody"
   }
 }
+
+run "apis_rules_streams_and_state_machines" {
+  variables {
+    apis           = { payments = { name = "shop-dev-payments", stage = "dev" } }
+    rules          = { notices = { name = "shop-dev-notices", bus = "shop-dev-payments" } }
+    streams        = { payment-stream = { name = "shop-dev-payment-stream", oldest_age = 900 } }
+    state_machines = { settlement = "arn:aws:states:us-west-1:000000000000:stateMachine:shop-dev-settlement" }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["payments-5xx"].metric_name == "5XXError" && aws_cloudwatch_metric_alarm.this["payments-5xx"].dimensions == tomap({ ApiName = "shop-dev-payments", Stage = "dev" })
+    error_message = "faults of the API are told to nobody"
+  }
+
+  assert {
+    condition = [for name in ["notices-failed", "notices-lost"] : aws_cloudwatch_metric_alarm.this[name].metric_name] == [
+      "FailedInvocations", "InvocationsFailedToBeSentToDlq",
+    ]
+    error_message = "another metric of the rule is watched"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["notices-failed"].dimensions == tomap({ EventBusName = "shop-dev-payments", RuleName = "shop-dev-notices" })
+    error_message = "another rule is watched"
+  }
+
+  # In milliseconds.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["payment-stream-iterator-age"].threshold == 900000
+    error_message = "the age is not the one that was asked for"
+  }
+
+  assert {
+    condition = [for name in ["settlement-aborted", "settlement-failed", "settlement-timedout"] : aws_cloudwatch_metric_alarm.this[name].metric_name] == [
+      "ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut",
+    ]
+    error_message = "an end of executions is not watched"
+  }
+}

@@ -47,3 +47,13 @@ run "a_retention_that_sqs_does_not_have" {
 
   expect_failures = [var.dead_letter_retention]
 }
+
+run "a_record_older_than_its_stream" {
+  command = plan
+
+  variables {
+    streams = { payment-stream = { name = "shop-dev-payment-stream", oldest_age = 86400 } }
+  }
+
+  expect_failures = [var.streams]
+}

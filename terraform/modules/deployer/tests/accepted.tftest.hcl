@@ -50,7 +50,7 @@ run "who_plans_changes_nothing" {
     condition = alltrue(flatten([
       for name in ["read", "read-network", "state"] : [
         for statement in jsondecode(aws_iam_policy.this[name].policy).Statement : [
-          for action in flatten([statement.Action]) : can(regex("^[a-z0-9]+:(Get|List|Describe|Decrypt)", action))
+          for action in flatten([statement.Action]) : can(regex("^[a-z0-9]+:(Get|GET$|List|Describe|Decrypt|Validate)", action))
         ] if statement.Effect == "Allow"
       ]
     ]))

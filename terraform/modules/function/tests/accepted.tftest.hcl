@@ -110,3 +110,43 @@ run "inside_a_network" {
     error_message = "the function's own code may make interfaces"
   }
 }
+
+run "a_stream_goes_on_behind_a_record_that_fails" {
+  variables {
+    source_queue = null
+    source_stream = {
+      arn            = "arn:aws:dynamodb:us-west-1:000000000000:table/shop-dev-payments/stream/2026-01-01T00:00:00.000"
+      on_failure_arn = "arn:aws:sqs:us-west-1:000000000000:shop-dev-payment-stream-dlq"
+    }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.stream[0].bisect_batch_on_function_error
+      && aws_lambda_event_source_mapping.stream[0].maximum_record_age_in_seconds == 3600
+      && aws_lambda_event_source_mapping.stream[0].maximum_retry_attempts == 10
+      && aws_lambda_event_source_mapping.stream[0].starting_position == "TRIM_HORIZON"
+    )
+    error_message = "a record is lost, or stops the others"
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.stream[0].function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "a record that fails takes the whole batch with it"
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.stream[0].destination_config[0].on_failure[0].destination_arn == var.source_stream.on_failure_arn
+    error_message = "what failed is forgotten"
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid if contains(["ReadTheStream", "ListStreams", "HandOverFailedRecords"], statement.Sid)] == ["ReadTheStream", "ListStreams", "HandOverFailedRecords"]
+    error_message = "Lambda may not do what it does under the role"
+  }
+
+  assert {
+    condition     = output.mapping == aws_lambda_event_source_mapping.stream[0].uuid
+    error_message = "the mapping cannot be paused"
+  }
+}

@@ -232,3 +232,58 @@ run "a_network_without_a_security_group" {
 
   expect_failures = [var.vpc_config]
 }
+
+run "a_queue_and_a_stream" {
+  command = plan
+
+  variables {
+    source_queue = { arn = "arn:aws:sqs:us-west-1:000000000000:claims" }
+    source_stream = {
+      arn            = "arn:aws:dynamodb:us-west-1:000000000000:table/t/stream/2026-01-01T00:00:00.000"
+      on_failure_arn = "arn:aws:sqs:us-west-1:000000000000:dlq"
+    }
+  }
+
+  expect_failures = [var.source_stream]
+}
+
+run "a_table_instead_of_its_stream" {
+  command = plan
+
+  variables {
+    source_stream = {
+      arn            = "arn:aws:dynamodb:us-west-1:000000000000:table/t"
+      on_failure_arn = "arn:aws:sqs:us-west-1:000000000000:dlq"
+    }
+  }
+
+  expect_failures = [var.source_stream]
+}
+
+run "a_record_that_is_tried_for_longer_than_it_is_kept" {
+  command = plan
+
+  variables {
+    source_stream = {
+      arn            = "arn:aws:dynamodb:us-west-1:000000000000:table/t/stream/2026-01-01T00:00:00.000"
+      on_failure_arn = "arn:aws:sqs:us-west-1:000000000000:dlq"
+      oldest_record  = 86401
+    }
+  }
+
+  expect_failures = [var.source_stream]
+}
+
+run "a_record_that_is_tried_for_ever" {
+  command = plan
+
+  variables {
+    source_stream = {
+      arn            = "arn:aws:dynamodb:us-west-1:000000000000:table/t/stream/2026-01-01T00:00:00.000"
+      on_failure_arn = "arn:aws:sqs:us-west-1:000000000000:dlq"
+      retries        = -1
+    }
+  }
+
+  expect_failures = [var.source_stream]
+}

@@ -70,6 +70,11 @@ run "a_fifo_queue_has_fifo_dead_letters" {
     condition     = aws_sqs_queue.dead_letter[0].fifo_queue
     error_message = "a FIFO queue has standard dead letters, which SQS refuses"
   }
+
+  assert {
+    condition     = aws_sqs_queue.this.deduplication_scope == "messageGroup" && aws_sqs_queue.this.fifo_throughput_limit == "perMessageGroupId"
+    error_message = "groups of messages wait for each other"
+  }
 }
 
 run "messages_are_as_long_as_the_service_takes" {

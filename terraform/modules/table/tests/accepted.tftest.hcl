@@ -37,3 +37,46 @@ run "hard_to_lose" {
     error_message = "records do not expire by expires_at"
   }
 }
+
+run "a_stream_and_an_index" {
+  variables {
+    deletion_protection = false
+    ttl_attribute       = null
+    stream              = true
+    indexes             = { by-customer = { partition_key = "customer_id", sort_key = "created_at" } }
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.stream_view_type == "NEW_AND_OLD_IMAGES" && output.stream_arn == aws_dynamodb_table.this.stream_arn
+    error_message = "the stream does not tell what changed"
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.this.global_secondary_index).range_key == "created_at" && one(aws_dynamodb_table.this.global_secondary_index).projection_type == "ALL"
+    error_message = "the index is another one"
+  }
+
+  assert {
+    condition     = sort([for attribute in aws_dynamodb_table.this.attribute : attribute.name]) == tolist(["claim_id", "created_at", "customer_id"])
+    error_message = "a key is not declared"
+  }
+
+  assert {
+    condition     = output.index_arns == { by-customer = "${aws_dynamodb_table.this.arn}/index/by-customer" }
+    error_message = "the index cannot be named in a policy"
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table.this.ttl) == 0
+    error_message = "items expire"
+  }
+}
+
+run "without_a_stream" {
+  command = plan
+
+  assert {
+    condition     = !aws_dynamodb_table.this.stream_enabled && output.stream_arn == null
+    error_message = "there is a stream that nobody asked for"
+  }
+}

@@ -74,3 +74,13 @@ run "a_key_of_another_region" {
 
   expect_failures = [aws_dynamodb_table.this]
 }
+
+run "an_index_with_one_attribute_twice" {
+  command = plan
+
+  variables {
+    indexes = { by-customer = { partition_key = "customer_id", sort_key = "customer_id" } }
+  }
+
+  expect_failures = [var.indexes]
+}

@@ -54,3 +54,25 @@ run "queues_get_what_their_filter_takes" {
     error_message = "nobody is told"
   }
 }
+
+run "a_sender_that_does_not_say_its_account" {
+  variables {
+    senders = { OnlyTheRulePublishes = { service = "events.amazonaws.com", source_arn = "arn:aws:events:us-west-1:000000000000:rule/bus/notices" } }
+  }
+
+  assert {
+    condition     = keys(jsondecode(aws_sns_topic_policy.this.policy).Statement[0].Condition) == ["ArnLike"]
+    error_message = "the rule would be denied, or any other let in"
+  }
+}
+
+run "without_senders" {
+  variables {
+    senders = {}
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement : statement.Sid] == ["TlsOnly"]
+    error_message = "a service may publish"
+  }
+}

@@ -19,7 +19,7 @@ const OVERRIDE: &str = "backend_override.tf";
 
 pub struct Root {
     /// Goes with the root.
-    _folder: TempDir,
+    folder: TempDir,
     root: PathBuf,
     account: String,
     binary: &'static str,
@@ -52,15 +52,20 @@ impl Root {
                 std::fs::copy(entry.path(), to).unwrap();
             }
         }
-        let root = Root::in_folder(folder, Path::new(path));
-        let versions = std::fs::read_to_string(root.path().join("versions.tf")).unwrap();
+        Root::in_folder(folder, Path::new("")).at(path)
+    }
+
+    /// Another root of the repository, in the same cloud: what one has made the other finds.
+    pub fn at(mut self, path: &str) -> Root {
+        self.root = self.folder.path().join(path);
+        let versions = std::fs::read_to_string(self.path().join("versions.tf")).unwrap();
         if versions.contains("backend \"s3\"") {
-            root.write(OVERRIDE, LOCAL_STATE);
-            if root.sandbox.is_some() {
-                root.write("sandbox_override.tf", real::OVERRIDE);
+            self.write(OVERRIDE, LOCAL_STATE);
+            if self.sandbox.is_some() {
+                self.write("sandbox_override.tf", real::OVERRIDE);
             }
         }
-        root
+        self
     }
 
     fn in_folder(folder: TempDir, path: &Path) -> Root {
@@ -70,7 +75,7 @@ impl Root {
             Provider::Real => Some(real::sandbox()),
         };
         let account = ACCOUNT.to_owned();
-        Root { _folder: folder, root, account, binary: "terraform", cloud: Cloud::empty(), sandbox }
+        Root { folder, root, account, binary: "terraform", cloud: Cloud::empty(), sandbox }
     }
 
     /// `terraform` or `tofu`.

@@ -10,11 +10,11 @@ use claimctl_core::progress::{Progress, Silent, Unit};
 use serde::Serialize;
 
 use super::Order;
-use super::destination::Destination;
 use super::sort::Sorter;
 use crate::dead_letters::preflight::Preflight;
 use crate::message::Message;
 use crate::peek::{Counts, peek_until};
+use crate::recipients::Recipient;
 use crate::{Queue, depth};
 
 /// Between two questions.
@@ -30,20 +30,23 @@ pub struct Sent {
     pub new_id: String,
     /// Its record was there before: that it is there afterwards proves nothing.
     pub recorded_before: bool,
+    /// Whoever took it answers for it.
+    pub is_delivered: bool,
 }
 
 impl Sent {
     /// A dead letter that is about to be sent, with a look at its record: afterwards nobody could tell since when it is
     /// there.
-    pub async fn first(order: &Order, dead_letter: Message) -> Result<Sent> {
-        let recorded_before = match records(order) {
-            Some(records) => {
-                let judged = records.judge(vec![dead_letter.clone()]).await?;
-                judged.iter().any(|judged| judged.handled)
-            }
-            None => false,
-        };
-        Ok(Sent { dead_letter, new_id: String::new(), recorded_before })
+    pub async fn first(order: &Order, dead_letter: Message, recipient: Option<&Recipient>) -> Result<Sent> {
+        let is_delivered = recipient.is_some_and(Recipient::answers_for_it);
+        let sent = |dead_letter| Sent { dead_letter, new_id: String::new(), recorded_before: false, is_delivered };
+        let Some(records) = records(order).filter(|_| !is_delivered) else { return Ok(sent(dead_letter)) };
+        let judged = records.judge(vec![dead_letter.clone()]).await?.pop();
+        // What it is about is known by now.
+        Ok(judged.map_or_else(
+            || sent(dead_letter),
+            |judged| Sent { recorded_before: judged.handled, ..sent(judged.message) },
+        ))
     }
 }
 
@@ -65,6 +68,8 @@ pub enum Fate {
     Recorded,
     /// They left the queue and did not come back; no record could tell more.
     Consumed,
+    /// Those that they are for have taken them, and nothing behind that throws them back.
+    Delivered,
     Returned,
     /// Neither, for as long as it was waited.
     Unknown,
@@ -83,7 +88,7 @@ impl Canary {
 impl Fate {
     /// Whether the others may follow.
     pub fn is_good(self) -> bool {
-        matches!(self, Fate::Recorded | Fate::Consumed)
+        matches!(self, Fate::Recorded | Fate::Consumed | Fate::Delivered)
     }
 }
 
@@ -100,6 +105,7 @@ pub async fn wait(
     let recorded_before = sent.iter().filter(|sent| sent.recorded_before).count() as u64;
     let fate = match sent.is_empty() {
         true => Fate::NothingToSend,
+        false if sent.iter().all(|sent| sent.is_delivered) => Fate::Delivered,
         false => {
             progress.start("waiting for the canary", None, Unit::Steps);
             let fate = Watch::of(order, sorter, &sent).await?.fate(sent, cancel).await;
@@ -125,7 +131,8 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     async fn of(order: &'a Order, sorter: &'a Sorter, sent: &[Sent]) -> Result<Watch<'a>> {
-        let tells = sent.iter().all(|sent| !sent.dead_letter.claims.is_empty())
+        let says_what = |message: &Message| !(message.claims.is_empty() && message.items.is_empty());
+        let tells = sent.iter().all(|sent| sent.is_delivered || says_what(&sent.dead_letter))
             && sent.iter().any(|sent| !sent.recorded_before);
         Ok(Watch {
             order,
@@ -140,8 +147,11 @@ impl<'a> Watch<'a> {
 
     async fn fate(&mut self, sent: Vec<Sent>, cancel: &Cancel) -> Result<Fate> {
         let deadline = Instant::now() + self.order.settings.canary_wait;
-        let mut open: Vec<Message> =
-            sent.into_iter().filter(|sent| !sent.recorded_before).map(|sent| sent.dead_letter).collect();
+        let mut open: Vec<Message> = sent
+            .into_iter()
+            .filter(|sent| !(sent.recorded_before || sent.is_delivered))
+            .map(|sent| sent.dead_letter)
+            .collect();
         loop {
             if let Some(records) = self.records {
                 let judged = match records.judge(std::mem::take(&mut open)).await {
@@ -201,13 +211,13 @@ impl<'a> Watch<'a> {
 
     fn is_canary(&self, dead_letter: &Message) -> bool {
         self.sorter.has_sent(dead_letter)
-            || self.order.to.known_by(dead_letter).is_some_and(|name| self.new_ids.contains(&name))
+            || self.order.to.known_by(dead_letter).any(|name| self.new_ids.contains(&name))
     }
 
     /// Whether nothing is left in the queue that was sent to, by counts that had the time to settle. Of a function nobody
     /// can say.
     async fn is_consumed(&mut self) -> Result<bool> {
-        let Destination::Queue(to) = &self.order.to else { return Ok(false) };
+        let Some(to) = self.order.to.queue() else { return Ok(false) };
         let is_zero = total(&to.queue).await? == 0;
         self.zero_since = is_zero.then(|| self.zero_since.unwrap_or_else(Instant::now));
         Ok(self.zero_since.is_some_and(|since| since.elapsed() >= self.order.settle))
@@ -216,7 +226,8 @@ impl<'a> Watch<'a> {
 
 /// What can tell of records. None: nothing is looked at, or no table is known.
 fn records(order: &Order) -> Option<&Preflight> {
-    order.preflight.as_deref().filter(|preflight| preflight.flows.records.is_some())
+    let tells = |preflight: &&Preflight| preflight.flows.records.is_some() || preflight.flows.items.is_some();
+    order.preflight.as_deref().filter(tells)
 }
 
 /// Dead letters in a queue, whether visible or not.

@@ -1,25 +1,25 @@
-//! Where dead letters go: back into a queue, or to the function whose asynchronous invocation failed.
+//! Where dead letters go: back into a queue, to the function whose asynchronous invocation failed, or to whom each of them
+//! names.
 
 use std::sync::Arc;
 
-use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::InvocationType;
-use claimctl_aws::Explain;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
-use claimctl_claim::Envelope;
+use claimctl_claim::{Envelope, Event};
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
 use serde_json::Value;
 
-use crate::consumers::failures::{FailingFunction, Leaves, pattern};
-use crate::consumers::invoke::{self, ASYNCHRONOUS_BYTES, INVOKE};
-use crate::dead_letters::drain_command;
+use crate::consumers::failures::{FailingFunction, Leaves};
+use crate::consumers::invoke::{INVOKE, Manner};
+use crate::consumers::mapping;
 use crate::dead_letters::sources::{self, Source};
+use crate::dead_letters::{by_surface, drain_command};
 use crate::depth::{self, QueueDepth};
-use crate::journal::{Entry, ItemState, JournalWriter};
+use crate::journal::JournalWriter;
 use crate::message::Message;
 use crate::policy::PolicyQueue;
+use crate::recipients::{self, Addressed, Clients, Recipient, Recipients};
 use crate::resolve;
 use crate::send::call::SEND;
 use crate::send::deliver::{Delivered, Lane, deliver};
@@ -27,21 +27,23 @@ use crate::send::limits;
 use crate::send::outgoing::{EntryOptions, Outgoing};
 use crate::send::queue::SendQueue;
 
+const NOBODY: &str = "it does not say whom it is for, and no queue or function is known that it came from";
+
 /// Where dead letters go.
 #[derive(Debug, Clone)]
-pub enum Destination {
-    Queue(Box<SendQueue>),
-    Function(Invocation),
+pub struct Destination {
+    /// Where those go that do not say themselves whom they are for. None: nobody is known.
+    of_all: Option<OfAll>,
+    /// Gives the others to whom they name. None: the operator named one destination for all of them.
+    pub recipients: Option<Arc<Recipients>>,
+    clients: Clients,
 }
 
-/// A function that is invoked again.
 #[derive(Debug, Clone)]
-pub struct Invocation {
-    /// As for the queue: a call that may have arrived is not repeated.
-    pub lambda: aws_sdk_lambda::Client,
-    pub name: String,
-    pub qualifier: Option<String>,
-    pub leaves: Leaves,
+enum OfAll {
+    Queue(Box<SendQueue>),
+    /// Invoked again.
+    Function(FailingFunction),
 }
 
 impl Destination {
@@ -52,113 +54,145 @@ impl Destination {
         dead_letters: &QueueDepth,
         named: Option<&str>,
     ) -> Result<(Destination, Vec<String>)> {
-        let (to, notes) = match named {
-            Some(name) => (by_name(target, dead_letters, name).await?, Vec::new()),
-            None => by_source(target, dead_letters).await?,
+        let (of_all, recipients, notes) = match named {
+            Some(name) => (Some(by_name(target, dead_letters, name).await?), None, Vec::new()),
+            None => {
+                let (of_all, notes) = by_source(target, dead_letters).await?;
+                (of_all, Some(Recipients::new(target)), notes)
+            }
         };
-        if let Destination::Queue(to) = &to {
+        if let Some(OfAll::Queue(to)) = &of_all {
             refuse_circles(dead_letters, &to.depth)?;
         }
-        Ok((to, notes))
+        Ok((Destination { of_all, recipients, clients: Clients::new(target) }, notes))
+    }
+
+    #[cfg(test)]
+    pub fn queue_of(target: &Target, to: SendQueue) -> Destination {
+        Destination { of_all: Some(OfAll::Queue(Box::new(to))), recipients: None, clients: Clients::new(target) }
     }
 
     pub fn name(&self) -> &str {
-        match self {
-            Destination::Queue(to) => &to.depth.name,
-            Destination::Function(to) => &to.name,
+        match &self.of_all {
+            Some(OfAll::Queue(to)) => &to.depth.name,
+            Some(OfAll::Function(to)) => &to.name,
+            None => "those that they are for",
+        }
+    }
+
+    /// The queue where those go that name nobody.
+    pub fn queue(&self) -> Option<&SendQueue> {
+        match &self.of_all {
+            Some(OfAll::Queue(to)) => Some(to),
+            Some(OfAll::Function(_)) | None => None,
+        }
+    }
+
+    /// The name of the function that is invoked with those that name nobody.
+    pub fn function(&self) -> Option<&str> {
+        match &self.of_all {
+            Some(OfAll::Function(to)) => Some(&to.name),
+            Some(OfAll::Queue(_)) | None => None,
         }
     }
 
     /// How many messages go in one call.
     pub fn batch(&self) -> usize {
-        match self {
-            Destination::Queue(_) => limits::ENTRIES,
-            Destination::Function(_) => 1,
-        }
+        if self.queue().is_some() { limits::ENTRIES } else { 1 }
     }
 
     /// Why it would not be taken, in words that end a sentence about it.
     pub fn check(&self, message: &Outgoing) -> Result<(), String> {
-        match self {
-            Destination::Queue(to) => limits::check(message, to.most_bytes()),
-            Destination::Function(_) if message.body.len() > ASYNCHRONOUS_BYTES => {
-                Err(format!("its event has {} bytes, and Lambda takes {ASYNCHRONOUS_BYTES}", message.body.len()))
+        match (&message.recipient, self.queue()) {
+            (Some(recipient), _) => recipient.check(&message.body),
+            (None, Some(to)) => limits::check(message, to.most_bytes()),
+            (None, None) => Err(NOBODY.to_owned()),
+        }
+    }
+
+    /// Whether it is given to somebody whom it names itself, and not to where the others go.
+    pub fn is_named_by(&self, message: &Message) -> bool {
+        self.recipients.is_some() && recipients::named_by(message).is_some()
+    }
+
+    /// Whom a dead letter is given to, and what of it. None: it goes to the queue, as it is. The inner error says why it
+    /// goes nowhere.
+    pub async fn address(&self, message: &Message) -> Result<Result<Option<Addressed>, String>> {
+        let found = match &self.recipients {
+            Some(recipients) => recipients.find(message).await?,
+            None => None,
+        };
+        Ok(match (found, &self.of_all) {
+            (Some(found), _) => found.map_err(String::from).and_then(|found| found.address(message)).map(Some),
+            (None, Some(OfAll::Queue(_))) => Ok(None),
+            (None, Some(OfAll::Function(to))) => {
+                event(message, to.leaves).map(|body| Some(Addressed { recipient: function_again(to, message), body }))
             }
-            Destination::Function(_) => Ok(()),
-        }
-    }
-
-    /// Whether a mark can go along: an event is handed to the function as it was.
-    pub fn takes_marks(&self) -> bool {
-        matches!(self, Destination::Queue(_))
-    }
-
-    /// What is sent of a dead letter: its body, or the event in it. An error says why there is none.
-    pub fn body(&self, message: &Message) -> Result<String, String> {
-        match self {
-            Destination::Queue(_) => Ok(message.body.clone()),
-            Destination::Function(to) => event(message, to.leaves),
-        }
+            (None, None) => Err(NOBODY.to_owned()),
+        })
     }
 
     /// By which a dead letter is known that came back without a mark: its message id, which is kept when SQS moves it;
     /// of a function's failure the id of its request.
-    pub fn known_by(&self, message: &Message) -> Option<String> {
-        match self {
-            Destination::Queue(_) => Some(message.message_id.clone()),
-            Destination::Function(_) => request_id(message),
-        }
+    pub fn known_by(&self, message: &Message) -> impl Iterator<Item = String> {
+        let id = self.queue().is_some().then(|| message.message_id.clone());
+        id.into_iter().chain(request_id(message))
     }
 
-    pub fn journaled(&self, writer: JournalWriter) -> Delivery {
-        match self.clone() {
-            Destination::Queue(to) => {
-                let entry_options = EntryOptions { deduplicate: None, delay: None };
-                Delivery::Queue(Arc::new(Lane { queue: to.queue, entry_options, writer, moves: true }))
-            }
-            Destination::Function(to) => Delivery::Function(Arc::new(to), writer),
-        }
+    pub fn journaled(&self, writer: JournalWriter, run: &str) -> Delivery {
+        let lane = self.queue().map(|to| {
+            let entry_options = EntryOptions { deduplicate: None, delay: None };
+            Arc::new(Lane { queue: to.queue.clone(), entry_options, writer: writer.clone(), moves: true })
+        });
+        Delivery { lane, clients: Arc::new(self.clients.clone()), writer, run: run.into() }
     }
 }
 
+/// The function is invoked as it was, by its alias. Records of a stream want an answer: it names those that could not be
+/// handled, and of an asynchronous invocation nobody reads it.
+fn function_again(to: &FailingFunction, message: &Message) -> Recipient {
+    let manner = match &message.event {
+        Some(Event::StreamRecords(_)) => Manner::Synchronous,
+        _ => Manner::Asynchronous,
+    };
+    Recipient::Function { name: to.name.clone(), qualifier: to.qualifier.clone(), manner }
+}
+
 /// A queue, or the function of a deployed stack or among those that leave their failures here.
-async fn by_name(target: &Target, dead_letters: &QueueDepth, name: &str) -> Result<Destination> {
+async fn by_name(target: &Target, dead_letters: &QueueDepth, name: &str) -> Result<OfAll> {
     match resolve::resolve(target, name).await {
         Ok(url) => Ok(queue(target, depth::read(&target.sqs(), &url).await?)),
         Err(not_a_queue) => {
             let sources = sources::of(target, dead_letters).await?;
             let is_called = |function: &&FailingFunction| function.name == name || function.arn == name;
             let found = sources.functions().find(is_called);
-            found.map(|found| function(target, found)).ok_or(not_a_queue)
+            found.cloned().map(OfAll::Function).ok_or(not_a_queue)
         }
     }
 }
 
 /// The function that all sources are, with or without its alias: what services invoke is the alias.
-fn one_function(sources: &[Source]) -> Option<&FailingFunction> {
-    let functions: Vec<&FailingFunction> = sources
-        .iter()
-        .map(|source| match source {
-            Source::Function(function) => Some(function),
-            Source::Queue(_) | Source::Subscription(_) => None,
-        })
-        .collect::<Option<_>>()?;
+fn one_function<'a>(functions: &[&'a FailingFunction]) -> Option<&'a FailingFunction> {
     let first = functions.first()?;
-    let by_alias = |found: &&FailingFunction| found.qualifier.as_deref().is_some_and(|name| name != "$LATEST");
-    functions
-        .iter()
-        .all(|found| found.name == first.name)
-        .then(|| *functions.iter().find(|found| by_alias(found)).unwrap_or(first))
+    let by_alias = |found: &&&FailingFunction| found.qualifier.as_deref().is_some_and(|name| name != "$LATEST");
+    functions.iter().all(|found| found.name == first.name).then(|| *functions.iter().find(by_alias).unwrap_or(first))
 }
 
-async fn by_source(target: &Target, dead_letters: &QueueDepth) -> Result<(Destination, Vec<String>)> {
+/// None: all that comes here names whom it is for.
+async fn by_source(target: &Target, dead_letters: &QueueDepth) -> Result<(Option<OfAll>, Vec<String>)> {
     let found = sources::of(target, dead_letters).await?;
     let to = |name: &str| Next::again().flag("--to", name);
-    if let Some(source) = one_function(&found.sources) {
-        return Ok((function(target, source), found.unseen));
+    let functions: Vec<&FailingFunction> = found.functions().collect();
+    // The others write beside each dead letter whom it is for.
+    let nameless: Vec<&Source> = found.sources.iter().filter(|source| !source.names_recipients()).collect();
+    if let Some(source) = one_function(&functions).filter(|_| functions.len() == nameless.len()) {
+        return Ok((Some(OfAll::Function(source.clone())), found.unseen));
     }
-    match found.sources.as_slice() {
-        [Source::Queue(source) | Source::Subscription(source)] => Ok((queue(target, (**source).clone()), found.unseen)),
+    match nameless.as_slice() {
+        [Source::Queue(source) | Source::Subscription(source)] => {
+            Ok((Some(queue(target, (**source).clone())), found.unseen))
+        }
+        [] if !found.sources.is_empty() => Ok((None, found.unseen)),
         [] => {
             let error = Error::usage(format!("queue {} is nobody's dead-letter queue", dead_letters.name))
                 .next("name the queue that its messages go to", to("QUEUE"))
@@ -166,24 +200,15 @@ async fn by_source(target: &Target, dead_letters: &QueueDepth) -> Result<(Destin
             Err(found.unseen.into_iter().fold(error, |error, unseen| error.hint(format!("not seen: {unseen}"))))
         }
         several => {
-            let names: Vec<_> = several.iter().map(Source::name).collect();
+            let names: Vec<_> = several.iter().map(|source| source.name()).collect();
             Err(Error::usage(format!("queue {} takes the dead letters of {}", dead_letters.name, names.join(" and ")))
                 .next("choose one, and select its messages by an expression", to(names[0])))
         }
     }
 }
 
-fn queue(target: &Target, depth: QueueDepth) -> Destination {
-    Destination::Queue(Box::new(SendQueue::of(target, depth)))
-}
-
-fn function(target: &Target, function: &FailingFunction) -> Destination {
-    Destination::Function(Invocation {
-        lambda: invoke::client(target),
-        name: function.name.clone(),
-        qualifier: function.qualifier.clone(),
-        leaves: function.leaves,
-    })
+fn queue(target: &Target, depth: QueueDepth) -> OfAll {
+    OfAll::Queue(Box::new(SendQueue::of(target, depth)))
 }
 
 /// Dead letters must not be sent to where they are, nor to where they come back from unread.
@@ -223,6 +248,7 @@ fn refuse_circles(from: &QueueDepth, to: &QueueDepth) -> Result<()> {
 pub async fn permissions(
     target: &Target,
     arns: &ArnBuilder,
+    dead_letters: &str,
     named: Option<&str>,
     rehearses: bool,
 ) -> Result<Vec<Statement>> {
@@ -231,7 +257,12 @@ pub async fn permissions(
         return Ok(vec![PolicyQueue::find(target, arns, name).await?.permissions("SendToSource", send)]);
     }
     let mut statements = sources::permissions(arns);
-    if !rehearses {
+    let url = target.surfaces().await?.queue(dead_letters)?.map(|found| found.item.url.as_str());
+    let given = by_surface::giving_permissions(target, arns, url.unwrap_or(dead_letters)).await?;
+    if let Some(given) = given.filter(|_| !rehearses) {
+        statements.push(mapping::list_permission("FindAlias"));
+        statements.extend(given);
+    } else if !rehearses {
         statements.push(Statement::allow("SendToSource", send, [arns.arn("sqs", "*")]));
         statements.push(Statement::allow("InvokeAgain", &[INVOKE], [arns.arn("lambda", "function:*")]));
     }
@@ -240,18 +271,26 @@ pub async fn permissions(
 
 /// A destination with the journal that every delivery is written down in.
 #[derive(Debug, Clone)]
-pub enum Delivery {
-    Queue(Arc<Lane>),
-    Function(Arc<Invocation>, JournalWriter),
+pub struct Delivery {
+    /// Of those that go to the queue.
+    lane: Option<Arc<Lane>>,
+    clients: Arc<Clients>,
+    writer: JournalWriter,
+    run: Arc<str>,
 }
 
 impl Delivery {
     /// Takes one batch to its end. What is told as sent is durable in the journal.
     pub async fn deliver(self, batch: Vec<Outgoing>) -> Delivered {
-        match self {
-            Delivery::Queue(lane) => deliver(lane, batch).await,
-            Delivery::Function(function, writer) => invoke(&function, &writer, batch).await,
+        let (given, to_queue): (Vec<_>, Vec<_>) = batch.into_iter().partition(|message| message.recipient.is_some());
+        let mut delivered = match self.lane {
+            Some(lane) if !to_queue.is_empty() => deliver(lane, to_queue).await,
+            _ => Delivered { untouched: to_queue, ..Delivered::default() },
+        };
+        if !given.is_empty() {
+            delivered.add(recipients::give(&self.clients, &self.writer, &self.run, given).await);
         }
+        delivered
     }
 }
 
@@ -284,49 +323,4 @@ fn event(message: &Message, leaves: Leaves) -> Result<String, String> {
 fn request_id(message: &Message) -> Option<String> {
     let attribute = message.attributes.get("RequestID").map(|attribute| attribute.value.clone());
     attribute.or_else(|| serde_json::from_str::<Record>(&message.body).ok()?.context?.request_id)
-}
-
-/// One asynchronous invocation for each message.
-async fn invoke(function: &Invocation, writer: &JournalWriter, batch: Vec<Outgoing>) -> Delivered {
-    let mut delivered = Delivered::default();
-    let intents = batch.iter().map(|message| Entry::new(message.item.clone(), ItemState::Intent)).collect();
-    if let Err(error) = writer.record(intents).await {
-        return Delivered { untouched: batch, error: Some(error), ..delivered };
-    }
-    let (mut noted, doing) = (Vec::with_capacity(batch.len()), format!("invoke function {}", function.name));
-    for message in batch {
-        let call = function
-            .lambda
-            .invoke()
-            .function_name(&function.name)
-            .set_qualifier(function.qualifier.clone())
-            .invocation_type(InvocationType::Event)
-            .payload(Blob::new(message.body.as_bytes()));
-        let answer = call.send().await;
-        let in_doubt = answer.as_ref().is_err_and(claimctl_aws::may_have_arrived);
-        let id = answer.as_ref().ok().and_then(|answer| aws_sdk_lambda::operation::RequestId::request_id(answer));
-        let id = id.unwrap_or("accepted").to_owned();
-        match answer.or_needs(&doing, INVOKE, &pattern(&function.name)) {
-            Ok(_) => {
-                noted.push(message.sent_as(&id));
-                delivered.sent.push((message, id));
-            }
-            Err(error) => {
-                let why = error.chain().join(": ");
-                delivered.error.get_or_insert(error);
-                match in_doubt || message.again {
-                    true => delivered.undecided.push(message),
-                    false => {
-                        noted.push(Entry::new(message.item.clone(), ItemState::Failed).with_detail(&why));
-                        delivered.failed.push((message, why));
-                    }
-                }
-            }
-        }
-    }
-    if let Err(error) = writer.record(noted).await {
-        delivered.undecided.extend(delivered.sent.drain(..).map(|(message, _)| message));
-        delivered.error.get_or_insert(error);
-    }
-    delivered
 }

@@ -11,10 +11,13 @@ use super::sort::Action;
 use crate::journal::ItemState;
 
 /// Dead letters by what becomes of them. Its JSON form is a contract.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct Effects {
     /// To be sent and, where they are in a queue, deleted there.
     pub sent: u64,
+    /// Of those, how many are for whom, where they name it themselves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sent_to: BTreeMap<String, u64>,
     /// To be deleted because they are recorded: no copy is left.
     pub recorded_deleted: u64,
     /// To be moved to the quarantine file.
@@ -24,14 +27,25 @@ pub struct Effects {
 }
 
 impl Effects {
-    pub(super) fn add(&mut self, action: &Action) {
+    pub(super) fn add(&mut self, action: &Action, recipient: Option<&str>) {
         match action {
-            Action::Send { .. } => self.sent += 1,
+            Action::Send { .. } => {
+                self.sent += 1;
+                if let Some(recipient) = recipient {
+                    *self.sent_to.entry(recipient.to_owned()).or_default() += 1;
+                }
+            }
             Action::DeleteSent => self.sent_before_deleted += 1,
             Action::DeleteRecorded => self.recorded_deleted += 1,
             Action::Quarantine => self.quarantined += 1,
             Action::Returned | Action::Leave(_) => {}
         }
+    }
+
+    /// "10 to function f and 2 to topic t". None: nothing names whom it is for.
+    pub fn recipients(&self) -> Option<String> {
+        let each: Vec<_> = self.sent_to.iter().map(|(recipient, number)| format!("{number} to {recipient}")).collect();
+        (!each.is_empty()).then(|| each.join(" and "))
     }
 
     /// Whether something is to be sent.
@@ -61,7 +75,14 @@ impl Order {
     pub(super) fn sentence(&self, effects: &Effects) -> String {
         let mut parts = effects.beside_sending(&self.name, self.settings.quarantine.as_deref());
         if effects.sends() || parts.is_empty() {
-            parts.insert(0, self.sending(&count(effects.sent, "dead letter")));
+            let what = count(effects.sent, "dead letter");
+            parts.insert(
+                0,
+                match effects.recipients() {
+                    Some(recipients) => self.sending(&format!("{what} ({recipients})")),
+                    None => self.sending(&what),
+                },
+            );
         }
         parts.join("; ")
     }

@@ -17,7 +17,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::canary::Sent;
-use super::destination::Destination;
 use super::guard::Guard;
 use super::plan::{Keeper, Plan};
 use super::report::ReplayReport;
@@ -37,9 +36,11 @@ use crate::send::report::SendReport;
 
 /// What a file is read by.
 pub fn reader(order: &Order, file: &Path) -> Result<Reader> {
-    let Destination::Queue(to) = &order.to else {
-        return Err(Error::usage("a file is replayed into a queue, not into a function")
-            .next("name it", Next::again().flag("--to", "QUEUE")));
+    let Some(to) = order.to.queue() else {
+        let back = Next::verb("queue send").word(&order.depth.name).word(file.display().to_string());
+        return Err(Error::usage("a file is replayed into a queue, and not to whom its messages are for")
+            .next("put them back into the dead-letter queue, and replay them from there", back)
+            .next("or name a queue", Next::again().flag("--to", "QUEUE")));
     };
     let rules = Rules {
         queue_arn: to.depth.arn.clone(),
@@ -215,6 +216,10 @@ impl Fit {
             let Some(Sorted { dead_letter, action, replays }) = fates.remove(message.item.as_ref()) else { continue };
             match action {
                 Action::Send { .. } if self.share.room() == Some(0) => {}
+                // Into the queue it does not belong.
+                Action::Send { .. } if self.sorter.order.to.is_named_by(&dead_letter) => {
+                    self.tell(Note::Left(Reason::Failed));
+                }
                 Action::Send { again } => {
                     // The reader has checked it without a mark.
                     match self.sorter.mark(Outgoing { again, ..message }, replays) {
@@ -240,7 +245,7 @@ impl Fit {
         match &mut self.share {
             Share::Canary(room) => {
                 *room -= 1;
-                self.tell(Note::Canary(Box::new(Sent::first(&self.sorter.order, dead_letter).await?)));
+                self.tell(Note::Canary(Box::new(Sent::first(&self.sorter.order, dead_letter, None).await?)));
             }
             Share::UpTo(room) => *room -= 1,
             Share::All => {}
@@ -280,7 +285,7 @@ async fn watched(
 
 async fn deliver(means: &Means<'_>, input: mpsc::Receiver<Chunk>, cancel: &Cancel) -> Result<SendReport> {
     let Means { order, run, .. } = *means;
-    let Destination::Queue(to) = &order.to else { return Err(Error::unexpected("a file goes into a queue")) };
+    let Some(to) = order.to.queue() else { return Err(Error::unexpected("a file goes into a queue")) };
     let entry_options = EntryOptions { deduplicate: to.depth.fifo.then(|| run.id().into()), delay: None };
     let task = Task {
         lane: Lane { queue: to.queue.clone(), entry_options, writer: run.writer(), moves: true },

@@ -117,7 +117,10 @@ impl Order {
         request.check(&depth)?;
         let file = request.file.as_ref().map(|file| file.canonicalize().on("find", file)).transpose()?;
         let preflight = match &request.preflight {
-            Some(options) => Some(Arc::new(Preflight::new(target, &depth.url, options, &ctx.cancel).await?)),
+            Some(options) => {
+                let preflight = Preflight::new(target, &depth.url, options, &ctx.cancel).await?;
+                Some(Arc::new(preflight.for_recipients(to.recipients.clone())))
+            }
             None => None,
         };
         let quarantine = request.settings.quarantine.as_ref().map(|file| ctx.working_directory.join(file));
@@ -209,13 +212,16 @@ async fn drained_from(target: &Target, file: &Path, first: &Line) -> Result<Stri
 /// What is watched while messages are sent.
 async fn gauges(target: &Target, to: &Destination) -> Gauges {
     let cloudwatch = target.cloudwatch();
-    match to {
-        Destination::Queue(to) => {
+    match to.queue() {
+        Some(to) => {
             // Who may not see the mappings can replay all the same.
             let functions = mapping::handlers(target, &to.depth).await.unwrap_or_default();
             Gauges { cloudwatch, queue: Some(to.depth.name.clone()), functions, every: EVERY }
         }
-        Destination::Function(to) => Gauges { cloudwatch, queue: None, functions: vec![to.name.clone()], every: EVERY },
+        None => {
+            let functions = to.function().into_iter().map(str::to_owned).collect();
+            Gauges { cloudwatch, queue: None, functions, every: EVERY }
+        }
     }
 }
 
@@ -236,6 +242,6 @@ pub async fn permissions(target: &Target, request: &Request, rehearses: bool) ->
             mapping::list_permission("FindHandlers"),
         ]),
     }
-    statements.extend(destination::permissions(target, &arns, request.to.as_deref(), rehearses).await?);
+    statements.extend(destination::permissions(target, &arns, &name, request.to.as_deref(), rehearses).await?);
     Ok(statements)
 }

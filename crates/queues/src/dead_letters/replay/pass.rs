@@ -212,7 +212,7 @@ impl Pass<'_, '_> {
             let id: Box<str> = dead_letter.message_id.as_str().into();
             self.report.missing.retain(|missing| **missing != *id);
             let is_back = !self.means.unmarked.is_empty()
-                && self.means.order.to.known_by(&dead_letter).is_some_and(|name| self.means.unmarked.contains(&name));
+                && self.means.order.to.known_by(&dead_letter).any(|name| self.means.unmarked.contains(&name));
             let action = if is_back { Action::Returned } else { action };
             if !matches!(action, Action::Returned | Action::Leave(LeaveReason::NotJudged)) {
                 self.means.to_meet = self.means.to_meet.map(|dead_letters| dead_letters.saturating_sub(1));
@@ -251,17 +251,18 @@ impl Pass<'_, '_> {
         if self.is_enough() {
             return;
         }
-        let outgoing = match self.means.sorter.outgoing(&dead_letter, replays, again) {
-            Ok((outgoing, true)) => outgoing,
-            Ok((outgoing, false)) => {
+        let outgoing = match self.means.sorter.outgoing(&dead_letter, replays, again).await {
+            Ok(Ok((outgoing, true))) => outgoing,
+            Ok(Ok((outgoing, false))) => {
                 self.counted.insert(outgoing.item.clone(), replays + 1);
                 outgoing
             }
-            Err(why) => return self.fail_one(dead_letter.message_id, why).await,
+            Ok(Err(why)) => return self.fail_one(dead_letter.message_id, why).await,
+            Err(error) => return self.fail(&error),
         };
         self.taken += 1;
         if let Share::Canary(_) = self.share {
-            match Sent::first(self.means.order, dead_letter).await {
+            match Sent::first(self.means.order, dead_letter, outgoing.recipient.as_deref()).await {
                 Ok(canary) => drop(self.canaries.insert(outgoing.item.clone(), canary)),
                 Err(error) => return self.fail(&error),
             }
@@ -334,6 +335,9 @@ impl Pass<'_, '_> {
                 let name = format!("{UNMARKED}{new_id}");
                 unmarked.push(Entry::new(name, ItemState::Unmarked).with_detail(replays.to_string()));
                 self.means.unmarked.insert(new_id.clone());
+            }
+            if let Some(recipient) = &message.recipient {
+                self.report.sent_to(recipient.words());
             }
             if let Some(canary) = self.canaries.remove(&message.item) {
                 self.sent.push(Sent { new_id, ..canary });

@@ -185,7 +185,7 @@ impl Keeper<'_> {
             match action_of(new_state, settings) {
                 // A file stays as it is.
                 Action::DeleteSent if self.order.file.is_some() => {}
-                action => self.plan.effects.add(&action),
+                action => self.plan.effects.add(&action, dead_letter.recipient.as_deref()),
             }
             self.plan.add(dead_letter, verdict, state);
         }
@@ -208,8 +208,9 @@ impl Order {
 
 /// The dead letter with the replays that the journal counts, and what follows from them.
 fn counted(dead_letter: DeadLetter, order: &Order, unmarked: &HashMap<String, u32>) -> DeadLetter {
+    let names = || [Some(&dead_letter.message_id), dead_letter.failed.request_id.as_ref()].into_iter().flatten();
     let replays = match dead_letter.replays {
-        0 => unmarked.get(&dead_letter.message_id).copied().unwrap_or(0),
+        0 => names().find_map(|name| unmarked.get(name).copied()).unwrap_or(0),
         replays => replays,
     };
     match dead_letter.verdict {

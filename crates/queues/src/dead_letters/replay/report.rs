@@ -39,8 +39,11 @@ pub struct ReplayReport {
     pub canary: Option<Canary>,
     /// Whether the metrics of the source and of its functions could be read.
     pub watched: bool,
-    /// Dead letters that SQS confirmed, or Lambda.
+    /// Dead letters that SQS confirmed, or whom they were given to.
     pub sent: u64,
+    /// Of those, how many were given to whom, where they name it themselves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sent_to: BTreeMap<String, u64>,
     /// Of those, how many may have been taken twice: an earlier try had no answer.
     pub perhaps_twice: u64,
     /// Of those, how many had no room for the mark that counts replays: the journal counts them.
@@ -105,6 +108,10 @@ impl ReplayReport {
             before,
             ..ReplayReport::default()
         }
+    }
+
+    pub(super) fn sent_to(&mut self, recipient: String) {
+        *self.sent_to.entry(recipient).or_default() += 1;
     }
 
     pub(super) fn leave(&mut self, why: Reason) {

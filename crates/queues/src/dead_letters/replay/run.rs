@@ -278,7 +278,7 @@ impl Prepared {
         let means = Means {
             order,
             sorter: sorter.clone(),
-            delivery: order.to.journaled(self.run.writer()),
+            delivery: order.to.journaled(self.run.writer(), self.run.id()),
             writer: self.run.writer(),
             quarantine: self.quarantine.as_mut(),
             unmarked: &mut self.sent_unmarked,
@@ -330,7 +330,7 @@ async fn watch_canary(
         canary::Fate::Interrupted => report.run.ended = RunEnd::Interrupted,
         // Everything was met, and settled as it was to be.
         canary::Fate::NothingToSend => return false,
-        canary::Fate::Recorded | canary::Fate::Consumed => {}
+        canary::Fate::Recorded | canary::Fate::Consumed | canary::Fate::Delivered => {}
     }
     report.canary = Some(canary);
     fate.is_good()

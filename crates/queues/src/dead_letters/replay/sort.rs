@@ -14,8 +14,9 @@ use crate::dead_letters::mark::{self, ATTRIBUTE, Mark};
 use crate::dead_letters::verdict::Verdict;
 use crate::journal::{Entry, ItemState, JournalWriter};
 use crate::message::Message;
+use crate::recipients::Addressed;
 use crate::select::Selection;
-use crate::send::outgoing::{Origin, Outgoing};
+use crate::send::outgoing::Outgoing;
 
 /// Message attributes that SQS takes (Amazon SQS Developer Guide, "Amazon SQS message metadata").
 const ATTRIBUTES: usize = 10;
@@ -104,26 +105,43 @@ impl Sorter {
         self.judge_again(sorted).await
     }
 
-    /// The dead letter as it is sent, and whether it has a mark. An error says why it cannot be sent.
-    pub fn outgoing(&self, dead_letter: &Message, replays: u32, again: bool) -> Result<(Outgoing, bool), String> {
+    /// The dead letter as it is sent, and whether it has a mark. The inner error says why it cannot be sent.
+    pub async fn outgoing(
+        &self,
+        dead_letter: &Message,
+        replays: u32,
+        again: bool,
+    ) -> Result<Result<(Outgoing, bool), String>> {
         let system = |name: System| dead_letter.system.get(name.as_str());
         let plain = Outgoing {
             item: dead_letter.message_id.as_str().into(),
             message_id: Some(dead_letter.message_id.as_str().into()),
-            origin: Origin::default(),
-            body: self.order.to.body(dead_letter)?,
-            attributes: dead_letter.attributes.clone(),
-            trace: system(System::AwsTraceHeader).cloned(),
-            group: system(System::MessageGroupId).map(|group| group.as_str().into()),
             again,
+            ..Outgoing::of_body("")
         };
-        self.mark(plain, replays)
+        let addressed = match self.order.to.address(dead_letter).await? {
+            Ok(addressed) => addressed,
+            Err(why) => return Ok(Err(why)),
+        };
+        let outgoing = match addressed {
+            // Only the queue that it came from knows what its attributes mean.
+            Some(Addressed { recipient, body }) => Outgoing { body, recipient: Some(Arc::new(recipient)), ..plain },
+            None => Outgoing {
+                body: dead_letter.body.clone(),
+                attributes: dead_letter.attributes.clone(),
+                trace: system(System::AwsTraceHeader).cloned(),
+                group: system(System::MessageGroupId).map(|group| group.as_str().into()),
+                ..plain
+            },
+        };
+        Ok(self.mark(outgoing, replays))
     }
 
     /// The message with the mark that counts its replays, where there is room for it; and whether there is.
     pub fn mark(&self, mut message: Outgoing, replays: u32) -> Result<(Outgoing, bool), String> {
         let to = &self.order.to;
-        if to.takes_marks() {
+        // An event is handed over as it was.
+        if message.recipient.is_none() {
             let mark = Mark { n: replays + 1, run: self.run.to_string(), at: Some(Timestamp::now().as_millisecond()) };
             let before = message.attributes.insert(ATTRIBUTE.to_owned(), mark.to_attribute());
             if message.attributes.len() <= ATTRIBUTES && to.check(&message).is_ok() {
@@ -144,7 +162,7 @@ impl Sorter {
     }
 
     fn replays(&self, dead_letter: &Message) -> u32 {
-        let unmarked = || self.unmarked.get(&self.order.to.known_by(dead_letter)?).copied();
+        let unmarked = || self.order.to.known_by(dead_letter).find_map(|name| self.unmarked.get(&name).copied());
         match mark::replays(dead_letter) {
             0 => unmarked().unwrap_or(0),
             replays => replays,
@@ -213,6 +231,7 @@ pub fn action_of(state: ItemState, settings: &Settings) -> Action {
         ItemState::AlreadyRecorded => by_verdict(Verdict::AlreadyRecorded, settings),
         ItemState::PayloadGone => by_verdict(Verdict::PayloadGone, settings),
         ItemState::PayloadChanged => by_verdict(Verdict::PayloadChanged, settings),
+        ItemState::NoTarget => by_verdict(Verdict::NoTarget, settings),
         ItemState::Unreadable => by_verdict(Verdict::Unreadable, settings),
         ItemState::NoClaim => Action::Leave(LeaveReason::Verdict(Verdict::NoClaim)),
         ItemState::Replayed => Action::Leave(LeaveReason::Verdict(Verdict::Replayed)),
@@ -224,11 +243,13 @@ pub fn action_of(state: ItemState, settings: &Settings) -> Action {
 }
 
 fn by_verdict(verdict: Verdict, settings: &Settings) -> Action {
-    use Verdict::{AlreadyRecorded, PayloadChanged, PayloadGone, Unreadable};
+    use Verdict::{AlreadyRecorded, NoTarget, PayloadChanged, PayloadGone, Unreadable};
     match (verdict, settings.on_recorded) {
         (AlreadyRecorded, OnRecorded::Send) => Action::Send { again: false },
         (AlreadyRecorded, OnRecorded::Delete) => Action::DeleteRecorded,
-        (PayloadGone | PayloadChanged | Unreadable, _) if settings.quarantine.is_some() => Action::Quarantine,
+        (PayloadGone | PayloadChanged | NoTarget | Unreadable, _) if settings.quarantine.is_some() => {
+            Action::Quarantine
+        }
         (verdict, _) => Action::Leave(LeaveReason::Verdict(verdict)),
     }
 }
@@ -245,6 +266,7 @@ pub fn state_of(verdict: Verdict, undecided: bool, on_recorded: OnRecorded) -> I
         (_, true) => ItemState::Intent,
         (Verdict::PayloadGone, _) => ItemState::PayloadGone,
         (Verdict::PayloadChanged, _) => ItemState::PayloadChanged,
+        (Verdict::NoTarget, _) => ItemState::NoTarget,
         (Verdict::NoClaim, _) => ItemState::NoClaim,
         (Verdict::Unreadable, _) => ItemState::Unreadable,
         (Verdict::Replayed, _) => ItemState::Replayed,

@@ -32,7 +32,7 @@ async fn order(fake: &Fake, here: &Here, file: Option<PathBuf>) -> Order {
         queue: fake.queue(),
         name: file.as_ref().map_or_else(|| depth.name.clone(), |file| file.display().to_string()),
         depth,
-        to: Destination::Queue(Box::new(to)),
+        to: Destination::queue_of(&here.target, to),
         selection: Arc::default(),
         file,
         again: false,

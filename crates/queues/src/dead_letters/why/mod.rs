@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::failed::error_beside;
 use super::sources::Source;
 use crate::consumers::logs;
 use crate::consumers::mapping;
@@ -201,15 +202,9 @@ impl DeadLetters {
 /// dead-letter queues to process undelivered events").
 fn by_sender(message: &Message) -> (Option<String>, Option<String>) {
     let lower = |id: String| id.to_ascii_lowercase();
-    let attribute = |name: &str| message.attributes.get(name).map(|attribute| attribute.value.clone());
     if !message.body.contains("\"requestContext\"") {
-        let [code, message] = ["ERROR_CODE", "ERROR_MESSAGE"].map(attribute);
-        let by_eventbridge = match (code, message) {
-            (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-            (code, message) => message.or(code),
-        };
-        let by_lambda = attribute("ErrorMessage").or_else(|| Some(format!("error {}", attribute("ErrorCode")?)));
-        return (attribute("RequestID").map(lower), by_lambda.or(by_eventbridge));
+        let request = message.attribute("RequestID").map(str::to_owned);
+        return (request.map(lower), error_beside(message));
     }
     let record: Value = serde_json::from_str(&message.body).unwrap_or_default();
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
@@ -222,9 +217,10 @@ async fn handlers(target: &Target, sources: &[Source], unread: &mut Vec<String>)
     let mut functions = Vec::new();
     for source in sources {
         match source {
-            Source::Function(function) => functions.push(function.name.clone()),
+            Source::Function(function) | Source::Diverted(function) => functions.push(function.name.clone()),
+            Source::Stream(function) => functions.push(function.name.clone()),
             // What could not be delivered no function has seen.
-            Source::Subscription(_) => {}
+            Source::Subscription(_) | Source::Rules(_) | Source::Undelivered(_) => {}
             Source::Queue(queue) => match mapping::handlers(target, queue).await {
                 Ok(handlers) => functions.extend(handlers),
                 Err(error) if error.kind() == Kind::Unreachable => return Err(error),

@@ -1,0 +1,6 @@
+//! The Lambda function `payment-stream`: wires its handler to the runtime.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    claimctl_handlers::payment_stream::run().await
+}
