@@ -5,7 +5,7 @@ use claimctl_claim::surface::{Flow, SinkKind, Surface};
 use claimctl_core::error::{Error, Result};
 use jiff::SignedDuration;
 
-/// A stream's mapping tries a record for so long (terraform/stacks/payments/platform: maximum_record_age_in_seconds).
+/// A stream's mapping tries a record for so long (terraform/modules/function: source_stream.oldest_record).
 const RECORD_AGE: SignedDuration = SignedDuration::from_hours(1);
 /// Lambda tries the event of an asynchronous invocation for so long (AWS Lambda Developer Guide, "Configuring error
 /// handling settings for Lambda asynchronous invocations").
