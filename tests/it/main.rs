@@ -47,5 +47,6 @@ mod stats;
 mod terraform;
 mod upload;
 mod verify;
+mod verify_payments;
 mod workflows;
 mod workspace;
