@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::payments_table::{ACCOUNT, Payments};
 use crate::run::{Running, finish};
 use crate::server::Server;
 use crate::support::payments::{ACCOUNT, Payments};

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{assume, run_as, with_batches};
+use crate::payments_table::{ACCOUNT, Payments};
 use crate::server::Server;
 use crate::support::payments::{ACCOUNT, Payments};
 
