@@ -46,6 +46,8 @@ struct Played {
     elapsed_ms: u64,
     /// Set CLAIMCTL_HOME to this to go on in the sandbox of the story; none when it is gone.
     home: Option<String>,
+    #[serde(skip)]
+    work: &'static str,
     /// Whether the reader of the page has seen each step as it ended.
     #[serde(skip)]
     told: bool,
@@ -83,7 +85,8 @@ pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
         None
     };
     let elapsed_ms = milliseconds(started.elapsed());
-    report(Played { stack: args.stack.name, steps: played?, elapsed_ms, home, told: told(ctx) })
+    let Stack { name: stack, work, .. } = *args.stack;
+    report(Played { stack, steps: played?, elapsed_ms, home, work, told: told(ctx) })
 }
 
 /// Steps are told on stderr. Where that and stdout are both the terminal, or both in one log, the page need not repeat
@@ -108,7 +111,7 @@ impl Report for Played {
         };
         let up = if self.stack == stacks::DEFAULT { String::new() } else { format!(" {}", self.stack) };
         page.line(format!("next: claimctl local up{up}"))
-            .line("      claimctl upload FILE")
+            .line(format!("      claimctl {}", self.work))
             .line("      claimctl verify --wait 30s")
     }
 

@@ -41,6 +41,8 @@ pub struct Stack {
     pub documents: &'static [Document],
     pub variables: &'static [Variable],
     pub handlers: &'static [Handler],
+    /// The command that gives it work, without the program's name.
+    pub work: &'static str,
     /// Whether it ends in a database, which the sandbox has then.
     pub database: bool,
     /// Deploys it for the demo, gives it work, and tells what came of it, step by step.

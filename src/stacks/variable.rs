@@ -180,6 +180,7 @@ mod tests {
         documents: &[],
         variables: &[ROWS],
         handlers: &[],
+        work: "",
         database: false,
         play: |_| Box::pin(async { Ok(()) }),
     };

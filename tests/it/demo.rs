@@ -121,11 +121,33 @@ fn the_story_of_csv_aurora_ends_well_and_leaves_nothing() {
 }
 
 #[test]
+fn the_story_of_the_payments_ends_well_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let told = demo_of("payments", &home, "json").run().exits(0).json();
+    let expected = ["package", "up", "quote", "pay", "poison", "settle", "sums", "trace", "verify"];
+    assert_eq!(steps(&told), expected);
+    for (step, said) in [
+        ("package", "payment-events, "),
+        ("up", "2 APIs, 6 functions and a state machine"),
+        ("quote", "EUR are "),
+        ("pay", "100 payments of 5 customers; the last one, sent twice, is one"),
+        ("poison", "1 record that is no payment"),
+        ("settle", "90 settled, 10 failed: "),
+        ("sums", "together what was asked for"),
+        ("trace", "PaymentCreated and PaymentSettled on the bus; its execution SUCCEEDED"),
+        ("verify", "90 settled, 10 failed, 1 dead, 0 missing; the counts add up"),
+    ] {
+        assert!(result(&told, step).contains(said), "{step}: {}", result(&told, step));
+    }
+    nothing_is_left(&home);
+}
+
+#[test]
 fn the_stacks_that_have_a_story_are_listed() {
     let home = tempfile::tempdir().unwrap();
     let listed = crate::run::claimctl(home.path()).args(["demo", "--list", "-o", "jsonl"]).run().exits(0).json_lines();
     let names: Vec<_> = listed.iter().map(|listed| listed["stack"].as_str().unwrap()).collect();
-    assert_eq!(names, ["claim-check", "fan-out", "csv-table", "csv-aurora"]);
+    assert_eq!(names, ["claim-check", "fan-out", "csv-table", "csv-aurora", "payments"]);
     crate::run::claimctl(home.path()).args(["demo", "claim"]).run().exits(2).says("possible values: claim-check");
 }
 

@@ -27,6 +27,7 @@ pub const STACK: Stack = Stack {
     documents: &[],
     variables: VARIABLES,
     handlers: HANDLERS,
+    work: "upload FILE",
     database: true,
     play: |stage| Box::pin(story::play(stage)),
 };

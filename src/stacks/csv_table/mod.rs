@@ -34,6 +34,7 @@ pub const STACK: Stack = Stack {
     documents: &[],
     variables: VARIABLES,
     handlers: HANDLERS,
+    work: "upload FILE",
     database: false,
     play: |stage| Box::pin(story::play(stage)),
 };

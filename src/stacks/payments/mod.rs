@@ -71,6 +71,7 @@ pub const STACK: Stack = Stack {
     documents: DOCUMENTS,
     variables: VARIABLES,
     handlers: HANDLERS,
+    work: "api call payments POST /payments --json FILE --header Idempotency-Key:KEY",
     database: false,
     play: |stage| Box::pin(story::play(stage)),
 };

@@ -10,6 +10,8 @@ use claimctl_claim::surface::Surface;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::units::count;
+use claimctl_payloads::flow::{Named, ResolvedFlow};
+use claimctl_payloads::verify::{self, Category, Options, Verification};
 use claimctl_queues::{Queue, depth, peek};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
@@ -44,7 +46,9 @@ pub async fn play(stage: &mut Stage<'_>) -> Result<()> {
     stage.ended("sums", result)?;
     let first = payments.iter().find(|payment| payment.status == "settled");
     let result = trace(stage, &surface, first.ok_or_else(|| Error::unexpected("no payment was settled"))?).await?;
-    stage.ended("trace", result)
+    stage.ended("trace", result)?;
+    let result = prove(stage).await?;
+    stage.ended("verify", result)
 }
 
 /// Asks for quotes: the first one is for the first payment.
@@ -198,6 +202,21 @@ async fn trace(stage: &Stage<'_>, surface: &Surface, payment: &Payment) -> Resul
     let execution = describe.send().await.or_explain("look at the execution")?;
     let (amount, currency, events) = (&payment.amount, &payment.currency, events.join(" and "));
     Ok(format!("{id}: {amount} {currency} settled; {events} on the bus; its execution {}", execution.status().as_str()))
+}
+
+/// Every payment has its outcome, and the record that is no payment is where it was put.
+async fn prove(stage: &Stage<'_>) -> Result<String> {
+    let flow = ResolvedFlow::find(&stage.target, &Named::default()).await?;
+    let options = Options { prefix: String::new(), since: None, look: false, rows: false, wait: None, settle: None };
+    let Verification { numbers, counts, balanced, .. } =
+        verify::verify(&stage.target, &flow, &options, &stage.ctx.cancel, stage.ctx.progress.as_ref()).await?;
+    let [settled, failed, dead] =
+        [Category::Settled, Category::Failed, Category::Dead].map(|category| counts[category]);
+    let told = format!("{} items: {settled} settled, {failed} failed, {dead} dead", numbers.total());
+    match numbers.total() == PAYMENTS + 1 && settled + failed == PAYMENTS && dead == 1 && balanced {
+        true => Ok(format!("{told}, 0 missing; the counts add up")),
+        false => Err(look_for_yourself(told)),
+    }
 }
 
 fn look_for_yourself(what: impl Into<String>) -> Error {
