@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use crate::payments_table::{ACCOUNT, Payments};
 use crate::run::{Running, finish};
 use crate::server::Server;
-use crate::support::payments::{ACCOUNT, Payments};
 
 #[track_caller]
 fn counted(report: &Value, expected: Value) {

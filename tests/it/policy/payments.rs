@@ -5,7 +5,6 @@ use serde_json::json;
 use super::{assume, run_as, with_batches};
 use crate::payments_table::{ACCOUNT, Payments};
 use crate::server::Server;
-use crate::support::payments::{ACCOUNT, Payments};
 
 /// Whose surface is to be read is told beside the policy: every verb needs it.
 fn with_surfaces(policy: &serde_json::Value) -> serde_json::Value {
