@@ -206,10 +206,17 @@ fn with_surface(policy: &Value) -> Value {
     policy
 }
 
+/// Whose function and state machine may do nothing.
+fn platform(server: &Server) -> Platform<'_> {
+    let nothing = json!({"Effect": "Deny", "Action": "*", "Resource": "*"});
+    assume(server, "any", &json!({"Version": "2012-10-17", "Statement": [nothing]}));
+    Platform::of(server)
+}
+
 #[test]
 fn the_printed_policy_is_enough_to_replay_to_each_kind_of_target() {
     let server = Server::enforcing();
-    let platform = Platform::of(&server);
+    let platform = platform(&server);
     let line = "dlq replay undelivered --canary 0 --env dev --yes";
     let policy = platform.project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
     let enough = assume(&server, "enough", &with_surface(&policy));
@@ -239,7 +246,7 @@ fn the_printed_policy_is_enough_to_replay_to_each_kind_of_target() {
 #[test]
 fn the_printed_policy_is_enough_to_replay_the_records_of_a_stream() {
     let server = Server::enforcing();
-    let platform = Platform::of(&server);
+    let platform = platform(&server);
     platform.payment("a", "pending");
     let (shard, numbers) = platform.records();
     platform.discarded(&shard, [&numbers[0], &numbers[0]], &platform.stream_arn);
