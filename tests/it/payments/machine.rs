@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_sfn::operation::test_state::TestStateOutput;
-use aws_sdk_sfn::types::{ExecutionStatus, MockErrorOutput, MockInput, TestExecutionStatus};
+use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::{Value, json};
 
-use super::SOON;
+use super::{SIGNED, SOON, send};
 use crate::run::eventually;
 use crate::server::Server;
 use crate::world::{World, wait_for};
@@ -64,31 +63,37 @@ enum Mock {
 }
 
 struct Tried<'a> {
-    client: &'a aws_sdk_sfn::Client,
+    endpoint: &'a str,
     definition: Value,
 }
 
 impl Tried<'_> {
-    fn call(&self, state: &str, input: &Value, mock: &Mock) -> TestStateOutput {
-        let call = self.client.test_state().definition(self.definition["States"][state].to_string());
-        let call = call.role_arn("arn:aws:iam::000000000000:role/any").input(input.to_string());
-        let call = match mock {
-            Mock::None => call,
-            Mock::Result(result) => call.mock(MockInput::builder().result(result.to_string()).build()),
-            Mock::Error(error, cause) => {
-                let error = MockErrorOutput::builder().error(*error).cause(*cause).build();
-                call.mock(MockInput::builder().error_output(error).build())
-            }
-        };
-        wait_for(call.send()).unwrap()
+    /// Byte by byte, because the SDK calls another host for it, `sync-` and the name of this one.
+    fn call(&self, state: &str, input: &Value, mock: &Mock) -> Value {
+        let mut call = json!({"definition": self.definition["States"][state].to_string(), "input": input.to_string(),
+            "roleArn": "arn:aws:iam::000000000000:role/any"});
+        match mock {
+            Mock::None => {}
+            Mock::Result(result) => call["mock"] = json!({"result": result.to_string()}),
+            Mock::Error(error, cause) => call["mock"] = json!({"errorOutput": {"error": error, "cause": cause}}),
+        }
+        let signed = SIGNED.replace("/execute-api/", "/states/");
+        let headers = [
+            ("Authorization", signed.as_str()),
+            ("X-Amz-Target", "AWSStepFunctions.TestState"),
+            ("Content-Type", "application/x-amz-json-1.0"),
+        ];
+        let answer = send(&format!("{}/", self.endpoint), "POST", &headers, call.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{state}: {answer:?}");
+        answer.body
     }
 
     /// The state after this one, and what it is given.
     #[track_caller]
     fn next(&self, state: &str, input: &Value, mock: Mock) -> (String, Value) {
         let tried = self.call(state, input, &mock);
-        let output = serde_json::from_str(tried.output().unwrap_or("null")).unwrap();
-        (tried.next_state().unwrap_or("the end").to_owned(), output)
+        let output = serde_json::from_str(tried["output"].as_str().unwrap_or("null")).unwrap();
+        (tried["nextState"].as_str().unwrap_or("the end").to_owned(), output)
     }
 }
 
@@ -99,8 +104,7 @@ fn payment() -> Value {
 #[test]
 fn every_state_does_what_it_is_for() {
     let server = Server::up();
-    let client = aws_sdk_sfn::Client::new(&server.sdk("000000000000", "us-east-1"));
-    let tried = Tried { client: &client, definition: definition() };
+    let tried = Tried { endpoint: &server.endpoint, definition: definition() };
     let next = |state: &str, input: &Value, mock: Mock| tried.next(state, input, mock).0;
 
     assert_eq!(next("Validate", &payment(), Mock::None), "Settle");
@@ -161,8 +165,8 @@ fn every_state_does_what_it_is_for() {
 
     let failure = |state: &str, input: &Value| {
         let tried = tried.call(state, input, &Mock::None);
-        assert_eq!(tried.status(), Some(&TestExecutionStatus::Failed), "{state}");
-        (tried.error().unwrap().to_owned(), tried.cause().unwrap().to_owned())
+        assert_eq!(tried["status"], "FAILED", "{state}");
+        (tried["error"].as_str().unwrap().to_owned(), tried["cause"].as_str().unwrap().to_owned())
     };
     let (error, cause) = failure("TechnicalFailure", &not_settled);
     assert!(error == "Lambda.Unknown" && cause.contains("it died"), "{error}: {cause}");
@@ -174,7 +178,7 @@ fn every_state_does_what_it_is_for() {
     assert_eq!(failure("NotRecorded", &not_recorded).0, "NotRecorded");
     assert_eq!(failure("UnknownPayment", &json!({})).0, "UnknownPayment");
     for end in ["Settled", "Failed", "RecordedBefore"] {
-        assert_eq!(tried.call(end, &settled, &Mock::None).status(), Some(&TestExecutionStatus::Succeeded), "{end}");
+        assert_eq!(tried.call(end, &settled, &Mock::None)["status"], "SUCCEEDED", "{end}");
     }
 }
 
