@@ -44,7 +44,7 @@ pub struct Args {
     /// A logical name (claims-dlq, or STACK/claims-dlq where two stacks have one), a real name, a URL or an ARN.
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// Where they go, if not where they came from or to whom they name
+    /// Where they go, if not to whom they name or came from
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
     /// Replay a drained file instead of what is in the queue
