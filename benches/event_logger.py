@@ -129,7 +129,7 @@ class Server(ThreadingHTTPServer):
 class Runtime:
     """The runtime API for one function, whose process it starts."""
 
-    def __init__(self, command, folder):
+    def __init__(self, command, folder, env={}):
         self.asked, self.given, self.answered = threading.Event(), threading.Event(), threading.Event()
         runtime = self
 
@@ -171,7 +171,7 @@ class Runtime:
         self.started = time.perf_counter()
         self.process = subprocess.Popen(command, stdout=self.log, stdin=subprocess.DEVNULL, env={
             **environment(), **names, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}"})
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}", **env})
 
     def invoke(self, event):
         self.event = event
@@ -180,8 +180,16 @@ class Runtime:
         self.answered.clear()
         self.given.set()
         self.answered.wait()
-        if self.answer != {"batchItemFailures": []}:
-            sys.exit(f"the batch was not logged: {self.answer}")
+        return self.answer
+
+    def log_batch(self, event):
+        answer = self.invoke(event)
+        if answer != {"batchItemFailures": []}:
+            sys.exit(f"the batch was not logged: {answer}")
+
+    def since_start(self):
+        """Seconds."""
+        return time.perf_counter() - self.started
 
     def cpu(self):
         """Microseconds so far; the function waits for its next event."""
@@ -231,7 +239,7 @@ def same(kinds, folder, event):
     logged = {}
     for kind, command in kinds.items():
         function = Runtime(command, folder)
-        function.invoke(event)
+        function.log_batch(event)
         function.cpu()
         logged[kind] = [{**line, "recorded_at": None} for line in function.lines()]
         function.end()
@@ -245,19 +253,19 @@ def measure(kinds, folder, event, size):
     cpu, cold, empty = ({kind: [] for kind in kinds} for _ in range(3))
     for function in warm.values():
         for _ in range(20):
-            function.invoke(event)
+            function.log_batch(event)
     for _ in range(ROUNDS):
         for kind, function in warm.items():
             for spent, given in ((empty, batch(0)), (cpu, event)):
                 before = function.cpu()
                 for _ in range(BATCHES):
-                    function.invoke(given)
+                    function.log_batch(given)
                 spent[kind].append((function.cpu() - before) / BATCHES)
     for _ in range(COLD_STARTS):
         for kind, command in kinds.items():
             function = Runtime(command, folder)
-            function.invoke(event)
-            cold[kind].append((time.perf_counter() - function.started) * 1000)
+            function.log_batch(event)
+            cold[kind].append(function.since_start() * 1000)
             function.end()
     own = {kind: [full - none for full, none in zip(cpu[kind], empty[kind])] for kind in kinds}
     row("WHAT", *kinds)

@@ -9,7 +9,7 @@ use claimctl_deploy::deployment::{self, PlannedStack};
 use claimctl_deploy::terraform::{ArtifactFrom, Mode, PlanRequest, Summary};
 use serde::Serialize;
 
-use super::stack::{PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown, waiting, waits_for};
+use super::stack::{ChosenStacks, PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown, waiting, waits_for};
 use crate::context::Ctx;
 use crate::output::{Failure, Outcome, Page, Report, report};
 use crate::session::{Session, TargetArgs};
@@ -66,7 +66,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
 }
 
 async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
-    let stacks = args.stacks.choose(&target.project)?.stacks;
+    let ChosenStacks { stacks, dependencies } = args.stacks.choose(&target.project)?;
     if args.plan_file.is_some() && stacks.len() != 1 {
         return Err(
             Error::usage("--plan-file is for the plan of one stack").hint("name one stack, and a file for each")
@@ -79,6 +79,7 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
         region: target.region.clone(),
         plan_file: args.plan_file.clone(),
         stacks: Vec::new(),
+        provisional: Vec::new(),
         waiting: Vec::new(),
         failed: Vec::new(),
         apply: None,
@@ -86,6 +87,13 @@ async fn plan(args: &Args, ctx: &Ctx, target: &Session) -> Result<Plans> {
     for stack in &stacks {
         match plan_or_wait(args, ctx, target, stack, &stacks).await {
             Ok(Look::Planned(summary, apply)) => {
+                // What an earlier one gives out may be another thing by then.
+                let changes = |before: &&StackPlan| !before.summary.outputs.is_empty();
+                let before = plans.stacks.iter().filter(|before| dependencies.needs(stack, &before.stack));
+                let after: Vec<String> = before.filter(changes).map(|before| before.stack.clone()).collect();
+                if !after.is_empty() {
+                    plans.provisional.push(Provisional { stack: stack.clone(), after });
+                }
                 plans.stacks.push(StackPlan { stack: stack.clone(), summary });
                 plans.apply = apply.map(|apply| ctx.command(&apply));
             }
@@ -138,12 +146,20 @@ struct Plans {
     region: String,
     plan_file: Option<PathBuf>,
     stacks: Vec<StackPlan>,
+    /// Of several, those that were planned with what others give out now, and whose plans may be others after these.
+    provisional: Vec<Provisional>,
     /// Of several, those that read what others have not deployed yet.
     waiting: Vec<Waiting>,
     /// Of several, those that could not be planned.
     failed: Vec<Failed>,
     #[serde(skip)]
     apply: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Provisional {
+    stack: String,
+    after: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -157,6 +173,13 @@ struct Failed {
     stack: String,
     #[serde(flatten)]
     failure: Failure,
+}
+
+impl Provisional {
+    fn sentence(&self) -> String {
+        let Provisional { stack, after } = self;
+        format!("{stack}: planned with what is deployed now; its plan may be another one after {}", after.join(", "))
+    }
 }
 
 impl Plans {
@@ -173,6 +196,7 @@ impl Plans {
 impl Report for Plans {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
+        let page = page.lines(self.provisional.iter().map(Provisional::sentence));
         let page = page.lines(self.waiting.iter().map(|one| waiting(&one.stack, &one.waits_for)));
         let page = self.failed.iter().fold(page, |page, failed| {
             page.line(format!("{}: could not be planned", failed.stack)).lines(failed.failure.lines())

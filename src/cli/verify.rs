@@ -34,8 +34,6 @@ const SHOWN: usize = 50;
 #[command(after_long_help = "\
 Is everything recorded? Wait for what is on its way:
   claimctl verify --wait 2m
-Is every payment settled, or failed for a reason?
-  claimctl verify payments --wait 2m
 What was uploaded today, and what waits in the queue:
   claimctl verify claims --since 12h --look
 A pipeline that claimctl did not deploy:

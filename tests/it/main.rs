@@ -7,7 +7,9 @@
 
 mod support;
 
-use support::{database, dead_letters, platform, proxy, queues, roles, run, seeded, server, site, terminal, world};
+use support::{
+    database, dead_letters, payments_table, platform, proxy, queues, roles, run, seeded, server, site, terminal, world,
+};
 
 mod accounts;
 mod api;
@@ -47,5 +49,6 @@ mod stats;
 mod terraform;
 mod upload;
 mod verify;
+mod verify_payments;
 mod workflows;
 mod workspace;

@@ -16,6 +16,7 @@ pub mod naming;
 pub mod network;
 pub mod objects;
 pub mod policy;
+pub mod rules;
 pub mod sinks;
 pub mod streams;
 pub mod target;

@@ -6,11 +6,12 @@ use serde_json::Value;
 const MAX_DEPTH: usize = 8;
 
 /// What an item's `status` is once nothing more is to be done for it.
-const OUTCOMES: [&str; 2] = ["settled", "failed"];
+pub const SETTLED: &str = "settled";
+pub const FAILED: &str = "failed";
 
 /// Whether an item of this status is done with.
 pub fn is_outcome(status: &str) -> bool {
-    OUTCOMES.contains(&status)
+    [SETTLED, FAILED].contains(&status)
 }
 
 /// An item as a message tells of it.

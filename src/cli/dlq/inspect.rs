@@ -156,7 +156,9 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         inspect::inspect(&queue, preflight.as_ref(), &wanted, &ctx.cancel, ctx.progress.as_ref(), each).await?;
     drop(out);
     let typed = args.queue.as_deref().unwrap_or_else(|| queue.name());
-    let commands: Vec<_> = groups.iter().map(|group| ctx.command(&suggest::command(typed, group, &groups))).collect();
+    let is_fifo = queue.name().ends_with(".fifo");
+    let command = |group| ctx.command(&suggest::command(typed, is_fifo, group, &groups));
+    let commands: Vec<_> = groups.iter().map(command).collect();
     let inspection = Inspection {
         queue: queue.name().to_owned(),
         look,
@@ -214,6 +216,9 @@ impl Inspection {
         }
         said.extend(self.look.altered.iter().map(|left| format!("not judged: {}: {}", left.message_id, left.why)));
         said.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        if self.queue.ends_with(".fifo") && !self.groups.is_empty() {
+            said.push("those of a FIFO queue are replayed from the file that they were drained to".to_owned());
+        }
         let receives = count(cost.receives, "receive");
         said.push(format!("{}; receive counts went up by one ({receives})", given_back.sentence("dead letter")));
         said.extend(given_back.not_released.iter().map(ToString::to_string));

@@ -24,8 +24,6 @@ use crate::session::{Session, TargetArgs};
 #[command(after_long_help = "\
 Of an object in the bucket where the only flow begins:
   claimctl records get orders/order.json
-A payment:
-  claimctl records get --flow payments pay-0123456789abcdef0123456789abcdef
 For a program:
   claimctl records get orders/order.json -o json")]
 pub struct Args {

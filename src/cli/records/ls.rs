@@ -46,8 +46,6 @@ What came today below a prefix:
   claimctl records ls --prefix orders/ --since 12h
 What is recorded, and whose after-processing step is still to be done:
   claimctl records ls --status recorded
-Payments that failed:
-  claimctl records ls payments --status failed
 All of it, for a spreadsheet:
   claimctl records ls --all --csv")]
 pub struct Args {

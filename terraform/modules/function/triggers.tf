@@ -29,14 +29,15 @@ resource "aws_lambda_event_source_mapping" "this" {
 resource "aws_lambda_event_source_mapping" "stream" {
   count = var.source_stream == null ? 0 : 1
 
-  event_source_arn               = var.source_stream.arn
-  function_name                  = aws_lambda_alias.live.arn
-  function_response_types        = ["ReportBatchItemFailures"]
-  starting_position              = "TRIM_HORIZON"
-  batch_size                     = var.source_stream.batch_size
-  bisect_batch_on_function_error = true
-  maximum_record_age_in_seconds  = var.source_stream.oldest_record
-  maximum_retry_attempts         = var.source_stream.retries
+  event_source_arn                   = var.source_stream.arn
+  function_name                      = aws_lambda_alias.live.arn
+  function_response_types            = ["ReportBatchItemFailures"]
+  starting_position                  = "TRIM_HORIZON"
+  batch_size                         = var.source_stream.batch_size
+  maximum_batching_window_in_seconds = 0
+  bisect_batch_on_function_error     = true
+  maximum_record_age_in_seconds      = var.source_stream.oldest_record
+  maximum_retry_attempts             = var.source_stream.retries
 
   destination_config {
     on_failure {

@@ -43,8 +43,8 @@ fn mirror() -> Option<PathBuf> {
 
 /// `address attribute` of each change that the sandbox does not explain, in a plan or in a look for drift.
 fn unexplained(told: &Value) -> Vec<String> {
-    let changes = told["stacks"][0]["changes"].as_array().unwrap();
-    let told = changes.iter().flat_map(|change| {
+    let stacks = told["stacks"].as_array().unwrap().iter();
+    let told = stacks.flat_map(|stack| stack["changes"].as_array().unwrap()).flat_map(|change| {
         let attributes = change["attributes"].as_array().unwrap().iter();
         let paths = attributes.map(|attribute| attribute["path"].as_str().unwrap().to_owned());
         let paths: Vec<String> = if change["action"] == "update" { paths.collect() } else { vec!["?".to_owned()] };
@@ -116,6 +116,25 @@ fn csv_table_lives_with_the_real_provider() {
             (verified.code == 0 && verified.json()["rows"]["rows"] == 2).then_some(())
         });
         an_alarm_reaches_its_topic(site, "claim-check-dev-csv-table", "csv-loader-throttles");
+    });
+}
+
+/// Each part finds what it needs of an earlier one, and what they make together is worked on.
+#[test]
+fn payments_live_in_their_parts_with_the_real_provider() {
+    let zips = tempfile::tempdir().unwrap();
+    for handler in ["quotes", "payments-api", "payment-stream", "payment-events", "settlement"] {
+        let zip = artifact_of(handler);
+        std::fs::copy(&zip, zips.path().join(zip.file_name().unwrap())).unwrap();
+    }
+    lives("payments", zips.path().to_str().unwrap(), |site| {
+        site.project.write("payment.json", r#"{"customer_id":"c-1","amount":"10.00","currency":"EUR"}"#);
+        let created = site.run("api call payments POST /payments --json payment.json --env dev --yes").exits(0);
+        assert_eq!(created.json()["status"], "pending", "{}", created.stdout);
+        eventually("its settlement", || {
+            let verified = site.run("verify payments --env dev -o json");
+            (verified.code == 0 && verified.json()["counts"]["settled"] == 1).then_some(())
+        });
     });
 }
 

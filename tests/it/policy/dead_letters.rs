@@ -2,9 +2,10 @@
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{DeadLetterConfig, FunctionCode, Runtime};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{ACCOUNT, TOML, assume, each_is_needed, queues, run_as, stack, with_batches};
+use super::{ACCOUNT, TOML, assume, each_is_needed, queues, run_as, stack, with_batches, without};
+use crate::platform::{Platform, arn, event};
 use crate::roles::each_without;
 use crate::server::Server;
 use crate::world::{artifact, wait_for};
@@ -194,4 +195,70 @@ fn the_printed_policies_are_enough_to_list_to_invoke_and_to_read_functions() {
             }
         }
     }
+}
+
+/// The same policy with what reading the surface takes, which every verb does and no engine prints.
+fn with_surface(policy: &Value) -> Value {
+    let mut policy = with_batches(policy);
+    let read = json!({"Sid": "Surface", "Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": ["arn:aws:s3:::*"]});
+    policy["Statement"].as_array_mut().unwrap().push(read);
+    policy
+}
+
+/// Whose function and state machine may do nothing.
+fn platform(server: &Server) -> Platform<'_> {
+    let nothing = json!({"Effect": "Deny", "Action": "*", "Resource": "*"});
+    assume(server, "any", &json!({"Version": "2012-10-17", "Statement": [nothing]}));
+    Platform::of(server)
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_replay_to_each_kind_of_target() {
+    let server = Server::enforcing();
+    let platform = platform(&server);
+    let line = "dlq replay undelivered --canary 0 --env dev --yes";
+    let policy = platform.project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let enough = assume(&server, "enough", &with_surface(&policy));
+    let kinds = [
+        ("notices", arn("sns", "notices"), "sns:Publish"),
+        ("settlement", arn("states", "stateMachine:settlement"), "states:StartExecution"),
+        ("every-event", arn("logs", "log-group:/aws/events/payments"), "logs:PutLogEvents"),
+        ("every-event", arn("logs", "log-group:/aws/events/payments"), "logs:CreateLogStream"),
+    ];
+    for (number, (rule, target, action)) in kinds.iter().enumerate() {
+        let id = platform.undelivered("undelivered", rule, target, &event(&number.to_string(), "a", "pending"));
+        let less = assume(&server, &format!("less-{number}"), &with_surface(&without(&policy, action)));
+        let run = run_as(&less, &platform.project, line).exits(6);
+        run.says(&format!("needed: {action} on "));
+        let dead_letters = platform.queue("undelivered");
+        assert_eq!(dead_letters.depth(), (1, 0), "{id}");
+        run_as(&enough, &platform.project, line).exits(0).says("1 dead letter sent");
+        assert_eq!(dead_letters.depth(), (0, 0));
+    }
+    // Who may not read the rule cannot tell what its target gets: nothing is given to it.
+    platform.undelivered("undelivered", "notices", &arn("sns", "notices"), &event("last", "a", "pending"));
+    let blind = assume(&server, "blind", &with_surface(&without(&policy, "events:ListTargetsByRule")));
+    let run = run_as(&blind, &platform.project, line).exits(3);
+    run.says("1 undetermined");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_replay_the_records_of_a_stream() {
+    let server = Server::enforcing();
+    let platform = platform(&server);
+    platform.payment("a", "pending");
+    let (shard, numbers) = platform.records();
+    platform.discarded(&shard, [&numbers[0], &numbers[0]], &platform.stream_arn);
+    let line = "dlq replay stream-dlq --canary 0 --env dev --yes";
+    let policy = platform.project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
+    let denied = assume(&server, "denied", &with_surface(&without(&policy, "lambda:InvokeFunction")));
+    run_as(&denied, &platform.project, line).exits(6).says("needed: lambda:InvokeFunction on ");
+    for (name, action) in [("no-items", "dynamodb:BatchGetItem"), ("no-records", "dynamodb:GetRecords")] {
+        let less = assume(&server, name, &with_surface(&without(&policy, action)));
+        run_as(&less, &platform.project, line).exits(3).says("1 undetermined");
+    }
+    let enough = assume(&server, "enough", &with_surface(&policy));
+    run_as(&enough, &platform.project, line).exits(0).says("1 dead letter sent");
+    assert_eq!(platform.seen("stream").len(), 1);
 }

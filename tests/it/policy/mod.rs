@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod messages;
+mod payments;
 mod state;
 
 use serde_json::{Value, json};

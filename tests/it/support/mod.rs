@@ -3,6 +3,7 @@
 pub mod database;
 pub mod dead_letters;
 pub mod once;
+pub mod payments_table;
 pub mod platform;
 pub mod proxy;
 pub mod queues;

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_eventbridge::types::{InputTransformer, Target};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
-use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName as QueueAttribute};
 use serde_json::{Value, json};
 
 use crate::queues::Queue;
@@ -62,6 +62,11 @@ impl<'a> Platform<'a> {
         project.write("terraform/stacks/payments/main.tf", "");
         wait_for(server.s3(ACCOUNT, REGION).create_bucket().bucket(BUCKET).send()).unwrap();
         QUEUES.into_iter().for_each(|name| drop(Queue::new(server, name)));
+        let fifo = (QueueAttribute::FifoQueue, "true");
+        Queue::with(server, "payment-events-dlq.fifo", std::slice::from_ref(&fifo));
+        let redrive = json!({"deadLetterTargetArn": arn("sqs", "payment-events-dlq.fifo"), "maxReceiveCount": 5});
+        let redrive = (QueueAttribute::RedrivePolicy, &*redrive.to_string());
+        Queue::with(server, "payment-events.fifo", &[fifo, redrive]);
         let sdk = server.sdk(ACCOUNT, REGION);
         let mut platform = Platform { server, project, sdk, stream_arn: String::new() };
         platform.stream_arn = platform.table();
@@ -139,10 +144,20 @@ impl<'a> Platform<'a> {
         seen.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// The ids of the requests in which it was given them.
+    pub fn requests(&self, function: &str) -> Vec<String> {
+        let file = self.seen_by(function).with_extension("seen.requests");
+        std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
     fn surface(&self) {
         let queue =
             |name: &str| json!({"url": format!("{}/{ACCOUNT}/{name}", self.server.endpoint), "arn": arn("sqs", name)});
-        let queues: serde_json::Map<_, _> = QUEUES.into_iter().map(|name| (name.to_owned(), queue(name))).collect();
+        let mut queues: serde_json::Map<_, _> = QUEUES.into_iter().map(|name| (name.to_owned(), queue(name))).collect();
+        queues.insert("payment-events-dlq".to_owned(), queue("payment-events-dlq.fifo"));
+        let mut events = queue("payment-events.fifo");
+        events["dead_letter"] = json!("payment-events-dlq");
+        queues.insert("payment-events".to_owned(), events);
         let surface = json!({"version": 1, "stack": "payments", "environment": "dev", "region": REGION, "account": ACCOUNT,
             "queues": queues,
             "topics": {"notices": {"arn": arn("sns", "notices")}},

@@ -13,6 +13,8 @@ while True:
         event = json.load(invocation)
     with open(os.environ["SEEN"], "a") as seen:
         seen.write(json.dumps(event) + "\n")
+    with open(os.environ["SEEN"] + ".requests", "a") as requests:
+        requests.write(request_id + "\n")
     fails = os.environ.get("FAILS")
     outcome, answer = "response", {"batchItemFailures": []}
     if fails == "record":

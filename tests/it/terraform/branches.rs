@@ -118,7 +118,7 @@ impl Deployed {
 }
 
 /// Whether the rendered policy lets a service do it for this source.
-fn allows(of: &Value, service: &str, action: &str, source: &str) -> bool {
+pub fn allows(of: &Value, service: &str, action: &str, source: &str) -> bool {
     let policy: Value = serde_json::from_str(of["policy"].as_str().unwrap()).unwrap();
     policy["Statement"].as_array().unwrap().iter().any(|statement| {
         let conditions = statement["Condition"].as_object().into_iter().flatten();

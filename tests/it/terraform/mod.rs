@@ -6,6 +6,7 @@
 mod backend;
 mod boundary;
 mod branches;
+mod delivered;
 mod findings;
 mod house;
 mod parity;

@@ -15,6 +15,8 @@ use crate::support::terraform::tools;
 const BOOTSTRAPPED: [&str; 3] = ["-tfstate-", "-artifacts-", "-tflock"];
 /// What RDS makes by itself: the secret of a cluster, who signs in to it, and its own role in an account.
 const OF_RDS: [&str; 3] = [":secret:rds!cluster-", ":dbuser:cluster-", "/AWSServiceRoleForRDS"];
+/// Where APIs are made.
+const OF_API_GATEWAY: [&str; 1] = ["::/restapis"];
 /// Condition keys of a service that are in the calls to any other (AWS Lambda Developer Guide, "Working with Lambda
 /// execution environment credentials").
 const IN_EVERY_CALL: [&str; 1] = ["lambda:SourceFunctionArn"];
@@ -178,7 +180,7 @@ impl Policies {
             None if arn.contains("/index/") => arn.split("/index/").next().unwrap().to_owned(),
             None => arn.to_owned(),
         };
-        let elsewhere = BOOTSTRAPPED.iter().chain(&OF_RDS).any(|name| whole.contains(name));
+        let elsewhere = BOOTSTRAPPED.iter().chain(&OF_RDS).chain(&OF_API_GATEWAY).any(|name| whole.contains(name));
         let made = self.arns.contains(&whole) || elsewhere;
         if made || whole.contains('*') { Ok(()) } else { Err(format!("there is no {whole}")) }
     }

@@ -135,7 +135,7 @@ fn built() -> tempfile::TempDir {
 
 /// Four environments in four accounts, of which prod is protected.
 fn site(server: &Server) -> Site<'_> {
-    let site = Site::with(server, BETWEEN);
+    let site = Site::with(server, BETWEEN).with_objects();
     site.claimctl_as("222222222222", "bootstrap --env test --yes").run().exits(0);
     site.claimctl_as("444444444444", "bootstrap --env stage --yes").run().exits(0);
     // For a protected environment an operator types the name; here nobody is there to type.
@@ -156,20 +156,20 @@ fn main_is_deployed_through_four_accounts_and_planned_and_looked_at() {
 
     let deploy = workflow("deploy");
     for (environment, account) in ACCOUNTS {
-        runner(account).job(&deploy["jobs"][environment]).exits(0).says("csv-aurora: deployed, ");
+        runner(account).job(&deploy["jobs"][environment]).exits(0).says("payments/settlement: deployed, ");
     }
     let previewer = runner("333333333333");
     previewer.job(&deploy["jobs"]["preview"]).exits(0).says("nothing to do");
     let functions = site.root.cloud.all("aws_lambda_function");
-    assert_eq!(functions.len(), 20, "in each account two of fan-out and one of each other stack");
+    assert_eq!(functions.len(), 44, "in each account two of fan-out, six of payments and one of each other stack");
     let summary = std::fs::read_to_string(previewer.temp.path().join("summary")).unwrap();
     assert!(summary.starts_with("### `prod`: `333333333333`"), "{summary}");
     let zips = site.s3().list_objects_v2().bucket("claim-check-artifacts-111111111111-us-west-1").send();
-    assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(4), "a zip per handler");
+    assert_eq!(crate::world::wait_for(zips).unwrap().key_count, Some(9), "a zip per handler");
     assert_eq!(
         site.root.cloud.all("aws_dynamodb_table").len(),
-        12,
-        "in each account one of claim-check and two of csv-table"
+        20,
+        "in each account one of claim-check and two each of csv-table and payments"
     );
 
     let plan = workflow("plan");
@@ -251,7 +251,7 @@ fn policy(site: &Site<'_>, parts: &[&str]) -> Value {
 #[test]
 fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_for_deployments() {
     let server = Server::enforcing();
-    let site = Site::new(&server);
+    let site = Site::new(&server).with_objects();
     let built = built();
     let built = built.path().join("claimctl");
     site.run("deploy global --env dev --yes --var repository=acme/claims").exits(0);
@@ -264,6 +264,7 @@ fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_f
         "write-messages",
         "write-functions",
         "write-network",
+        "write-events",
         "write-databases",
     ];
     let role = |name: &str, parts: &[&str]| assume_in(&server, "111111111111", name, &policy(&site, parts));
@@ -276,7 +277,7 @@ fn the_role_that_plans_is_enough_for_plans_and_drift_and_the_role_that_deploys_f
     refused.says("where nothing is deployed there yet");
     assert!(site.project.read("plan-dev.md").contains("could not be planned"));
     let deployer = Runner::new(&site, &built, role("deploy", &everything));
-    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("csv-aurora: deployed, ");
+    deployer.job(&workflow("deploy")["jobs"]["dev"]).exits(0).says("payments/settlement: deployed, ");
     reader.job(plan).exits(0).says("nothing to do");
     reader.job(&workflow("drift")["jobs"]["drift"]).exits(0);
     let deploy = &workflow("deploy")["jobs"]["dev"];

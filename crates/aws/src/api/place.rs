@@ -2,6 +2,7 @@
 
 use claimctl_claim::surface::Api;
 use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 
 use crate::endpoint::is_loopback;
 use crate::target::Target;
@@ -26,7 +27,7 @@ impl Place {
         let place = Place::at(&api.url, target.endpoint.as_deref())?;
         match target.is_local() && !is_loopback(&place.origin) {
             true => Err(Error::refused(format!("{} is not on this machine, and the environment is local", place.base))
-                .hint("name the environment that the API is in: --env")),
+                .next("name the environment that the API is in", Next::again().flag("--env", "ENV"))),
             false => Ok(place),
         }
     }

@@ -213,7 +213,7 @@ async fn what_does_not_pass_in_time_is_diverted_with_all_that_follows_of_it() {
     let http = queues
         .http(|queue, entry| (queue == "q.fifo" && entry["MessageGroupId"] == "p").then_some(("InternalError", false)));
     let records = [created(1, "p"), created(2, "q"), settled(3, "p")];
-    assert_eq!(handle(&http, &records, Duration::from_millis(600)).await.unwrap(), [""; 0]);
+    assert_eq!(handle(&http, &records, Duration::from_secs(3)).await.unwrap(), [""; 0]);
     assert_eq!(queues.sent(), pairs(&[("q", "PaymentCreated")]));
     assert_eq!(queues.diverted(), pairs(&[("1", "InternalError"), ("3", "Behind")]));
 }

@@ -51,6 +51,8 @@ pub async fn send<T>(
 ) -> Vec<Outcome> {
     let mut sending = Sending { entries, largest_call, outcomes: vec![None; entries.len()], alone: BTreeSet::new() };
     let mut pause = FIRST_PAUSE;
+    // Why the last one that may pass has not, which says more than that time is up.
+    let mut last = Failed::new(Failure::TimeIsUp.code(), Failure::TimeIsUp.to_string());
     loop {
         let (places, contents) = sending.next_call();
         if places.is_empty() {
@@ -60,7 +62,7 @@ pub async fn send<T>(
             Ok(results) => sending.note(&places, results),
             Err(failure) if failure.passes() => Some(Failed::new(failure.code(), failure.to_string())),
             Err(Failure::TimeIsUp) => {
-                sending.give_up(&Failed::new(Failure::TimeIsUp.code(), Failure::TimeIsUp.to_string()));
+                sending.give_up(&last);
                 break;
             }
             Err(_) if places.len() > 1 => {
@@ -77,8 +79,9 @@ pub async fn send<T>(
         match refusal {
             None => pause = FIRST_PAUSE,
             Some(failed) => {
+                last = failed;
                 if deadline.bound(tokio::time::sleep(jittered(pause))).await.is_err() {
-                    sending.give_up(&failed);
+                    sending.give_up(&last);
                     break;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);

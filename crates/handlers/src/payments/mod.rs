@@ -3,6 +3,8 @@
 pub mod api;
 pub mod attributes;
 pub mod fields;
+#[cfg(test)]
+pub mod hostile;
 pub mod http;
 pub mod in_order;
 pub mod money;

@@ -1,5 +1,6 @@
 //! The handler from request to answer and item, against tables in memory.
 
+mod any;
 mod fake;
 
 use std::time::Duration;
@@ -13,12 +14,13 @@ use fake::{Fake, quote};
 /// Status, headers and body.
 type Seen = (u64, Value, Value);
 
-async fn ask(fake: &Fake, event: Value) -> Seen {
-    let variables = crate::fake_http::env(&[("PAYMENTS_TABLE", "payments"), ("QUOTES_TABLE", "quotes")]);
-    let config = Config::from_env(&variables).unwrap();
-    let payments = Arc::new(Payments { config, aws: Aws::from_env(&variables, fake.http.client()).unwrap() });
+async fn answer(fake: &Fake, event: Value) -> Value {
     let invocation = Invocation { request_id: "r".into(), deadline: Deadline::after(Duration::from_secs(20)) };
-    let answer = payments.handle(event, invocation).await;
+    fake.payments.handle(event, invocation).await
+}
+
+async fn ask(fake: &Fake, event: Value) -> Seen {
+    let answer = answer(fake, event).await;
     let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     (answer["statusCode"].as_u64().unwrap(), answer["headers"].clone(), body)
 }

@@ -135,3 +135,37 @@ async fn a_table_that_throttles_is_a_moments_trouble_and_one_that_refuses_is_not
         assert_eq!(answer["headers"]["Retry-After"].is_string(), expected == 503);
     }
 }
+
+#[test]
+fn no_request_is_an_error_of_the_server() {
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    use crate::payments::hostile;
+
+    let texts = |texts: &[&str]| texts.iter().map(|text| Value::from(*text)).collect::<Vec<_>>();
+    let event = hostile::event(
+        "/quotes",
+        &[
+            ("source_currency", texts(&["EUR", "EUR", "KWD", "JPY"])),
+            ("target_currency", texts(&["USD", "EUR", "JPY"])),
+            ("amount", texts(&["10.00", "10", "0.01", "999999999999"])),
+        ],
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let quotes = quotes(&always_written());
+    let mut statuses = std::collections::BTreeMap::new();
+    let counted = std::cell::RefCell::new(&mut statuses);
+    TestRunner::new(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })
+        .run(&event, |event| {
+            let invocation = Invocation { request_id: "r".into(), deadline: Deadline::after(Duration::from_secs(20)) };
+            let answer = runtime.block_on(quotes.handle(event, invocation));
+            *counted.borrow_mut().entry(hostile::check(&answer)).or_insert(0) += 1;
+            Ok(())
+        })
+        .unwrap();
+    // A grammar that never gets through tries nothing.
+    for status in [201, 400, 404, 405, 413, 415, 422] {
+        assert!(statuses.contains_key(&status), "{status} never came: {statuses:?}");
+    }
+}

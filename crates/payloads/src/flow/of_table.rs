@@ -5,15 +5,12 @@ use claimctl_claim::surface::{Flow, SinkKind, Surface};
 use claimctl_core::error::{Error, Result};
 use jiff::SignedDuration;
 
-/// A stream's mapping tries a record for so long (terraform/stacks/payments/platform: maximum_record_age_in_seconds).
+/// A stream's mapping tries a record for so long (terraform/modules/function: source_stream.oldest_record).
 const RECORD_AGE: SignedDuration = SignedDuration::from_hours(1);
-/// A rule tries to reach a target for so long, where it does not say less (Amazon EventBridge User Guide, "How EventBridge
-/// retries delivering events").
-const RULE_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// Lambda tries the event of an asynchronous invocation for so long (AWS Lambda Developer Guide, "Configuring error
 /// handling settings for Lambda asynchronous invocations").
 const EVENT_AGE: SignedDuration = SignedDuration::from_hours(6);
-/// All of these in the sandbox, which gives up sooner.
+/// All of that in the sandbox, rules included: it gives up sooner.
 const OUT_OF_SIGHT_IN_THE_SANDBOX: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +27,11 @@ pub struct TableFlow {
     pub dead_letter_queues: Vec<String>,
     /// ARN of the state machine whose executions are named by the items' keys.
     pub state_machine: Option<String>,
-    /// What an item causes may be on its way for so long where nobody can look: in the stream, between a bus and its
-    /// targets, before a function that is invoked asynchronously.
+    /// What an item causes may be on its way for so long where nobody can look: in the stream, and before a function that
+    /// is invoked asynchronously.
     pub out_of_sight: SignedDuration,
+    /// Names of the event buses whose rules may hold it as well, as long as they try.
+    pub buses: Vec<String>,
 }
 
 impl TableFlow {
@@ -57,7 +56,11 @@ impl TableFlow {
             state_machine: machine.map(|machine| machine.arn.clone()),
             out_of_sight: match target.is_local() {
                 true => OUT_OF_SIGHT_IN_THE_SANDBOX,
-                false => RECORD_AGE.saturating_add(RULE_AGE).saturating_add(EVENT_AGE),
+                false => RECORD_AGE.saturating_add(EVENT_AGE),
+            },
+            buses: match target.is_local() {
+                true => Vec::new(),
+                false => stack.buses.values().map(|bus| bus.name.clone()).collect(),
             },
         })
     }

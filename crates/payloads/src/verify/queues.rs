@@ -363,6 +363,12 @@ impl Queues {
         }
     }
 
+    /// What looks into the queues of a table's flow might have told.
+    #[cfg(test)]
+    pub fn telling(doubts: Vec<String>, held: u64) -> Queues {
+        Queues { doubts, held, ..Queues::of(&Contents::Items { partition_key: "id" }) }
+    }
+
     pub fn only_counted(contents: &Contents<'_>, queues: &[QueueDepth]) -> Queues {
         let looks = queues.iter().map(|queue| QueueLook::only_counted(queue, Role::Source)).collect();
         Queues { looks, ..Queues::of(contents) }
@@ -508,6 +514,43 @@ mod tests {
             let (category, why) = queues.verdict(2);
             assert_eq!(category, expected, "{role:?} {:?} {unreadable}: {why}", look.peeked);
         }
+    }
+
+    #[test]
+    fn a_message_about_items_names_them_or_where_they_are_in_the_stream() {
+        let told = |body: &str| {
+            let message = aws_sdk_sqs::types::Message::builder().message_id("m").body(body).build();
+            Contents::Items { partition_key: "id" }.of(Message::from(message))
+        };
+        let keys = |keys: &[&str]| Told::Keys(keys.iter().map(|key| ((*key).to_owned(), None)).collect());
+        for (body, expected) in [
+            (r#"{"type":"Created","item":{"id":"a"}}"#, keys(&["a"])),
+            (
+                r#"{"Records":[{"dynamodb":{"Keys":{"id":{"S":"a"}}}},{"dynamodb":{"Keys":{"id":{"S":"b"}}}}]}"#,
+                keys(&["a", "b"]),
+            ),
+            (r#"{"requestPayload":{"detail":{"id":"a"}}}"#, keys(&["a"])),
+            (r#"{"Records":[{"body":"{\"item\":{\"id\":\"a\"}}"}]}"#, keys(&["a"])),
+            (r#"{"other":"a"}"#, Told::Unreadable),
+            ("a", Told::Unreadable),
+            ("", Told::Unreadable),
+        ] {
+            assert_eq!(told(body), expected, "{body}");
+        }
+        let position = r#"{"DDBStreamBatchInfo":{"shardId":"s","startSequenceNumber":"1","endSequenceNumber":"2","streamArn":"a"}}"#;
+        assert!(matches!(told(position), Told::InStream(position) if position.end_sequence_number == "2"));
+    }
+
+    #[test]
+    fn records_that_are_gone_from_the_stream_may_have_been_about_anything() {
+        let mut queues = Queues::of(&Contents::Items { partition_key: "id" });
+        let gone = vec!["the stream no longer holds them".to_owned()];
+        let look = Look { peeked: look(ReceiveEnd::Empty, true, 0, 0), unreadable: 0, gone };
+        queues.add("dead", &look, Role::DeadLetter);
+        let (category, why) = queues.verdict(1);
+        assert_eq!(category, Category::Undetermined);
+        assert_eq!(why, "1 message of queue dead may be its message: the stream no longer holds them");
+        assert_eq!(queues.looks[0].unreadable, 1);
     }
 
     #[test]

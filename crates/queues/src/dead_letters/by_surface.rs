@@ -145,6 +145,8 @@ async fn diverting(
     let mapping = match mapping::of_function(target, &function.name).await {
         Ok(mappings) => mappings.into_iter().next(),
         Err(error) if error.kind() == Kind::Unreachable => return Err(error),
+        // Whatever invokes it does so without an alias.
+        Err(error) if error.kind() == Kind::NotFound => None,
         Err(error) => {
             unseen.push(format!("the alias by which function {} is invoked: {error}", function.name));
             None

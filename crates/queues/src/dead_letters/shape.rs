@@ -36,6 +36,8 @@ pub struct Shape {
     pub bucket: Option<String>,
     /// The first folder of the key with its slash; empty for a key without one. None as for the bucket.
     pub prefix: Option<String>,
+    #[serde(skip)]
+    pub holds_claims: bool,
     /// Of the largest payload.
     pub size: Option<&'static str>,
     /// How often the dead letter was received, the look included.
@@ -61,6 +63,7 @@ impl Shape {
             rule,
             target: attribute(TARGET),
             error_code: ERROR_CODES.iter().find_map(|name| attribute(name)),
+            holds_claims: !claims.is_empty(),
             bucket: common(claims, |claim| Some(&claim.bucket)),
             prefix: common(claims, |claim| Some(first_folder(&claim.key))),
             size: claims.iter().filter_map(|claim| claim.size).max().map(size_class),

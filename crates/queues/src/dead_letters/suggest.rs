@@ -9,7 +9,12 @@ use crate::recipients::{RULE, TARGET};
 
 /// The command for one group among all. It selects by what sets the group apart from the other groups that the command
 /// would do something with. Groups that differ in nothing but size, receives and verdict share what is selected.
-pub fn command(queue: &str, group: &Group, all: &[Group]) -> Next {
+///
+/// Those of a FIFO queue are drained, all of them, and replayed from the file.
+pub fn command(queue: &str, is_fifo: bool, group: &Group, all: &[Group]) -> Next {
+    if is_fifo && group.shape.verdict != Some(Verdict::Undetermined) {
+        return Next::verb("queue drain").word(queue).flag("--to", "dead-letters.jsonl");
+    }
     let acts_on = acts_on(group.shape.verdict);
     let is_touched = |other: &&Shape| other.verdict.is_none_or(|verdict| acts_on.contains(&verdict));
     let others: Vec<&Shape> = all.iter().map(|other| &other.shape).filter(is_touched).collect();
@@ -55,25 +60,25 @@ fn conditions(shape: &Shape, others: &[&Shape]) -> Vec<String> {
         let envelope = serde_json::to_string(&shape.envelope).unwrap_or_default();
         conditions.push(format!(".envelope == {envelope}"));
     }
-    if differs(|a, b| a.target != b.target || a.rule != b.rule) {
-        conditions.push(match (&shape.rule, &shape.target) {
-            (Some(rule), Some(target)) => format!(
-                "(.attributes.{RULE}.value | endswith({})) and .attributes.{TARGET}.value == {}",
-                literal(&format!("/{rule}")),
-                literal(target)
-            ),
-            _ => format!(".attributes.{TARGET} == null"),
+    if differs(|a, b| a.holds_claims != b.holds_claims) {
+        conditions.push(if shape.holds_claims { ".claims != []" } else { ".claims == []" }.to_owned());
+    }
+    if differs(|a, b| a.rule != b.rule) {
+        conditions.push(match &shape.rule {
+            Some(rule) => format!("(.attributes.{RULE}.value // \"\" | endswith({}))", literal(&format!("/{rule}"))),
+            None => format!(".attributes.{RULE} == null"),
         });
+    }
+    let or_null = |text: &Option<String>| text.as_deref().map_or_else(|| "null".to_owned(), literal);
+    if differs(|a, b| a.target != b.target) {
+        conditions.push(format!(".attributes.{TARGET}.value == {}", or_null(&shape.target)));
     }
     if differs(|a, b| a.error_code != b.error_code) {
         let codes = ERROR_CODES.map(|name| format!(".attributes.{name}.value"));
-        let code = shape.error_code.as_deref().map_or_else(|| "null".to_owned(), literal);
-        conditions.push(format!("({}) == {code}", codes.join(" // ")));
+        conditions.push(format!("({}) == {}", codes.join(" // "), or_null(&shape.error_code)));
     }
-    // Of what is no claim, the event is named elsewhere.
-    if shape.bucket.is_none() && shape.unreadable.is_none() && differs(|a, b| a.event != b.event) {
-        let event = shape.event.as_deref().map_or_else(|| "null".to_owned(), literal);
-        conditions.push(format!("(.event | .detail_type // .event_name // .condition) == {event}"));
+    if !shape.holds_claims && shape.unreadable.is_none() && differs(|a, b| a.event != b.event) {
+        conditions.push(format!("(.event | .detail_type // .event_name // .condition) == {}", or_null(&shape.event)));
     }
     let of_claims = [
         (&shape.event, differs(|a, b| a.event != b.event), ".event_name == "),
@@ -81,7 +86,7 @@ fn conditions(shape: &Shape, others: &[&Shape]) -> Vec<String> {
     ];
     let mut each: Vec<String> = of_claims
         .into_iter()
-        .filter(|(_, differs, _)| *differs && shape.unreadable.is_none() && shape.bucket.is_some())
+        .filter(|(_, differs, _)| *differs && shape.holds_claims)
         .filter_map(|(value, _, condition)| Some(format!("{condition}{}", literal(value.as_deref()?))))
         .collect();
     if differs(|a, b| a.prefix != b.prefix) {
@@ -108,7 +113,7 @@ mod tests {
     use crate::dead_letters::inspect::DeadLetter;
     use crate::expression::Expression;
     use crate::message::Message;
-    use aws_sdk_sqs::types::Message as Received;
+    use aws_sdk_sqs::types::{Message as Received, MessageAttributeValue};
 
     fn message(event: &str, key: &str) -> Message {
         let record = serde_json::json!({"eventName": event, "s3": {"bucket": {"name": "b"}, "object": {"key": key}}});
@@ -133,7 +138,7 @@ mod tests {
     }
 
     fn command(group: &Group, all: &[Group]) -> String {
-        super::command("dead", group, all).to_string()
+        super::command("dead", false, group, all).to_string()
     }
 
     #[test]
@@ -148,6 +153,24 @@ mod tests {
             let all = [group(&message("ObjectCreated:Put", "a/k"), verdict)];
             assert_eq!(command(&all[0], &all), expected);
         }
+    }
+
+    #[test]
+    fn those_of_a_fifo_queue_are_drained() {
+        let all = [group(&message("ObjectCreated:Put", "a/k"), Verdict::Send)];
+        let next = super::command("dead", true, &all[0], &all).to_string();
+        assert_eq!(next, "claimctl queue drain dead --to dead-letters.jsonl");
+    }
+
+    /// What a rule could not deliver.
+    fn event(detail_type: &str, attributes: &[(&str, &str)]) -> Message {
+        let text =
+            |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build().unwrap();
+        let body = serde_json::json!({"source": "s", "detail-type": detail_type, "detail": {}}).to_string();
+        let received = attributes.iter().fold(Received::builder().body(body), |received, (name, value)| {
+            received.message_attributes(*name, text(value))
+        });
+        Message::from(received.build())
     }
 
     #[test]
@@ -171,6 +194,22 @@ mod tests {
         let mut messages = vec![Message::from(Received::builder().body("nonsense").build())];
         for event in ["ObjectCreated:Put", "ObjectCreated:Copy"] {
             messages.extend(encoded.iter().map(|key| message(event, key)));
+        }
+        let of_s3 = serde_json::json!({"source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": "b"}, "object": {"key": "a/k"}, "reason": "CopyObject"}});
+        messages.push(Message::from(Received::builder().body(of_s3.to_string()).build()));
+        let (one, other) = (("RULE_ARN", "arn:r:rule/b/one"), ("RULE_ARN", "arn:r:rule/b/other"));
+        let (target, another) = (("TARGET_ARN", "arn:t"), ("TARGET_ARN", "arn:u"));
+        for attributes in [
+            &[][..],
+            &[one, target],
+            &[other, target],
+            &[one, another],
+            &[one, target, ("ERROR_CODE", "NO_PERMISSIONS")],
+            &[target],
+            &[("ErrorCode", "200")],
+        ] {
+            messages.extend(["Created", "Failed \\(1)"].map(|detail_type| event(detail_type, attributes)));
         }
         let groups: Vec<_> = messages.iter().map(|message| group(message, Verdict::Send)).collect();
         for (index, one) in groups.iter().enumerate() {

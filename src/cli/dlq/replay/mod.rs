@@ -27,6 +27,7 @@ use crate::session::{Session, TargetArgs};
 /// Send dead letters again, without loss or damage
 ///
 /// Every message is looked at and given back; what has its payload and no record yet is sent to the queue it came from.
+/// An event that a rule could not deliver goes to that one target, records of a stream to the function that failed at them.
 /// A canary goes first. Each send is in the journal before and after it, so that the same command goes on where
 /// anything ended it. Exits 3 when something is left to be decided.
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,7 @@ pub struct Args {
     /// A logical name (claims-dlq, or STACK/claims-dlq where two stacks have one), a real name, a URL or an ARN.
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// Where they go, if not to the queue or function they came from
+    /// Where they go, if not to whom they name or came from
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
     /// Replay a drained file instead of what is in the queue
@@ -64,7 +65,8 @@ pub struct Args {
     on_recorded: OnRecorded,
     /// Move what must not be sent to this file
     ///
-    /// Messages that are unreadable, or whose payload is gone or changed. .zst and .gz are packed.
+    /// Messages that are unreadable, whose payload is gone or changed, or that nobody can be given. .zst and .gz are
+    /// packed.
     #[arg(long, value_name = "FILE")]
     quarantine: Option<PathBuf>,
     /// Send so many first, and await their records

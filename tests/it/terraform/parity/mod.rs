@@ -1,20 +1,23 @@
 //! The sandbox follows Terraform: what a stack is when Terraform applies it is what its CloudFormation template says,
 //! property by property, references resolved.
 
+mod apis;
 mod template;
 mod twins;
 
 use std::collections::BTreeMap;
 
+use claimctl_claim::surface::{Surface, together};
 use serde_json::{Value, json};
 
 use self::template::Template;
 use self::twins::Applied;
-use super::stacks::variables;
+use super::stacks::{PAYMENTS, terraform, variables, variables_of};
 use crate::support::terraform::root::Root;
 
 /// What Terraform has and the sandbox does not need.
-const ONLY_IN_TERRAFORM: [(&str, &str); 14] = [
+const ONLY_IN_TERRAFORM: [(&str, &str); 15] = [
+    ("aws_api_gateway_method_settings", "the sandbox does not throttle"),
     ("aws_cloudwatch_metric_alarm", "there are no metrics of queues in the sandbox"),
     ("aws_db_subnet_group", "the sandbox's database is on this machine"),
     ("aws_kms_alias", "of the key of topics"),
@@ -30,11 +33,18 @@ const ONLY_IN_TERRAFORM: [(&str, &str); 14] = [
     ("aws_vpc_security_group_ingress_rule", "there is no network in the sandbox"),
     ("terraform_data", "the beginning of a cluster's life"),
 ];
-/// What begins so is not in the sandbox at all: neither the network, nor the instance, nor what RDS writes.
-const NOT_IN_THE_SANDBOX: [&str; 3] =
-    ["module.network.", "module.application[0].", "module.customers.aws_cloudwatch_log_group."];
+/// What begins so is not in the sandbox at all: neither the network, nor the instance, nor what RDS
+/// and API Gateway write.
+const NOT_IN_THE_SANDBOX: [&str; 4] = [
+    "module.network.",
+    "module.application[0].",
+    "module.customers.aws_cloudwatch_log_group.",
+    "module.api.aws_cloudwatch_log_group.",
+];
 /// Compared as properties of what they belong to.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 10] = [
+    "aws_api_gateway_integration",
+    "aws_cloudwatch_event_target",
     "aws_iam_role_policy",
     "aws_s3_bucket_notification",
     "aws_s3_bucket_ownership_controls",
@@ -45,13 +55,15 @@ const PARTS: [&str; 8] = [
     "aws_sqs_queue_redrive_policy",
 ];
 /// What differs on purpose, and why: type, property.
-const ON_PURPOSE: [(&str, &str, &str); 6] = [
+const ON_PURPOSE: [(&str, &str, &str); 8] = [
+    ("AWS::ApiGateway::Stage", "AccessLogSetting", "the sandbox keeps no access logs"),
     ("AWS::Lambda::Alias", "FunctionVersion", "nothing is published in the sandbox: a new artifact works at once"),
     ("AWS::Lambda::Function", "Code", "the artifact lies in the sandbox's own bucket"),
     ("AWS::Lambda::Function", "VpcConfig", "there is no network in the sandbox"),
     ("AWS::SNS::Topic", "KmsMasterKeyId", "a topic of the sandbox has no key"),
     ("AWS::SecretsManager::Secret", "Description", "RDS describes its secrets by itself"),
     ("AWS::SecretsManager::Secret", "SecretString", "the sandbox's database has a password of its own"),
+    ("AWS::StepFunctions::StateMachine", "DefinitionS3Location", "the definition lies beside the artifacts"),
 ];
 
 /// What the template says otherwise than Terraform: `ClaimsQueue.VisibilityTimeout: …`.
@@ -67,6 +79,8 @@ fn differences(template: &Template<'_>, applied: &Applied) -> Vec<String> {
             if ON_PURPOSE.iter().any(|(on, property, _)| (*on, *property) == (kind, name)) {
                 continue;
             }
+            // A policy that is written as text.
+            let theirs = theirs.as_str().filter(|_| ours.is_object()).map_or(theirs.clone(), parsed);
             let (ours, theirs) = (plain(&ours), plain(&theirs));
             if ours != theirs {
                 found.push(format!("{id}.{name}: the template has {theirs}, Terraform {ours}"));
@@ -86,6 +100,10 @@ fn differences(template: &Template<'_>, applied: &Applied) -> Vec<String> {
     counts.retain(|kind, count| *count != 0 && !left_out(kind));
     found.extend(counts.iter().map(|(kind, count)| format!("{kind}: {count:+} in the template")));
     found
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// Comparable: lists that are sets without an order, and one of a thing the same as a list of one.
@@ -197,6 +215,73 @@ fn the_csv_table_with_every_variable_set_is_what_terraform_makes() {
         ("Timeout", "60"),
     ];
     same("csv-table", args, &more);
+}
+
+/// All parts of payments as Terraform makes them for the sandbox's environment, and their surfaces.
+fn payments(settings: [&str; 4]) -> (Applied, Vec<Surface>) {
+    let mut root = Root::named(PAYMENTS[0]).account("000000000000");
+    let (mut parts, mut surfaces) = (Vec::new(), Vec::new());
+    for (part, settings) in PAYMENTS.iter().zip(settings) {
+        root = root.at(part);
+        root.init().run("workspace new local").exits(0);
+        root.apply(&format!("{} {settings}", variables_of(part, "local")));
+        let state = root.show();
+        parts.push(state["values"]["root_module"].clone());
+        surfaces.push(Surface::of(state["values"]["outputs"]["claimctl"]["value"].clone()).unwrap());
+    }
+    (Applied::new(&json!({"values": {"root_module": {"child_modules": parts}}})), surfaces)
+}
+
+/// The four parts are one stack of the sandbox.
+fn same_payments(settings: [&str; 4], more: &[(&'static str, &str)]) {
+    let (applied, surfaces) = payments(settings);
+    let handlers = ["Quotes", "PaymentsApi", "PaymentStream", "PaymentEvents", "Settlement"];
+    let mut parameters = parameters(more);
+    for handler in handlers {
+        for kind in ["Key", "Digest"] {
+            let name: &'static str = format!("{handler}{kind}").leak();
+            parameters.insert(name, parameters[format!("Artifact{kind}").as_str()].clone());
+        }
+    }
+    for (name, file) in [("QuoteSchema", "quote/schemas/quote"), ("PaymentSchema", "payment/schemas/payment")] {
+        let file = terraform().join(format!("stacks/payments/{file}.json"));
+        parameters.insert(name, std::fs::read_to_string(file).unwrap());
+    }
+    parameters.insert("SettlementDefinition", "beside-the-artifacts".to_owned());
+    let template = Template::new(template::read("payments"), parameters, &applied);
+    assert_eq!(differences(&template, &applied), [""; 0]);
+
+    let (mut together, errors) = together(surfaces);
+    assert!(errors.is_empty() && together.len() == 1, "{errors:?}");
+    // The sandbox serves its APIs itself, where its queues are.
+    for api in together[0].apis.values_mut() {
+        let id = api.url.strip_prefix("https://").unwrap().split('.').next().unwrap();
+        api.url = format!("http://sqs.us-east-1.amazonaws.com/restapis/{id}/local/_user_request_");
+    }
+    let surface = Surface::parse(template.output("claimctl").as_str().unwrap()).unwrap();
+    assert_eq!(surface, together[0]);
+}
+
+#[test]
+fn the_payments_of_the_sandbox_are_what_terraform_makes_in_four_parts() {
+    same_payments([""; 4], &[]);
+}
+
+#[test]
+fn the_payments_with_every_variable_set_are_what_terraform_makes() {
+    let settings = [
+        r#"-var rates={"EUR/CHF":"0.95"} -var quote_validity=60"#,
+        "",
+        "-var visibility_timeout=181",
+        r#"-var limits={"EUR":"1.50"}"#,
+    ];
+    let more = [
+        ("Rates", r#"{"EUR/CHF":"0.95"}"#),
+        ("QuoteValidity", "60"),
+        ("VisibilityTimeout", "181"),
+        ("Limits", r#"{"EUR":"1.50"}"#),
+    ];
+    same_payments(settings, &more);
 }
 
 /// What claimctl gives to the template, of its own database.

@@ -88,6 +88,11 @@ impl<'a> Template<'a> {
         Some(match name {
             "Ref" => self.reference(argument.as_str()?),
             "Fn::GetAtt" => self.attribute(argument[0].as_str()?, argument[1].as_str()?),
+            "Fn::Select" => self.resolve(&argument[1])[argument[0].as_u64()? as usize].clone(),
+            "Fn::Split" => {
+                let text = self.resolve(&argument[1]);
+                text.as_str()?.split(argument[0].as_str()?).map(Value::from).collect()
+            }
             "Fn::Sub" => self.substitute(argument).into(),
             "Fn::If" => self.resolve(&argument[if self.holds(&argument[0]) { 1 } else { 2 }]),
             function => {
@@ -121,8 +126,7 @@ impl<'a> Template<'a> {
     }
 
     fn attribute(&self, id: &str, name: &str) -> Value {
-        assert_eq!(name, "Arn", "{id}");
-        twins::arn(self.kind(id), self.twin(id))
+        twins::attribute(self.kind(id), name, self.twin(id))
     }
 
     fn kind(&self, id: &str) -> &str {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::apis;
+
 /// The applied state, as `terraform show -json` writes it.
 pub struct Applied {
     /// `{type, values, address}`
@@ -22,10 +24,14 @@ impl Applied {
 
     /// The values of the one resource of a type with this attribute.
     pub fn with(&self, kind: &str, attribute: &str, value: &Value) -> Option<&Value> {
-        let all = self.managed().filter(|resource| resource["type"] == kind);
-        let mut found = all.map(|resource| &resource["values"]).filter(|values| values[attribute] == *value);
+        self.with_all(kind, &[(attribute, value.clone())])
+    }
+
+    fn with_all(&self, kind: &str, attributes: &[(&str, Value)]) -> Option<&Value> {
+        let all = self.managed().filter(|resource| resource["type"] == kind).map(|resource| &resource["values"]);
+        let mut found = all.filter(|values| attributes.iter().all(|(name, value)| values[*name] == *value));
         let first = found.next()?;
-        assert!(found.next().is_none(), "more than one {kind} with {attribute} = {value}");
+        assert!(found.next().is_none(), "more than one {kind} with {attributes:?}");
         Some(first)
     }
 }
@@ -35,28 +41,50 @@ fn gather(module: &Value, resources: &mut Vec<Value>) {
     module["child_modules"].as_array().into_iter().flatten().for_each(|child| gather(child, resources));
 }
 
-/// The Terraform type, the attribute that names one, and the property that does.
-fn named(kind: &str) -> (&'static str, &'static str, &'static str) {
+/// The Terraform type, and what names one: an attribute, and the property that is the same.
+fn named(kind: &str) -> (&'static str, &'static [(&'static str, &'static str)]) {
     match kind {
-        "AWS::DynamoDB::Table" => ("aws_dynamodb_table", "name", "TableName"),
-        "AWS::IAM::Role" => ("aws_iam_role", "name", "RoleName"),
-        "AWS::KMS::Key" => ("aws_kms_key", "description", "Description"),
-        "AWS::Lambda::Alias" => ("aws_lambda_alias", "function_name", "FunctionName"),
-        "AWS::Lambda::EventInvokeConfig" => ("aws_lambda_function_event_invoke_config", "qualifier", "Qualifier"),
-        "AWS::Lambda::EventSourceMapping" => ("aws_lambda_event_source_mapping", "event_source_arn", "EventSourceArn"),
-        "AWS::Lambda::Function" => ("aws_lambda_function", "function_name", "FunctionName"),
-        "AWS::Lambda::Permission" => ("aws_lambda_permission", "principal", "Principal"),
-        "AWS::Logs::LogGroup" => ("aws_cloudwatch_log_group", "name", "LogGroupName"),
-        "AWS::S3::Bucket" => ("aws_s3_bucket", "bucket", "BucketName"),
-        "AWS::S3::BucketPolicy" => ("aws_s3_bucket_policy", "bucket", "Bucket"),
-        "AWS::SNS::Subscription" => ("aws_sns_topic_subscription", "endpoint", "Endpoint"),
-        "AWS::SNS::Topic" => ("aws_sns_topic", "name", "TopicName"),
-        "AWS::SNS::TopicPolicy" => ("aws_sns_topic_policy", "arn", "Topics"),
-        "AWS::SQS::Queue" => ("aws_sqs_queue", "name", "QueueName"),
-        "AWS::SQS::QueuePolicy" => ("aws_sqs_queue_policy", "queue_url", "Queues"),
-        "AWS::Scheduler::Schedule" => ("aws_scheduler_schedule", "name", "Name"),
+        "AWS::ApiGateway::Deployment" => ("aws_api_gateway_deployment", &[("rest_api_id", "RestApiId")]),
+        "AWS::ApiGateway::GatewayResponse" => {
+            ("aws_api_gateway_gateway_response", &[("rest_api_id", "RestApiId"), ("response_type", "ResponseType")])
+        }
+        "AWS::ApiGateway::Method" => {
+            ("aws_api_gateway_method", &[("resource_id", "ResourceId"), ("http_method", "HttpMethod")])
+        }
+        "AWS::ApiGateway::Model" => ("aws_api_gateway_model", &[("rest_api_id", "RestApiId"), ("name", "Name")]),
+        "AWS::ApiGateway::RequestValidator" => ("aws_api_gateway_request_validator", &[("rest_api_id", "RestApiId")]),
+        "AWS::ApiGateway::Resource" => {
+            ("aws_api_gateway_resource", &[("rest_api_id", "RestApiId"), ("path_part", "PathPart")])
+        }
+        "AWS::ApiGateway::RestApi" => ("aws_api_gateway_rest_api", &[("name", "Name")]),
+        "AWS::ApiGateway::Stage" => ("aws_api_gateway_stage", &[("rest_api_id", "RestApiId")]),
+        "AWS::DynamoDB::Table" => ("aws_dynamodb_table", &[("name", "TableName")]),
+        "AWS::Events::EventBus" => ("aws_cloudwatch_event_bus", &[("name", "Name")]),
+        "AWS::Events::Rule" => ("aws_cloudwatch_event_rule", &[("name", "Name")]),
+        "AWS::IAM::Role" => ("aws_iam_role", &[("name", "RoleName")]),
+        "AWS::KMS::Key" => ("aws_kms_key", &[("description", "Description")]),
+        "AWS::Lambda::Alias" => ("aws_lambda_alias", &[("function_name", "FunctionName")]),
+        "AWS::Lambda::EventInvokeConfig" => ("aws_lambda_function_event_invoke_config", &[("qualifier", "Qualifier")]),
+        "AWS::Lambda::EventSourceMapping" => {
+            ("aws_lambda_event_source_mapping", &[("event_source_arn", "EventSourceArn")])
+        }
+        "AWS::Lambda::Function" => ("aws_lambda_function", &[("function_name", "FunctionName")]),
+        "AWS::Lambda::Permission" => {
+            ("aws_lambda_permission", &[("principal", "Principal"), ("source_arn", "SourceArn")])
+        }
+        "AWS::Logs::LogGroup" => ("aws_cloudwatch_log_group", &[("name", "LogGroupName")]),
+        "AWS::Logs::ResourcePolicy" => ("aws_cloudwatch_log_resource_policy", &[("policy_name", "PolicyName")]),
+        "AWS::S3::Bucket" => ("aws_s3_bucket", &[("bucket", "BucketName")]),
+        "AWS::S3::BucketPolicy" => ("aws_s3_bucket_policy", &[("bucket", "Bucket")]),
+        "AWS::SNS::Subscription" => ("aws_sns_topic_subscription", &[("endpoint", "Endpoint")]),
+        "AWS::SNS::Topic" => ("aws_sns_topic", &[("name", "TopicName")]),
+        "AWS::SNS::TopicPolicy" => ("aws_sns_topic_policy", &[("arn", "Topics")]),
+        "AWS::SQS::Queue" => ("aws_sqs_queue", &[("name", "QueueName")]),
+        "AWS::SQS::QueuePolicy" => ("aws_sqs_queue_policy", &[("queue_url", "Queues")]),
+        "AWS::Scheduler::Schedule" => ("aws_scheduler_schedule", &[("name", "Name")]),
         // RDS makes the secret of a cluster.
-        "AWS::SecretsManager::Secret" => ("aws_rds_cluster", "cluster_identifier", "Name"),
+        "AWS::SecretsManager::Secret" => ("aws_rds_cluster", &[("cluster_identifier", "Name")]),
+        "AWS::StepFunctions::StateMachine" => ("aws_sfn_state_machine", &[("name", "StateMachineName")]),
         other => panic!("no Terraform resource is known as the twin of {other}: add it here"),
     }
 }
@@ -67,18 +95,24 @@ pub fn twin_of(kind: &str) -> &'static str {
 
 /// By what names it: the template's name is the twin's.
 pub fn find<'a>(applied: &'a Applied, kind: &str, property: &mut dyn FnMut(&str) -> Value) -> Option<&'a Value> {
-    let (twin, attribute, name) = named(kind);
-    match property(name) {
+    let (twin, names) = named(kind);
+    let names = names.iter().map(|(attribute, name)| match property(name) {
         // A policy of several queues is a policy of each.
-        Value::Array(names) => applied.with(twin, attribute, names.first()?),
-        name => applied.with(twin, attribute, &name),
-    }
+        Value::Array(names) => (*attribute, names.first().cloned().unwrap_or_default()),
+        name => (*attribute, name),
+    });
+    applied.with_all(twin, &names.collect::<Vec<_>>())
 }
 
 /// What `Ref` gives (AWS CloudFormation, "Template reference", return values).
 pub fn reference(kind: &str, twin: &Value) -> Value {
     match kind {
-        "AWS::Lambda::Alias" | "AWS::SNS::Topic" => &twin["arn"],
+        "AWS::ApiGateway::Deployment"
+        | "AWS::ApiGateway::RequestValidator"
+        | "AWS::ApiGateway::Resource"
+        | "AWS::ApiGateway::RestApi" => &twin["id"],
+        "AWS::ApiGateway::Stage" => &twin["stage_name"],
+        "AWS::Lambda::Alias" | "AWS::SNS::Topic" | "AWS::StepFunctions::StateMachine" => &twin["arn"],
         "AWS::Lambda::EventSourceMapping" => &twin["uuid"],
         "AWS::Lambda::Function" => &twin["function_name"],
         "AWS::KMS::Key" => &twin["key_id"],
@@ -90,7 +124,17 @@ pub fn reference(kind: &str, twin: &Value) -> Value {
     .clone()
 }
 
-pub fn arn(kind: &str, twin: &Value) -> Value {
+/// What `Fn::GetAtt` gives.
+pub fn attribute(kind: &str, name: &str, twin: &Value) -> Value {
+    match name {
+        "Arn" => arn(kind, twin),
+        "RootResourceId" => twin["root_resource_id"].clone(),
+        "StreamArn" => twin["stream_arn"].clone(),
+        other => panic!("not known what {other} of {kind} is"),
+    }
+}
+
+fn arn(kind: &str, twin: &Value) -> Value {
     let arn = twin["arn"].as_str().unwrap();
     // CloudFormation's ARN of a log group covers its streams; Terraform's does not.
     let streams = if kind == "AWS::Logs::LogGroup" { ":*" } else { "" };
@@ -103,7 +147,10 @@ pub type Property = (&'static str, Value, Value);
 /// All that CloudFormation could say of the twin, so that what one of both has and the other lacks is found.
 pub fn properties(applied: &Applied, kind: &str, twin: &Value) -> Vec<Property> {
     match kind {
+        kind if kind.starts_with("AWS::ApiGateway::") => apis::properties(applied, kind, twin),
         "AWS::DynamoDB::Table" => table(twin),
+        "AWS::Events::EventBus" => vec![("Name", twin["name"].clone(), Value::Null)],
+        "AWS::Events::Rule" => rule(applied, twin),
         "AWS::IAM::Role" => role(applied, twin),
         "AWS::KMS::Key" => vec![
             ("Description", twin["description"].clone(), Value::Null),
@@ -135,6 +182,10 @@ pub fn properties(applied: &Applied, kind: &str, twin: &Value) -> Vec<Property> 
         "AWS::Logs::LogGroup" => vec![
             ("LogGroupName", twin["name"].clone(), Value::Null),
             ("RetentionInDays", twin["retention_in_days"].clone(), json!(0)),
+        ],
+        "AWS::Logs::ResourcePolicy" => vec![
+            ("PolicyName", twin["policy_name"].clone(), Value::Null),
+            ("PolicyDocument", parsed(&twin["policy_document"]), Value::Null),
         ],
         "AWS::S3::Bucket" => bucket(applied, twin),
         "AWS::S3::BucketPolicy" => vec![
@@ -171,12 +222,18 @@ pub fn properties(applied: &Applied, kind: &str, twin: &Value) -> Vec<Property> 
             ("KmsKeyId", twin["master_user_secret_kms_key_id"].clone(), Value::Null),
             ("SecretString", Value::Null, Value::Null),
         ],
+        "AWS::StepFunctions::StateMachine" => state_machine(twin),
         other => panic!("not known how {other} reads in CloudFormation: add it here"),
     }
 }
 
 fn on_failure(blocks: &Value) -> Value {
-    let on_failure = |block: &Value| json!({"OnFailure": {"Destination": block["on_failure"][0]["destination"]}});
+    let on_failure = |block: &Value| {
+        let block = &block["on_failure"][0];
+        // That of a mapping is called otherwise.
+        let destination = block.get("destination").unwrap_or(&block["destination_arn"]);
+        json!({"OnFailure": {"Destination": destination}})
+    };
     blocks.get(0).map_or(Value::Null, on_failure)
 }
 
@@ -188,7 +245,19 @@ fn alias_arn(applied: &Applied, permission: &Value) -> Value {
 fn table(twin: &Value) -> Vec<Property> {
     let attributes = twin["attribute"].as_array().unwrap().iter();
     let attributes = attributes.map(|a| json!({"AttributeName": a["name"], "AttributeType": a["type"]}));
-    let ttl = &twin["ttl"][0];
+    let ttl = twin["ttl"].get(0).map(|ttl| json!({"AttributeName": ttl["attribute_name"], "Enabled": ttl["enabled"]}));
+    let key = |partition: &Value, sort: &Value| {
+        let mut keys = vec![json!({"AttributeName": partition, "KeyType": "HASH"})];
+        keys.extend(sort.as_str().map(|sort| json!({"AttributeName": sort, "KeyType": "RANGE"})));
+        Value::from(keys)
+    };
+    let indexes = twin["global_secondary_index"].as_array().unwrap().iter();
+    let indexes = indexes.map(|index| {
+        json!({"IndexName": index["name"], "KeySchema": key(&index["hash_key"], &index["range_key"]),
+            "Projection": {"ProjectionType": index["projection_type"]}})
+    });
+    let stream = twin["stream_enabled"] == true;
+    let stream = if stream { json!({"StreamViewType": twin["stream_view_type"]}) } else { Value::Null };
     let encryption = &twin["server_side_encryption"][0];
     let encryption = match encryption["kms_key_arn"].as_str().filter(|key| !key.is_empty()) {
         Some(key) => json!({"SSEEnabled": encryption["enabled"], "SSEType": "KMS", "KMSMasterKeyId": key}),
@@ -198,24 +267,22 @@ fn table(twin: &Value) -> Vec<Property> {
         ("TableName", twin["name"].clone(), Value::Null),
         ("BillingMode", twin["billing_mode"].clone(), json!("PROVISIONED")),
         ("AttributeDefinitions", attributes.collect(), Value::Null),
-        ("KeySchema", json!([{"AttributeName": twin["hash_key"], "KeyType": "HASH"}]), Value::Null),
+        ("KeySchema", key(&twin["hash_key"], &Value::Null), Value::Null),
+        ("GlobalSecondaryIndexes", indexes.collect(), json!([])),
+        ("StreamSpecification", stream, Value::Null),
         ("SSESpecification", encryption, Value::Null),
         (
             "PointInTimeRecoverySpecification",
             json!({"PointInTimeRecoveryEnabled": twin["point_in_time_recovery"][0]["enabled"]}),
             json!({"PointInTimeRecoveryEnabled": false}),
         ),
-        (
-            "TimeToLiveSpecification",
-            json!({"AttributeName": ttl["attribute_name"], "Enabled": ttl["enabled"]}),
-            Value::Null,
-        ),
+        ("TimeToLiveSpecification", ttl.unwrap_or_default(), Value::Null),
         ("DeletionProtectionEnabled", twin["deletion_protection_enabled"].clone(), json!(false)),
     ]
 }
 
-/// What a role may do so that Lambda can put its function into a network, which the sandbox does not have.
-const OF_A_NETWORK: [&str; 3] = ["MakeInterfaces", "FindInterfaces", "OnlyLambdaMakesThem"];
+/// What a role may do so that Lambda can put its function into a network, and with a topic's key: the sandbox has neither.
+const NOT_IN_THE_SANDBOX: [&str; 4] = ["MakeInterfaces", "FindInterfaces", "OnlyLambdaMakesThem", "PublishEncrypted"];
 
 fn role(applied: &Applied, twin: &Value) -> Vec<Property> {
     let inline = applied.managed().filter(|resource| resource["type"] == "aws_iam_role_policy");
@@ -224,7 +291,7 @@ fn role(applied: &Applied, twin: &Value) -> Vec<Property> {
     let policies = inline.map(|of| {
         let mut document = parsed(&of["policy"]);
         let statements = document["Statement"].as_array_mut().unwrap();
-        statements.retain(|statement| !statement["Sid"].as_str().is_some_and(|sid| OF_A_NETWORK.contains(&sid)));
+        statements.retain(|statement| !statement["Sid"].as_str().is_some_and(|sid| NOT_IN_THE_SANDBOX.contains(&sid)));
         json!({"PolicyName": of["name"], "PolicyDocument": document})
     });
     vec![
@@ -246,7 +313,81 @@ fn mapping(twin: &Value) -> Vec<Property> {
         ("MaximumBatchingWindowInSeconds", twin["maximum_batching_window_in_seconds"].clone(), json!(0)),
         ("Enabled", twin["enabled"].clone(), json!(true)),
         ("ScalingConfig", concurrency(&twin["scaling_config"]), Value::Null),
+        ("StartingPosition", set(&twin["starting_position"]), Value::Null),
+        ("BisectBatchOnFunctionError", set(&twin["bisect_batch_on_function_error"]), Value::Null),
+        ("MaximumRecordAgeInSeconds", set(&twin["maximum_record_age_in_seconds"]), Value::Null),
+        ("MaximumRetryAttempts", set(&twin["maximum_retry_attempts"]), Value::Null),
+        ("DestinationConfig", on_failure(&twin["destination_config"]), Value::Null),
     ]
+}
+
+/// Null where a value is the plainest of its kind, as the provider has what nobody asked for.
+fn set(value: &Value) -> Value {
+    if [json!(""), json!(0), json!(false)].contains(value) { Value::Null } else { value.clone() }
+}
+
+/// With its target.
+fn rule(applied: &Applied, twin: &Value) -> Vec<Property> {
+    let target = applied.with("aws_cloudwatch_event_target", "rule", &twin["name"]).unwrap();
+    // CloudFormation has the ARN of a log group with its streams.
+    let arn = target["arn"].as_str().unwrap();
+    let arn = if arn.contains(":log-group:") { format!("{arn}:*") } else { arn.to_owned() };
+    let mut written = json!({"Id": target["target_id"], "Arn": arn,
+        "DeadLetterConfig": {"Arn": target["dead_letter_config"][0]["arn"]}});
+    let retries = &target["retry_policy"][0];
+    let retries = json!({"MaximumRetryAttempts": retries["maximum_retry_attempts"],
+        "MaximumEventAgeInSeconds": retries["maximum_event_age_in_seconds"]});
+    // What EventBridge does where nothing is said.
+    if retries != json!({"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}) {
+        written["RetryPolicy"] = retries;
+    }
+    vec![
+        ("Name", twin["name"].clone(), Value::Null),
+        ("EventBusName", twin["event_bus_name"].clone(), json!("default")),
+        ("EventPattern", parsed(&twin["event_pattern"]), Value::Null),
+        ("Targets", json!([written]), json!([])),
+    ]
+}
+
+fn state_machine(twin: &Value) -> Vec<Property> {
+    let logging = &twin["logging_configuration"][0];
+    let group = json!({"CloudWatchLogsLogGroup": {"LogGroupArn": logging["log_destination"]}});
+    let asl =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/terraform/stacks/payments/settlement/settlement.asl.json"));
+    let mut substitutions = json!({});
+    filled(&serde_json::from_str(asl).unwrap(), &parsed(&twin["definition"]), &mut substitutions);
+    vec![
+        ("StateMachineName", twin["name"].clone(), Value::Null),
+        ("StateMachineType", twin["type"].clone(), json!("STANDARD")),
+        ("RoleArn", twin["role_arn"].clone(), Value::Null),
+        // That it is the same file is shown by what its placeholders are filled with.
+        ("DefinitionS3Location", Value::Null, Value::Null),
+        ("DefinitionSubstitutions", substitutions, json!({})),
+        (
+            "LoggingConfiguration",
+            json!({"Level": logging["level"], "IncludeExecutionData": logging["include_execution_data"],
+                "Destinations": [group]}),
+            Value::Null,
+        ),
+    ]
+}
+
+/// What the placeholders of a text are in another one that is the same otherwise.
+fn filled(from: &Value, into: &Value, found: &mut Value) {
+    match (from, into) {
+        (Value::Object(from), Value::Object(into)) => {
+            assert!(from.keys().eq(into.keys()), "{from:?} is not {into:?}");
+            from.iter().for_each(|(name, value)| filled(value, &into[name], found));
+        }
+        (Value::Array(from), Value::Array(into)) => {
+            assert_eq!(from.len(), into.len());
+            from.iter().zip(into).for_each(|(from, into)| filled(from, into, found));
+        }
+        (Value::String(text), into) if text.starts_with("${") => {
+            found[text.trim_matches(['$', '{', '}'])] = into.clone()
+        }
+        _ => assert_eq!(from, into, "the definition is another one"),
+    }
 }
 
 fn concurrency(blocks: &Value) -> Value {
@@ -344,6 +485,9 @@ fn queue(applied: &Applied, twin: &Value) -> Vec<Property> {
         ("DelaySeconds", twin["delay_seconds"].clone(), json!(0)),
         ("MaximumMessageSize", twin["max_message_size"].clone(), json!(1_048_576)),
         ("FifoQueue", twin["fifo_queue"].clone(), json!(false)),
+        ("ContentBasedDeduplication", twin["content_based_deduplication"].clone(), json!(false)),
+        ("DeduplicationScope", set(&twin["deduplication_scope"]), Value::Null),
+        ("FifoThroughputLimit", set(&twin["fifo_throughput_limit"]), Value::Null),
         ("RedrivePolicy", apart("aws_sqs_queue_redrive_policy", "redrive_policy"), Value::Null),
         ("RedriveAllowPolicy", apart("aws_sqs_queue_redrive_allow_policy", "redrive_allow_policy"), Value::Null),
     ]

@@ -4,6 +4,7 @@ mod claim_check;
 mod csv_aurora;
 mod csv_table;
 mod fan_out;
+mod payments;
 
 use std::path::Path;
 

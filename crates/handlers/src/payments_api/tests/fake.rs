@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::fake_http::{Answer, FakeHttp, Request};
+use super::super::config::Config;
+use super::super::{Aws, Payments};
+use crate::fake_http::{Answer, FakeHttp, Request, env};
 use crate::log;
 
 pub struct State {
@@ -15,12 +17,14 @@ pub struct State {
     pub most_at_once: usize,
     /// Calls that are refused before one is done.
     pub throttles: u32,
+    /// Writes whose answer does not arrive.
+    pub loses_answers: u32,
     /// Whether a refused write does not say what was in its way.
     pub keeps_old_items_back: bool,
 }
 
 pub struct Fake {
-    pub http: FakeHttp,
+    pub payments: Arc<Payments>,
     pub state: Arc<Mutex<State>>,
 }
 
@@ -32,11 +36,19 @@ pub fn quote(currency: &str, amount: &str, lasts: i64) -> Value {
 
 impl Fake {
     pub fn new() -> Self {
-        let state =
-            State { items: BTreeMap::new(), most_at_once: usize::MAX, throttles: 0, keeps_old_items_back: false };
-        let state = Arc::new(Mutex::new(state));
+        let state = Arc::new(Mutex::new(State {
+            items: BTreeMap::new(),
+            most_at_once: usize::MAX,
+            throttles: 0,
+            loses_answers: 0,
+            keeps_old_items_back: false,
+        }));
         let shared = state.clone();
-        Self { http: FakeHttp::new(move |request| shared.lock().unwrap().answer(request)), state }
+        let http = FakeHttp::new(move |request| shared.lock().unwrap().answer(request));
+        let variables = env(&[("PAYMENTS_TABLE", "payments"), ("QUOTES_TABLE", "quotes")]);
+        let config = Config::from_env(&variables).unwrap();
+        let aws = Aws::from_env(&variables, http.client()).unwrap();
+        Self { payments: Arc::new(Payments { config, aws }), state }
     }
 
     pub fn payments(&self) -> Vec<Value> {
@@ -75,6 +87,9 @@ impl State {
         match request.operation() {
             "GetItem" => {
                 assert_eq!(input["ConsistentRead"], true);
+                if id(&input["Key"]).1.is_empty() {
+                    return Answer::new(400, json!({ "__type": "x#ValidationException" }));
+                }
                 let item = self.items.get(&id(&input["Key"]));
                 Answer::new(200, item.map_or(json!({}), |item| json!({ "Item": item })))
             }
@@ -89,6 +104,10 @@ impl State {
                     }
                     None => {
                         self.items.insert(id(&input["Item"]), input["Item"].clone());
+                        if self.loses_answers > 0 {
+                            self.loses_answers -= 1;
+                            return Answer::Broken;
+                        }
                         Answer::new(200, "{}")
                     }
                 }

@@ -3,13 +3,11 @@
 
 use claimctl_aws::executions::{Execution, Status};
 use claimctl_aws::sinks::items::ItemEntry;
+use claimctl_claim::item::{FAILED, SETTLED};
 use claimctl_core::units;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::Category;
-
-const SETTLED: &str = "settled";
-const FAILED: &str = "failed";
 
 /// What an item says of itself.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,17 +3,19 @@
 mod fate;
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use claimctl_aws::executions::{self, Execution, Executions, Status};
 use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::rules;
 use claimctl_aws::sinks::by_key::BATCH;
 use claimctl_aws::sinks::items::{self, ItemEntry, ItemTable};
 use claimctl_aws::streams;
-use claimctl_core::error::{Error, Result};
+use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::spool::Spool;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::fate::{Evidence, Outcome};
 use super::queues::{Counted, QueueLook};
@@ -34,6 +36,9 @@ pub fn permissions(arns: &ArnBuilder, flow: &TableFlow) -> Vec<Statement> {
     let mut statements = vec![items::permissions(arns, &flow.table)];
     statements.extend(flow.state_machine.as_deref().map(executions::permissions));
     statements.extend(flow.stream_arn.as_deref().map(streams::permissions));
+    if !flow.buses.is_empty() {
+        statements.extend(rules::permissions(arns, &flow.buses));
+    }
     statements
 }
 
@@ -122,6 +127,20 @@ impl<'a> Items<'a> {
         });
         let looking = stream::iter(looks).buffer_unordered(EXECUTIONS_AT_ONCE).try_collect::<Vec<_>>();
         Ok(self.run.unless_stopped(looking).await?.into_iter().flatten().collect())
+    }
+
+    /// How long the work of an item may be where nobody can look. Rules that cannot be read may try as long as any.
+    async fn out_of_sight(&self) -> Result<SignedDuration> {
+        let client = self.run.target.eventbridge();
+        let mut longest = Duration::ZERO;
+        for bus in &self.flow.buses {
+            let tries = match self.run.unless_stopped(rules::longest_tries(&client, bus)).await {
+                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => rules::LONGEST_TRIES,
+                tries => tries?.unwrap_or_default(),
+            };
+            longest = longest.max(tries);
+        }
+        Ok(self.flow.out_of_sight.saturating_add(SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX)))
     }
 
     fn find(&mut self, item: &ItemEntry, (category, why): (Category, String)) -> Result<()> {
@@ -225,10 +244,12 @@ impl Compared for Items<'_> {
         }
         // Only now is it known how many are unaccounted for, and so whether the consumer can hold them all.
         let said = queues.verdict(nowhere.len());
-        let now = Timestamp::now();
-        for item in nowhere.drain() {
-            let item = item?;
-            self.find(&item, fate::conclude(&item, &said, self.flow.out_of_sight, now))?;
+        if !nowhere.is_empty() {
+            let (now, out_of_sight) = (Timestamp::now(), self.out_of_sight().await?);
+            for item in nowhere.drain() {
+                let item = item?;
+                self.find(&item, fate::conclude(&item, &said, out_of_sight, now))?;
+            }
         }
         Ok(queues.looks)
     }

@@ -145,7 +145,7 @@ async fn a_file_is_finished_by_what_is_in_it_and_not_by_its_name() {
     assert_eq!(sent(&fake), 6);
 }
 
-/// What is asked after a look that met one dead letter of each verdict, and one that each of these states of the journal
+/// What is asked after a look that met one dead letter of each verdict, four of them not fit to be sent, and one that each of these states of the journal
 /// is known of.
 async fn asked(on_recorded: OnRecorded, quarantine: Option<&str>, file: bool, known: &[ItemState]) -> String {
     let (fake, here) = (Fake::default(), Here::new());
@@ -180,12 +180,12 @@ async fn a_question_names_every_effect_with_its_count() {
         (OnRecorded::Skip, None, &[][..], send(one)),
         (OnRecorded::Send, None, &[], send(two)),
         (OnRecorded::Delete, None, &[], format!("{}; {delete}", send(one))),
-        (OnRecorded::Skip, Some("bad.jsonl"), &[], format!("{}; {}", send(one), moved("3 dead letters"))),
+        (OnRecorded::Skip, Some("bad.jsonl"), &[], format!("{}; {}", send(one), moved("4 dead letters"))),
         (
             OnRecorded::Delete,
             Some("bad.jsonl"),
             &[Sent, Deleted, Written],
-            format!("{}; {delete}; {}; {settled}", send(one), moved("4 dead letters")),
+            format!("{}; {delete}; {}; {settled}", send(one), moved("5 dead letters")),
         ),
         // A quarantine file of before that is not named this time, and a send that nobody knows the end of.
         (OnRecorded::Skip, None, &[Written, Intent], send(one)),
