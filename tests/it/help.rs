@@ -176,6 +176,8 @@ fn meant(words: &str) -> i32 {
         ("claimctl dlq replay --from", 3),
         // No stack of this world ends in a database; tests/it/db.rs.
         ("claimctl db ", 5),
+        // None has an API; tests/it/api.rs.
+        ("claimctl api call ", 5),
     ];
     codes.into_iter().find(|(begin, _)| words.starts_with(begin)).map_or(0, |(_, code)| code)
 }
@@ -186,6 +188,7 @@ fn the_examples_do_what_they_say_in_a_sandbox() {
     world.file("claimctl.toml", "[project]\nname = \"claim-check\"\n");
     world.file("payloads/order 1.txt", "payload");
     world.file("order.json", "{}");
+    world.file("payment.json", "{}");
     world.file("event.json", r#"{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}"#);
     let run = |line: &str| world.claimctl(line.split(' ')).env("CLAIMCTL_YES", "1").run().exits(0);
     run("queue send claims-dlq --body dead");
