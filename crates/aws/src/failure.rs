@@ -57,7 +57,10 @@ where
 fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ServiceError(answer) => match answer.err().code() {
-            Some(code) => matches!(code, "AccessDenied" | "AccessDeniedException" | "Forbidden"),
+            // The last one is SNS's.
+            Some(code) => {
+                matches!(code, "AccessDenied" | "AccessDeniedException" | "Forbidden" | "AuthorizationError")
+            }
             None => answer.raw().status().as_u16() == 403,
         },
         _ => false,

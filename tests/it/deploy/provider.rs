@@ -61,24 +61,30 @@ fn unexplained(told: &Value) -> Vec<String> {
     told.collect()
 }
 
-fn lives(stack: &str, artifact: &str, work: impl Fn(&Site<'_>)) {
+/// The stacks are in the order in which they are deployed, each by a command of its own: the provider waits for minutes.
+fn lives(stacks: &[&str], artifact: &str, work: impl Fn(&Site<'_>)) {
     let Some(mirror) = mirror() else { return };
     let server = Server::up();
     let site = Site::with_the_real_provider(&server, &mirror);
-    site.run(&format!("deploy {stack} --env dev --yes --artifact {artifact}")).exits(0).says("deployed");
-    let plan = site.run(&format!("plan {stack} --env dev --artifact deployed -o json")).exits(0).json();
+    for stack in stacks {
+        site.run(&format!("deploy {stack} --env dev --yes --artifact {artifact}")).exits(0).says("deployed");
+    }
+    let all = stacks.join(" ");
+    let plan = site.run(&format!("plan {all} --env dev --artifact deployed -o json")).exits(0).json();
     assert_eq!(unexplained(&plan), Vec::<String>::new());
     // Exit 8 where the sandbox has forgotten something.
-    assert_eq!(unexplained(&site.run(&format!("drift {stack} --env dev -o json")).json()), Vec::<String>::new());
+    assert_eq!(unexplained(&site.run(&format!("drift {all} --env dev -o json")).json()), Vec::<String>::new());
     work(&site);
-    let destroyed = site.run(&format!("destroy {stack} --env dev --yes"));
-    let destroyed = if destroyed.code == 4 { site.follows(&destroyed, "name each: ") } else { destroyed };
-    destroyed.exits(0).says("destroyed");
+    for stack in stacks.iter().rev() {
+        let destroyed = site.run(&format!("destroy {stack} --env dev --yes"));
+        let destroyed = if destroyed.code == 4 { site.follows(&destroyed, "name each: ") } else { destroyed };
+        destroyed.exits(0).says("destroyed");
+    }
 }
 
 #[test]
 fn claim_check_lives_with_the_real_provider() {
-    lives("claim-check", artifact().to_str().unwrap(), |site| {
+    lives(&["claim-check"], artifact().to_str().unwrap(), |site| {
         site.project.write("payloads/one.txt", "one");
         site.project.write("payloads/two.txt", "two");
         site.run("upload payloads --env dev --yes").exits(0);
@@ -91,7 +97,7 @@ fn claim_check_lives_with_the_real_provider() {
 
 #[test]
 fn fan_out_lives_with_the_real_provider() {
-    lives("fan-out", artifact_of("event-logger").to_str().unwrap(), |site| {
+    lives(&["fan-out"], artifact_of("event-logger").to_str().unwrap(), |site| {
         site.project.write("payloads/one.txt", "one");
         site.project.write("payloads/two.txt", "two");
         site.run("upload payloads --env dev --yes").exits(0);
@@ -108,7 +114,7 @@ fn fan_out_lives_with_the_real_provider() {
 
 #[test]
 fn csv_table_lives_with_the_real_provider() {
-    lives("csv-table", artifact_of("csv-loader").to_str().unwrap(), |site| {
+    lives(&["csv-table"], artifact_of("csv-loader").to_str().unwrap(), |site| {
         site.project.write("chairs.csv", "id,name\n1,Chair\n2,Armchair\n");
         site.run("upload chairs.csv --env dev --yes").exits(0);
         eventually("its rows", || {
@@ -127,7 +133,8 @@ fn payments_live_in_their_parts_with_the_real_provider() {
         let zip = artifact_of(handler);
         std::fs::copy(&zip, zips.path().join(zip.file_name().unwrap())).unwrap();
     }
-    lives("payments", zips.path().to_str().unwrap(), |site| {
+    let parts = ["payments/quote", "payments/payment", "payments/platform", "payments/settlement"];
+    lives(&parts, zips.path().to_str().unwrap(), |site| {
         site.project.write("payment.json", r#"{"customer_id":"c-1","amount":"10.00","currency":"EUR"}"#);
         let created = site.run("api call payments POST /payments --json payment.json --env dev --yes").exits(0);
         assert_eq!(created.json()["status"], "pending", "{}", created.stdout);

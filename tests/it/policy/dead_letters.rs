@@ -203,6 +203,18 @@ fn with_surface(policy: &Value) -> Value {
     let read = json!({"Sid": "Surface", "Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"],
         "Resource": ["arn:aws:s3:::*"]});
     policy["Statement"].as_array_mut().unwrap().push(read);
+    // MiniStack 1.5.33 takes the group for what is written to, and AWS the stream in it.
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        if let Some(resources) = statement["Resource"].as_array_mut() {
+            let groups: Vec<Value> = resources
+                .iter()
+                .filter_map(|resource| resource.as_str()?.strip_suffix(":*"))
+                .filter(|resource| resource.contains(":log-group:"))
+                .map(Value::from)
+                .collect();
+            resources.extend(groups);
+        }
+    }
     policy
 }
 
@@ -217,6 +229,7 @@ fn platform(server: &Server) -> Platform<'_> {
 fn the_printed_policy_is_enough_to_replay_to_each_kind_of_target() {
     let server = Server::enforcing();
     let platform = platform(&server);
+    platform.payment("a", "pending");
     let line = "dlq replay undelivered --canary 0 --env dev --yes";
     let policy = platform.project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
     let enough = assume(&server, "enough", &with_surface(&policy));

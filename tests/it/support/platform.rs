@@ -144,12 +144,6 @@ impl<'a> Platform<'a> {
         seen.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The ids of the requests in which it was given them.
-    pub fn requests(&self, function: &str) -> Vec<String> {
-        let file = self.seen_by(function).with_extension("seen.requests");
-        std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
-    }
-
     fn surface(&self) {
         let queue =
             |name: &str| json!({"url": format!("{}/{ACCOUNT}/{name}", self.server.endpoint), "arn": arn("sqs", name)});

@@ -17,9 +17,9 @@ use crate::run::{Running, claimctl, eventually};
 use crate::world::wait_for;
 
 /// Runs the launcher with IAM enforced, which the sandbox of the tool never is. Requests count as made by TLS, because
-/// the bucket policies of bootstrap refuse all others. Three things that MiniStack 1.5.33 does not do: a DynamoDB call that
-/// names its table as ResourceArn is checked on that table, one that reads a stream on the stream, and some calls of Lambda
-/// are checked by their own names.
+/// the bucket policies of bootstrap refuse all others. Four things that MiniStack 1.5.33 does not do: a DynamoDB call that
+/// names its table as ResourceArn is checked on that table, one that reads a stream on the stream, one that asks for rules
+/// and their targets on the rules, and some calls of Lambda are checked by their own names.
 const WITH_AUTH: &str = r#"
 import importlib.util, json, os, sys
 found = importlib.util.spec_from_file_location("launcher", sys.argv[1])
@@ -38,15 +38,19 @@ def set_environment(port, scratch):
         return [tagged] if tagged else tables(body, region, account)
     iam_actions.dynamodb_resource_arns = tables_and_tagged
     plainly = iam_actions.extract_resource_arn
-    def of_streams(service, method, path, headers, body, *rest):
-        if not headers.get("x-amz-target", "").startswith("DynamoDBStreams"):
-            return plainly(service, method, path, headers, body, *rest)
+    def of_streams_and_rules(service, method, path, headers, body, query, region, account):
+        called = headers.get("x-amz-target", "")
+        if called.endswith((".ListTargetsByRule", ".ListRules")):
+            asked = json.loads(body)
+            return f"arn:aws:events:{region}:{account}:rule/{asked.get('EventBusName')}/{asked.get('Rule', '')}"
+        if not called.startswith("DynamoDBStreams"):
+            return plainly(service, method, path, headers, body, query, region, account)
         from ministack.services import dynamodb_streams
         asked = json.loads(body or b"{}")
         if "ShardIterator" in asked:
             asked["StreamArn"] = dynamodb_streams._decode_iterator(asked["ShardIterator"])["arn"]
         return asked.get("StreamArn", "*")
-    iam_actions.extract_resource_arn = of_streams
+    iam_actions.extract_resource_arn = of_streams_and_rules
     of_lambda = iam_actions._lambda_action
     def of_lambda_by_name(method, path):
         parts = [part for part in path.split("/") if part]

@@ -22,13 +22,18 @@ const OF_API_GATEWAY: [&str; 1] = ["::/restapis"];
 const IN_EVERY_CALL: [&str; 1] = ["lambda:SourceFunctionArn"];
 
 /// What AWS asks for only with features that no stack has: an action's dependence, and which feature that is.
-const OF_OTHER_FEATURES: [(&str, &str); 6] = [
+const OF_OTHER_FEATURES: [(&str, &str); 8] = [
     ("ec2:CreateFlowLogs needs ecs:", "flow logs with fields of ECS"),
     ("ec2:RunInstances needs ssm:GetParameters", "an image that EC2 itself looks up: here Terraform does"),
     ("lambda:CreateFunction needs lambda:PassCapacityProvider", "managed instances"),
     ("rds:CreateDBInstance needs rds:CreateTenantDatabase", "Oracle's and SQL Server's tenants, here and below"),
     ("rds:ModifyDBInstance needs rds:CreateTenantDatabase", ""),
     ("rds:DeleteDBInstance needs rds:", "a snapshot of an instance: the data is the cluster's"),
+    (
+        "states:CreateStateMachine needs states:PublishStateMachineVersion",
+        "versions, which nobody publishes; also below",
+    ),
+    ("states:UpdateStateMachine needs states:PublishStateMachineVersion", ""),
 ];
 
 struct Policies {
