@@ -123,6 +123,26 @@ pub fn event(resource: &'static str, members: &[(&'static str, Vec<Value>)]) -> 
     prop_oneof![20 => likely, 1 => value()]
 }
 
+/// Bodies that the schema of an API lets through, which has patterns and lengths of texts only.
+pub fn of_schema(schema: &Value) -> impl Strategy<Value = Value> + use<> {
+    let required = schema["required"].clone();
+    let members = schema["properties"].as_object().unwrap().iter().map(|(name, member)| {
+        let pattern = match member["pattern"].as_str() {
+            Some(pattern) => pattern.trim_start_matches('^').trim_end_matches('$').to_owned(),
+            None => format!("\\PC{{{},{}}}", member["minLength"].as_u64().unwrap_or(0), member["maxLength"]),
+        };
+        let text = prop::string::string_regex(&pattern).unwrap();
+        let text = match required.as_array().unwrap().contains(&json!(name)) {
+            true => text.prop_map(Some).boxed(),
+            false => prop::option::of(text).boxed(),
+        };
+        (Just(name.clone()), text)
+    });
+    members.collect::<Vec<_>>().prop_map(|members| {
+        Value::from(Map::from_iter(members.into_iter().filter_map(|(name, text)| Some((name, text?.into())))))
+    })
+}
+
 /// What every answer has to be, while nothing but the request is at fault. Returns its status.
 pub fn check(answer: &Value) -> u64 {
     let status = answer["statusCode"].as_u64().unwrap();

@@ -17,6 +17,7 @@ use crate::payments::problem::{Fault, Problem};
 use crate::payments::quote::{self, EXPIRES_AT, QUOTE_ID, RATE, SOURCE_CURRENCY, TARGET_AMOUNT, TARGET_CURRENCY};
 
 const LONGEST_DESCRIPTION: usize = 200;
+const LONGEST_QUOTE_ID: usize = 64;
 
 /// What a request asks for.
 pub struct Wanted {
@@ -102,8 +103,9 @@ impl Wanted {
         let amount = fields.required(AMOUNT, money::FORM, money::may_be_an_amount);
         let currency = fields.required(CURRENCY, "three letters, as in \"EUR\"", money::may_be_a_code);
         let short = |text: &str| text.chars().count() <= LONGEST_DESCRIPTION;
+        let may_name_a_quote = |text: &str| (1..=LONGEST_QUOTE_ID).contains(&text.chars().count());
         let description = fields.optional(DESCRIPTION, "a text of up to 200 characters", short);
-        let quote_id = fields.optional(QUOTE_ID, name, payment::is_name);
+        let quote_id = fields.optional(QUOTE_ID, "1 to 64 characters", may_name_a_quote);
         fields.finish()?;
 
         let fault = |name: &str, why: money::NotMoney| Problem::of_faults(422, vec![Fault::of(name, why)]);

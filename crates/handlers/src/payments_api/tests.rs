@@ -109,7 +109,9 @@ async fn what_is_no_payment_is_told_why_and_nothing_is_written() {
         (with("customer_id", json!("c".repeat(65))), 400, "#/customer_id"),
         (with("description", json!("é".repeat(201))), 400, "#/description"),
         (with("description", Value::Null), 400, "#/description"),
-        (with("quote_id", json!("no/quote")), 400, "#/quote_id"),
+        (with("quote_id", json!("")), 400, "#/quote_id"),
+        (with("quote_id", json!("q".repeat(65))), 400, "#/quote_id"),
+        (with("quote_id", json!("no/quote")), 422, "#/quote_id"),
         (with("quote_id", json!("quo-0")), 422, "#/quote_id"),
         (with("status", json!("settled")), 400, "#/status"),
     ] {

@@ -169,3 +169,31 @@ fn no_request_is_an_error_of_the_server() {
         assert!(statuses.contains_key(&status), "{status} never came: {statuses:?}");
     }
 }
+
+const SCHEMA: &str = include_str!("../../../../terraform/stacks/payments/quote/schemas/quote.json");
+
+#[test]
+fn what_the_schema_at_the_edge_lets_through_has_the_form_of_a_quote() {
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let http = always_written();
+    TestRunner::new(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })
+        .run(&crate::payments::hostile::of_schema(&schema), |body| {
+            let (status, problem) = runtime.block_on(ask(&http, post(&body.to_string()), "r"));
+            prop_assert!([201, 422].contains(&status), "{body}: {problem}");
+            Ok(())
+        })
+        .unwrap();
+    let (_, problem) = runtime.block_on(ask(&http, post("{}"), "r"));
+    let missing: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].clone()).collect();
+    let required: Vec<_> = schema["required"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| json!(format!("#/{}", name.as_str().unwrap())))
+        .collect();
+    assert_eq!(missing, required);
+}

@@ -48,6 +48,26 @@ fn no_request_is_an_error_of_the_server() {
     }
 }
 
+const SCHEMA: &str = include_str!("../../../../../terraform/stacks/payments/payment/schemas/payment.json");
+
+#[test]
+fn what_the_schema_at_the_edge_lets_through_has_the_form_of_a_payment() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let (fake, runtime) = (Fake::new(), runtime());
+    TestRunner::new(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })
+        .run(&hostile::of_schema(&schema), |body| {
+            let (status, _, problem) = runtime.block_on(ask(&fake, post(&body.to_string().len().to_string(), &body)));
+            prop_assert!([200, 201, 409, 422].contains(&status), "{body}: {problem}");
+            Ok(())
+        })
+        .unwrap();
+    let (_, _, problem) = runtime.block_on(ask(&fake, post("k", &json!({}))));
+    let missing: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|fault| &fault["pointer"]).collect();
+    let required: Vec<_> =
+        schema["required"].as_array().unwrap().iter().map(|name| format!("#/{}", name.as_str().unwrap())).collect();
+    assert_eq!(missing, required.iter().collect::<Vec<_>>());
+}
+
 /// A request of a sequence, and what the service does to it.
 #[derive(Clone, Debug)]
 struct Step {
