@@ -71,7 +71,7 @@ impl Cloud {
     }
 
     pub fn is_empty(&self) -> bool {
-        walkdir::WalkDir::new(self.path()).min_depth(4).into_iter().flatten().next().is_none()
+        self.everything().next().is_none()
     }
 
     #[track_caller]
@@ -83,9 +83,13 @@ impl Cloud {
     }
 
     fn files(&self, kind: &str) -> Vec<PathBuf> {
-        let all = walkdir::WalkDir::new(self.path()).min_depth(4).sort_by_file_name().into_iter().flatten();
-        let of_kind = all.filter(|entry| entry.path().parent().unwrap().ends_with(kind));
-        of_kind.map(walkdir::DirEntry::into_path).collect()
+        self.everything().filter(|file| file.parent().unwrap().ends_with(kind)).collect()
+    }
+
+    /// Drafts are none yet: the provider may be writing one, and a killed one leaves it.
+    fn everything(&self) -> impl Iterator<Item = PathBuf> {
+        let entries = walkdir::WalkDir::new(self.path()).min_depth(4).sort_by_file_name().into_iter().flatten();
+        entries.map(walkdir::DirEntry::into_path).filter(|file| file.extension() == Some("json".as_ref()))
     }
 }
 
