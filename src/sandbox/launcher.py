@@ -10,6 +10,7 @@ still do ends with it, and the database.
 
 import asyncio
 import contextlib
+import contextvars
 import fcntl
 import json
 import os
@@ -227,6 +228,30 @@ def let_aliases_have_invoke_configurations(lambda_svc):
 
     lambda_svc._effective_func_record_for_qualifier = resolve
     lambda_svc.invoke_async_with_retry = invoke_later
+
+
+def give_functions_the_request_id_that_callers_are_told(server, lambda_svc):
+    """Lambda: the answer to an Invoke has the id of the request that the function's context and log lines have.
+
+    AWS Lambda API Reference, Invoke; AWS Lambda Developer Guide, "Using the Lambda context object".
+    """
+    told = contextvars.ContextVar("the request id in the answer", default=None)
+    answer, invoke, dispatch = server._dispatch_service_request, lambda_svc._invoke, lambda_svc._execute_function_dispatch
+    called_by = contextvars.ContextVar("the request id of an Invoke", default=None)
+
+    async def answer_by_id(method, path, headers, body, query_params, request_id):
+        told.set(request_id)
+        return await answer(method, path, headers, body, query_params, request_id)
+
+    async def invoke_by_id(*arguments, **named):
+        called_by.set(told.get())
+        return await invoke(*arguments, **named)
+
+    def dispatch_by_id(function, config, event, request_id, started):
+        return dispatch(function, config, event, called_by.get() or request_id, started)
+
+    server._dispatch_service_request = answer_by_id
+    lambda_svc._invoke, lambda_svc._execute_function_dispatch = invoke_by_id, dispatch_by_id
 
 
 def let_rules_write_to_log_groups(eventbridge, logs):
@@ -523,7 +548,7 @@ def main():
     from hypercorn.protocol.h11 import H11Protocol
     from importlib.metadata import version
 
-    from ministack.app import app
+    from ministack import app as server
     from ministack.core import lambda_runtime
     from ministack.services import apigateway_v1, cloudwatch_logs, eventbridge, lambda_svc, s3, sns, sqs
     from ministack.services.cloudformation import provisioners
@@ -532,6 +557,7 @@ def main():
     keep_what_cannot_be_delivered(sns)
     log_all_that_a_function_wrote(lambda_runtime)
     let_aliases_have_invoke_configurations(lambda_svc)
+    give_functions_the_request_id_that_callers_are_told(server, lambda_svc)
     let_rules_write_to_log_groups(eventbridge, cloudwatch_logs)
     try_functions_of_rules_again(eventbridge, lambda_svc)
     keep_events_that_no_target_takes(eventbridge, lambda_svc, cloudwatch_logs, sns, sqs)
@@ -555,7 +581,7 @@ def main():
 
     async def live():
         database = Database(folder)
-        await serve(app, config, shutdown_trigger=lambda: until_told(lock, lock_path, database))
+        await serve(server.app, config, shutdown_trigger=lambda: until_told(lock, lock_path, database))
         database.end()
         if still_held(lock, lock_path):
             shutil.rmtree(scratch, ignore_errors=True)

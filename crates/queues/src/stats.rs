@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
+use claimctl_claim::surface::Surface;
 use claimctl_core::error::Result;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ pub struct QueueStats {
     /// The name in the surface, where a stack owns the queue.
     pub logical: Option<String>,
     pub stack: Option<String>,
-    /// Another queue of the sample sends its dead letters here.
+    /// Another queue of the sample sends its dead letters here, or its stack says that something does.
     pub takes_dead_letters: bool,
     /// Name of the queue that takes what was received too often.
     pub dead_letter: Option<String>,
@@ -116,7 +117,14 @@ impl Watch {
                 Err(error) => unread.push(UnreadQueue::of(&arn, None, &error)),
             }
         }
-        let queues = in_order(found).into_iter().map(|(depth, takes_dead_letters)| {
+        let surfaces = target.surfaces().await?;
+        let takes_by_surface = |depth: &QueueDepth| {
+            let owned = |stack: &&Surface| depth.stack.as_ref() == Some(&stack.stack);
+            let takes = |stack: &Surface| depth.logical.as_ref().is_some_and(|name| stack.takes_dead_letters(name));
+            surfaces.0.iter().filter(owned).any(takes)
+        };
+        let queues = in_order(found).into_iter().map(|(depth, is_target)| {
+            let takes_dead_letters = is_target || takes_by_surface(&depth);
             let mut samples = Samples::default();
             samples.add(Instant::now(), total(&depth));
             Watched { depth, takes_dead_letters, at: Timestamp::now(), samples, why: None }

@@ -133,6 +133,26 @@ fn a_record_that_is_no_payment_is_put_aside_and_stops_no_payment() {
 }
 
 #[test]
+fn what_a_function_diverts_again_and_again_is_not_given_to_it_for_ever() {
+    let world = World::payments(&SOON);
+    world.put_payment(&json!({"payment_id": "poison", "amount": "a lot"}));
+    let diverted =
+        || eventually("the diverted record", || (world.visible("payment-stream-diverted") == 1).then_some(()));
+    for _ in 0..3 {
+        diverted();
+        // It comes back during the run, which sees it (3) or has ended before (0).
+        let run = world.claimctl(["dlq", "replay", "payment-stream-diverted", "--yes"]).run();
+        assert!([0, 3].contains(&run.code), "{}", run.stderr);
+        run.says("1 dead letter sent");
+    }
+    diverted();
+    let refused = world.claimctl(["dlq", "replay", "payment-stream-diverted", "--yes", "-o", "json"]).run().exits(3);
+    let report = refused.json();
+    assert_eq!((&report["sent"], &report["plan"]["verdicts"]["replayed"]), (&json!(0), &json!(1)), "{report:#}");
+    diverted();
+}
+
+#[test]
 fn a_stream_whose_records_cannot_be_passed_on_waits_and_passes_all_of_them_on() {
     let world = World::payments(&SOON);
     // Neither the queue nor the one for what is put aside takes anything for a while.

@@ -25,6 +25,7 @@ impl Place {
     /// Where the target has an endpoint, all calls go there, and none to where the API says that it is.
     pub fn of(target: &Target, api: &Api) -> Result<Place> {
         let place = Place::at(&api.url, target.endpoint.as_deref())?;
+        check_region(&api.url, &target.region)?;
         match target.is_local() && !is_loopback(&place.origin) {
             true => Err(Error::refused(format!("{} is not on this machine, and the environment is local", place.base))
                 .next("name the environment that the API is in", Next::again().flag("--env", "ENV"))),
@@ -68,6 +69,18 @@ impl Place {
     }
 }
 
+/// API Gateway takes only what is signed for its own region, and tells of another one as of a wrong signature.
+fn check_region(url: &str, signed_for: &str) -> Result<()> {
+    let behind = url.split_once(".execute-api.").and_then(|(_, rest)| rest.split('.').next());
+    match behind.filter(|region| *region != signed_for) {
+        None => Ok(()),
+        Some(region) => {
+            Err(Error::usage(format!("the API is in {region}, and its requests would be signed for {signed_for}"))
+                .next("name its region", Next::again().flag("--region", region)))
+        }
+    }
+}
+
 fn id(authority: &str, path: &str) -> Option<String> {
     let host = authority.split(':').next()?;
     let by_host = host.split_once(".execute-api.").map(|(id, _)| id);
@@ -93,6 +106,16 @@ mod tests {
         assert_eq!(at(AWS, Some("http://127.0.0.1:4566/")).unwrap(), (emulated.clone(), id.clone()));
         let by_name = "http://localhost:4566/restapis/abc123/dev/_user_request_";
         assert_eq!(at(by_name, Some("http://127.0.0.1:4566")).unwrap(), (emulated, id));
+    }
+
+    #[test]
+    fn what_would_be_signed_for_another_region_is_not_sent() {
+        assert!(check_region(AWS, "us-east-1").is_ok());
+        assert!(check_region("http://127.0.0.1:4566/restapis/abc123/dev/_user_request_", "us-west-2").is_ok());
+        assert!(check_region("https://pay.example.com/v1", "us-west-2").is_ok());
+        let refused = check_region(AWS, "us-west-2").unwrap_err();
+        assert_eq!(refused.kind(), Kind::Usage);
+        assert!(refused.to_string().contains("in us-east-1"), "{refused}");
     }
 
     #[test]
