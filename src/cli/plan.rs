@@ -9,7 +9,9 @@ use claimctl_deploy::deployment::{self, PlannedStack};
 use claimctl_deploy::terraform::{ArtifactFrom, Mode, PlanRequest, Summary};
 use serde::Serialize;
 
-use super::stack::{ChosenStacks, PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown, waiting, waits_for};
+use super::stack::{
+    ChosenStacks, PlanArgs, StackArgs, StackPlan, flag, for_stack, markdown, provisional, waiting, waits_for,
+};
 use crate::context::Ctx;
 use crate::output::{Failure, Outcome, Page, Report, report};
 use crate::session::{Session, TargetArgs};
@@ -175,13 +177,6 @@ struct Failed {
     failure: Failure,
 }
 
-impl Provisional {
-    fn sentence(&self) -> String {
-        let Provisional { stack, after } = self;
-        format!("{stack}: planned with what is deployed now; its plan may be another one after {}", after.join(", "))
-    }
-}
-
 impl Plans {
     fn markdown(&self) -> String {
         let place: Vec<&str> = self.account.iter().map(String::as_str).chain([self.region.as_str()]).collect();
@@ -189,14 +184,17 @@ impl Plans {
             self.failed.iter().map(|failed| (failed.stack.as_str(), &failed.failure)).collect();
         let waiting: Vec<(&str, &[String])> =
             self.waiting.iter().map(|one| (one.stack.as_str(), one.waits_for.as_slice())).collect();
-        markdown::of(&self.environment, &place, &self.stacks, &waiting, &failed)
+        let of = |stack: &str| self.provisional.iter().find(|one| one.stack == stack).map(|one| one.after.as_slice());
+        let plans: Vec<(&StackPlan, Option<&[String]>)> =
+            self.stacks.iter().map(|plan| (plan, of(&plan.stack))).collect();
+        markdown::of(&self.environment, &place, &plans, &waiting, &failed)
     }
 }
 
 impl Report for Plans {
     fn page(&self) -> Page {
         let page = self.stacks.iter().fold(Page::new(), |page, plan| plan.add_to(page));
-        let page = page.lines(self.provisional.iter().map(Provisional::sentence));
+        let page = page.lines(self.provisional.iter().map(|one| provisional(&one.stack, &one.after)));
         let page = page.lines(self.waiting.iter().map(|one| waiting(&one.stack, &one.waits_for)));
         let page = self.failed.iter().fold(page, |page, failed| {
             page.line(format!("{}: could not be planned", failed.stack)).lines(failed.failure.lines())

@@ -21,24 +21,23 @@ const CUT: &str = "more lines are left out here; the log of the job has all of t
 
 const PLAIN: Terminal = Terminal { stdin: false, stdout: false, stderr: false, width: None, color: false };
 
-/// The plans of one environment, the stacks that wait for others to be deployed, and those that have none. `place` is its
+/// The plans of one environment, each with those after which it may be another one; the stacks that wait for others to be deployed, and those that have none. `place` is its
 /// account and region.
 pub fn of(
     environment: &str,
     place: &[&str],
-    plans: &[StackPlan],
+    plans: &[(&StackPlan, Option<&[String]>)],
     waiting: &[(&str, &[String])],
     failed: &[(&str, &Failure)],
 ) -> String {
     let place: Vec<String> = place.iter().map(|part| code(part)).collect();
     let mut text = format!("### {}: {}\n", code(environment), place.join(", "));
     let share = MOST / (plans.len() + failed.len()).max(1);
-    for plan in plans {
+    for (plan, provisional) in plans {
         let summary = &plan.summary;
         text.push_str(&format!("\n{}: {}\n", code(&plan.stack), summary.sentence()));
         if !summary.outputs.is_empty() {
-            let outputs: Vec<String> = summary.outputs.iter().map(|output| code(output)).collect();
-            text.push_str(&format!("\nOutputs that change: {}\n", outputs.join(", ")));
+            text.push_str(&format!("\nOutputs that change: {}\n", in_code(&summary.outputs).join(", ")));
         }
         if !summary.changes.is_empty() {
             let table = Page::new().table(super::table(&summary.changes)).render(&PLAIN);
@@ -48,15 +47,21 @@ pub fn of(
                 fenced(&table, share)
             ));
         }
+        if let Some(after) = provisional {
+            text.push_str(&format!("\n{}\n", super::provisional(&code(&plan.stack), &in_code(after))));
+        }
     }
     for (stack, others) in waiting {
-        let others: Vec<String> = others.iter().map(|other| code(other)).collect();
-        text.push_str(&format!("\n{}\n", super::waiting(&code(stack), &others)));
+        text.push_str(&format!("\n{}\n", super::waiting(&code(stack), &in_code(others))));
     }
     for (stack, failure) in failed {
         text.push_str(&format!("\n{}: could not be planned\n\n{}", code(stack), said(failure, share)));
     }
     text
+}
+
+fn in_code(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| code(name)).collect()
 }
 
 /// Where there is no plan: why not.
@@ -129,7 +134,7 @@ mod tests {
     }
 
     fn told(plan: StackPlan) -> String {
-        of("dev", &["111111111111", "us-west-1"], &[plan], &[], &[])
+        of("dev", &["111111111111", "us-west-1"], &[(&plan, None)], &[], &[])
     }
 
     #[test]

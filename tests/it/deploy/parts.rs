@@ -109,10 +109,12 @@ fn parts_are_deployed_in_their_order_and_destroyed_in_reverse() {
     write(&site, "zero", "other", &[]);
     let changed = site.run("deploy shop --env dev --yes -o json --allow-destroy x").fails_with(2, "for one stack");
     changed.says("shop/zero, shop/middle, shop/alpha");
-    let plan = site.run("plan shop --env dev -o json").exits(0).json();
+    let plan = site.run("plan shop --env dev -o json --markdown plan.md").exits(0).json();
     let provisional =
         json!([{"stack": "shop/middle", "after": ["shop/zero"]}, {"stack": "shop/alpha", "after": ["shop/zero"]}]);
     assert_eq!(plan["provisional"], provisional);
+    let sentence = "`shop/alpha`: planned with what is deployed now; its plan may be another one after `shop/zero`";
+    assert!(site.project.read("plan.md").contains(sentence));
     let changed = site.run("deploy shop --env dev --yes -o json").exits(0);
     assert_eq!(standings(&changed), ["shop/zero done", "shop/middle done", "shop/alpha done"]);
     let url = queue("other")["url"].clone();
