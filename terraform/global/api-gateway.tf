@@ -11,6 +11,8 @@ resource "aws_iam_role" "api_gateway_logs" {
   assume_role_policy = data.aws_iam_policy_document.api_gateway.json
 }
 
+# Without aws:SourceAccount: API Gateway's guide names no such condition for this role, and a setting that it refuses would
+# keep the stacks from having logs.
 data "aws_iam_policy_document" "api_gateway" {
   statement {
     actions = ["sts:AssumeRole"]

@@ -32,7 +32,8 @@ resource "aws_api_gateway_stage" "this" {
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
 
-    # A line of JSON for each request, without its body. What its integration says is the function's answer.
+    # A line of JSON for each request, without its body, of which validationErrorString would quote. What its integration
+    # says is the function's answer.
     format = jsonencode({
       request_id          = "$context.requestId"
       time                = "$context.requestTimeEpoch"
@@ -49,7 +50,6 @@ resource "aws_api_gateway_stage" "this" {
       function_status     = "$context.integrationStatus"
       function_request_id = "$context.integration.requestId"
       error               = "$context.error.message"
-      validation          = "$context.error.validationErrorString"
     })
   }
 

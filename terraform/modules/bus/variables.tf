@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer-managed key that encrypts the events; its policy has to let events.amazonaws.com use it. Null: a key that EventBridge owns."
+  description = "Customer-managed key that encrypts the events; its policy has to let events.amazonaws.com use it (kms:Decrypt, kms:DescribeKey, kms:GenerateDataKey). Null: a key that EventBridge owns."
   type        = string
   default     = null
 

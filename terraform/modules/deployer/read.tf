@@ -167,6 +167,20 @@ data "aws_iam_policy_document" "read" {
     }
   }
 
+  # Definitions of state machines, and patterns of rules, which are encrypted with a key: whoever describes them needs it
+  # (AWS Step Functions API Reference, DescribeStateMachine; Amazon EventBridge User Guide, "Encrypting event buses").
+  statement {
+    sid       = "EncryptedDefinitions"
+    actions   = ["kms:Decrypt"]
+    resources = local.keys
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [for service in ["events", "states"] : "${service}.${var.region}.amazonaws.com"]
+    }
+  }
+
   # These have no resource-level permissions (Service Authorization Reference, per service).
   statement {
     sid = "WithoutResource"

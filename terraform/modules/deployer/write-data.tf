@@ -152,7 +152,8 @@ data "aws_iam_policy_document" "write_data" {
     resources = local.key_aliases
   }
 
-  # These services take a key into use in the name of whoever makes a table, a cluster, its secret or a volume. A key that
+  # These services take a key into use in the name of whoever makes a table, a cluster, its secret, a volume, an event bus or
+  # a state machine. A key that
   # is not the stack's own has to allow it by its policy.
   statement {
     sid = "KeysOfServices"
@@ -172,7 +173,7 @@ data "aws_iam_policy_document" "write_data" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [for service in ["dynamodb", "ec2", "rds", "secretsmanager"] : "${service}.${var.region}.amazonaws.com"]
+      values   = [for service in ["dynamodb", "ec2", "events", "rds", "secretsmanager", "states"] : "${service}.${var.region}.amazonaws.com"]
     }
 
     dynamic "condition" {

@@ -17,7 +17,7 @@ resource "aws_sfn_state_machine" "this" {
 
   logging_configuration {
     level                  = "ALL"
-    include_execution_data = true
+    include_execution_data = var.log_execution_data
     log_destination        = "${aws_cloudwatch_log_group.this.arn}:*"
   }
 

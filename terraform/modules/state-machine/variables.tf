@@ -59,6 +59,12 @@ variable "log_retention_days" {
   }
 }
 
+variable "log_execution_data" {
+  description = "Whether the log has what states take and give, and not only which were entered. The history of an execution has it in any case."
+  type        = bool
+  default     = false
+}
+
 variable "kms_key_arn" {
   description = "Customer-managed key that encrypts definition, executions and log; its policy has to let logs.REGION.amazonaws.com use it. Null: keys that the services own."
   type        = string

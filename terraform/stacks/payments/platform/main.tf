@@ -51,6 +51,9 @@ module "payment_stream" {
   source_stream = {
     arn            = module.payment.surface.tables.payments.stream_arn
     on_failure_arn = module.stream_dead_letters.arn
+
+    # A queue that cannot be reached is waited for until the records are too old, and not given up after some tries.
+    retries = 10000
   }
 
   statements = concat(

@@ -41,8 +41,9 @@ variable "log_retention_days" {
 variable "kms_key_arn" {
   description = <<-EOT
     Customer-managed key for queues, event bus, topics and logs, and for the table's stream where that is encrypted with it.
-    Its policy has to let cloudwatch.amazonaws.com, events.amazonaws.com and logs.REGION.amazonaws.com use it. Null: keys
-    that the services own, and one of the stack's own for the topics.
+    Its policy has to let cloudwatch.amazonaws.com, events.amazonaws.com and logs.REGION.amazonaws.com use it,
+    events.amazonaws.com also with kms:DescribeKey. Null: keys that the services own, and one of the stack's own for the
+    topics.
   EOT
   type        = string
   default     = null
