@@ -182,6 +182,16 @@ fn an_execution_that_was_started_again_decides() {
 }
 
 #[test]
+fn an_execution_that_was_started_by_hand_alone_is_found() {
+    let server = Server::up();
+    let payments = Payments::of(&server);
+    payments.put("pay", "pending", &[]);
+    payments.start("pay-1", "run");
+    let (category, why) = found(&payments.verify("").exits(3).json(), "pay");
+    assert_eq!((category.as_str(), why.as_str()), ("in_flight", "its execution pay-1 is running"));
+}
+
+#[test]
 fn a_failure_without_a_reason_is_no_outcome() {
     let server = Server::up();
     let payments = Payments::of(&server);

@@ -1,7 +1,7 @@
 //! What became of a state machine's execution of a known name.
 
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::types::{ExecutionStatus, IncludedData};
 use claimctl_core::error::Result;
 use serde::{Deserialize, Serialize};
 
@@ -52,9 +52,15 @@ impl Executions {
     pub async fn describe(&self, name: &str) -> Result<Option<Execution>> {
         let (arn, all) = (arn_of(&self.machine_arn, name), arn_of(&self.machine_arn, "*"));
         let mut backoff = Backoff::new();
+        let mut included = None;
         let answer = loop {
-            match self.client.describe_execution().execution_arn(&arn).send().await {
+            let call = self.client.describe_execution().execution_arn(&arn).set_included_data(included.clone());
+            match call.send().await {
                 Err(error) if is_throttled(&error) && backoff.pause().await => {}
+                // Whoever may not use the key of an encrypted machine learns the status all the same, and not why.
+                Err(error) if included.is_none() && crate::code(&error) == Some("KmsAccessDeniedException") => {
+                    included = Some(IncludedData::MetadataOnly);
+                }
                 // No execution can have a name that makes no ARN.
                 Err(error) if matches!(crate::code(&error), Some("ExecutionDoesNotExist" | "InvalidArn")) => {
                     return Ok(None);
@@ -110,6 +116,18 @@ mod tests {
         let execution = machine.describe("k").await.unwrap().unwrap();
         let (error, cause) = (Some("E".to_owned()), Some("because".to_owned()));
         assert_eq!(execution, Execution { name: "k".to_owned(), status: Status::Failed, error, cause });
+    }
+
+    #[tokio::test]
+    async fn whoever_may_not_decrypt_it_learns_its_status() {
+        let machine = machine(|_, asked| match asked["includedData"].as_str() {
+            Some("METADATA_ONLY") => {
+                (200, json!({"executionArn": "arn", "stateMachineArn": MACHINE, "status": "FAILED", "startDate": 1}))
+            }
+            _ => (400, json!({"__type": "KmsAccessDeniedException", "message": "no"})),
+        });
+        let execution = machine.describe("k").await.unwrap().unwrap();
+        assert_eq!((execution.status, execution.error), (Status::Failed, None));
     }
 
     #[tokio::test]

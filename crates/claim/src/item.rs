@@ -9,6 +9,9 @@ const MAX_DEPTH: usize = 8;
 pub const SETTLED: &str = "settled";
 pub const FAILED: &str = "failed";
 
+/// How often the work on an item may be started again by hand: its executions are KEY-1, KEY-2 and so on.
+pub const MOST_AGAIN: u64 = 10;
+
 /// Whether an item of this status is done with.
 pub fn is_outcome(status: &str) -> bool {
     [SETTLED, FAILED].contains(&status)

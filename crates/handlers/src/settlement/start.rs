@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claimctl_claim::item::MOST_AGAIN;
 use serde_json::{Value, json};
 
 use super::{Problem, told};
@@ -68,8 +69,12 @@ pub fn execution(mut event: Value) -> Result<(String, Execution), String> {
     let name = match again {
         None => id.clone(),
         Some(again) => match again.as_u64() {
-            Some(number @ 1..=9999) if !is_of_bus => format!("{id}-{number}"),
-            _ => return Err(format!("{AGAIN} is {again}: it can be a number from 1, in an event by hand")),
+            Some(number @ 1..=MOST_AGAIN) if !is_of_bus => format!("{id}-{number}"),
+            _ => {
+                return Err(format!(
+                    "{AGAIN} is {again}: it can be a number from 1 to {MOST_AGAIN}, in an event by hand"
+                ));
+            }
         },
     };
     Ok((id, Execution { name, input: json_text(&payment) }))

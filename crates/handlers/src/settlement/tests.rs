@@ -102,7 +102,7 @@ async fn by_hand_it_is_started_again_under_another_name() {
     by_hand["again"] = json!(2);
     assert_eq!(start(&http, by_hand.clone(), LONG).await.unwrap(), json!({ "execution": "pay-1-2" }));
     assert!(!http.requests()[1].body.contains("again"));
-    for wrong in [json!(0), json!("2"), json!(true), json!(1.5)] {
+    for wrong in [json!(0), json!(11), json!("2"), json!(true), json!(1.5)] {
         by_hand["again"] = wrong;
         assert!(matches!(start(&http, by_hand.clone(), LONG).await, Err(Problem::InvalidPayment(_))));
     }

@@ -11,6 +11,7 @@ use claimctl_aws::rules;
 use claimctl_aws::sinks::by_key::BATCH;
 use claimctl_aws::sinks::items::{self, ItemEntry, ItemTable};
 use claimctl_aws::streams;
+use claimctl_claim::item::MOST_AGAIN;
 use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::spool::Spool;
@@ -25,8 +26,6 @@ use crate::flow::TableFlow;
 /// Keys looked at together: some batches of the table at once.
 const CHUNK: usize = BATCH * 8;
 const EXECUTIONS_AT_ONCE: usize = 16;
-/// An execution that ended without an outcome may have been started again, as `KEY-1` and so on.
-const STARTED_AGAIN: u32 = 10;
 /// Reasons that are counted each by itself. Behind so many, all others are one.
 const REASONS: usize = 100;
 const OTHER_REASONS: &str = "others";
@@ -149,11 +148,11 @@ impl<'a> Items<'a> {
     }
 }
 
-/// The one of the item's name, or, where that ended, the last one that was started again.
+/// The one of the item's name, or, where that ended or never was, the last one that was started by hand.
 async fn newest(executions: &Executions, key: &str) -> Result<Option<Execution>> {
     let mut newest = executions.describe(key).await?;
-    for number in 1..=STARTED_AGAIN {
-        if newest.as_ref().is_none_or(|execution| execution.status == Status::Running) {
+    for number in 1..=MOST_AGAIN {
+        if newest.as_ref().is_some_and(|execution| execution.status == Status::Running) {
             break;
         }
         match executions.describe(&format!("{key}-{number}")).await? {
