@@ -1,4 +1,4 @@
-//! For how long the rules of an event bus try to reach their targets.
+//! The rules of an event bus: their targets, and for how long they try to reach these.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::backoff::{Backoff, is_throttled};
 use crate::policy::{ArnBuilder, Statement};
 
 const LIST_RULES: &str = "events:ListRules";
-const LIST_TARGETS: &str = "events:ListTargetsByRule";
+pub const LIST_TARGETS: &str = "events:ListTargetsByRule";
 
 /// Where a target says nothing else, and the most that one may say (Amazon EventBridge User Guide, "How EventBridge
 /// retries delivering events").
@@ -44,7 +44,8 @@ pub async fn longest_tries(client: &Client, bus: &str) -> Result<Option<Duration
     }
 }
 
-async fn targets_of(client: &Client, bus: &str, rule: &str, resource: &str) -> Result<Vec<RuleTarget>> {
+/// The targets of a rule. `resource` is what a denial names.
+pub async fn targets_of(client: &Client, bus: &str, rule: &str, resource: &str) -> Result<Vec<RuleTarget>> {
     let mut targets = Vec::new();
     let (mut token, mut backoff) = (None, Backoff::new());
     loop {

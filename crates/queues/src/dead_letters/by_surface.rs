@@ -5,6 +5,7 @@
 //! whom it is for all the same, wherever it lies.
 
 use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::rules::LIST_TARGETS;
 use claimctl_aws::streams;
 use claimctl_aws::target::Target;
 use claimctl_claim::queue_id::QueueId;
@@ -16,7 +17,7 @@ use crate::consumers::failures::{FailingFunction, Leaves};
 use crate::consumers::invoke::INVOKE;
 use crate::consumers::mapping;
 use crate::depth::QueueDepth;
-use crate::recipients::{CREATE_STREAM, LIST_TARGETS, PUBLISH, PUT_EVENTS, START};
+use crate::recipients::{CREATE_STREAM, PUBLISH, PUT_EVENTS, START};
 use crate::resolve::GET_URL;
 use crate::send::call::SEND;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aws_sdk_eventbridge::types::Target as TargetOfRule;
 use claimctl_aws::target::Target;
-use claimctl_aws::{Explain, streams};
+use claimctl_aws::{rules, streams};
 use claimctl_claim::Event;
 use claimctl_claim::event::DiscardedRecords;
 use claimctl_core::error::{Kind, Result};
@@ -22,7 +22,6 @@ use super::input::Input;
 use crate::consumers::invoke::Manner;
 use crate::message::Message;
 
-pub const LIST_TARGETS: &str = "events:ListTargetsByRule";
 /// The message attributes that EventBridge writes beside an event that it could not deliver.
 pub const RULE: &str = "RULE_ARN";
 pub const TARGET: &str = "TARGET_ARN";
@@ -166,25 +165,15 @@ impl Recipients {
         let Some((bus, name)) = bus_and_rule(rule) else {
             return no_target(format!("its rule has an ARN of no known form: {rule}"));
         };
-        let mut targets: Vec<TargetOfRule> = Vec::new();
-        let mut page = None;
-        loop {
-            let call = self.eventbridge.list_targets_by_rule().event_bus_name(bus).rule(name).set_next_token(page);
-            let answer = call.send().await.or_needs(&format!("read the targets of rule {name}"), LIST_TARGETS, rule);
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(error) if error.kind() == Kind::Unreachable => return Err(error),
-                Err(error) if error.kind() == Kind::NotFound => {
-                    return no_target(format!("rule {name} is gone, so that nobody knows what it gave its target"));
-                }
-                Err(error) => return Ok(Err(Unaddressed::Undetermined(error.chain().join(": ")))),
-            };
-            targets.extend(answer.targets.unwrap_or_default().into_iter().filter(|it| it.arn == target));
-            page = answer.next_token;
-            if page.is_none() {
-                break;
+        let mut targets: Vec<TargetOfRule> = match rules::targets_of(&self.eventbridge, bus, name, rule).await {
+            Ok(targets) => targets,
+            Err(error) if error.kind() == Kind::Unreachable => return Err(error),
+            Err(error) if error.kind() == Kind::NotFound => {
+                return no_target(format!("rule {name} is gone, so that nobody knows what it gave its target"));
             }
-        }
+            Err(error) => return Ok(Err(Unaddressed::Undetermined(error.chain().join(": ")))),
+        };
+        targets.retain(|it| it.arn == target);
         let mut found: Vec<Result<RuleTarget, String>> =
             targets.iter().map(|it| RuleTarget::of(recipient.clone(), it)).collect();
         found.dedup();

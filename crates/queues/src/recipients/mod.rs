@@ -5,7 +5,7 @@ mod find;
 mod give;
 mod input;
 
-pub use find::{Addressed, Found, LIST_TARGETS, RULE, Recipients, TARGET, Unaddressed, named_by};
+pub use find::{Addressed, Found, RULE, Recipients, TARGET, Unaddressed, named_by};
 pub use give::{CREATE_STREAM, Clients, PUBLISH, PUT_EVENTS, START, give};
 
 use aws_sdk_lambda::types::InvocationType;
