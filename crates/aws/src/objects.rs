@@ -1,11 +1,17 @@
 //! The objects of a bucket, in the order of their keys.
 
+mod guess;
+mod in_order;
+
+use std::sync::Arc;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::EncodingType;
 use claimctl_claim::key;
 use claimctl_core::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use self::in_order::{Begin, InOrder, Listed, Pages};
 use crate::Explain;
 use crate::policy::{ArnBuilder, Statement};
 use crate::sinks::record::RecordEntry;
@@ -52,6 +58,8 @@ pub struct Unnamed {
     /// As it is listed.
     pub key: String,
     pub why: String,
+    /// So many objects of the page come before it.
+    behind: usize,
 }
 
 /// Some objects of a listing.
@@ -63,58 +71,109 @@ pub struct ObjectPage {
 
 /// Pages through a bucket (Amazon S3 API Reference, ListObjectsV2: keys come in UTF-8 binary order).
 pub struct Listing {
-    pages: aws_smithy_async::future::pagination_stream::PaginationStream<
-        Result<
-            aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output,
-            aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error>,
-        >,
-    >,
-    bucket: String,
+    pages: InOrder<BucketPages>,
     last: Option<String>,
+    /// At the end of the last page: the next one may have them again, where it was cut off behind them.
+    last_unnamed: Vec<String>,
 }
 
 impl Listing {
     pub fn start(s3: &Client, bucket: &str, prefix: &str) -> Listing {
-        let pages = s3
-            .list_objects_v2()
-            .bucket(bucket)
-            .set_prefix(Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()))
-            // Keys may hold characters that XML cannot.
-            .encoding_type(EncodingType::Url)
-            .into_paginator()
-            .send();
-        Listing { pages, bucket: bucket.to_owned(), last: None }
+        Listing { pages: InOrder::start(BucketPages::of(s3, bucket, prefix)), last: None, last_unnamed: Vec::new() }
     }
 
     pub async fn page(&mut self) -> Result<Option<ObjectPage>> {
-        let Some(page) = self.pages.next().await else { return Ok(None) };
-        let page =
-            page.or_needs(&format!("list bucket {}", self.bucket), LIST, &format!("arn:*:s3:::{}", self.bucket))?;
-        let mut read = ObjectPage::default();
-        for object in page.contents() {
+        let Some(mut page) = self.pages.next().await? else { return Ok(None) };
+        let first = page.objects.first();
+        if self.last.as_ref().is_some_and(|last| first.is_some_and(|first| first.key <= *last)) {
+            return Err(out_of_order(&self.pages.of().bucket));
+        }
+        page.unnamed.retain(|unnamed| !self.last_unnamed.contains(&unnamed.key));
+        if let Some(object) = page.objects.last() {
+            self.last = Some(object.key.clone());
+            self.last_unnamed.clear();
+        }
+        self.last_unnamed.extend(page.unnamed.iter().map(|unnamed| unnamed.key.clone()));
+        Ok(Some(page))
+    }
+}
+
+fn out_of_order(bucket: &str) -> Error {
+    Error::unexpected(format!("bucket {bucket} does not list its keys in order"))
+        .hint("verify needs S3's order of keys; directory buckets and some other stores lack it")
+}
+
+#[derive(Clone)]
+struct BucketPages {
+    s3: Client,
+    bucket: Arc<str>,
+    prefix: Arc<str>,
+}
+
+impl BucketPages {
+    fn of(s3: &Client, bucket: &str, prefix: &str) -> BucketPages {
+        BucketPages { s3: s3.clone(), bucket: bucket.into(), prefix: prefix.into() }
+    }
+}
+
+impl Pages for BucketPages {
+    type Page = ObjectPage;
+
+    async fn page(&self, begin: Begin) -> Result<Listed<ObjectPage>> {
+        let bucket = &*self.bucket;
+        let call = self
+            .s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .set_prefix(Some(self.prefix.to_string()).filter(|prefix| !prefix.is_empty()))
+            // Keys may hold characters that XML cannot.
+            .encoding_type(EncodingType::Url);
+        let call = match begin {
+            Begin::Beginning => call,
+            Begin::Key(key) => call.start_after(key),
+            Begin::Token(token) => call.continuation_token(token),
+        };
+        let answer =
+            call.send().await.or_needs(&format!("list bucket {bucket}"), LIST, &format!("arn:*:s3:::{bucket}"))?;
+        let mut page = ObjectPage::default();
+        for object in answer.contents() {
             let encoded = object.key().unwrap_or_default();
             let key = match key::decode_form(encoded) {
                 Ok(key) if !key.is_empty() => key,
                 decoded => {
                     // One object may not keep all the others from being looked at.
                     let why = decoded.map_or_else(|bad| bad.to_string(), |_| "is listed as empty".to_owned());
-                    read.unnamed.push(Unnamed { key: encoded.to_owned(), why: format!("its key {why}") });
+                    let behind = page.objects.len();
+                    page.unnamed.push(Unnamed { key: encoded.to_owned(), why: format!("its key {why}"), behind });
                     continue;
                 }
             };
-            if self.last.as_ref().is_some_and(|last| *last >= key) {
-                return Err(Error::unexpected(format!("bucket {} does not list its keys in order", self.bucket))
-                    .hint("verify needs S3's order of keys; directory buckets and some other stores lack it"));
+            if page.objects.last().is_some_and(|last| last.key >= key) {
+                return Err(out_of_order(bucket));
             }
-            self.last = Some(key.clone());
-            read.objects.push(ObjectEntry {
+            page.objects.push(ObjectEntry {
                 key,
                 etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
                 size: object.size().and_then(|size| size.try_into().ok()).unwrap_or(0),
                 modified: object.last_modified().map_or(0, |time| time.secs()),
             });
         }
-        Ok(Some(read))
+        // As the SDK's paginator does: a token that is empty is none.
+        let next = answer.next_continuation_token.filter(|token| !token.is_empty());
+        Ok(Listed { page, next })
+    }
+
+    fn keys(page: &ObjectPage) -> Vec<&str> {
+        page.objects.iter().map(|object| object.key.as_str()).collect()
+    }
+
+    fn up_to(mut page: ObjectPage, end: &str) -> ObjectPage {
+        let within = page.objects.partition_point(|object| object.key.as_str() <= end);
+        if within < page.objects.len() {
+            page.objects.truncate(within);
+            page.unnamed.retain(|unnamed| unnamed.behind <= within);
+        }
+        page
     }
 }
 
@@ -146,6 +205,6 @@ pub async fn head(s3: &Client, bucket: &str, key: &str, version_id: Option<&str>
 /// sends no HeadObject for it.
 async fn listed(s3: &Client, bucket: &str, key: &str) -> Result<Option<ObjectEntry>> {
     // Of the keys that begin so, the key itself comes first.
-    let first = Listing::start(s3, bucket, key).page().await?.unwrap_or_default();
+    let first = BucketPages::of(s3, bucket, key).page(Begin::Beginning).await?.page;
     Ok(first.objects.into_iter().next().filter(|object| object.key == key))
 }
