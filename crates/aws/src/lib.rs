@@ -10,6 +10,7 @@ pub mod executions;
 mod failure;
 #[cfg(test)]
 mod fake;
+pub mod limiter;
 pub mod logs;
 mod mfa_sessions;
 pub mod naming;

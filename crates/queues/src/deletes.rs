@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use claimctl_aws::limiter::Limiter;
 use claimctl_core::error::{Error, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
@@ -12,7 +13,8 @@ use super::batch::{self, Outcome, Receipt};
 use super::receive::Receiver;
 use crate::journal::{Entry, ItemState, JournalWriter};
 
-const AT_ONCE: usize = 8;
+/// Calls at once at most.
+const MOST_AT_ONCE: usize = 64;
 
 const TOO_LATE: &str = "its visibility timeout was over before it could be deleted";
 const NOT_HELD: &str = "its receipt no longer held it: another consumer has it, or it was deleted";
@@ -38,6 +40,7 @@ pub struct Deletes {
     writer: JournalWriter,
     ready: VecDeque<Box<str>>,
     calls: FuturesUnordered<JoinHandle<Outcome<Receipt>>>,
+    limiter: Limiter,
     have_worked: bool,
     given_up: bool,
     /// Messages that are not known to be deleted, with the reason. They may be received again.
@@ -51,6 +54,7 @@ impl Deletes {
             writer,
             ready: VecDeque::new(),
             calls: FuturesUnordered::new(),
+            limiter: Limiter::adaptive(MOST_AT_ONCE),
             have_worked: false,
             given_up: false,
             not_deleted: BTreeMap::new(),
@@ -61,9 +65,11 @@ impl Deletes {
         self.ready.extend(ids);
     }
 
-    /// Starts as many calls as may run at once. What is no longer surely hidden is let go: it is received again.
+    /// Starts as many calls as help. What is no longer surely hidden is let go: it is received again.
     pub fn start(&mut self, receiver: &mut Receiver<'_>, whole_batches: bool) {
-        while self.calls.len() < AT_ONCE && !self.given_up {
+        while !self.given_up
+            && let Some(turn) = self.limiter.begin()
+        {
             let mut receipts = Vec::with_capacity(batch::SIZE);
             if whole_batches && self.ready.len() < batch::SIZE {
                 return;
@@ -83,7 +89,7 @@ impl Deletes {
                 return;
             }
             let queue = self.queue.clone();
-            self.calls.push(tokio::spawn(async move { batch::delete(&queue, receipts).await }));
+            self.calls.push(tokio::spawn(turn.run(async move { batch::delete(&queue, receipts).await })));
         }
     }
 

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName as System};
+use claimctl_aws::limiter::Limiter;
 use claimctl_core::boot_time::BootTime;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
@@ -34,8 +35,10 @@ pub use visibility::{HIDDEN, HIDDEN_DEFAULT, parse_visibility};
 /// "Amazon SQS standard queue quotas").
 pub const CAP: usize = 100_000;
 
-/// Receives that wait for an answer at once: more only wait for each other.
-const MOST_AT_ONCE: usize = 8;
+/// Receives that wait for an answer at once, at most.
+const MOST_AT_ONCE: usize = 64;
+/// Calls at once that keep messages hidden.
+const EXTENSIONS: usize = 8;
 /// Answers without anything new, one after the other, before the counts are asked.
 const MISSES: u32 = 2;
 /// The counts lag behind. When they still promise messages after so long without one, the look ends incomplete.
@@ -58,7 +61,8 @@ pub struct Receiver<'a> {
     /// Each is a task of its own, so that answers are read on every core.
     calls: FuturesUnordered<JoinHandle<Answer>>,
     receives: usize,
-    most_at_once: usize,
+    limiter: Limiter,
+    one_at_a_time: bool,
     paused: bool,
     /// Something is still done that may make messages visible.
     busy: bool,
@@ -95,7 +99,8 @@ impl<'a> Receiver<'a> {
             in_flight: InFlight::default(),
             calls: FuturesUnordered::new(),
             receives: 0,
-            most_at_once: MOST_AT_ONCE,
+            limiter: Limiter::adaptive(MOST_AT_ONCE),
+            one_at_a_time: false,
             paused: false,
             busy: false,
             asked: 0,
@@ -160,9 +165,9 @@ impl<'a> Receiver<'a> {
         self.busy = busy;
     }
 
-    /// Lets so many receives wait at once, at most.
-    pub fn at_most(&mut self, receives: usize) {
-        self.most_at_once = receives;
+    /// Whether a receive waits for the one before it.
+    pub fn one_at_a_time(&mut self, so: bool) {
+        self.one_at_a_time = so;
     }
 
     /// The receipt of a held message that surely stays hidden while it is deleted. None: it is visible again, or soon.
@@ -199,7 +204,7 @@ impl<'a> Receiver<'a> {
             self.to_extend.clear();
             return;
         }
-        while self.extensions < MOST_AT_ONCE
+        while self.extensions < EXTENSIONS
             && let Some(receipts) = self.to_extend.pop_front()
         {
             self.extensions += 1;
@@ -208,11 +213,17 @@ impl<'a> Receiver<'a> {
         if self.counting || self.paused {
             return;
         }
-        while self.receives < self.at_once() && self.room() > 0 && (self.receives == 0 || self.light() >= batch::SIZE) {
+        while self.receives < self.at_once()
+            && self.room() > 0
+            && (self.receives == 0 || self.light() >= batch::SIZE)
+            && let Some(turn) = self.limiter.begin()
+        {
             let ask = self.next_ask();
             self.receives += 1;
             self.asked += ask;
-            self.calls.push(tokio::spawn(calls::receive(self.queue.clone(), ask, self.options.visibility)));
+            let call = calls::receive(self.queue.clone(), ask, self.options.visibility);
+            // One that waits for messages does not tell how busy the service is.
+            self.calls.push(tokio::spawn(turn.run_if(call, move |answer| answer.messages() == ask)));
         }
         if self.receives == 0 {
             let wanted = self.options.limit.is_some_and(|limit| self.given >= limit);
@@ -224,7 +235,8 @@ impl<'a> Receiver<'a> {
     /// a whole poll.
     fn at_once(&self) -> usize {
         match self.misses {
-            0 => usize::try_from(self.options.expected / 10 + 2).unwrap_or(MOST_AT_ONCE).min(self.most_at_once),
+            0 if self.one_at_a_time => 1,
+            0 => usize::try_from(self.options.expected / 10 + 2).unwrap_or(MOST_AT_ONCE),
             misses => MISSES.saturating_sub(misses).max(1) as usize,
         }
     }

@@ -3,6 +3,7 @@
 use super::Target;
 use super::bucket_regions::BucketRegions;
 use crate::RetryRules;
+use crate::limiter::NoticeThrottling;
 
 impl Target {
     pub fn s3(&self) -> aws_sdk_s3::Client {
@@ -11,33 +12,49 @@ impl Target {
             .force_path_style(self.endpoint.is_some())
             .interceptor(self.bucket_owners.clone())
             .interceptor(BucketRegions(self.region.clone()))
+            .interceptor(NoticeThrottling)
             .retry_classifier(RetryRules)
             .build();
         aws_sdk_s3::Client::from_conf(config)
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        let config = aws_sdk_sqs::config::Builder::from(&self.sdk)
+            .interceptor(NoticeThrottling)
+            .retry_classifier(RetryRules)
+            .build();
         aws_sdk_sqs::Client::from_conf(config)
     }
 
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let config = aws_sdk_dynamodb::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        let config = aws_sdk_dynamodb::config::Builder::from(&self.sdk)
+            .interceptor(NoticeThrottling)
+            .retry_classifier(RetryRules)
+            .build();
         aws_sdk_dynamodb::Client::from_conf(config)
     }
 
     pub fn dynamodb_streams(&self) -> aws_sdk_dynamodbstreams::Client {
-        let config = aws_sdk_dynamodbstreams::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        let config = aws_sdk_dynamodbstreams::config::Builder::from(&self.sdk)
+            .interceptor(NoticeThrottling)
+            .retry_classifier(RetryRules)
+            .build();
         aws_sdk_dynamodbstreams::Client::from_conf(config)
     }
 
     pub fn step_functions(&self) -> aws_sdk_sfn::Client {
-        let config = aws_sdk_sfn::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        let config = aws_sdk_sfn::config::Builder::from(&self.sdk)
+            .interceptor(NoticeThrottling)
+            .retry_classifier(RetryRules)
+            .build();
         aws_sdk_sfn::Client::from_conf(config)
     }
 
     pub fn lambda(&self) -> aws_sdk_lambda::Client {
-        let config = aws_sdk_lambda::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
+        let config = aws_sdk_lambda::config::Builder::from(&self.sdk)
+            .interceptor(NoticeThrottling)
+            .retry_classifier(RetryRules)
+            .build();
         aws_sdk_lambda::Client::from_conf(config)
     }
 

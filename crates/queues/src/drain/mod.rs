@@ -37,8 +37,6 @@ pub use self::run::{rehearse, run};
 const MOST_WAITING: usize = 4 << 20;
 /// What a message takes in memory besides its body.
 const OVERHEAD: usize = 1 << 10;
-/// Receives at once, once a delete has been seen to work.
-const RECEIVES: usize = 8;
 
 /// What to drain, and where to.
 #[derive(Debug, Clone)]
@@ -208,14 +206,13 @@ impl<'a> Drain<'a> {
     fn set_limits(&mut self) {
         self.receiver.expect_more(self.waiting.0 > 0 || !self.deletes.are_done());
         if self.order.keep {
-            self.receiver.at_most(RECEIVES);
             return self.receiver.pause(self.waiting.1 > MOST_WAITING);
         }
         // Part of a batch waits for the rest, as long as more is on its way.
         let whole_batches = self.waiting.0 > 0;
         self.deletes.start(&mut self.receiver, whole_batches);
         let works = self.deletes.have_worked();
-        self.receiver.at_most(if works { RECEIVES } else { 1 });
+        self.receiver.one_at_a_time(!works);
         let unproven = !works && (self.waiting.0 > 0 || !self.deletes.are_done());
         self.receiver.pause(unproven || self.waiting.1 > MOST_WAITING);
     }

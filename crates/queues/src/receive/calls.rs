@@ -28,6 +28,16 @@ pub enum NotReceived {
     Failed(Error),
 }
 
+impl Answer {
+    /// How many it brings.
+    pub fn messages(&self) -> usize {
+        match self {
+            Answer::Received { answer: Ok(messages), .. } => messages.len(),
+            _ => 0,
+        }
+    }
+}
+
 pub async fn receive(queue: Queue, ask: usize, visibility: Duration) -> Answer {
     // The timeout runs from the answer; counted from the call, it is never believed to be longer than it is.
     let called = BootTime::now();

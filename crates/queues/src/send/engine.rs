@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use claimctl_aws::limiter::Limiter;
 use claimctl_aws::target::Change;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
@@ -22,8 +23,8 @@ use super::report::SendReport;
 use crate::journal::{Entry, ItemState, Journal, Run, Summary};
 use crate::rate::RateLimit;
 
-/// Batches on their way at once: more only wait for each other at the service.
-const LANES: usize = 32;
+/// Batches on their way at once, at most.
+const LANES: usize = 128;
 /// Bytes of the messages on their way; each is in memory about four times while its call lasts.
 const ON_THEIR_WAY: usize = 4 << 20;
 /// How long a batch that is not full waits for more of a slow input.
@@ -80,6 +81,7 @@ async fn work(task: Task<'_>, cancel: &Cancel, progress: &dyn Progress) -> (Send
         run: task.run,
         known: task.known,
         calls: JoinSet::new(),
+        limiter: Limiter::adaptive(LANES),
         on_their_way: 0,
         patient_until: None,
         begin_at: None,
@@ -120,6 +122,7 @@ struct Engine<'a> {
     run: &'a Run,
     known: Option<(&'a Journal, Summary)>,
     calls: JoinSet<(usize, Delivered)>,
+    limiter: Limiter,
     /// Bytes.
     on_their_way: usize,
     /// Until then, a batch that is not full waits. None: it has waited, or there is none.
@@ -173,7 +176,7 @@ impl Engine<'_> {
 
     /// Sends a batch, if there is one worth sending, a lane for it, and leave to send now.
     fn begin_batch(&mut self) -> bool {
-        if self.calls.len() >= LANES || self.on_their_way >= ON_THEIR_WAY {
+        if self.on_their_way >= ON_THEIR_WAY {
             return false;
         }
         let most = self.rate_limit.as_ref().map_or(ENTRIES, |rate_limit| rate_limit.batch.get() as usize);
@@ -182,6 +185,7 @@ impl Engine<'_> {
         if number == 0 || (!full && waits) {
             return false;
         }
+        let Some(turn) = self.limiter.begin() else { return false };
         if let Some(Err(wait)) = self.rate_limit.as_ref().map(|rate_limit| rate_limit.go(number)) {
             self.begin_at = Some(Instant::now() + wait);
             return false;
@@ -190,7 +194,7 @@ impl Engine<'_> {
         let weight = batch.iter().map(Outgoing::weight).sum();
         self.on_their_way += weight;
         let lane = self.lane.clone();
-        self.calls.spawn(async move { (weight, deliver(lane, batch).await) });
+        self.calls.spawn(turn.run(async move { (weight, deliver(lane, batch).await) }));
         true
     }
 

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use claimctl_aws::limiter::Limiter;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::progress::Progress;
@@ -31,10 +32,10 @@ use crate::send::engine::until;
 use crate::send::outgoing::Outgoing;
 use crate::send::pack::Packer;
 
-/// Batches on their way at once.
-const LANES: usize = 32;
-/// Receives at once.
-const RECEIVES: usize = 8;
+/// Batches on their way at once, at most.
+const LANES: usize = 128;
+/// Batches that are sorted at once; beyond it nothing is received.
+const SORTED_AT_ONCE: usize = 32;
 /// Bodies that are received and not yet sent, in bytes. Beyond it nothing is received.
 const MOST_WAITING: usize = 8 << 20;
 /// With a rate, dead letters that wait for their turn; the others stay visible until then.
@@ -73,6 +74,7 @@ pub async fn pass(means: Means<'_>, share: Share, expected: u64, report: &mut Re
         rate_limit: order.settings.rate.map(RateLimit::of),
         begin_at: None,
         calls: Call::new(),
+        limiter: Limiter::adaptive(LANES),
         deletes: Deletes::new(order.queue.clone(), means.writer.clone()),
         share,
         taken: 0,
@@ -108,6 +110,7 @@ struct Pass<'a, 'r> {
     /// The rate allows no batch before that.
     begin_at: Option<Instant>,
     calls: Call<(usize, Delivered)>,
+    limiter: Limiter,
     deletes: Deletes,
     share: Share,
     /// Dead letters to be sent so far.
@@ -177,9 +180,9 @@ impl Pass<'_, '_> {
         self.deletes.start(&mut self.receiver, busy);
         self.receiver.expect_more(busy || !self.deletes.are_done());
         let canary = matches!(self.share, Share::Canary(_));
-        self.receiver.at_most(if canary { 1 } else { RECEIVES });
+        self.receiver.one_at_a_time(canary);
         let paced = self.rate_limit.is_some() || canary;
-        let sorting = self.sorting.len() > if paced { 0 } else { LANES };
+        let sorting = self.sorting.len() > if paced { 0 } else { SORTED_AT_ONCE };
         let full = self.waiting > MOST_WAITING || (paced && self.packed > MOST_PACED);
         self.receiver.pause(sorting || full || self.enough);
         // Until then what waits for its turn stays hidden.
@@ -292,9 +295,6 @@ impl Pass<'_, '_> {
 
     /// Sends a batch, if there is one worth sending, a lane for it, and leave to send now.
     fn begin_batch(&mut self) -> bool {
-        if self.calls.len() >= LANES {
-            return false;
-        }
         let of_pace = self.rate_limit.as_ref().map_or(usize::MAX, |rate_limit| rate_limit.batch.get() as usize);
         let most = self.means.order.to.batch().min(of_pace);
         let (number, full) = self.packer.next_batch(most);
@@ -303,6 +303,7 @@ impl Pass<'_, '_> {
         if number == 0 || (!full && waits && self.rate_limit.is_none()) {
             return false;
         }
+        let Some(turn) = self.limiter.begin() else { return false };
         if let Some(Err(wait)) = self.rate_limit.as_ref().map(|rate_limit| rate_limit.go(number)) {
             self.begin_at = Some(Instant::now() + wait);
             return false;
@@ -312,7 +313,7 @@ impl Pass<'_, '_> {
         self.on_their_way += batch.len();
         let weight = batch.iter().map(Outgoing::weight).sum();
         let delivery = self.means.delivery.clone();
-        self.calls.push(tokio::spawn(async move { (weight, delivery.deliver(batch).await) }));
+        self.calls.push(tokio::spawn(turn.run(async move { (weight, delivery.deliver(batch).await) })));
         true
     }
 
