@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast a queue is drained to a file, beside a boto3 script with ten threads and the server's own ceiling.
 
-    cargo build --profile dist && python3 benches/drain.py [--messages 20000] [--runs 3] [--server loopback|elasticmq]
+    cargo build --profile dist && python3 benches/drain.py [--messages 20000] [--runs 3] [--server loopback|far|elasticmq]
 """
 
 import argparse
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from costs import Comparison, Cost, heading
 from pairs import claimctl, row
-from servers import HERE, MADE, ceil, elasticmq, loopback, peer_python, signed
+from servers import HERE, MADE, ceil, elasticmq, far, loopback, peer_python, signed
 
 CONNECTIONS = 10
-SERVERS = {"loopback": loopback, "elasticmq": elasticmq}
+SERVERS = {"loopback": loopback, "far": far, "elasticmq": elasticmq}
 
 
 def parse():

@@ -2,7 +2,7 @@
 """How fast dead letters are replayed, journaled and without a preflight, beside a boto3 script with ten threads that
 receives, sends and deletes, and beside the server's own ceiling.
 
-    cargo build --profile dist && python3 benches/replay.py [--messages 20000] [--runs 3] [--server loopback|elasticmq]
+    cargo build --profile dist && python3 benches/replay.py [--messages 20000] [--runs 3] [--server loopback|far|elasticmq]
 """
 
 import tempfile

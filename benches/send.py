@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast a drained file is sent to a queue, beside a boto3 script with ten threads and the server's own ceiling.
 
-    cargo build --profile dist && python3 benches/send.py [--messages 20000] [--runs 3] [--server loopback|elasticmq]
+    cargo build --profile dist && python3 benches/send.py [--messages 20000] [--runs 3] [--server loopback|far|elasticmq]
 """
 
 import hashlib

@@ -3,15 +3,16 @@
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::Api;
 use crate::http::Wire;
 
 const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\nx-amzn-requestid: 0\r\n";
 
-/// Serves on loopback until stdin ends. Port 0 takes a free one.
-pub fn run(port: u16) -> Result<(), String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| format!("port {port}: {error}"))?;
+/// Serves on a free port of loopback until stdin ends. Every call takes `delay` longer, as over a network.
+pub fn run(delay: Duration) -> Result<(), String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let endpoint = format!("http://{address}");
     println!("{endpoint}");
@@ -20,16 +21,17 @@ pub fn run(port: u16) -> Result<(), String> {
         for connection in listener.incoming().flatten() {
             let api = api.clone();
             // How a connection ends is the client's affair.
-            std::thread::spawn(move || converse(&api, connection).ok());
+            std::thread::spawn(move || converse(&api, connection, delay).ok());
         }
     });
     std::io::stdin().read_to_end(&mut Vec::new()).map_err(|error| error.to_string())?;
     Ok(())
 }
 
-fn converse(api: &Api, connection: TcpStream) -> std::io::Result<()> {
+fn converse(api: &Api, connection: TcpStream, delay: Duration) -> std::io::Result<()> {
     let mut wire = Wire::new(connection)?;
     while let Some((head, body)) = wire.read()? {
+        std::thread::sleep(delay);
         match api.answer(&head.operation, body) {
             Ok(answer) => wire.write(DONE, answer.as_bytes())?,
             Err(refusal) => {
