@@ -1,8 +1,7 @@
 //! How many calls are in flight at once: as many as raise the throughput, fewer where the service throttles, and never
 //! more than the ceiling of who makes them, whose memory they take.
 //!
-//! A loop that starts calls by itself asks [`Limiter::begin`]; elsewhere [`Limiter::run`] waits its turn. Calls that take
-//! different times, such as receives and deletes, have a limiter each.
+//! Calls that take different times, such as receives and deletes, have a limiter each.
 
 mod control;
 #[cfg(test)]
@@ -13,27 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
 use control::Control;
 
 pub(crate) use throttling::NoticeThrottling;
 
 /// Limits calls of one kind. Cheap to clone; the clones count together.
 #[derive(Debug, Clone)]
-pub struct Limiter(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    control: Mutex<Control>,
-    /// Somebody who waits may have room now.
-    ended: Notify,
-}
+pub struct Limiter(Arc<Mutex<Control>>);
 
 impl Limiter {
     /// For calls of one kind, at most `ceiling` of them.
     pub fn adaptive(ceiling: usize) -> Limiter {
-        Limiter(Arc::new(Shared { control: Mutex::new(Control::adaptive(ceiling)), ended: Notify::new() }))
+        Limiter(Arc::new(Mutex::new(Control::adaptive(ceiling))))
     }
 
     /// A call, if one may begin now. Whoever is told None asks again when one of the calls has ended.
@@ -44,20 +34,8 @@ impl Limiter {
         Some(Call { ticket: Arc::new(ticket), latency: None })
     }
 
-    /// Makes the call when there is room for it.
-    pub async fn run<T>(&self, call: impl Future<Output = T>) -> T {
-        loop {
-            if let Some(turn) = self.begin() {
-                // The limit may have grown by more than one.
-                self.0.ended.notify_one();
-                return turn.run(call).await;
-            }
-            self.0.ended.notified().await;
-        }
-    }
-
     fn control(&self) -> MutexGuard<'_, Control> {
-        self.0.control.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,6 +80,5 @@ impl Drop for Call {
         let Ticket { limiter, number, throttled } = &*self.ticket;
         let latency = self.latency.filter(|_| !throttled.load(Ordering::Relaxed));
         limiter.control().end(*number, latency);
-        limiter.0.ended.notify_one();
     }
 }
