@@ -46,12 +46,18 @@ def peer_python():
 @contextlib.contextmanager
 def loopback(milliseconds=0):
     """The project's own minimal SQS, whose calls take so much longer. Its endpoint."""
-    server = subprocess.Popen([loopback_binary(), "serve", str(milliseconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([loopback_binary(), "serve", str(milliseconds)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
     try:
         yield server.stdout.readline().strip()
     finally:
         server.stdin.close()
         server.wait()
+
+
+def far():
+    """The same, each call of which takes as long as one to AWS."""
+    return loopback(20)
 
 
 def elasticmq_jars():
@@ -68,11 +74,6 @@ def elasticmq_jars():
                 sys.exit(f"{name} is not the file that benches/elasticmq/SHA256SUMS names")
         (place / "done").touch()
     return place
-
-
-def far():
-    """The same, each call of which takes as long as one to AWS."""
-    return loopback(20)
 
 
 @contextlib.contextmanager

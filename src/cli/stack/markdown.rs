@@ -21,8 +21,8 @@ const CUT: &str = "more lines are left out here; the log of the job has all of t
 
 const PLAIN: Terminal = Terminal { stdin: false, stdout: false, stderr: false, width: None, color: false };
 
-/// The plans of one environment, each with those after which it may be another one; the stacks that wait for others to be deployed, and those that have none. `place` is its
-/// account and region.
+/// The plans of one environment, each with the stacks after which it may be another one; the stacks that wait for others to
+/// be deployed; and those that have none. `place` is its account and region.
 pub fn of(
     environment: &str,
     place: &[&str],

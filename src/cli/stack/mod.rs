@@ -56,11 +56,12 @@ pub async fn waits_for(ctx: &Ctx, target: &Session, stack: &str, with: &[String]
     Ok(if missing.iter().all(|other| with.contains(other)) { missing } else { Vec::new() })
 }
 
-/// `payments/payment: can be planned once payments/quote is deployed`
+/// `payments/payment: planned with what is deployed now; its plan may be another one after payments/quote`
 pub fn provisional(stack: &str, after: &[String]) -> String {
     format!("{stack}: planned with what is deployed now; its plan may be another one after {}", after.join(", "))
 }
 
+/// `payments/payment: can be planned once payments/quote is deployed`
 pub fn waiting(stack: &str, waits_for: &[String]) -> String {
     let is = if waits_for.len() == 1 { "is" } else { "are" };
     format!("{stack}: can be planned once {} {is} deployed", waits_for.join(", "))
