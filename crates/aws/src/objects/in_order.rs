@@ -15,9 +15,9 @@ use super::guess::{self, Begun};
 const CALLS: usize = 32;
 /// Pages that wait for those before them.
 const PAGES_AHEAD: usize = 32;
-/// Pieces that are guessed at first; while guesses are good their number doubles.
+/// Pieces that are guessed at first, and at least. While they are good their number grows by half; by each in which nothing
+/// lies it shrinks by a quarter.
 const FIRST_GUESSES: usize = 2;
-
 /// Pages before one that its density is judged by as well.
 const TRAIL: usize = 8;
 
@@ -26,7 +26,7 @@ pub trait Pages: Clone + Send + 'static {
     /// What one call gives, with what cannot be named.
     type Page: Send + 'static;
 
-    fn page(&self, from: Begin) -> impl Future<Output = Result<Listed<Self::Page>>> + Send;
+    fn page(&self, begin: Begin) -> impl Future<Output = Result<Listed<Self::Page>>> + Send;
     fn keys(page: &Self::Page) -> Vec<&str>;
     /// Without what comes behind this key.
     fn up_to(page: Self::Page, end: &str) -> Self::Page;
@@ -81,16 +81,14 @@ pub struct InOrder<L: Pages> {
     pieces: VecDeque<Piece<L::Page>>,
     calls: JoinSet<(u64, Result<Listed<L::Page>>)>,
     called: u64,
-    /// Calls for pieces in which nothing lay.
-    wasted: u64,
-    /// At once.
+    /// Pieces that are guessed at once at most.
     guesses: usize,
 }
 
 impl<L: Pages> InOrder<L> {
     pub fn start(pages: L) -> InOrder<L> {
         let all = Piece::Open(Begin::Beginning, Around { trail: Vec::new(), nth: 0, end: None });
-        InOrder { pages, pieces: [all].into(), calls: JoinSet::new(), called: 0, wasted: 0, guesses: FIRST_GUESSES }
+        InOrder { pages, pieces: [all].into(), calls: JoinSet::new(), called: 0, guesses: FIRST_GUESSES }
     }
 
     pub fn of(&self) -> &L {
@@ -161,7 +159,6 @@ impl<L: Pages> InOrder<L> {
 
     fn judge(&mut self, is_between_guesses: bool, is_empty: bool) {
         if is_empty {
-            self.wasted += 1;
             self.guesses = (self.guesses - self.guesses / 4).max(FIRST_GUESSES);
         } else if is_between_guesses {
             self.guesses = (self.guesses + self.guesses / 2).min(CALLS);
