@@ -22,7 +22,7 @@ pub(super) async fn noticed_by<T>(ticket: Arc<Ticket>, requests: impl Future<Out
     CALL.scope(ticket, requests).await
 }
 
-/// Part of every client.
+/// Part of each client of a target.
 #[derive(Debug)]
 pub struct NoticeThrottling;
 

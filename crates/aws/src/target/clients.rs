@@ -5,6 +5,15 @@ use super::bucket_regions::BucketRegions;
 use crate::RetryRules;
 use crate::limiter::NoticeThrottling;
 
+/// A service's client. `SdkConfig` has no place for interceptors and classifiers.
+macro_rules! client {
+    ($sdk:ident, $target:expr) => {{
+        let config = $sdk::config::Builder::from(&$target.sdk);
+        let config = config.interceptor(NoticeThrottling).retry_classifier(RetryRules);
+        $sdk::Client::from_conf(config.build())
+    }};
+}
+
 impl Target {
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk)
@@ -19,62 +28,38 @@ impl Target {
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::config::Builder::from(&self.sdk)
-            .interceptor(NoticeThrottling)
-            .retry_classifier(RetryRules)
-            .build();
-        aws_sdk_sqs::Client::from_conf(config)
+        client!(aws_sdk_sqs, self)
     }
 
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let config = aws_sdk_dynamodb::config::Builder::from(&self.sdk)
-            .interceptor(NoticeThrottling)
-            .retry_classifier(RetryRules)
-            .build();
-        aws_sdk_dynamodb::Client::from_conf(config)
+        client!(aws_sdk_dynamodb, self)
     }
 
     pub fn dynamodb_streams(&self) -> aws_sdk_dynamodbstreams::Client {
-        let config = aws_sdk_dynamodbstreams::config::Builder::from(&self.sdk)
-            .interceptor(NoticeThrottling)
-            .retry_classifier(RetryRules)
-            .build();
-        aws_sdk_dynamodbstreams::Client::from_conf(config)
+        client!(aws_sdk_dynamodbstreams, self)
     }
 
     pub fn step_functions(&self) -> aws_sdk_sfn::Client {
-        let config = aws_sdk_sfn::config::Builder::from(&self.sdk)
-            .interceptor(NoticeThrottling)
-            .retry_classifier(RetryRules)
-            .build();
-        aws_sdk_sfn::Client::from_conf(config)
+        client!(aws_sdk_sfn, self)
     }
 
     pub fn lambda(&self) -> aws_sdk_lambda::Client {
-        let config = aws_sdk_lambda::config::Builder::from(&self.sdk)
-            .interceptor(NoticeThrottling)
-            .retry_classifier(RetryRules)
-            .build();
-        aws_sdk_lambda::Client::from_conf(config)
+        client!(aws_sdk_lambda, self)
     }
 
     pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
-        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
-        aws_sdk_cloudwatch::Client::from_conf(config)
+        client!(aws_sdk_cloudwatch, self)
     }
 
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
-        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
-        aws_sdk_cloudwatchlogs::Client::from_conf(config)
+        client!(aws_sdk_cloudwatchlogs, self)
     }
 
     pub fn sns(&self) -> aws_sdk_sns::Client {
-        let config = aws_sdk_sns::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
-        aws_sdk_sns::Client::from_conf(config)
+        client!(aws_sdk_sns, self)
     }
 
     pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
-        let config = aws_sdk_eventbridge::config::Builder::from(&self.sdk).retry_classifier(RetryRules).build();
-        aws_sdk_eventbridge::Client::from_conf(config)
+        client!(aws_sdk_eventbridge, self)
     }
 }
