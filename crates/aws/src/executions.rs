@@ -1,5 +1,7 @@
 //! What became of a state machine's execution of a known name.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::{ExecutionStatus, IncludedData};
 use claimctl_core::error::Result;
@@ -41,25 +43,31 @@ pub fn permissions(machine_arn: &str) -> Statement {
 pub struct Executions {
     client: Client,
     machine_arn: String,
+    /// Whoever may not use the key of an encrypted machine learns the status all the same, and not why.
+    without_data: AtomicBool,
 }
 
 impl Executions {
     pub fn of(target: &Target, machine_arn: &str) -> Executions {
-        Executions { client: target.step_functions(), machine_arn: machine_arn.to_owned() }
+        Executions {
+            client: target.step_functions(),
+            machine_arn: machine_arn.to_owned(),
+            without_data: AtomicBool::new(false),
+        }
     }
 
     /// None: the machine has none of this name, or keeps it no longer.
     pub async fn describe(&self, name: &str) -> Result<Option<Execution>> {
         let (arn, all) = (arn_of(&self.machine_arn, name), arn_of(&self.machine_arn, "*"));
         let mut backoff = Backoff::new();
-        let mut included = None;
         let answer = loop {
-            let call = self.client.describe_execution().execution_arn(&arn).set_included_data(included.clone());
+            let included = self.without_data.load(Ordering::Relaxed).then_some(IncludedData::MetadataOnly);
+            let is_whole = included.is_none();
+            let call = self.client.describe_execution().execution_arn(&arn).set_included_data(included);
             match call.send().await {
                 Err(error) if is_throttled(&error) && backoff.pause().await => {}
-                // Whoever may not use the key of an encrypted machine learns the status all the same, and not why.
-                Err(error) if included.is_none() && crate::code(&error) == Some("KmsAccessDeniedException") => {
-                    included = Some(IncludedData::MetadataOnly);
+                Err(error) if is_whole && crate::code(&error) == Some("KmsAccessDeniedException") => {
+                    self.without_data.store(true, Ordering::Relaxed);
                 }
                 // No execution can have a name that makes no ARN.
                 Err(error) if matches!(crate::code(&error), Some("ExecutionDoesNotExist" | "InvalidArn")) => {
@@ -93,7 +101,11 @@ mod tests {
     const MACHINE: &str = "arn:aws:states:us-east-1:111111111111:stateMachine:m";
 
     fn machine(answering: impl FnMut(&str, &Value) -> (u16, Value) + Send + 'static) -> Executions {
-        Executions { client: Client::new(&fake::answers(answering)), machine_arn: MACHINE.to_owned() }
+        Executions {
+            client: Client::new(&fake::answers(answering)),
+            machine_arn: MACHINE.to_owned(),
+            without_data: AtomicBool::new(false),
+        }
     }
 
     #[tokio::test]
