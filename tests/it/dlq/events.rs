@@ -74,6 +74,21 @@ fn whose_they_are_is_told_without_asking_who_owns_each_rule() {
 }
 
 #[test]
+fn queues_that_take_what_rules_and_functions_leave_are_counted_as_such() {
+    let server = Server::up();
+    let platform = Platform::of(&server);
+    let stats = platform.run("queue stats -o json").exits(0).json();
+    let takes = |name: &str| {
+        let queue = stats["queues"].as_array().unwrap().iter().find(|queue| queue["logical"] == name).unwrap();
+        queue["takes_dead_letters"].clone()
+    };
+    for name in ["undelivered", "start-undelivered", "stream-dlq", "diverted", "payment-events-dlq"] {
+        assert_eq!(takes(name), json!(true), "{name}");
+    }
+    assert_eq!(takes("payment-events"), json!(false));
+}
+
+#[test]
 fn the_dead_letters_of_a_fifo_queue_of_events_are_judged_by_their_items_and_replayed_from_a_file() {
     let server = Server::up();
     let platform = Platform::of(&server);
