@@ -33,6 +33,7 @@ mod select;
 mod stack;
 mod state;
 mod upload;
+mod uploads;
 mod values;
 mod verify;
 
@@ -106,6 +107,9 @@ enum Verb {
     Doctor(Box<doctor::Args>),
     #[command(display_order = Group::Payloads as usize)]
     Upload(Box<upload::Args>),
+    /// Multipart uploads that are not complete
+    #[command(subcommand, display_order = Group::Payloads as usize)]
+    Uploads(uploads::Verb),
     /// From a claim to its payload
     #[command(subcommand, display_order = Group::Payloads as usize)]
     Claim(claim::Verb),
@@ -233,6 +237,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Db(verb) => db::run(verb, ctx).await,
         Verb::State(verb) => state::run(verb, ctx).await,
         Verb::Upload(args) => upload::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Uploads(verb) => uploads::run(verb, ctx).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Records(verb) => records::run(verb, ctx).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,

@@ -2,10 +2,12 @@
 
 use std::ops::RangeBounds;
 
+use aws_sdk_s3::types::StorageClass;
 use claimctl_core::units::parse_number_in;
 use claimctl_deploy::project::{Architecture, Locking};
 use claimctl_payloads::generate::Schema;
 use claimctl_payloads::generate::payloads::Distribution;
+use claimctl_payloads::upload::checksum::Algorithm;
 use claimctl_queues::dead_letters::replay::OnRecorded;
 use claimctl_queues::journal::ItemState;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -17,6 +19,9 @@ type Choice<T> = (&'static str, &'static str, T);
 
 const ARCHITECTURES: &[Choice<Architecture>] =
     &[("arm64", "", Architecture::Arm64), ("x86_64", "", Architecture::X86_64)];
+
+const CHECKSUM_ALGORITHMS: &[Choice<Algorithm>] =
+    &[("CRC64NVME", "", Algorithm::Crc64Nvme), ("CRC32", "", Algorithm::Crc32), ("CRC32C", "", Algorithm::Crc32c)];
 
 const DISTRIBUTIONS: &[Choice<Distribution>] = &[
     ("skewed", "Many small ones and few large ones: each doubling is as likely as the next", Distribution::Skewed),
@@ -53,6 +58,24 @@ where
 
 pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
     one_of(ARCHITECTURES)
+}
+
+pub fn checksum_algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    one_of(CHECKSUM_ALGORITHMS)
+}
+
+/// Those that an object can be put into (Amazon S3 User Guide, "Understanding and managing Amazon S3 storage classes").
+pub fn storage_class() -> impl TypedValueParser<Value = StorageClass> {
+    PossibleValuesParser::new([
+        "STANDARD",
+        "INTELLIGENT_TIERING",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "GLACIER_IR",
+        "GLACIER",
+        "DEEP_ARCHIVE",
+    ])
+    .map(|class| StorageClass::from(class.as_str()))
 }
 
 /// How the sizes of payloads are spread.

@@ -13,7 +13,7 @@ use claimctl_core::units::{bytes, count};
 use claimctl_payloads::flow::{Named, ResolvedFlow};
 use claimctl_payloads::upload::copy;
 use claimctl_payloads::upload::destination::Destination;
-use claimctl_payloads::upload::engine::{self, Settings};
+use claimctl_payloads::upload::engine::{self, Settings, Watched};
 use claimctl_payloads::upload::plan::{Naming, Plan};
 use claimctl_payloads::upload::report::UploadReport;
 use claimctl_payloads::upload::sources::{self, Filter};
@@ -25,6 +25,8 @@ use crate::demo::Stage;
 /// Of the first payload, which goes in several parts.
 const LARGE: u64 = 20 << 20;
 const SMALL: u64 = 4 << 10;
+/// Failures that an error names.
+const SAID_FAILURES: usize = 10;
 const POISON: &str = "this is no claim";
 const RECORDED_WITHIN: Duration = Duration::from_secs(60);
 const DEAD_WITHIN: Duration = Duration::from_secs(60);
@@ -54,9 +56,13 @@ fn write(folder: &Path, payloads: u64) -> Result<()> {
 pub async fn upload(stage: &Stage<'_>, prefix: &str) -> Result<String> {
     let (ctx, target) = (stage.ctx, &stage.target);
     let to = Destination::find(target, None).await?;
-    let found = sources::find(&[stage.payloads()], &Filter::default(), &ctx.cancel)?;
-    let uploads = send(stage, &to, &Plan::of(found, &Naming::Prefix(prefix.to_owned()))?).await?;
-    let in_parts = uploads.files.iter().filter(|file| file.parts.is_some_and(|parts| parts > 1)).count();
+    let naming = Naming::Prefix(prefix.to_owned());
+    let plan = sources::find(&[stage.payloads()], &Filter::default(), &naming, &ctx.cancel)?;
+    let uploads = send(stage, &to, plan).await?;
+    let mut in_parts = 0;
+    for file in uploads.files.drain() {
+        in_parts += u64::from(file?.parts.is_some_and(|parts| parts > 1));
+    }
     Ok(format!("{} payloads, {}, {in_parts} in parts", uploads.uploaded, bytes(uploads.bytes)))
 }
 
@@ -66,23 +72,26 @@ pub async fn copy(stage: &Stage<'_>, from: &str, matching: &str, to: &str) -> Re
     let bucket = Destination::find(target, None).await?;
     let url = S3Url { bucket: &bucket.bucket, key: from };
     let filter = Filter::new(&[matching.to_owned()], &[])?;
-    let found = copy::find(target, &[url], &filter, &ctx.cancel).await?;
-    let copies = send(stage, &bucket, &Plan::of(found, &Naming::Prefix(to.to_owned()))?).await?;
+    let naming = Naming::Prefix(to.to_owned());
+    let plan = copy::find(target, &[url], &filter, &naming, &ctx.cancel).await?;
+    let copies = send(stage, &bucket, plan).await?;
     Ok(format!("{} inside the bucket", count(copies.uploaded, "payload")))
 }
 
-async fn send(stage: &Stage<'_>, to: &Destination, plan: &Plan) -> Result<UploadReport> {
-    let (ctx, target, payloads) = (stage.ctx, &stage.target, plan.uploads.len() as u64);
+async fn send(stage: &Stage<'_>, to: &Destination, plan: Plan) -> Result<UploadReport> {
+    let (ctx, target, payloads) = (stage.ctx, &stage.target, plan.uploads.len());
     let intent =
         Intent { what: format!("upload {} to bucket {}", count(payloads, "payload"), to.bucket), destroys: false };
     let change = target.authorize(ctx, &intent).await?;
-    let settings = Settings::default();
-    let mut uploads = engine::send(target, to, plan, &settings, &change, &ctx.cancel, ctx.progress.as_ref()).await;
+    let watched = Watched { cancel: &ctx.cancel, progress: ctx.progress.as_ref() };
+    let uploads = engine::send(target, to, plan, &Settings::default(), None, &change, watched).await?;
     if uploads.uploaded == payloads || ctx.cancel.is_cancelled() {
         return Ok(uploads);
     }
+    // Those that failed come first.
+    let failed = uploads.files.head(SAID_FAILURES)?.into_iter().filter_map(|file| file.error);
     Err(Error::unexpected(format!("{} of {payloads} payloads went up", uploads.uploaded))
-        .details(uploads.files.drain(..).filter_map(|file| file.error))
+        .details(failed)
         .hint("what the sandbox said: claimctl demo --keep, then claimctl local logs"))
 }
 

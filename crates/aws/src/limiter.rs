@@ -13,17 +13,46 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use control::Control;
+use tokio::sync::Notify;
 
 pub(crate) use throttling::NoticeThrottling;
 
 /// Limits calls of one kind. Cheap to clone; the clones count together.
 #[derive(Debug, Clone)]
-pub struct Limiter(Arc<Mutex<Control>>);
+pub struct Limiter(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    control: Mutex<Control>,
+    /// A call has ended, or more may begin.
+    room: Notify,
+}
 
 impl Limiter {
     /// For calls of one kind, at most `ceiling` of them.
     pub fn adaptive(ceiling: usize) -> Limiter {
-        Limiter(Arc::new(Mutex::new(Control::adaptive(ceiling))))
+        Limiter::of(Control::adaptive(ceiling))
+    }
+
+    /// So many calls, whatever comes of it.
+    pub fn fixed(calls: usize) -> Limiter {
+        Limiter::of(Control::fixed(calls))
+    }
+
+    fn of(control: Control) -> Limiter {
+        Limiter(Arc::new(Shared { control: Mutex::new(control), room: Notify::new() }))
+    }
+
+    /// A call, as soon as one may begin.
+    pub async fn turn(&self) -> Call {
+        loop {
+            if let Some(call) = self.begin() {
+                // One end may have made room for several.
+                self.0.room.notify_one();
+                return call;
+            }
+            self.0.room.notified().await;
+        }
     }
 
     /// A call, if one may begin now. Whoever is told None asks again when one of the calls has ended.
@@ -35,7 +64,7 @@ impl Limiter {
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,5 +109,6 @@ impl Drop for Call {
         let Ticket { limiter, number, throttled } = &*self.ticket;
         let latency = self.latency.filter(|_| !throttled.load(Ordering::Relaxed));
         limiter.control().end(*number, latency);
+        limiter.0.room.notify_one();
     }
 }

@@ -51,6 +51,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// From now on every call for this bucket says whose it has to be, and S3 refuses another's.
+    pub fn expect_bucket_owner(&self, bucket: &str, account: &str) {
+        self.bucket_owners.expect(bucket, account);
+    }
+
     /// AWS without an environment: there is no account to check. An error where the SDK knows no region.
     pub fn new(
         project: &str,

@@ -6,5 +6,6 @@ pub mod payload;
 pub mod records;
 pub mod send;
 pub mod upload;
+pub mod uploads;
 pub mod verify;
 pub mod whole_file;

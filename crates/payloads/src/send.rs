@@ -17,7 +17,7 @@ use claimctl_queues::send::{Options, Single, intent, pointer};
 use serde::Serialize;
 
 use crate::upload::destination::Destination;
-use crate::upload::engine::{self, Settings};
+use crate::upload::engine::{self, Settings, Watched};
 use crate::upload::plan::{Naming, Plan};
 use crate::upload::report::Status;
 use crate::upload::sources::{self, Filter};
@@ -74,7 +74,7 @@ pub async fn permissions(target: &Target, arns: &policy::ArnBuilder, to: Payload
         Some(key) => Naming::Key(key.to_owned()),
         None => Naming::Prefix(prefix(to, &bucket)),
     };
-    Ok(engine::permissions(arns, &bucket, &naming))
+    Ok(engine::permissions(arns, &bucket, &naming, &settings()))
 }
 
 /// Asks, uploads the payload, and sends the message that points to it.
@@ -82,7 +82,7 @@ pub async fn send(
     ctx: &Context,
     target: &Target,
     to: &SendQueue,
-    payload: Payload,
+    mut payload: Payload,
     by_hand: &ByHand,
     options: &Options,
     consent: impl AsyncFnOnce(&Intent) -> Result<Change>,
@@ -128,14 +128,15 @@ impl Payload {
     }
 
     /// Uploads it, and gives its size in bytes.
-    async fn upload(&self, ctx: &Context, target: &Target, change: &Change) -> Result<u64> {
-        let settings = Settings { concurrency: REQUESTS, part_size: PART, ..Settings::default() };
+    async fn upload(&mut self, ctx: &Context, target: &Target, change: &Change) -> Result<u64> {
         for flow in self.bucket.flows_of(&self.key) {
             ctx.progress.note(&format!("note: flow {flow} takes this key too, and will send a claim of its own"));
         }
-        let progress = ctx.progress.as_ref();
-        let uploads = engine::send(target, &self.bucket, &self.plan, &settings, change, &ctx.cancel, progress).await;
-        let [file] = uploads.files.as_slice() else { return Err(Error::unexpected("the payload was not uploaded")) };
+        let watched = Watched { cancel: &ctx.cancel, progress: ctx.progress.as_ref() };
+        let plan = std::mem::take(&mut self.plan);
+        let uploads = engine::send(target, &self.bucket, plan, &settings(), None, change, watched).await?;
+        let files = uploads.files.head(1)?;
+        let [file] = files.as_slice() else { return Err(Error::unexpected("the payload was not uploaded")) };
         match (file.status, file.size) {
             (Status::Uploaded, Some(size)) => Ok(size),
             (Status::Interrupted, _) => Err(Error::interrupted("interrupted: nothing was uploaded and nothing sent")),
@@ -143,10 +144,14 @@ impl Payload {
                 let why = file.error.clone().unwrap_or_default();
                 let text = format!("the payload was not uploaded, and nothing was sent: {why}");
                 let error = Error::new(uploads.run.kind(), text);
-                Err(uploads.run.hints.iter().fold(error, |error, hint| error.hint(hint)))
+                Err(uploads.run.hints.iter().fold(error, |error, hint| error.hint(hint.clone())))
             }
         }
     }
+}
+
+fn settings() -> Settings {
+    Settings { concurrency: Some(REQUESTS), part_size: PART, ..Settings::default() }
 }
 
 fn plan(payload: &Path, key: &str) -> Result<Plan> {
@@ -154,8 +159,8 @@ fn plan(payload: &Path, key: &str) -> Result<Plan> {
         return Err(Error::usage(format!("{} is a directory, and a message points to one payload", payload.display()))
             .hint("name a file"));
     }
-    let found = sources::find(&[payload.to_owned()], &Filter::default(), &Default::default())?;
-    let mut plan = Plan::of(found, &Naming::Key(key.to_owned()))?;
+    let naming = Naming::Key(key.to_owned());
+    let mut plan = sources::find(&[payload.to_owned()], &Filter::default(), &naming, &Default::default())?;
     match plan.failed.pop() {
         Some((_, error)) => Err(error),
         None => Ok(plan),

@@ -124,7 +124,12 @@ fn the_printed_policy_is_enough_to_send_a_claim() {
     let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
     let role = assume(&server, "enough", &with_batches(&policy));
     run_as(&role, &project, line).exits(0).says("payload: s3://payloads-of-a-test/in/");
-    let but = [("FindBucket", "s3:ListBucket", 0), ("Upload", "s3:AbortMultipartUpload", 0)];
+    let but = [
+        ("FindBucket", "s3:ListBucket", 0),
+        ("FindUploads", "s3:ListBucketMultipartUploads", 0),
+        ("Upload", "s3:ListMultipartUploadParts", 0),
+        ("Upload", "s3:AbortMultipartUpload", 0),
+    ];
     each_is_needed(&server, &project, &policy, line, &but);
 }
 

@@ -232,10 +232,43 @@ fn the_printed_policy_is_enough_to_upload() {
     let but = [
         // Whether the bucket is there is asked first, and not being told is no reason to stop.
         ("FindBucket", "s3:ListBucket", 0),
-        // Only a multipart upload that fails is given up.
+        // Only a multipart upload is looked for, gone on with and given up.
+        ("FindUploads", "s3:ListBucketMultipartUploads", 0),
+        ("Upload", "s3:ListMultipartUploadParts", 0),
         ("Upload", "s3:AbortMultipartUpload", 0),
     ];
     each_is_needed(&server, &project, &policy, line, &but);
+    let looks_first = format!("{line} --no-overwrite");
+    let policy = project.run("", &format!("{looks_first} --print-policy -o json")).exits(0).json();
+    run_as(&assume(&server, "looks-first", &policy), &project, &looks_first).exits(0).says("1 unchanged");
+}
+
+#[test]
+fn the_printed_policy_is_enough_to_abort_uploads_and_to_go_on() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    stack(&server);
+    let s3 = server.s3(ACCOUNT, "us-east-1");
+    let begin = || s3.create_multipart_upload().bucket("payloads-of-a-test").key("in/long");
+    let crc32 = aws_sdk_s3::types::ChecksumAlgorithm::Crc32;
+    let begun = wait_for(begin().checksum_algorithm(crc32.clone()).send()).unwrap();
+    let part = s3.upload_part().bucket("payloads-of-a-test").key("in/long").upload_id(begun.upload_id().unwrap());
+    wait_for(part.part_number(1).checksum_algorithm(crc32).body(vec![0; 5 << 20].into()).send()).unwrap();
+    project.write("long", &"\0".repeat(6 << 20));
+
+    let line = "upload long --part-size 5MiB --bucket payloads-of-a-test --key in/long --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    let less = assume(&server, "less", &without(&policy, "s3:ListBucketMultipartUploads"));
+    run_as(&less, &project, line).exits(0).says("needed: s3:ListBucketMultipartUploads on ");
+    // Who may not read what is there is not told of the headers that another program began it with.
+    let enough = run_as(&assume(&server, "enough", &policy), &project, line).exits(0).says("1 part kept");
+    enough.says("whether that began it with the same headers nobody can tell");
+
+    wait_for(begin().send()).unwrap();
+    let line = "uploads abort payloads-of-a-test --env dev --yes";
+    let policy = project.run("", &format!("{line} --print-policy -o json")).exits(0).json();
+    each_is_needed(&server, &project, &policy, line, &[]);
+    run_as(&assume(&server, "aborts", &policy), &project, line).exits(0).says("1 incomplete upload aborted");
 }
 
 #[test]

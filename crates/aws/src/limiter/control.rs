@@ -55,7 +55,6 @@ impl Control {
         Control::between(LEAST.min(ceiling), ceiling)
     }
 
-    #[cfg(test)]
     pub fn fixed(calls: usize) -> Control {
         Control::between(calls, calls)
     }

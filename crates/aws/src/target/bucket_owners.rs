@@ -30,6 +30,11 @@ impl BucketOwners {
         }
     }
 
+    pub fn expect(&self, bucket: &str, account: &str) {
+        let mut owners = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        owners.insert(bucket.to_owned(), account.to_owned());
+    }
+
     fn of(&self, bucket: &str) -> Option<String> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
     }
@@ -108,8 +113,9 @@ mod tests {
         let s3 = Client::from_conf(config.build());
         // The client is made before the surfaces are read.
         owners.learn(&Surfaces(vec![surface.unwrap()]));
+        owners.expect("named", "111111111111");
 
-        for bucket in ["ours", "another"] {
+        for bucket in ["ours", "named", "another"] {
             s3.head_object().bucket(bucket).key("k").send().await.unwrap();
             s3.put_object().bucket(bucket).key("k").send().await.unwrap();
             s3.abort_multipart_upload().bucket(bucket).key("k").upload_id("u").send().await.unwrap();
@@ -117,7 +123,7 @@ mod tests {
         s3.head_object().bucket("ours").key("k").expected_bucket_owner("222222222222").send().await.unwrap();
         let ours = (Some("111111111111".to_owned()), true);
         let said = (Some("222222222222".to_owned()), true);
-        let expected = [vec![ours; 3], vec![(None, false); 3], vec![said]].concat();
+        let expected = [vec![ours; 6], vec![(None, false); 3], vec![said]].concat();
         assert_eq!(*seen.0.lock().unwrap(), expected);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
-use claimctl_aws::objects::{self, HEAD, LIST, Listing, ObjectEntry};
+use claimctl_aws::objects::{self, HEAD, LIST, Listing, ObjectEntry, ObjectPage};
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
 use claimctl_aws::{Explain, code};
@@ -13,14 +13,16 @@ use claimctl_claim::key;
 use claimctl_claim::s3_url::S3Url;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 
+use super::checksum::Value;
 use super::destination::Destination;
 use super::engine::{self, Object, PUT, arn_pattern};
+use super::headers::Headers;
 use super::limits;
 use super::multipart::Multipart;
-use super::plan::{Input, Naming, SourceObject};
-use super::sources::{Filter, SourceFile, Sources};
+use super::plan::{Input, Naming, Plan, Planner, SourceObject};
+use super::sources::Filter;
 use super::store::Store;
 
 const GET_TAGS: &str = "s3:GetObjectTagging";
@@ -43,78 +45,104 @@ pub fn permissions(arns: &ArnBuilder, to: &Destination, naming: &Naming, from: &
 }
 
 /// Looks at every object, and below every prefix: what ends in a slash, or names only a bucket.
-pub async fn find(target: &Target, urls: &[S3Url<'_>], filter: &Filter, cancel: &Cancel) -> Result<Sources> {
+pub async fn find(
+    target: &Target,
+    urls: &[S3Url<'_>],
+    filter: &Filter,
+    naming: &Naming,
+    cancel: &Cancel,
+) -> Result<Plan> {
     let s3 = target.s3();
-    let looks = urls.iter().map(|url| look(&s3, url, filter, cancel));
-    let looks: Vec<Sources> = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await?;
-    Ok(looks.into_iter().fold(Sources::default(), Sources::and))
-}
-
-async fn look(s3: &aws_sdk_s3::Client, url: &S3Url<'_>, filter: &Filter, cancel: &Cancel) -> Result<Sources> {
-    if cancel.is_cancelled() {
-        return Err(interrupted());
+    let mut finder = Finder { filter, found: Planner::new(naming) };
+    let (prefixes, objects): (Vec<&S3Url<'_>>, Vec<&S3Url<'_>>) = urls.iter().partition(|url| url.is_prefix());
+    let looks = objects.into_iter().map(|url| {
+        let head = objects::head(&s3, url.bucket, url.key, None);
+        async move { (url, head.await) }
+    });
+    let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
+    while let Some((url, head)) = looks.next().await {
+        if cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        finder.one(url, head)?;
     }
-    let mut found = Sources::default();
-    if url.is_prefix() {
-        let mut listing = Listing::start(s3, url.bucket, url.key);
+    for url in prefixes {
+        let mut listing = Listing::start(&s3, url.bucket, url.key);
         while let Some(page) = listing.page().await.map_err(nothing_copied)? {
             if cancel.is_cancelled() {
                 return Err(interrupted());
             }
-            for unnamed in page.unnamed {
-                found.failed.push((unnamed.key.into(), Error::usage(unnamed.why)));
-            }
-            for object in page.objects {
-                let below = object.key[url.key.len()..].to_owned();
-                // The placeholder that consoles make for a folder.
-                if !below.is_empty() {
-                    found.object(url.bucket, object, below, filter);
-                }
-            }
+            finder.page(url, page)?;
         }
-        return Ok(found);
     }
-    match objects::head(s3, url.bucket, url.key, None).await {
-        Ok(Some(object)) => {
-            let name = url.key.rsplit('/').next().unwrap_or(url.key).to_owned();
-            found.object(url.bucket, object, name, filter);
+    finder.found.plan()
+}
+
+struct Finder<'a> {
+    filter: &'a Filter,
+    found: Planner<'a>,
+}
+
+impl Finder<'_> {
+    fn one(&mut self, url: &S3Url<'_>, head: Result<Option<ObjectEntry>>) -> Result<()> {
+        match head {
+            Ok(Some(object)) => {
+                let name = url.key.rsplit('/').next().unwrap_or(url.key);
+                return self.object(url.bucket, object, name);
+            }
+            Ok(None) => {
+                let error = Error::not_found(format!("there is no object {url}"));
+                let error = error.hint("check bucket and key; nothing of it was copied");
+                self.found.fail(url.to_string().into(), error);
+            }
+            Err(error) if error.kind() == Kind::Unreachable => return Err(error),
+            Err(error) => self.found.fail(url.to_string().into(), error),
         }
-        Ok(None) => {
-            let error = Error::not_found(format!("there is no object {url}"));
-            found.failed.push((url.to_string().into(), error.hint("check bucket and key; nothing of it was copied")));
-        }
-        Err(error) if error.kind() == Kind::Unreachable => return Err(error),
-        Err(error) => found.failed.push((url.to_string().into(), error)),
+        Ok(())
     }
-    Ok(found)
+
+    fn page(&mut self, url: &S3Url<'_>, page: ObjectPage) -> Result<()> {
+        for unnamed in page.unnamed {
+            self.found.fail(unnamed.key.into(), Error::usage(unnamed.why));
+        }
+        for object in page.objects {
+            let below = object.key[url.key.len()..].to_owned();
+            // The placeholder that consoles make for a folder.
+            if !below.is_empty() {
+                self.object(url.bucket, object, &below)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, bucket: &str, object: ObjectEntry, below: &str) -> Result<()> {
+        if !self.filter.takes(Path::new(below)) {
+            self.found.exclude();
+            return Ok(());
+        }
+        let ObjectEntry { key, etag, size, .. } = object;
+        let input = Input::Object(SourceObject { bucket: bucket.to_owned(), key, etag });
+        self.found.add(input, below, size, None)
+    }
 }
 
 fn interrupted() -> Error {
     Error::interrupted("stopped while looking for objects; nothing was copied")
 }
 
-impl Sources {
-    fn and(mut self, more: Sources) -> Self {
-        self.files.extend(more.files);
-        self.failed.extend(more.failed);
-        self.excluded += more.excluded;
-        self
-    }
-
-    fn object(&mut self, bucket: &str, object: ObjectEntry, below: String, filter: &Filter) {
-        if !filter.takes(Path::new(&below)) {
-            self.excluded += 1;
-            return;
-        }
-        let ObjectEntry { key, etag, size, .. } = object;
-        let input = Input::Object(SourceObject { bucket: bucket.to_owned(), key, etag });
-        self.files.push(SourceFile { input, below, size });
-    }
-}
-
 /// An object of at most [`limits::LARGEST_COPY`] bytes. S3 keeps its metadata and tags, and its kind of checksum.
-pub(super) async fn whole(store: &Arc<Store>, from: &SourceObject, key: &str, size: u64) -> Result<Object> {
+pub(super) async fn whole(
+    store: &Arc<Store>,
+    from: &SourceObject,
+    key: &str,
+    size: u64,
+    headers: &Headers,
+) -> Result<Object> {
     let call = store.client().copy_object().bucket(&store.bucket).key(key);
+    let call = call
+        .set_storage_class(headers.storage_class.clone())
+        .set_server_side_encryption(headers.encryption())
+        .set_ssekms_key_id(headers.kms_key.clone());
     let call = call.copy_source(key::copy_source(&from.bucket, &from.key)).copy_source_if_match(&from.etag);
     let answer = match call.send().await {
         Err(error) if code(&error) == Some("PreconditionFailed") => return Err(changed(from).caused_by(error)),
@@ -126,13 +154,16 @@ pub(super) async fn whole(store: &Arc<Store>, from: &SourceObject, key: &str, si
         size,
         etag: copied.as_ref().and_then(|copied| copied.e_tag.clone()).unwrap_or_default(),
         version_id: answer.version_id,
-        checksum: copied.and_then(|copied| copied.checksum_crc32),
+        checksum: copied.and_then(|copied| {
+            Value::told(copied.checksum_crc32(), copied.checksum_crc32_c(), copied.checksum_crc64_nvme())
+        }),
         parts: 1,
+        kept_parts: 0,
     })
 }
 
 /// Begins an object of parts with all that a copy keeps, which S3 does by itself only for a copy in one piece.
-pub(super) async fn begin(store: &Arc<Store>, from: &SourceObject, key: &str) -> Result<Multipart> {
+pub(super) async fn begin(store: &Arc<Store>, from: &SourceObject, key: &str, headers: &Headers) -> Result<Multipart> {
     let (s3, doing) = (store.client(), format!("copy {} to {key}", place(from)));
     let head = s3.head_object().bucket(&from.bucket).key(&from.key).if_match(&from.etag);
     let head = match head.checksum_mode(ChecksumMode::Enabled).send().await {
@@ -160,9 +191,12 @@ pub(super) async fn begin(store: &Arc<Store>, from: &SourceObject, key: &str) ->
         .set_content_language(head.content_language)
         .set_cache_control(head.cache_control)
         .set_tagging(Some(tagging).filter(|tagging| !tagging.is_empty()))
+        .set_storage_class(headers.storage_class.clone())
+        .set_server_side_encryption(headers.encryption())
+        .set_ssekms_key_id(headers.kms_key.clone())
         .send()
         .await;
-    Multipart::begun(store, key, begun.or_needs(&doing, PUT, &arn_pattern(&store.bucket))?.upload_id)
+    Multipart::of_copies(store, key, begun.or_needs(&doing, PUT, &arn_pattern(&store.bucket))?.upload_id)
 }
 
 /// The kind of checksum that S3 keeps of an object.

@@ -5,29 +5,49 @@ use std::path::PathBuf;
 use claimctl_claim::s3_url::S3Url;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
+use claimctl_core::spool::{Sorter, Spool};
+use serde::{Deserialize, Serialize};
 
 use super::limits;
-use super::sources::Sources;
 
 /// One payload on its way to becoming an object.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Upload {
     pub input: Input,
     pub key: String,
     /// Bytes, where they are known.
     pub size: Option<u64>,
+    /// When the file was written last, in nanoseconds since 1970.
+    pub modified: Option<i64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
-    File(PathBuf),
+    File(#[serde(with = "as_bytes")] PathBuf),
     Stdin,
     /// Copied inside S3.
     Object(SourceObject),
 }
 
+/// Paths need not be UTF-8.
+mod as_bytes {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().as_bytes().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        Ok(OsString::from_vec(Vec::deserialize(deserializer)?).into())
+    }
+}
+
 /// An object as it was when it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceObject {
     pub bucket: String,
     pub key: String,
@@ -55,10 +75,12 @@ pub enum Naming {
     Key(String),
 }
 
-/// Sorted by key; no key twice.
-#[derive(Debug, Default)]
+/// Sorted by key; no key twice. Many files are on disk, and not in memory.
+#[derive(Default)]
 pub struct Plan {
-    pub uploads: Vec<Upload>,
+    pub uploads: Spool<Upload>,
+    /// To send, where all sizes are known.
+    pub bytes: Option<u64>,
     pub failed: Vec<(PathBuf, Error)>,
     pub skipped: Vec<(PathBuf, &'static str)>,
     pub excluded: u64,
@@ -67,41 +89,77 @@ pub struct Plan {
 impl Plan {
     pub fn of_stdin(key: String) -> Result<Plan> {
         check_key(&key)?;
-        Ok(Plan { uploads: vec![Upload { input: Input::Stdin, key, size: None }], ..Plan::default() })
+        let mut plan = Plan::default();
+        plan.uploads.push(Upload { input: Input::Stdin, key, size: None, modified: None })?;
+        Ok(plan)
     }
 
     /// Two files for one key are an error that names both: one of them would be lost.
-    pub fn of(sources: Sources, naming: &Naming) -> Result<Plan> {
-        let Sources { files, failed, skipped, excluded } = sources;
-        let mut plan = Plan { uploads: Vec::with_capacity(files.len()), failed, skipped, excluded };
-        for file in files {
-            let key = match naming {
-                Naming::Prefix(prefix) => format!("{prefix}{}", file.below),
-                Naming::Key(key) => key.clone(),
-            };
-            match check_key(&key) {
-                Ok(()) => {
-                    plan.uploads.push(Upload { input: file.input, key, size: Some(file.size) });
-                }
-                Err(error) => plan.failed.push((file.input.name().into(), error)),
-            }
+    fn push(&mut self, upload: Upload, before: Option<&Upload>) -> Result<()> {
+        if let Some(before) = before.filter(|before| before.key == upload.key) {
+            let (one, other) = (before.input.name(), upload.input.name());
+            return Err(Error::usage(format!(
+                "{one} and {other} would both become {:?}; nothing was sent",
+                upload.key
+            ))
+            .hint("upload them apart, each with a prefix of its own, or leave one out"));
         }
-        plan.uploads.sort_by(|a, b| a.key.cmp(&b.key));
-        plan.failed.sort_by(|a, b| a.0.cmp(&b.0));
-        plan.skipped.sort();
-        match plan.uploads.windows(2).find(|pair| pair[0].key == pair[1].key) {
-            None => Ok(plan),
-            Some(pair) => {
-                let (one, other) = (pair[0].input.name(), pair[1].input.name());
-                Err(Error::usage(format!("{one} and {other} would both become {:?}; nothing was sent", pair[0].key))
-                    .hint("upload them apart, each with a prefix of its own, or leave one out"))
-            }
-        }
+        self.bytes = self.bytes.zip(upload.size).map(|(bytes, size)| bytes + size);
+        self.uploads.push(upload)
+    }
+}
+
+/// Takes what is found, in any order, and makes a plan of it.
+pub struct Planner<'a> {
+    naming: &'a Naming,
+    found: Sorter<Upload>,
+    plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(naming: &'a Naming) -> Planner<'a> {
+        let plan = Plan { bytes: Some(0), ..Plan::default() };
+        Planner { naming, found: Sorter::by(|upload: &Upload| &upload.key), plan }
     }
 
-    /// Bytes to send, where all sizes are known.
-    pub fn bytes(&self) -> Option<u64> {
-        self.uploads.iter().map(|upload| upload.size).sum()
+    /// `below` is the path below the directory or prefix named, or the file's own name: always with `/` between its parts.
+    pub fn add(&mut self, input: Input, below: &str, size: u64, modified: Option<i64>) -> Result<()> {
+        let key = match self.naming {
+            Naming::Prefix(prefix) => format!("{prefix}{below}"),
+            Naming::Key(key) => key.clone(),
+        };
+        match check_key(&key) {
+            Ok(()) => self.found.push(Upload { input, key, size: Some(size), modified })?,
+            Err(error) => self.fail(input.name().into(), error),
+        }
+        Ok(())
+    }
+
+    /// What was asked for and cannot be uploaded.
+    pub fn fail(&mut self, path: PathBuf, error: Error) {
+        self.plan.failed.push((path, error));
+    }
+
+    /// What is no payload: sockets, pipes and devices met in a directory.
+    pub fn skip(&mut self, path: PathBuf, why: &'static str) {
+        self.plan.skipped.push((path, why));
+    }
+
+    /// A file that the globs leave out.
+    pub fn exclude(&mut self) {
+        self.plan.excluded += 1;
+    }
+
+    pub fn plan(self) -> Result<Plan> {
+        let Planner { found, mut plan, .. } = self;
+        let (mut sorted, mut before) = (found.sorted(), None);
+        while let Some(upload) = sorted.take_next()? {
+            plan.push(upload.clone(), before.as_ref())?;
+            before = Some(upload);
+        }
+        plan.failed.sort_by(|a, b| a.0.cmp(&b.0));
+        plan.skipped.sort();
+        Ok(plan)
     }
 }
 
@@ -122,37 +180,51 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::upload::sources::SourceFile;
 
-    fn sources(names: &[&str]) -> Sources {
-        let file = |name: &&str| SourceFile {
-            input: Input::File(PathBuf::from("in").join(name)),
-            below: (*name).to_owned(),
-            size: name.len() as u64,
-        };
-        Sources { files: names.iter().map(file).collect(), ..Sources::default() }
+    /// Of files by their names, which are as long as their content.
+    fn plan(folders: &[(&str, &[&str])], prefix: &str) -> Result<Plan> {
+        let naming = Naming::Prefix(prefix.to_owned());
+        let mut planner = Planner::new(&naming);
+        for (folder, names) in folders {
+            for name in *names {
+                let input = Input::File(PathBuf::from(folder).join(name));
+                planner.add(input, name, name.len() as u64, None).unwrap();
+            }
+        }
+        planner.plan()
+    }
+
+    fn keys(plan: Plan) -> Vec<String> {
+        plan.uploads.drain().map(|upload| upload.unwrap().key).collect()
     }
 
     #[test]
     fn a_prefix_stands_before_every_key_as_it_is() {
-        let plan = Plan::of(sources(&["b", "a/c"]), &Naming::Prefix("in/".to_owned())).unwrap();
-        let keys: Vec<_> = plan.uploads.iter().map(|upload| upload.key.as_str()).collect();
-        assert_eq!(keys, ["in/a/c", "in/b"]);
-        assert_eq!(plan.bytes(), Some(4));
+        let plan = plan(&[("in", &["b", "a/c"])], "in/").unwrap();
+        assert_eq!(plan.bytes, Some(4));
+        assert_eq!(keys(plan), ["in/a/c", "in/b"]);
     }
 
     #[test]
     fn two_files_for_one_key_are_refused_by_name() {
-        let mut twice = sources(&["a"]);
-        twice.files.push(SourceFile { input: Input::File(PathBuf::from("other/a")), below: "a".to_owned(), size: 1 });
-        let error = Plan::of(twice, &Naming::Prefix(String::new())).unwrap_err();
-        assert_eq!(error.to_string(), "in/a and other/a would both become \"a\"; nothing was sent");
+        let Err(error) = plan(&[("in", &["a"]), ("other", &["a"])], "") else { panic!("one of them is lost") };
+        let mut said = [error.to_string().contains("in/a"), error.to_string().contains("other/a")];
+        said.sort();
+        assert!(said[0] && error.to_string().ends_with("would both become \"a\"; nothing was sent"), "{error}");
+    }
+
+    #[test]
+    fn a_path_comes_back_from_disk_though_it_is_not_utf8() {
+        use std::os::unix::ffi::OsStrExt;
+        let input = Input::File(std::ffi::OsStr::from_bytes(b"b\xffd").into());
+        let written = serde_json::to_string(&input).unwrap();
+        assert_eq!(serde_json::from_str::<Input>(&written).unwrap(), input);
     }
 
     #[test]
     fn a_key_of_1024_bytes_goes_and_one_more_byte_does_not() {
         let (fits, too_long) = ("é".repeat(512), "é".repeat(512) + "x");
-        let plan = Plan::of(sources(&[&fits, &too_long]), &Naming::Prefix(String::new())).unwrap();
+        let plan = plan(&[("", &[&fits, &too_long])], "").unwrap();
         assert_eq!((plan.uploads.len(), plan.failed.len()), (1, 1));
         assert!(plan.failed[0].1.to_string().contains("1025 bytes"));
         assert!(Plan::of_stdin(String::new()).is_err());
@@ -162,9 +234,9 @@ mod tests {
         #[test]
         fn every_file_is_planned_once_or_refused(names in proptest::collection::hash_set("[a-zé/+ %]{1,400}", 0..20)) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let plan = Plan::of(sources(&names), &Naming::Prefix("p/".to_owned())).unwrap();
-            prop_assert_eq!(plan.uploads.len() + plan.failed.len(), names.len());
-            prop_assert!(plan.uploads.iter().all(|upload| names.contains(&&upload.key[2..])));
+            let plan = plan(&[("", &names)], "p/").unwrap();
+            prop_assert_eq!(plan.uploads.len() + plan.failed.len() as u64, names.len() as u64);
+            prop_assert!(keys(plan).iter().all(|key| names.contains(&&key[2..])));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What the paths on the command line hold: files to upload, and what cannot be uploaded, with the reason.
 
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use claimctl_core::cancel::Cancel;
@@ -10,28 +12,7 @@ use claimctl_core::next::Next;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use walkdir::WalkDir;
 
-use super::plan::Input;
-
-/// Everything found below the paths, or in a bucket, in no particular order.
-#[derive(Debug, Default)]
-pub struct Sources {
-    pub files: Vec<SourceFile>,
-    /// What was asked for and cannot be uploaded.
-    pub failed: Vec<(PathBuf, Error)>,
-    /// What is no payload: sockets, pipes and devices met in a directory.
-    pub skipped: Vec<(PathBuf, &'static str)>,
-    /// Files that the globs leave out.
-    pub excluded: u64,
-}
-
-#[derive(Debug)]
-pub struct SourceFile {
-    pub input: Input,
-    /// The path below the directory or prefix named, or the file's own name: always with `/` between its parts.
-    pub below: String,
-    /// Bytes, when it was found.
-    pub size: u64,
-}
+use super::plan::{Input, Naming, Plan, Planner};
 
 /// Which files of a directory are meant. Globs match the path below it, and `*` matches `/` too.
 #[derive(Debug, Default)]
@@ -69,32 +50,38 @@ fn globs(patterns: &[String]) -> Result<Option<GlobSet>> {
 }
 
 /// Looks at every path and below every directory. Only an interrupt ends it early.
-pub fn find(paths: &[PathBuf], filter: &Filter, cancel: &Cancel) -> Result<Sources> {
-    let mut found = Sources::default();
+pub fn find(paths: &[PathBuf], filter: &Filter, naming: &Naming, cancel: &Cancel) -> Result<Plan> {
+    let mut finder = Finder { filter, cancel, found: Planner::new(naming) };
     for path in paths {
         match std::fs::metadata(path).on("read", path) {
-            Ok(metadata) if metadata.is_dir() => found.walk(path, filter, cancel)?,
+            Ok(metadata) if metadata.is_dir() => finder.walk(path)?,
             Ok(metadata) if metadata.is_file() => {
-                found.file(path, Path::new(path.file_name().unwrap_or_default()), metadata.len(), filter)
+                finder.file(path, Path::new(path.file_name().unwrap_or_default()), &metadata)?;
             }
-            Ok(_) => found.failed.push((
-                path.clone(),
-                Error::usage(format!("{} is neither a file nor a directory", path.display()))
-                    .next("to upload what a pipe gives, by stdin", Next::verb("upload").word("-").flag("--key", "KEY")),
-            )),
+            Ok(_) => {
+                let error = Error::usage(format!("{} is neither a file nor a directory", path.display()));
+                let by_stdin = Next::verb("upload").word("-").flag("--key", "KEY");
+                finder.found.fail(path.clone(), error.next("to upload what a pipe gives, by stdin", by_stdin));
+            }
             Err(error) => {
                 let error = error.hint("check the path and who may read it; nothing of it was uploaded");
-                found.failed.push((path.clone(), error));
+                finder.found.fail(path.clone(), error);
             }
         }
     }
-    Ok(found)
+    finder.found.plan()
 }
 
-impl Sources {
-    fn walk(&mut self, root: &Path, filter: &Filter, cancel: &Cancel) -> Result<()> {
+struct Finder<'a> {
+    filter: &'a Filter,
+    cancel: &'a Cancel,
+    found: Planner<'a>,
+}
+
+impl Finder<'_> {
+    fn walk(&mut self, root: &Path) -> Result<()> {
         for entry in WalkDir::new(root).follow_links(true).min_depth(1) {
-            if cancel.is_cancelled() {
+            if self.cancel.is_cancelled() {
                 return Err(Error::interrupted("stopped while looking for files; nothing was uploaded"));
             }
             match entry {
@@ -103,38 +90,44 @@ impl Sources {
                     let kind = entry.file_type();
                     if kind.is_file() {
                         match entry.metadata() {
-                            Ok(metadata) => self.file(entry.path(), below, metadata.len(), filter),
-                            Err(error) => self.cannot_walk(root, error, filter),
+                            Ok(metadata) => self.file(entry.path(), below, &metadata)?,
+                            Err(error) => self.cannot_walk(root, error),
                         }
-                    } else if !kind.is_dir() && filter.takes(below) {
-                        self.skipped.push((entry.into_path(), "neither a file nor a directory"));
+                    } else if !kind.is_dir() && self.filter.takes(below) {
+                        self.found.skip(entry.into_path(), "neither a file nor a directory");
                     }
                 }
-                Err(error) => self.cannot_walk(root, error, filter),
+                Err(error) => self.cannot_walk(root, error),
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, below: &Path, size: u64, filter: &Filter) {
-        if !filter.takes(below) {
-            self.excluded += 1;
-            return;
+    fn file(&mut self, path: &Path, below: &Path, metadata: &Metadata) -> Result<()> {
+        if !self.filter.takes(below) {
+            self.found.exclude();
+            return Ok(());
         }
         match key_path(below) {
-            Some(below) => self.files.push(SourceFile { input: Input::File(path.to_owned()), below, size }),
-            None => self.failed.push((
-                path.to_owned(),
-                Error::usage(format!("the name of {} is not UTF-8, which S3 requires of a key", path.display()))
-                    .next("rename it, or give the object a name", Next::again().flag("--key", "KEY")),
-            )),
+            Some(below) => {
+                let modified = metadata.mtime().checked_mul(1_000_000_000);
+                let modified = modified.and_then(|seconds| seconds.checked_add(metadata.mtime_nsec()));
+                self.found.add(Input::File(path.to_owned()), &below, metadata.len(), modified)
+            }
+            None => {
+                let error = format!("the name of {} is not UTF-8, which S3 requires of a key", path.display());
+                let rename = Next::again().flag("--key", "KEY");
+                let error = Error::usage(error).next("rename it, or give the object a name", rename);
+                self.found.fail(path.to_owned(), error);
+                Ok(())
+            }
         }
     }
 
-    fn cannot_walk(&mut self, root: &Path, error: walkdir::Error, filter: &Filter) {
+    fn cannot_walk(&mut self, root: &Path, error: walkdir::Error) {
         let path = error.path().unwrap_or(root).to_owned();
-        if path.strip_prefix(root).is_ok_and(|below| filter.excludes(below)) {
-            self.excluded += 1;
+        if path.strip_prefix(root).is_ok_and(|below| self.filter.excludes(below)) {
+            self.found.exclude();
             return;
         }
         let error = match (error.loop_ancestor(), error.io_error().map(std::io::Error::kind)) {
@@ -154,7 +147,7 @@ impl Sources {
                 cannot.next("check who may read it, or leave it out", exclude())
             }
         };
-        self.failed.push((path, error));
+        self.found.fail(path, error);
     }
 }
 
@@ -179,6 +172,15 @@ mod tests {
 
     struct Tree(tempfile::TempDir);
 
+    /// Keys are the paths below the directory.
+    fn as_named() -> Naming {
+        Naming::Prefix(String::new())
+    }
+
+    fn keys(plan: Plan) -> Vec<String> {
+        plan.uploads.drain().map(|upload| upload.unwrap().key).collect()
+    }
+
     impl Tree {
         fn of(files: &[&str]) -> Tree {
             let tree = Tree(tempfile::tempdir().unwrap());
@@ -190,16 +192,14 @@ mod tests {
             tree
         }
 
-        fn found(&self, include: &[&str], exclude: &[&str]) -> Sources {
+        fn found(&self, include: &[&str], exclude: &[&str]) -> Plan {
             let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
             let filter = Filter::new(&owned(include), &owned(exclude)).unwrap();
-            find(&[self.0.path().to_owned()], &filter, &Cancel::default()).unwrap()
+            find(&[self.0.path().to_owned()], &filter, &as_named(), &Cancel::default()).unwrap()
         }
 
         fn names(&self, include: &[&str], exclude: &[&str]) -> Vec<String> {
-            let mut names: Vec<_> = self.found(include, exclude).files.into_iter().map(|file| file.below).collect();
-            names.sort();
-            names
+            keys(self.found(include, exclude))
         }
     }
 
@@ -221,11 +221,10 @@ mod tests {
         symlink("nowhere", tree.0.path().join("dangling")).unwrap();
         symlink("deep", tree.0.path().join("alias")).unwrap();
         let found = tree.found(&[], &["alias/*"]);
-        let files: Vec<_> = found.files.iter().map(|file| file.below.as_str()).collect();
-        assert_eq!(files, ["deep/file"]);
         let mut said: Vec<_> = found.failed.iter().map(|(_, error)| error.to_string()).collect();
         said.sort();
         assert!(said[0].ends_with("dangling points to nothing") && said[1].contains("loop is a link to"), "{said:?}");
+        assert_eq!(keys(found), ["deep/file"]);
         assert!(tree.found(&[], &["*loop", "dangling"]).failed.is_empty());
     }
 
@@ -234,14 +233,14 @@ mod tests {
         let tree = Tree::of(&["fine"]);
         std::fs::write(tree.0.path().join(OsStr::from_bytes(b"b\xffd")), "").unwrap();
         let found = tree.found(&[], &[]);
-        assert_eq!((found.files.len(), found.failed.len()), (1, 1));
+        assert_eq!((found.uploads.len(), found.failed.len()), (1, 1));
         assert!(found.failed[0].1.to_string().contains("not UTF-8"));
     }
 
     #[test]
     fn a_device_that_is_named_fails_and_a_missing_path_too() {
         let paths = [PathBuf::from("/dev/null"), PathBuf::from("/no/such/path")];
-        let found = find(&paths, &Filter::default(), &Cancel::default()).unwrap();
+        let found = find(&paths, &Filter::default(), &as_named(), &Cancel::default()).unwrap();
         let kinds: Vec<_> = found.failed.iter().map(|(_, error)| error.kind()).collect();
         assert_eq!(kinds, [claimctl_core::error::Kind::Usage, claimctl_core::error::Kind::NotFound]);
     }

@@ -11,6 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use claimctl_aws::target::Target;
 
+use super::checksum::{Algorithm, Value};
 use super::engine::{Object, PATIENCE};
 
 pub(super) struct Store {
@@ -22,25 +23,33 @@ pub(super) struct Store {
     /// AWS itself knows checksums, whatever it answers.
     is_aws: bool,
     is_wished: bool,
+    algorithm: Algorithm,
 }
 
 impl Store {
-    pub fn of(target: &Target, bucket: &str) -> Store {
+    /// Without an algorithm the one that S3 takes by itself, and elsewhere the one that all stores know.
+    pub fn of(target: &Target, bucket: &str, algorithm: Option<Algorithm>) -> Store {
         let timeouts = TimeoutConfig::builder().read_timeout(PATIENCE).build();
         let s3 = target.s3();
         let config = || s3.config().to_builder().timeout_config(timeouts.clone());
         let plain = config().request_checksum_calculation(RequestChecksumCalculation::WhenRequired).build();
         // AWS_REQUEST_CHECKSUM_CALCULATION, or request_checksum_calculation of the profile.
         let calculation = target.sdk().request_checksum_calculation();
+        let is_aws = target.endpoint.is_none();
         let is_wished = calculation != Some(RequestChecksumCalculation::WhenRequired);
         Store {
             checking: Client::from_conf(config().build()),
             plain: Client::from_conf(plain),
             bucket: bucket.to_owned(),
             sends_checksums: AtomicBool::new(is_wished),
-            is_aws: target.endpoint.is_none(),
+            is_aws,
             is_wished,
+            algorithm: algorithm.unwrap_or(if is_aws { Algorithm::Crc64Nvme } else { Algorithm::Crc32 }),
         }
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// Whether checksums were wished for, and the store turned out not to know them.
@@ -50,20 +59,23 @@ impl Store {
 
     /// Makes a call, with a checksum or without as it is told; and whether it had one. A store that refuses the checksum
     /// is called again without.
-    pub async fn call<T, E, F>(&self, make: impl Fn(&Client, bool) -> F) -> Result<(T, bool), SdkError<E, HttpResponse>>
+    pub async fn call<T, E, F>(
+        &self,
+        make: impl Fn(&Client, Option<Algorithm>) -> F,
+    ) -> Result<(T, bool), SdkError<E, HttpResponse>>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata,
     {
         if self.sends_checksums.load(Ordering::Relaxed) {
-            match make(&self.checking, true).await {
+            match make(&self.checking, Some(self.algorithm)).await {
                 Err(error) if !self.is_aws && is_refusal_of_checksums(&error) => {
                     self.sends_checksums.store(false, Ordering::Relaxed);
                 }
                 answer => return answer.map(|answer| (answer, true)),
             }
         }
-        make(&self.plain, false).await.map(|answer| (answer, false))
+        make(&self.plain, None).await.map(|answer| (answer, false))
     }
 
     pub fn client(&self) -> &Client {
@@ -76,7 +88,7 @@ impl Store {
         let head = self.checking.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
         let head = head.send().await.ok()?;
         let same_size = head.content_length().and_then(|size| size.try_into().ok()) == Some(wanted.size);
-        let is_it = same_size && wanted.checksum.is_some() && head.checksum_crc32() == wanted.checksum.as_deref();
+        let is_it = same_size && wanted.checksum.is_some() && Value::of_head(&head) == wanted.checksum;
         is_it.then(|| Object { etag: head.e_tag.unwrap_or_default(), version_id: head.version_id, ..wanted })
     }
 }

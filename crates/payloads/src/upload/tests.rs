@@ -18,12 +18,13 @@ use claimctl_core::context::{Context, Variables};
 use claimctl_core::error::Result;
 use claimctl_core::progress::Silent;
 
-use super::checksum::Checksum;
+use super::checksum::{Algorithm, Checksum};
 use super::destination::Destination;
-use super::engine::{Settings, send};
-use super::plan::{Input, Naming, Plan, SourceObject};
+use super::engine::{Settings, Watched, send};
+use super::existing::Existing;
+use super::headers::Headers;
+use super::plan::{Input, Naming, Planner, SourceObject};
 use super::report::{FileReport, Status};
-use super::sources::{SourceFile, Sources};
 
 #[derive(Debug, Clone, Default)]
 struct Store(Arc<Mutex<State>>);
@@ -39,6 +40,12 @@ struct State {
     /// Somebody else's content of the same length is there by the time that an upload is completed.
     replaces: bool,
     refuses_parts: bool,
+    /// What the store says of the checksum that it keeps, whatever came.
+    tells: Option<&'static str>,
+    /// Somebody completes or gives up the upload before this one can: so many times.
+    takes_away: usize,
+    /// Under the key lies an object by the time that one is made.
+    appears: Option<Vec<u8>>,
     objects: HashMap<String, Vec<u8>>,
     parts: Option<BTreeMap<u32, Vec<u8>>>,
     /// Operations, in order; with a `+` those that had a checksum.
@@ -53,6 +60,8 @@ struct State {
 /// Amazon S3 API Reference, by method and query.
 fn operation(method: &str, query: &str) -> &'static str {
     match (method, query.contains("uploadId="), query.contains("uploads")) {
+        ("GET", false, true) => "uploads",
+        ("GET", true, _) => "parts",
         ("PUT", false, _) => "put",
         ("PUT", true, _) => "part",
         ("POST", false, true) => "begin",
@@ -91,9 +100,31 @@ impl State {
             "put" | "part" if self.replaced => {
                 (412, "<Error><Code>PreconditionFailed</Code></Error>".to_owned(), Vec::new())
             }
+            "put" | "complete" if self.appears.is_some() && request.headers().get("if-none-match").is_some() => {
+                self.objects.insert(key, self.appears.clone().unwrap_or_default());
+                (412, "<Error><Code>PreconditionFailed</Code></Error>".to_owned(), Vec::new())
+            }
             "put" => {
                 self.objects.insert(key, body.to_vec());
-                (200, String::new(), vec![etag()])
+                let told = self.tells.map(|told| ("x-amz-checksum-crc32", told.to_owned()));
+                (200, String::new(), told.into_iter().chain([etag()]).collect())
+            }
+            "uploads" => {
+                let upload = self.parts.as_ref().map(|_| "<Upload><Key>k</Key><UploadId>u</UploadId></Upload>");
+                let upload = upload.unwrap_or_default();
+                (200, format!("<ListMultipartUploadsResult>{upload}</ListMultipartUploadsResult>"), Vec::new())
+            }
+            "parts" => {
+                let of = |(number, content): (&u32, &Vec<u8>)| {
+                    let checksum = Checksum::of(Algorithm::Crc32, content).value().text;
+                    let size = content.len();
+                    format!(
+                        "<Part><PartNumber>{number}</PartNumber><ETag>\"e\"</ETag><Size>{size}</Size>\
+                         <ChecksumCRC32>{checksum}</ChecksumCRC32></Part>"
+                    )
+                };
+                let parts: String = self.parts.iter().flatten().map(of).collect();
+                (200, format!("<ListPartsResult>{parts}</ListPartsResult>"), Vec::new())
             }
             "tags" => {
                 let body = "<Tagging><TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag></TagSet></Tagging>";
@@ -130,6 +161,11 @@ impl State {
                 self.parts.as_mut()?.insert(number?, body.to_vec());
                 (200, String::new(), vec![etag()])
             }
+            "complete" if self.takes_away > 0 => {
+                self.takes_away -= 1;
+                self.parts = None;
+                gone()
+            }
             "complete" => match self.parts.take() {
                 Some(parts) => {
                     let mut content: Vec<u8> = parts.into_values().flatten().collect();
@@ -148,7 +184,7 @@ impl State {
             },
             "head" => match self.objects.get(&key) {
                 Some(content) => {
-                    let checksum = ("x-amz-checksum-crc32", Checksum::of(content).encoded());
+                    let checksum = ("x-amz-checksum-crc32", crc32(content));
                     (200, String::new(), vec![etag(), checksum, ("content-length", content.len().to_string())])
                 }
                 None => (404, String::new(), Vec::new()),
@@ -186,6 +222,10 @@ impl ReadSurfaces for NoSurfaces {
     }
 }
 
+fn crc32(content: &[u8]) -> String {
+    Checksum::of(Algorithm::Crc32, content).value().text
+}
+
 const SHORT: &[u8] = b"short";
 const PART: u64 = 5 << 20;
 
@@ -196,10 +236,19 @@ fn long() -> Vec<u8> {
 
 /// Uploads one file as `k`, by a client that is configured so.
 async fn upload(store: &Store, content: &[u8], calculation: Option<RequestChecksumCalculation>) -> FileReport {
+    upload_as(store, content, Existing::Overwrite, calculation).await
+}
+
+async fn upload_as(
+    store: &Store,
+    content: &[u8],
+    existing: Existing,
+    calculation: Option<RequestChecksumCalculation>,
+) -> FileReport {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("k");
     std::fs::write(&path, content).unwrap();
-    let settings = Settings { concurrency: 1, part_size: PART, ..Settings::default() };
+    let settings = Settings { concurrency: Some(1), part_size: PART, existing, ..Settings::default() };
     send_one(store, Input::File(path), content.len() as u64, &settings, calculation).await
 }
 
@@ -229,12 +278,13 @@ async fn send_one(
     let intent = Intent { what: "upload".to_owned(), destroys: false };
     let change = target.guard().await.unwrap().begin(&ctx, &intent).await.unwrap();
 
-    let file = SourceFile { input, below: "k".to_owned(), size };
-    let sources = Sources { files: vec![file], ..Sources::default() };
-    let plan = Plan::of(sources, &Naming::Key("k".to_owned())).unwrap();
+    let naming = Naming::Key("k".to_owned());
+    let mut planner = Planner::new(&naming);
+    planner.add(input, "k", size, None).unwrap();
     let to = Destination::real(&target, "b").await.unwrap();
-    let report = send(&target, &to, &plan, to_send, &change, &Cancel::default(), &Silent).await;
-    report.files.into_iter().next().unwrap()
+    let watched = Watched { cancel: &Cancel::default(), progress: &Silent };
+    let report = send(&target, &to, planner.plan().unwrap(), to_send, None, &change, watched).await.unwrap();
+    report.files.head(1).unwrap().pop().unwrap()
 }
 
 fn store(set: impl FnOnce(&mut State)) -> Store {
@@ -260,7 +310,7 @@ async fn a_store_that_knows_no_checksums_takes_uploads_all_the_same() {
     ] {
         for (content, expected) in [
             (SHORT.to_vec(), vec!["put+", "put"]),
-            (long(), vec!["begin+", "begin", "part", "part", "part", "complete"]),
+            (long(), vec!["uploads", "begin+", "begin", "part", "part", "part", "complete"]),
         ] {
             let store = store(|state| state.refuses = Some(refusal));
             let file = upload(&store, &content, None).await;
@@ -292,7 +342,7 @@ async fn checksums_go_where_they_are_wished_for() {
         assert_eq!(upload(&store, SHORT, calculation).await.status, Status::Uploaded);
         assert_eq!(calls(&store), [short], "{calculation:?}");
         assert_eq!(upload(&store, &long(), calculation).await.status, Status::Uploaded);
-        assert_eq!(calls(&store)[1], first, "{calculation:?}");
+        assert_eq!(calls(&store)[2], first, "{calculation:?}");
         let with = calls(&store).iter().filter(|call| call.ends_with('+')).count();
         assert_eq!(with > 0, short.ends_with('+'), "{:?}", calls(&store));
     }
@@ -305,19 +355,71 @@ async fn what_was_made_is_told_as_made_though_the_answer_was_lost() {
         let store = store(|state| (state.loses, state.loses_all) = (Some(loses), again.is_empty()));
         let file = upload(&store, &content, None).await;
         assert_eq!(file.status, Status::Uploaded, "{loses}: {:?}", file.error);
-        assert_eq!(file.checksum, Some(Checksum::of(&content).encoded()));
+        assert_eq!(file.checksum, Some(crc32(&content)));
         let calls = calls(&store);
         assert!(calls.ends_with(&["head".to_owned()]) && !calls.contains(&"abort".to_owned()), "{calls:?}");
-        assert!(again.is_empty() || calls[4..6] == ["complete+", "complete+"], "{calls:?}");
+        assert!(again.is_empty() || calls[5..7] == ["complete+", "complete+"], "{calls:?}");
     }
 }
 
 #[tokio::test]
 async fn what_lies_there_and_is_another_is_not_told_as_made() {
+    // The answer is lost, and what the client hears of a second try is that there is no such upload: it begins again.
     let store = store(|state| (state.loses, state.replaces) = (Some("complete"), true));
     let file = upload(&store, &long(), None).await;
+    assert_eq!(file.status, Status::Uploaded);
+    let calls = calls(&store);
+    assert_eq!(calls[5..10], ["complete+", "complete+", "head", "uploads", "begin+"]);
+}
+
+#[tokio::test]
+async fn an_upload_that_another_run_ends_is_begun_again() {
+    let lost = store(|state| state.takes_away = 2);
+    let file = upload(&lost, &long(), None).await;
+    assert_eq!((file.status, file.kept_parts), (Status::Uploaded, Some(0)), "{:?}", file.error);
+    assert!(lost.0.lock().unwrap().objects["k"] == long());
+    let lost = store(|state| state.takes_away = 9);
+    assert_eq!(upload(&lost, &long(), None).await.status, Status::Failed);
+    assert_eq!(calls(&lost).iter().filter(|call| *call == "complete+").count(), 3);
+}
+
+#[tokio::test]
+async fn parts_that_are_there_and_the_same_are_kept_and_others_sent() {
+    let content = long();
+    let parts = BTreeMap::from([
+        (1, content[..PART as usize].to_vec()),
+        // Of the same length, and with other bytes.
+        (2, vec![0; PART as usize]),
+        (7, b"of a longer file".to_vec()),
+    ]);
+    let begun = store(|state| state.parts = Some(parts.clone()));
+    let file = upload(&begun, &content, None).await;
+    assert_eq!((file.status, file.parts, file.kept_parts), (Status::Uploaded, Some(3), Some(1)), "{:?}", file.error);
+    assert_eq!(calls(&begun)[..2], ["uploads", "parts"].map(str::to_owned));
+    assert_eq!(calls(&begun).iter().filter(|call| *call == "part+").count(), 2);
+}
+
+#[tokio::test]
+async fn what_the_store_keeps_is_held_against_what_was_sent() {
+    let liar = store(|state| state.tells = Some("AAAAAA=="));
+    let file = upload(&liar, SHORT, None).await;
     assert_eq!(file.status, Status::Failed);
-    assert_eq!(calls(&store)[4..], ["complete+", "complete+", "head", "abort"]);
+    let why = file.error.unwrap();
+    assert!(why.contains("k was sent with CRC32 ") && why.contains("keeps it with CRC32 AAAAAA=="), "{why}");
+}
+
+#[tokio::test]
+async fn what_appears_meanwhile_stays_and_is_fine_if_it_is_the_same() {
+    for content in [SHORT.to_vec(), long()] {
+        let same = store(|state| state.appears = Some(content.clone()));
+        assert_eq!(upload_as(&same, &content, Existing::Keep, None).await.status, Status::Unchanged);
+        let another = store(|state| state.appears = Some(b"another".to_vec()));
+        let file = upload_as(&another, &content, Existing::Keep, None).await;
+        assert_eq!(file.status, Status::Failed);
+        assert!(file.error.unwrap().contains("another object \"k\" is there, of 7 bytes"));
+        let state = another.0.lock().unwrap();
+        assert!(state.objects["k"] == b"another" && state.parts.is_none());
+    }
 }
 
 #[tokio::test]
@@ -331,10 +433,35 @@ async fn an_upload_that_was_given_up_was_not_perhaps_completed() {
 }
 
 #[tokio::test]
+async fn an_object_of_parts_carries_what_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    std::fs::write(&path, long()).unwrap();
+    let store = store(|_| {});
+    let headers = Headers {
+        metadata: HashMap::from([("owner".to_owned(), "ops".to_owned())]),
+        content_type: Some("text/csv".to_owned()),
+        tags: vec![("a b".to_owned(), "1&2".to_owned())],
+        ..Headers::default()
+    };
+    let settings = Settings { headers, part_size: PART, algorithm: Some(Algorithm::Crc64Nvme), ..Settings::default() };
+    let file = send_one(&store, Input::File(path), long().len() as u64, &settings, None).await;
+    assert_eq!(file.checksum_algorithm.as_deref(), Some("CRC64NVME"));
+    let expected = [
+        ("content-type", "text/csv"),
+        ("x-amz-meta-owner", "ops"),
+        ("x-amz-tagging", "a%20b=1%262"),
+        ("x-amz-checksum-algorithm", "CRC64NVME"),
+        ("x-amz-checksum-type", "FULL_OBJECT"),
+    ];
+    assert_eq!(store.0.lock().unwrap().begun, expected.map(|(name, value)| (name, value.to_owned())).into());
+}
+
+#[tokio::test]
 async fn a_copy_in_parts_keeps_what_s3_keeps_by_itself_of_one_in_a_piece() {
     let store = store(|_| {});
     let from = SourceObject { bucket: "from".to_owned(), key: "a b".to_owned(), etag: "source".to_owned() };
-    let settings = Settings { concurrency: 2, copy_part_size: PART, ..Settings::default() };
+    let settings = Settings { concurrency: Some(2), copy_part_size: PART, ..Settings::default() };
     let file = send_one(&store, Input::Object(from), 2 * PART + 7, &settings, None).await;
     assert_eq!((file.status, file.parts, file.path.as_str()), (Status::Uploaded, Some(3), "s3://from/a b"));
     assert_eq!(calls(&store)[1..], ["tags", "begin+", "part", "part", "part", "complete"].map(str::to_owned));

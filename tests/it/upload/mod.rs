@@ -1,5 +1,8 @@
 //! What is uploaded arrives byte for byte under its key; what is not, is told, and leaves nothing behind.
 
+mod going_on;
+mod safe;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::symlink;
@@ -43,9 +46,12 @@ impl World {
     /// Starts to upload a file of so many parts, one after the other, and comes back in the middle of it.
     fn in_the_middle(&self, file: &Path, parts: u64) -> Child {
         File::create(file).unwrap().set_len(parts * (5 << 20)).unwrap();
+        let before = self.unfinished().len();
         let more = ["--part-size", "5MiB", "--concurrency", "1", "-o", "json"];
         let child = self.claimctl(["upload"]).arg(file).args(more).start();
-        eventually("a first part", || self.unfinished().iter().any(|parts| *parts > 0).then_some(()));
+        eventually("a first part", || {
+            (self.unfinished().iter().filter(|parts| **parts > 0).count() > before).then_some(())
+        });
         child
     }
 }
@@ -302,15 +308,27 @@ fn a_file_that_shrinks_leaves_no_object_and_no_parts() {
 }
 
 #[test]
-fn an_interrupt_leaves_no_parts_and_says_what_did_not_go() {
+fn an_interrupt_keeps_the_parts_that_arrived_and_the_same_command_goes_on() {
     let world = World::up();
-    let child = world.in_the_middle(&world.home().join("long"), 60);
+    let file = world.home().join("long");
+    let child = world.in_the_middle(&file, 16);
     signal(&child, Signal::INT);
-    let run = finish(child, "interrupted upload".to_owned()).exits(130);
+    let run =
+        finish(child, "interrupted upload".to_owned()).exits(130).says("the same command again goes on with them");
     assert_eq!(of(&run.json(), "long")["status"], "interrupted");
-    assert!(world.unfinished().is_empty());
     assert!(world.objects().is_empty());
+    let kept = world.unfinished()[0] as u64;
 
+    // Without being told the size of parts that the first run was told.
+    let again = world.upload(&["long", "--part-size", "5MiB"]).exits(0).json();
+    assert_eq!((&again["uploaded"], &again["kept_parts"]), (&json!(1), &json!(kept)), "{again:#}");
+    assert_eq!(world.content("long").len() as u64, 16 * (5 << 20));
+    assert!(world.unfinished().is_empty());
+}
+
+#[test]
+fn an_interrupt_of_a_silent_pipe_leaves_nothing() {
+    let world = World::up();
     let mut waiting = world.claimctl(["upload", "-", "--key", "slow"]);
     waiting.stdin(std::process::Stdio::piped());
     let child = waiting.start();

@@ -1,33 +1,34 @@
 //! `claimctl upload`: payloads from files, directories and stdin into a bucket.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod headers;
+mod report;
 
+use std::path::{Path, PathBuf};
+
+use claimctl_aws::naming::is_account;
 use claimctl_aws::policy::ArnBuilder;
 use claimctl_aws::target::Intent;
 use claimctl_claim::s3_url::S3Url;
 use claimctl_core::error::{Error, Result};
-use claimctl_core::exit::Exit;
 use claimctl_core::next::Next;
-use claimctl_core::units::{bytes, count, duration, parse_bytes_in};
+use claimctl_core::units::{count, parse_bytes_in};
+use claimctl_payloads::upload::checksum::Algorithm;
 use claimctl_payloads::upload::copy;
 use claimctl_payloads::upload::destination::Destination;
-use claimctl_payloads::upload::engine::{self, Settings};
+use claimctl_payloads::upload::engine::{self, Settings, Watched};
+use claimctl_payloads::upload::existing::Existing;
 use claimctl_payloads::upload::limits;
+use claimctl_payloads::upload::manifest::Manifest;
 use claimctl_payloads::upload::plan::{Naming, Plan};
-use claimctl_payloads::upload::report::{Status, UploadReport};
-use claimctl_payloads::upload::sources::{self, Filter, Sources};
+use claimctl_payloads::upload::sources::{self, Filter};
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::policy::{PolicyArgs, policy};
 use crate::cli::values;
 use crate::context::Ctx;
-use crate::output::{Outcome, Page, Report, Table, Written, report};
+use crate::output::{Outcome, Written, report};
 use crate::session::{Session, TargetArgs};
-
-/// Keys that a warning names; the JSON form has all of them.
-const NAMED: usize = 5;
+use headers::HeaderArgs;
 
 /// Upload payloads: files, directories, stdin, or objects to copy
 ///
@@ -68,17 +69,30 @@ pub struct Args {
     /// No files whose path below the directory or prefix matches
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Metadata for every object; a copy keeps its own
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_metadata)]
-    metadata: Vec<(String, String)>,
-    /// The content type of every object; guessed from the key otherwise; a copy keeps its own
-    #[arg(long, value_name = "TYPE")]
-    content_type: Option<String>,
-    /// Requests at once; so many parts are held in memory
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::number::<u16>(1..=256))]
-    concurrency: u16,
+    #[command(flatten)]
+    headers: HeaderArgs,
+    /// Leave objects that are there as they are: the same content is fine, another is an error of its file
+    #[arg(long)]
+    no_overwrite: bool,
+    /// Upload only files whose size or checksum is not that of the object that is there
+    #[arg(long, conflicts_with = "no_overwrite")]
+    if_changed: bool,
+    /// Write down what was sent, a line each, and leave out what an earlier run wrote there and did not change since
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// The account whose bucket it is; another's is refused
+    ///
+    /// Buckets of deployed stacks are expected to be those of the stack's account without being told.
+    #[arg(long, hide_short_help = true, value_name = "ACCOUNT", value_parser = parse_account)]
+    expected_bucket_owner: Option<String>,
+    /// The checksum that is sent, checked and kept [default: CRC64NVME; CRC32 at an endpoint of your own]
+    #[arg(long, hide_short_help = true, value_name = "ALGORITHM", value_parser = values::checksum_algorithm())]
+    checksum_algorithm: Option<Algorithm>,
+    /// Requests at once [default: as many as help]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = values::number::<u16>(1..=256))]
+    concurrency: Option<u16>,
     /// Files longer than this go in parts of this size [default: 8MiB, and 5GiB for copies]
-    #[arg(long, value_name = "SIZE", value_parser = parse_part_size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_part_size)]
     part_size: Option<u64>,
     /// Only list what would be uploaded
     #[arg(long)]
@@ -90,13 +104,16 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let metadata = collect_metadata(&args.metadata)?;
+    let settings = args.settings()?;
     let (sources, url) = args.sources()?;
     let (to, naming) = args.destination(target, sources, url).await?;
+    if let Some(owner) = &args.expected_bucket_owner {
+        target.expect_bucket_owner(&to.bucket, owner);
+    }
     let copied: Vec<S3Url<'_>> = sources.iter().filter_map(|path| url_of(path)).collect();
     if args.policy.print_policy {
         let arns = ArnBuilder::of(target).await?;
-        let mut statements = engine::permissions(&arns, &to, &naming);
+        let mut statements = engine::permissions(&arns, &to, &naming, &settings);
         if !copied.is_empty() {
             statements.extend(copy::permissions(&arns, &to, &naming, &copied));
         }
@@ -104,21 +121,26 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     }
     check_naming(&naming, sources)?;
     let plan = match copied.is_empty() {
-        true => plan(args, sources, &naming, ctx).await?,
-        false => plan_of(&naming, copy::find(target, &copied, &args.filter()?, &ctx.cancel).await?)?,
+        true => plan(args, sources, naming, ctx).await?,
+        false => copy::find(target, &copied, &args.filter()?, &naming, &ctx.cancel).await?,
     };
+    let plan = not_a_single_failure(plan)?;
     to.probe(target).await?;
+    // A dry run makes no file.
+    let manifest = args.manifest.as_deref().filter(|path| !args.dry_run || path.exists());
+    let mut manifest = manifest.map(Manifest::open).transpose()?;
+    let watched = Watched { cancel: &ctx.cancel, progress: ctx.progress.as_ref() };
     if args.dry_run || plan.uploads.is_empty() {
-        return report(Written::out(ctx, engine::rehearse(&to, &plan, args.dry_run)));
+        let uploads = engine::rehearse(target, &to, plan, &settings, manifest.as_mut(), watched).await?;
+        return report(Written::out(ctx, uploads));
     }
-    let number = plan.uploads.len() as u64;
+    let number = plan.uploads.len();
     let what = match copied.is_empty() {
         true => format!("upload {} to bucket {}", count(number, "file"), to.bucket),
         false => format!("copy {} to bucket {}", count(number, "object"), to.bucket),
     };
     let change = target.authorize(ctx, &Intent { what, destroys: false }).await?;
-    let settings = args.settings(metadata);
-    let uploads = engine::send(target, &to, &plan, &settings, &change, &ctx.cancel, ctx.progress.as_ref()).await;
+    let uploads = engine::send(target, &to, plan, &settings, manifest.as_mut(), &change, watched).await?;
     report(Written::out(ctx, uploads))
 }
 
@@ -168,28 +190,43 @@ impl Args {
             return Err(Error::usage(format!("{url} names no bucket"))
                 .hint("an object looks like s3://BUCKET/KEY, and all below a prefix like s3://BUCKET/PREFIX/"));
         }
-        if self.content_type.is_some() || !self.metadata.is_empty() {
-            return Err(Error::usage("a copy keeps its metadata and its content type")
-                .hint("leave out --metadata and --content-type, or get the object and upload it"));
+        self.headers.check_copy()?;
+        let of_files = [
+            ("--no-overwrite", self.no_overwrite),
+            ("--if-changed", self.if_changed),
+            ("--checksum-algorithm", self.checksum_algorithm.is_some()),
+            ("--manifest", self.manifest.is_some()),
+        ];
+        match of_files.iter().find(|(_, is_given)| *is_given) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                Err(Error::usage(format!("{flag} is for files, and these are objects to copy inside S3"))
+                    .hint(format!("leave out {flag}, or get the objects and upload them")))
+            }
         }
-        Ok(())
     }
 
     fn filter(&self) -> Result<Filter> {
         Filter::new(&self.include, &self.exclude)
     }
 
-    fn settings(&self, metadata: HashMap<String, String>) -> Settings {
+    fn settings(&self) -> Result<Settings> {
+        let existing = match (self.no_overwrite, self.if_changed) {
+            (true, _) => Existing::Keep,
+            (_, true) => Existing::ReplaceIfChanged,
+            _ => Existing::Overwrite,
+        };
         let settings = Settings {
-            metadata,
-            content_type: self.content_type.clone(),
+            headers: self.headers.headers()?,
+            existing,
+            algorithm: self.checksum_algorithm,
             concurrency: self.concurrency,
             ..Settings::default()
         };
-        match self.part_size {
+        Ok(match self.part_size {
             Some(part_size) => Settings { part_size, copy_part_size: part_size, ..settings },
             None => settings,
-        }
+        })
     }
 
     /// The bucket, and how keys are made in it.
@@ -242,22 +279,20 @@ fn check_naming(naming: &Naming, sources: &[PathBuf]) -> Result<()> {
     }
 }
 
-async fn plan(args: &Args, sources: &[PathBuf], naming: &Naming, ctx: &Ctx) -> Result<Plan> {
-    if let (Naming::Key(key), [only]) = (naming, sources)
+async fn plan(args: &Args, sources: &[PathBuf], naming: Naming, ctx: &Ctx) -> Result<Plan> {
+    if let (Naming::Key(key), [only]) = (&naming, sources)
         && only == Path::new("-")
     {
         return Plan::of_stdin(key.clone());
     }
     let filter = args.filter()?;
     let (paths, cancel) = (sources.to_vec(), ctx.cancel.clone());
-    let found = tokio::task::spawn_blocking(move || sources::find(&paths, &filter, &cancel)).await;
-    let found = found.map_err(|error| Error::unexpected("looking for files ended early").caused_by(error))??;
-    plan_of(naming, found)
+    let found = tokio::task::spawn_blocking(move || sources::find(&paths, &filter, &naming, &cancel)).await;
+    found.map_err(|error| Error::unexpected("looking for files ended early").caused_by(error))?
 }
 
-fn plan_of(naming: &Naming, found: Sources) -> Result<Plan> {
-    let mut plan = Plan::of(found, naming)?;
-    // Where there is just one thing to say, it is the error and not a report.
+/// Where there is just one thing to say, it is the error and not a report.
+fn not_a_single_failure(mut plan: Plan) -> Result<Plan> {
     match (plan.uploads.is_empty() && plan.failed.len() == 1, plan.failed.pop()) {
         (true, Some((_, error))) => Err(error),
         (_, failed) => {
@@ -267,116 +302,15 @@ fn plan_of(naming: &Naming, found: Sources) -> Result<Plan> {
     }
 }
 
+fn parse_account(text: &str) -> Result<String, String> {
+    match is_account(text) {
+        true => Ok(text.to_owned()),
+        false => Err("an account is 12 digits".to_owned()),
+    }
+}
+
 fn parse_part_size(text: &str) -> Result<u64, String> {
     parse_bytes_in(text, limits::SMALLEST_PART..=limits::LARGEST_PART)
-}
-
-fn parse_metadata(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("metadata is NAME=VALUE")?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || !name.chars().all(plain) {
-        return Err("a name is made of letters, digits, '-', '_' and '.'".to_owned());
-    }
-    if !value.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-        return Err("a value travels in a header, so it is printable ASCII".to_owned());
-    }
-    Ok((name.to_ascii_lowercase(), value.to_owned()))
-}
-
-fn collect_metadata(pairs: &[(String, String)]) -> Result<HashMap<String, String>> {
-    let mut metadata = HashMap::new();
-    for (name, value) in pairs {
-        if metadata.insert(name.clone(), value.clone()).is_some() {
-            return Err(Error::usage(format!("--metadata {name} is given twice")).hint("S3 does not tell cases apart"));
-        }
-    }
-    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size > limits::METADATA_BYTES {
-        return Err(Error::usage(format!("the metadata has {size} bytes, and S3 takes {}", limits::METADATA_BYTES))
-            .hint("put what is long into the payload"));
-    }
-    Ok(metadata)
-}
-
-impl Report for Written<UploadReport> {
-    fn page(&self) -> Page {
-        let uploads = &self.report;
-        // The key near the end, because a long one would push everything behind it out of sight.
-        let mut table = Table::new(["STATUS", ">SIZE", "ETAG", "KEY", "WHY"]);
-        for file in &uploads.files {
-            table.row([
-                status(file.status).to_owned(),
-                file.size.map_or_else(|| "-".to_owned(), bytes),
-                file.etag.as_deref().map_or("-", |etag| etag.trim_matches('"')).to_owned(),
-                file.key.clone().unwrap_or_else(|| file.path.clone()),
-                file.error.clone().unwrap_or_default(),
-            ]);
-        }
-        let page = Page::new()
-            .table(table)
-            .line(sum(uploads))
-            .line_if(uploads.unclaimed().next().is_some(), || warning(uploads))
-            .line_if(uploads.interrupted > 0, || "interrupted: what is there already is uploaded again".to_owned())
-            .line_if(uploads.interrupted == 0 && uploads.failed > 0 && uploads.uploaded > 0, || {
-                "what was uploaded is there; run the command again with only the paths that failed".to_owned()
-            });
-        self.going_on.below(page)
-    }
-
-    fn list(&self) -> Option<&'static str> {
-        Some("files")
-    }
-
-    fn exit(&self) -> Exit {
-        self.report.exit()
-    }
-}
-
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::Uploaded => "uploaded",
-        Status::Failed => "failed",
-        Status::Skipped => "skipped",
-        Status::Interrupted => "interrupted",
-        Status::Planned => "planned",
-    }
-}
-
-/// "198 uploaded (1.2 MiB), 1 failed, to bucket b in 3.2s"
-fn sum(uploads: &UploadReport) -> String {
-    let planned = uploads.files.iter().filter(|file| file.status == Status::Planned).count() as u64;
-    let mut parts = match uploads.dry_run {
-        true => vec![format!("{} would be uploaded ({})", count(planned, "file"), bytes(uploads.bytes))],
-        false => vec![format!("{} uploaded ({})", count(uploads.uploaded, "file"), bytes(uploads.bytes))],
-    };
-    for (number, what) in [
-        (uploads.failed, "failed"),
-        (uploads.interrupted, "not uploaded because of the interrupt"),
-        (uploads.skipped, "skipped"),
-        (uploads.excluded, "left out by --include and --exclude"),
-    ] {
-        if number > 0 {
-            parts.push(format!("{number} {what}"));
-        }
-    }
-    if uploads.files.is_empty() {
-        parts.push("there was nothing to upload".to_owned());
-    }
-    let took = match uploads.run.elapsed_ms {
-        0 => String::new(),
-        elapsed => format!(" in {}", duration(Duration::from_millis(elapsed))),
-    };
-    format!("{}; bucket {}{took}", parts.join(", "), uploads.bucket)
-}
-
-fn warning(uploads: &UploadReport) -> String {
-    let unclaimed: Vec<&str> = uploads.unclaimed().collect();
-    let named = unclaimed.iter().take(NAMED).map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ");
-    let more = match unclaimed.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("warning: no flow takes {named}{more}: no claim will come for them")
 }
 
 #[cfg(test)]
@@ -397,18 +331,6 @@ mod tests {
         assert_eq!(name("", &["f"]), "prefix ");
         assert_eq!(name("a/b", &["f", "g"]), "prefix a/b/");
         assert_eq!(name("a/b", &["/"]), "prefix a/b/");
-    }
-
-    #[test]
-    fn metadata_fits_into_headers() {
-        assert_eq!(parse_metadata("Owner=a=b c"), Ok(("owner".to_owned(), "a=b c".to_owned())));
-        for bad in ["owner", "=x", "o wner=x", "owner=é", "owner=a\nb"] {
-            assert!(parse_metadata(bad).is_err(), "{bad:?}");
-        }
-        let pair = |value: &str| ("k".to_owned(), value.to_owned());
-        assert!(collect_metadata(&[pair("1"), pair("2")]).is_err());
-        assert!(collect_metadata(&[pair(&"v".repeat(2047))]).is_ok());
-        assert!(collect_metadata(&[pair(&"v".repeat(2048))]).is_err());
     }
 
     #[test]
