@@ -20,6 +20,6 @@ pub struct PlaceArgs {
 
 impl PlaceArgs {
     pub fn named<'a>(&'a self, flow: Option<&'a str>) -> Named<'a> {
-        Named { flow, bucket: self.bucket.as_deref(), table: self.table.as_deref(), queue: None }
+        Named { flow, bucket: self.bucket.as_deref(), table: self.table.as_deref(), ..Named::default() }
     }
 }

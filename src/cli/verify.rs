@@ -8,9 +8,9 @@ use claimctl_core::error::Result;
 use claimctl_core::exit::Exit;
 use claimctl_core::time;
 use claimctl_core::units::{count, duration, zoned_time};
-use claimctl_payloads::flow::{Named, ResolvedFlow};
+use claimctl_payloads::flow::{Attributes, Named, ResolvedFlow};
 use claimctl_payloads::verify::{
-    self, Category, Numbers, Options, QueueLook, Role, RowCounts, Scope, ScopeOrigin, Verification,
+    self, Category, Numbers, Options, QueueLook, Role, RowCounts, Scope, ScopeOrigin, TableItems, Verification,
 };
 use claimctl_queues::policy::PolicyQueue;
 
@@ -37,7 +37,7 @@ Is everything recorded? Wait for what is on its way:
 What was uploaded today, and what waits in the queue:
   claimctl verify claims --since 12h --look
 A pipeline that claimctl did not deploy:
-  claimctl verify --bucket orders --table order-claims --queue orders --region eu-west-1")]
+  claimctl verify --bucket orders --table order-files --key-attribute objectKey --region eu-west-1")]
 pub struct Args {
     /// The flow, or the stack with only one; may be left out where there is only one in all
     #[arg(value_name = "FLOW")]
@@ -73,13 +73,56 @@ pub struct Args {
     #[arg(long, visible_alias = "queue-url", value_name = "QUEUE", help_heading = "Flow")]
     queue: Option<String>,
     #[command(flatten)]
+    attributes: AttributeArgs,
+    #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
     pub target: TargetArgs,
 }
 
+/// Which attributes of the table's items are what; [flows.NAME] of claimctl.toml takes more.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Items of another shape")]
+struct AttributeArgs {
+    /// The attribute that holds the object's key
+    ///
+    /// For a table that no handler of claimctl writes, with whatever key schema.
+    #[arg(long, value_name = "ATTRIBUTE")]
+    key_attribute: Option<String>,
+    /// The attribute that holds the bucket; without one, all items are of the flow's
+    #[arg(long, value_name = "ATTRIBUTE", requires = "key_attribute")]
+    bucket_attribute: Option<String>,
+    /// A jq expression over the item that gives the key, or {bucket, key}; null of an item that is no record
+    #[arg(long, value_name = "JQ", conflicts_with = "key_attribute")]
+    key_expression: Option<String>,
+    /// The attribute that holds the object's ETag
+    #[arg(long, value_name = "ATTRIBUTE")]
+    etag_attribute: Option<String>,
+    /// The attribute that holds the object's size
+    #[arg(long, value_name = "ATTRIBUTE")]
+    size_attribute: Option<String>,
+}
+
+impl AttributeArgs {
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes {
+            key: self.key_attribute.as_deref(),
+            bucket: self.bucket_attribute.as_deref(),
+            expression: self.key_expression.as_deref(),
+            etag: self.etag_attribute.as_deref(),
+            size: self.size_attribute.as_deref(),
+            ..Attributes::default()
+        }
+    }
+}
+
 pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
-    let named = Named { queue: args.queue.as_deref(), ..args.place.named(args.flow.as_deref()) };
+    let named = Named {
+        queue: args.queue.as_deref(),
+        attributes: args.attributes.attributes(),
+        configured: Some(&target.config.flows),
+        ..args.place.named(args.flow.as_deref())
+    };
     let options = Options {
         prefix: args.prefix.clone(),
         since: args.since,
@@ -120,7 +163,13 @@ impl Report for Verification {
         let mut counts = Table::new(["CATEGORY", ">COUNT", "MEANING"]);
         for (number, (category, count)) in self.counts.iter().enumerate() {
             if count > 0 || number == 0 {
-                counts.row([words(category), count.to_string(), meaning(category, self.numbers).to_owned()]);
+                let meaning = match category {
+                    Category::Recorded if self.table_items.as_ref().is_some_and(TableItems::by_presence) => {
+                        "an item is there; its content was not compared"
+                    }
+                    _ => meaning(category, self.numbers),
+                };
+                counts.row([words(category), count.to_string(), meaning.to_owned()]);
             }
         }
         let mut reasons = Table::new(["REASON", ">FAILED"]);
@@ -149,7 +198,8 @@ impl Report for Verification {
             .table(counts)
             .table(reasons)
             .table(findings)
-            .line_if(hidden > 0, || format!("and {hidden} more: --output json lists all"));
+            .line_if(hidden > 0, || format!("and {hidden} more: --output json lists all"))
+            .lines(self.table_items.iter().flat_map(table_lines));
         for queue in &self.queues {
             page = page.line(sentence(queue));
         }
@@ -174,6 +224,7 @@ impl Report for Verification {
         match () {
             () if self.counts.lost() || self.rows.as_ref().is_some_and(|rows| rows.more > 0) => Exit::Findings,
             () if self.rows.as_ref().is_some_and(|rows| rows.fewer > 0) => Exit::Partial,
+            () if self.table_items.as_ref().is_some_and(|items| !items.is_complete()) => Exit::Partial,
             () if self.counts.open() || !self.balanced || self.counts.nothing_compared() => Exit::Partial,
             () => Exit::Done,
         }
@@ -216,6 +267,20 @@ fn words(category: Category) -> String {
     name(category).replace('_', " ")
 }
 
+fn table_lines(items: &TableItems) -> Vec<String> {
+    let compared = format!("compared by {}", items.compared.join(" and "));
+    let Some(counts) = &items.counts else { return vec![compared] };
+    let mut parts = vec![format!("{} of the bucket", count(counts.records, "item"))];
+    let more = [
+        (items.several.unwrap_or_default(), "keys with several"),
+        (counts.other_buckets, "of other buckets"),
+        (counts.left_out, "that the expression leaves out"),
+        (counts.unreadable, "that could not be read"),
+    ];
+    parts.extend(more.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")));
+    vec![format!("table: {}; {}; {compared}", count(counts.items, "item"), parts.join(", "))]
+}
+
 fn rows_lines(rows: &RowCounts) -> Vec<String> {
     let RowCounts { agree, fewer, more, .. } = rows;
     let mut lines = vec![format!(
@@ -235,6 +300,9 @@ fn verdict(verification: &Verification) -> &'static str {
     match verification.exit() {
         Exit::Done => "all accounted for",
         Exit::Findings => "not all accounted for: see the findings",
+        _ if !verification.table_items.as_ref().is_none_or(TableItems::is_complete) => {
+            "not decided: items of the table could not be read; name their key, or an expression that says which are none"
+        }
         _ if verification.counts.nothing_compared() => "nothing was compared in this scope, so nothing is proved",
         _ => {
             "not decided for all: run it again, with --wait to give the consumer time, or --look to look into the queue"

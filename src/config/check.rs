@@ -115,6 +115,11 @@ impl Config {
                 checker.want(is_plain, &format!("functions.{name}.files"), message, "name a file, without a folder");
             }
         }
+        for (name, flow) in &self.flows {
+            if let Some(wrong) = flow.attributes().wrong() {
+                checker.want(false, &format!("flows.{name}.{}", wrong.key), wrong.what.to_owned(), wrong.hint);
+            }
+        }
         checker.shared_buckets();
         let Findings { mut problems, notes } = checker.findings;
         problems.sort_by_key(|problem| (problem.line, problem.column));

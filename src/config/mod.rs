@@ -22,6 +22,7 @@ pub use variables::{CONFIG, ENV, PROFILE, REGION};
 use claimctl_core::error::{Error, IoContext, Result};
 use claimctl_core::nearest;
 use claimctl_deploy::project::Declared;
+use claimctl_payloads::flow::ConfiguredFlow;
 
 use crate::context::Ctx;
 
@@ -43,6 +44,9 @@ pub struct Config {
     pub functions: BTreeMap<String, Function>,
     #[serde(default)]
     pub stacks: BTreeMap<String, Stack>,
+    /// Flows that claimctl did not deploy.
+    #[serde(default)]
+    pub flows: BTreeMap<String, ConfiguredFlow>,
     /// Where it was read from; none when there is no file.
     #[serde(skip)]
     pub path: Option<PathBuf>,

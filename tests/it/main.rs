@@ -8,7 +8,8 @@
 mod support;
 
 use support::{
-    database, dead_letters, payments_table, platform, proxy, queues, roles, run, seeded, server, site, terminal, world,
+    database, dead_letters, foreign, payments_table, platform, proxy, queues, roles, run, seeded, server, site,
+    terminal, world,
 };
 
 mod accounts;
@@ -49,6 +50,7 @@ mod stats;
 mod terraform;
 mod upload;
 mod verify;
+mod verify_flows;
 mod verify_payments;
 mod workflows;
 mod workspace;

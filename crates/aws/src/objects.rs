@@ -47,7 +47,8 @@ pub fn agree(object: &ObjectEntry, record: &RecordEntry) -> bool {
     let same_size = record.size.is_none_or(|size| size == object.size);
     let same_etag = match &record.etag {
         Some(etag) => *etag == object.etag,
-        None => record.size.is_some(),
+        // Of an item that a mapping found, what it does not hold is not asked for.
+        None => record.size.is_some() || record.item.is_some(),
     };
     !record.is_removed() && same_size && same_etag
 }

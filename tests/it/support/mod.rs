@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod dead_letters;
+pub mod foreign;
 pub mod once;
 pub mod payments_table;
 pub mod platform;

@@ -56,13 +56,24 @@ pub async fn get(
     projection: &str,
     placeholders: HashMap<String, String>,
 ) -> Result<Vec<Item>> {
-    let mut found = Vec::with_capacity(keys.len());
     let keys = keys.into_iter().map(|key| HashMap::from([(partition_key.to_owned(), AttributeValue::S(key))]));
+    get_items(client, table, keys.collect(), Some(projection), Some(placeholders)).await
+}
+
+/// The same by whole keys, of any schema.
+pub async fn get_items(
+    client: &Client,
+    table: &str,
+    keys: Vec<Item>,
+    projection: Option<&str>,
+    placeholders: Option<HashMap<String, String>>,
+) -> Result<Vec<Item>> {
+    let mut found = Vec::with_capacity(keys.len());
     let wanted = KeysAndAttributes::builder()
-        .set_keys(Some(keys.collect()))
+        .set_keys(Some(keys))
         .consistent_read(true)
-        .projection_expression(projection)
-        .set_expression_attribute_names(Some(placeholders))
+        .set_projection_expression(projection.map(str::to_owned))
+        .set_expression_attribute_names(placeholders)
         .build()
         .map_err(|error| Error::unexpected("cannot build the call").caused_by(error))?;
     let mut left = HashMap::from([(table.to_owned(), wanted)]);

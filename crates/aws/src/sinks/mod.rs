@@ -5,6 +5,7 @@ pub mod database;
 pub mod items;
 mod json;
 pub mod logs;
+pub mod mapped;
 pub mod record;
 pub mod rows;
 mod scan;

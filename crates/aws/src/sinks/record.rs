@@ -5,6 +5,8 @@ use claimctl_claim::{AfterProcessing, Status, sequencer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::mapped::ItemOf;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordEntry {
     pub key: String,
@@ -20,6 +22,9 @@ pub struct RecordEntry {
     pub status: Option<Status>,
     /// Why the after-processing step can never succeed, by the handler's word.
     pub step_error: Option<String>,
+    /// Of a record that a mapping found: the item that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Box<ItemOf>>,
 }
 
 /// A record with all that it holds.
@@ -44,6 +49,7 @@ impl WholeRecord {
             recorded_at: text(attribute::RECORDED_AT).map(str::to_owned),
             status: text(attribute::STATUS).and_then(Status::parse),
             step_error: text(attribute::STEP_ERROR).map(str::to_owned),
+            item: None,
         };
         Some(WholeRecord { entry, attributes })
     }
@@ -72,6 +78,12 @@ impl RecordEntry {
 
     /// What is to be said of a record that is not done.
     pub fn why_not_done(&self) -> String {
+        if let Some(item) = &self.item {
+            return match &item.status {
+                Some(status) => format!("its item says {status:?}, which is not among what is done"),
+                None => "its item has no status".to_owned(),
+            };
+        }
         match &self.step_error {
             Some(why) => format!("it is recorded, but its after-processing step can never succeed: {why}"),
             None => "it is recorded, but its after-processing step has not succeeded".to_owned(),
@@ -81,7 +93,14 @@ impl RecordEntry {
     /// The one of two records of a key that tells of the later event. Where a repair wrote one of them, which has no
     /// sequencer, the later record.
     pub fn newest(self, other: RecordEntry) -> RecordEntry {
-        if other.is_later_than(&self) { other } else { self }
+        let (mut newest, mut older) = if other.is_later_than(&self) { (other, self) } else { (self, other) };
+        if let (Some(item), Some(before)) = (&mut newest.item, older.item.take()) {
+            let dated = older.recorded_at.is_some() && older.recorded_at < newest.recorded_at;
+            let same = newest.etag == older.etag && newest.size == older.size && item.status == before.status;
+            item.items += before.items;
+            item.undecided |= before.undecided || !(dated || same);
+        }
+        newest
     }
 
     fn is_later_than(&self, other: &RecordEntry) -> bool {
@@ -107,6 +126,7 @@ mod tests {
             recorded_at: recorded_at.map(Into::into),
             status: None,
             step_error: None,
+            item: None,
         };
         for (later, earlier) in [
             (record(Some("B"), None), record(Some("A"), None)),

@@ -143,6 +143,7 @@ fn entry(item: &Item) -> Option<RecordEntry> {
         rows: number(item, attribute::ROWS),
         status: text(item, attribute::STATUS).and_then(|status| Status::parse(status)),
         step_error: text(item, attribute::STEP_ERROR).cloned(),
+        item: None,
     })
 }
 

@@ -1,17 +1,18 @@
-//! Which flow is meant: one of a deployed stack, or one that flags describe.
+//! Which flow is meant: one of a deployed stack, or one that configuration or flags describe.
 
+mod configured;
 mod of_bucket;
 mod of_table;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use claimctl_aws::sinks::ResolvedSink;
 use claimctl_aws::target::Target;
 use claimctl_claim::events;
 use claimctl_claim::surface::{self, Flow, Origin, Surface, Surfaces};
 use claimctl_core::error::{Error, Result};
-use claimctl_core::next::Next;
 
+pub use configured::{Attributes, ConfiguredFlow};
 pub use of_bucket::{BucketFlow, ResolvedRows};
 pub use of_table::TableFlow;
 
@@ -20,13 +21,17 @@ pub use of_table::TableFlow;
 const DELIVERY: Duration = Duration::from_secs(60);
 const DELIVERY_IN_THE_SANDBOX: Duration = Duration::from_secs(1);
 
-/// What the operator named; everything else comes from the surface.
+/// What the operator named; everything else comes from the configuration or the surface.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Named<'a> {
     pub flow: Option<&'a str>,
     pub bucket: Option<&'a str>,
     pub table: Option<&'a str>,
     pub queue: Option<&'a str>,
+    /// Of the table's items, instead of those of a claim's record.
+    pub attributes: Attributes<'a>,
+    /// The flows of the configuration.
+    pub configured: Option<&'a BTreeMap<String, ConfiguredFlow>>,
 }
 
 /// A flow by real names.
@@ -39,8 +44,28 @@ pub enum ResolvedFlow {
 impl ResolvedFlow {
     pub async fn find(target: &Target, named: &Named<'_>) -> Result<ResolvedFlow> {
         let surfaces = target.surfaces().await?;
+        if let Some((name, flow)) = choose_configured(surfaces, named)? {
+            let mut named = Named {
+                flow: None,
+                bucket: named.bucket.or(Some(&flow.bucket)),
+                table: named.table.or(Some(&flow.table)),
+                queue: named.queue.or(flow.queue.as_deref()),
+                ..*named
+            };
+            if named.attributes == Attributes::default() {
+                named.attributes = flow.attributes();
+            }
+            let mut resolved = ResolvedFlow::by_names(target, surfaces, &named).await?;
+            resolved.name.clone_from(name);
+            resolved.prefix.clone_from(&flow.prefix);
+            resolved.suffix.clone_from(&flow.suffix);
+            if let Some(queue) = &flow.dead_letter_queue {
+                resolved.dead_letter_queues = vec![claimctl_queues::resolve::resolve(target, queue).await?];
+            }
+            return Ok(ResolvedFlow::OfBucket(resolved));
+        }
         let chosen = choose(target, surfaces, named)?;
-        let mut flow = match chosen {
+        let flow = match chosen {
             Some((stack, flow)) => match flow.origin()? {
                 Origin::Table(table) => {
                     let flow = TableFlow::of_stack(target, stack, flow, table)?;
@@ -48,32 +73,22 @@ impl ResolvedFlow {
                 }
                 Origin::Bucket(_) => BucketFlow::of_stack(target, stack, &together(stack, flow))?,
             },
-            None => BucketFlow::by_flags(),
+            None => return Ok(ResolvedFlow::OfBucket(ResolvedFlow::by_names(target, surfaces, named).await?)),
         };
-        if let Some(bucket) = named.bucket {
-            flow.bucket = surfaces.bucket_name(bucket)?;
-        }
+        Ok(ResolvedFlow::OfBucket(flow.with(target, surfaces, named).await?))
+    }
+
+    /// Of a bucket and a table that are named by hand. Where they are deployed all the same, what comes behind a record
+    /// is known.
+    async fn by_names(target: &Target, surfaces: &Surfaces, named: &Named<'_>) -> Result<BucketFlow> {
+        let mut flow = BucketFlow::by_flags();
         if let Some(table) = named.table {
-            let table = surfaces.table_name(table)?;
-            if chosen.is_none() {
-                // Named by hand, and deployed all the same: what comes behind a record is known.
-                for (_, known) in surfaces.flows_into(&table) {
-                    flow.after_processing = flow.after_processing.max(known.after_processing);
-                    flow.record_ttl_days = flow.record_ttl_days.into_iter().chain(known.record_ttl_days).min();
-                }
+            for (_, known) in surfaces.flows_into(&surfaces.table_name(table)?) {
+                flow.after_processing = flow.after_processing.max(known.after_processing);
+                flow.record_ttl_days = flow.record_ttl_days.into_iter().chain(known.record_ttl_days).min();
             }
-            flow.sinks = vec![ResolvedSink::Table(table)];
         }
-        if let Some(queue) = named.queue {
-            flow.queues = vec![claimctl_queues::resolve::resolve(target, queue).await?];
-        }
-        if flow.bucket.is_empty() || flow.sinks.is_empty() {
-            return Err(Error::not_found(format!("no flow is known in environment {}", target.name())).next(
-                "deploy a stack, or name all three",
-                Next::again().words(["--bucket", "BUCKET", "--table", "TABLE", "--queue", "QUEUE"]),
-            ));
-        }
-        Ok(ResolvedFlow::OfBucket(flow))
+        flow.with(target, surfaces, named).await
     }
 
     async fn of_table(
@@ -132,6 +147,26 @@ pub fn settling_time(target: &Target, queue_delay: Duration) -> Duration {
     queue_delay + if target.is_local() { DELIVERY_IN_THE_SANDBOX } else { DELIVERY }
 }
 
+/// The flow of the configuration that is named, or the only one of all. A name that a deployed flow has too is nobody's.
+fn choose_configured<'a>(surfaces: &Surfaces, named: &Named<'a>) -> Result<Option<(&'a String, &'a ConfiguredFlow)>> {
+    let Some(configured) = named.configured else { return Ok(None) };
+    match named.flow {
+        Some(name) => match (configured.get_key_value(name), surfaces.flow(name)) {
+            (Some(_), Ok(Some(deployed))) => {
+                let stack = &deployed.stack.stack;
+                Err(Error::usage(format!("flow {name} is of the configuration and of stack {stack}"))
+                    .hint(format!("the stack's is {stack}/{name}; give the other one another name in claimctl.toml")))
+            }
+            (found, _) => Ok(found),
+        },
+        None if named.bucket.is_none() && named.table.is_none() && surfaces.0.iter().all(|it| it.flows.is_empty()) => {
+            let candidates = configured.iter().map(|(name, flow)| (name.clone(), (name, flow)));
+            surface::only("flow", candidates.collect())
+        }
+        None => Ok(None),
+    }
+}
+
 /// The flow that is named, by its name or its stack's, or the only one. None: flags describe it.
 fn choose<'a>(target: &Target, surfaces: &'a Surfaces, named: &Named<'_>) -> Result<Option<(&'a Surface, &'a Flow)>> {
     let all = || surfaces.0.iter().flat_map(|stack| stack.flows.iter().map(move |flow| (stack, flow)));
@@ -149,7 +184,8 @@ fn choose<'a>(target: &Target, surfaces: &'a Surfaces, named: &Named<'_>) -> Res
             Some(found) => Ok(Some((found.stack, found.item))),
             None if surfaces.0.iter().any(|stack| stack.stack == name) => of_stack(Some(name)),
             None => {
-                let names = all().map(|(_, flow)| flow.name.as_str()).collect();
+                let configured = named.configured.into_iter().flatten().map(|(name, _)| name.as_str());
+                let names = all().map(|(_, flow)| flow.name.as_str()).chain(configured).collect();
                 Err(target.unresolved(surfaces.unknown("flow", name, names, target.name())))
             }
         },

@@ -3,13 +3,17 @@
 use claimctl_aws::objects::ObjectEntry;
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::database::{DatabaseSink, RecordDatabase};
+use claimctl_aws::sinks::mapped::Mapping;
 use claimctl_aws::sinks::{ResolvedSink, rows};
 use claimctl_aws::target::Target;
 use claimctl_claim::AfterProcessing;
 use claimctl_claim::events::{self, Announced};
-use claimctl_claim::surface::{self, Flow, SinkKind, Surface};
-use claimctl_core::error::Result;
+use claimctl_claim::surface::{self, Flow, SinkKind, Surface, Surfaces};
+use claimctl_core::error::{Error, Result};
+use claimctl_core::next::Next;
 use jiff::SignedDuration;
+
+use super::Named;
 
 /// Lambda tries the event of an asynchronous invocation for so long (AWS Lambda Developer Guide, "Configuring error
 /// handling settings for Lambda asynchronous invocations": the maximum event age).
@@ -28,6 +32,8 @@ pub struct BucketFlow {
     /// Events that the flow takes, as S3 names them. None known: all.
     pub events: Vec<String>,
     pub sinks: Vec<ResolvedSink>,
+    /// How items of the table are read that no handler of claimctl wrote.
+    pub mapping: Option<Mapping>,
     /// URLs.
     pub queues: Vec<String>,
     /// URLs of the dead-letter queues that no queue of the flow names: a topic's, a function's.
@@ -104,6 +110,7 @@ impl BucketFlow {
             suffix: String::new(),
             events: Vec::new(),
             sinks: Vec::new(),
+            mapping: None,
             queues: Vec::new(),
             dead_letter_queues: Vec::new(),
             event_age: None,
@@ -150,6 +157,31 @@ impl BucketFlow {
             urls.dedup();
         }
         Ok(resolved)
+    }
+
+    /// With what is named instead.
+    pub(super) async fn with(mut self, target: &Target, surfaces: &Surfaces, named: &Named<'_>) -> Result<BucketFlow> {
+        if let Some(bucket) = named.bucket {
+            self.bucket = surfaces.bucket_name(bucket)?;
+        }
+        if let Some(table) = named.table {
+            self.sinks = vec![ResolvedSink::Table(surfaces.table_name(table)?)];
+        }
+        if let Some(queue) = named.queue {
+            self.queues = vec![claimctl_queues::resolve::resolve(target, queue).await?];
+        }
+        if let Some(mapping) = named.attributes.mapping()? {
+            // Only a status tells of a step behind the item.
+            self.after_processing = if mapping.status.is_some() { AfterProcessing::Tag } else { AfterProcessing::Keep };
+            self.mapping = Some(mapping);
+        }
+        if self.bucket.is_empty() || self.sinks.is_empty() {
+            return Err(Error::not_found(format!("no flow is known in environment {}", target.name())).next(
+                "deploy a stack, or name all three",
+                Next::again().words(["--bucket", "BUCKET", "--table", "TABLE", "--queue", "QUEUE"]),
+            ));
+        }
+        Ok(self)
     }
 
     pub fn takes(&self, key: &str) -> bool {

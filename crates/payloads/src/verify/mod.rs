@@ -33,7 +33,7 @@ use serde::Serialize;
 use crate::flow::ResolvedFlow;
 use items::Items;
 use objects::Objects;
-pub use objects::RowCounts;
+pub use objects::{RowCounts, TableItems};
 use queues::{Contents, Counted};
 pub use queues::{QueueLook, Role};
 pub use scope::{Scope, ScopeOrigin};
@@ -64,6 +64,9 @@ pub struct Verification {
     /// Of the items that failed, how many for which reason: the code of the error, or else words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasons: Option<BTreeMap<String, u64>>,
+    /// Of a table whose items are no records of claimctl's: how they were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_items: Option<TableItems>,
     /// What it holds for, and for nothing else.
     pub scope: Scope,
     pub balanced: bool,
@@ -214,8 +217,10 @@ async fn wait<C: Compared>(compared: &mut C, mut open: C::Open, patience: Durati
         let run = compared.run();
         run.progress.start(&format!("waiting for {}", run.contents.outcomes(C::pending(&open))), None, Unit::Steps);
         run.pause(pause.min(deadline.saturating_duration_since(Instant::now()))).await?;
-        pause = (pause * 2).min(Duration::from_secs(2));
+        let began = Instant::now();
         open = compared.recheck(open).await?;
+        // Where a look takes long, as a whole table does, there is as long a pause between two of them.
+        pause = (pause * 2).min(Duration::from_secs(2)).max(began.elapsed());
     }
     Ok(open)
 }

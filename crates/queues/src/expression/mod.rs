@@ -1,7 +1,7 @@
-//! jq expressions over a message, in the shape that `peek --output jsonl` prints.
+//! jq expressions over a message, in the shape that `peek --output jsonl` prints, and over an item of a table.
 //!
 //! An expression comes from a command line and may be wrong in every way: it is evaluated on a thread of its own, under
-//! limits of time, recursion and memory, and sees nothing but the message.
+//! limits of time, recursion and memory, and sees nothing but the message or the item.
 
 mod language;
 #[cfg(test)]
@@ -12,8 +12,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use claimctl_aws::sinks::mapped::Locate;
 use claimctl_core::error::{Error, Result};
 use claimctl_core::next::Next;
+use serde_json::Value;
 
 use self::watch::{Limit, TIME, Watch};
 use super::message::Message;
@@ -47,10 +49,10 @@ struct Worker {
     answers: Receiver<Answer>,
 }
 
-/// A message as JSON, and what to tell of the expression's first output.
+/// A message or an item as JSON, and what to tell of the expression's first output.
 #[derive(Debug)]
 struct Question {
-    message: String,
+    input: String,
     asked: Asked,
 }
 
@@ -58,6 +60,7 @@ struct Question {
 enum Asked {
     Truth,
     Label,
+    Output,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,8 @@ enum Answer {
     NotParsed(Error),
     Truth(bool),
     Label(String),
+    /// As JSON.
+    Output(Option<String>),
     /// The expression's own error.
     Failed(String),
     Past(Limit),
@@ -98,7 +103,7 @@ impl Expression {
     ///
     /// Blocks for as long as the evaluation takes, at most a second and a half.
     pub fn holds(&self, message: &Message) -> Result<bool> {
-        match self.ask(message, Asked::Truth)? {
+        match self.ask_of(message, Asked::Truth)? {
             Answer::Truth(holds) => Ok(holds),
             other => Err(self.failed(message, other)),
         }
@@ -108,18 +113,26 @@ impl Expression {
     ///
     /// Blocks like [`Expression::holds`].
     pub fn label(&self, message: &Message) -> Result<String> {
-        match self.ask(message, Asked::Label)? {
+        match self.ask_of(message, Asked::Label)? {
             Answer::Label(label) => Ok(label),
             other => Err(self.failed(message, other)),
         }
     }
 
-    fn ask(&self, message: &Message, asked: Asked) -> Result<Answer> {
-        let unexpected = || Error::unexpected(format!("the jq expression cannot be evaluated: {}", self.text));
-        let json = serde_json::to_string(message).map_err(|error| unexpected().caused_by(error))?;
+    fn ask_of(&self, message: &Message, asked: Asked) -> Result<Answer> {
+        let json = serde_json::to_string(message).map_err(|error| self.unexpected().caused_by(error))?;
+        self.ask(json, asked)
+    }
+
+    fn unexpected(&self) -> Error {
+        Error::unexpected(format!("the jq expression cannot be evaluated: {}", self.text))
+    }
+
+    fn ask(&self, input: String, asked: Asked) -> Result<Answer> {
+        let unexpected = || self.unexpected();
         let mut slot = self.worker.lock().map_err(|_| unexpected())?;
         let Some(worker) = slot.as_ref() else { return Err(unexpected()) };
-        worker.questions.send(Question { message: json, asked }).map_err(|_| unexpected())?;
+        worker.questions.send(Question { input, asked }).map_err(|_| unexpected())?;
         let answer = match worker.answers.recv_timeout(TIME + GRACE) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => Answer::Past(Limit::Time),
@@ -141,7 +154,25 @@ impl Expression {
                 .details([self.text.as_str()])
                 .hint("where a field may be missing or of another type, append ?: (.body | fromjson | .kind)?")
                 .next("see what it is given", Next::verb("queue peek").flag("--output", "jsonl")),
-            _ => Error::unexpected(format!("the jq expression cannot be evaluated: {}", self.text)),
+            _ => self.unexpected(),
+        }
+    }
+}
+
+impl Locate for Expression {
+    fn locate(&self, item: String) -> Result<Result<Option<Value>, String>> {
+        match self.ask(item, Asked::Output)? {
+            Answer::Output(None) => Ok(Ok(None)),
+            Answer::Output(Some(json)) => match serde_json::from_str(&json) {
+                Ok(value) => Ok(Ok(Some(value))),
+                Err(_) => Ok(Err(format!("the expression gives {}, which is no JSON", shortened(&json)))),
+            },
+            Answer::Failed(why) => Ok(Err(format!("the expression fails: {why}"))),
+            // Its thread is given up, so that it cannot be asked of the next one.
+            Answer::Past(limit) => Err(Error::usage(format!("the jq expression {limit} on an item of the table"))
+                .details([self.text.as_str()])
+                .hint("an expression that loops or recurses without end is given up: bound it with limit(N; …)")),
+            _ => Err(self.unexpected()),
         }
     }
 }
@@ -154,16 +185,17 @@ fn work(code: &str, questions: &Receiver<Question>, answers: &Sender<Answer>) {
     };
     let mut answer = Answer::Parsed;
     while answers.send(answer).is_ok() {
-        let Ok(Question { message, asked }) = questions.recv() else { return };
+        let Ok(Question { input, asked }) = questions.recv() else { return };
         // Past a limit it tells so itself and never returns.
         let watch = Watch::start(|limit| drop(answers.send(Answer::Past(limit))));
-        answer = match language::first(&filter, &watch, &message) {
+        answer = match language::first(&filter, &watch, &input) {
             Err(why) => Answer::Failed(shortened(&why)),
             Ok(output) => match asked {
                 Asked::Truth => Answer::Truth(output.is_some_and(|value| language::is_true(&value))),
                 Asked::Label => {
                     Answer::Label(output.map_or_else(|| "(none)".to_owned(), |value| language::text(&value)))
                 }
+                Asked::Output => Answer::Output(output.map(|value| value.to_string())),
             },
         };
     }

@@ -71,6 +71,7 @@ impl<'a> Items<'a> {
             numbers: Numbers::Items { items: seen },
             balanced: counts.total() == seen,
             counts,
+            table_items: None,
             reasons: Some(reasons),
             scope,
             findings,

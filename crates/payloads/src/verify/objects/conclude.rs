@@ -23,6 +23,9 @@ impl BucketFlow {
     /// `category` and `why` are what the queues say of everything that was found nowhere.
     pub fn conclude(&self, candidate: &Candidate, category: Category, why: &str, now: Timestamp) -> (Category, String) {
         let object = &candidate.object;
+        if let Some(why) = candidate.undecided() {
+            return (Category::Undetermined, why);
+        }
         if let Some(not_done) = candidate.not_done() {
             // The record says so, whatever a queue may still hold.
             let more = if category == Category::Missing { String::new() } else { format!("; {why}") };
@@ -92,6 +95,7 @@ mod tests {
             suffix: String::new(),
             events: events.iter().map(|event| (*event).to_owned()).collect(),
             sinks: vec![ResolvedSink::Table("t".into())],
+            mapping: None,
             queues: Vec::new(),
             dead_letter_queues: Vec::new(),
             event_age: None,
@@ -116,6 +120,7 @@ mod tests {
             recorded_at: None,
             status: Some(Status::Recorded),
             step_error: None,
+            item: None,
         })
     }
 

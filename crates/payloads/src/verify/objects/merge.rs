@@ -76,6 +76,7 @@ mod tests {
             recorded_at: None,
             status: None,
             step_error: None,
+            item: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Of a flow that begins at a bucket: its objects, compared with the records where it ends.
 
 mod conclude;
+mod mapped;
 mod merge;
 mod records;
 mod rows;
@@ -9,6 +10,7 @@ mod second_look;
 use claimctl_aws::objects::{self, Listing, ObjectEntry};
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::Reads;
+use claimctl_aws::sinks::mapped::ItemCounts;
 use claimctl_aws::sinks::record::RecordEntry;
 use claimctl_claim::events::Announced;
 use claimctl_core::error::Result;
@@ -19,6 +21,7 @@ use claimctl_core::units;
 use super::queues::{Counted, QueueLook};
 use super::{Category, Compared, Numbers, Options, Run, Scope, Verification, scope};
 use crate::flow::BucketFlow;
+pub use mapped::TableItems;
 use merge::Merge;
 use records::{ReadAgain, Sinks};
 pub use rows::RowCounts;
@@ -26,7 +29,7 @@ use second_look::{Candidate, Open};
 
 /// What IAM has to allow besides the looks into queues.
 pub fn permissions(arns: &ArnBuilder, flow: &BucketFlow, options: &Options) -> Vec<Statement> {
-    let reads = Reads::Entries { all: options.since.is_none() };
+    let reads = Reads::Entries { all: options.since.is_none() || flow.mapping.is_some() };
     let mut statements: Vec<_> = flow.sinks.iter().map(|sink| sink.permissions(arns, reads)).collect();
     statements.extend(flow.rows.as_ref().filter(|_| options.rows).map(|rows| rows.permissions(arns)));
     statements.extend(objects::permissions(arns, &flow.bucket, &options.prefix));
@@ -40,6 +43,10 @@ struct Seen {
     records: u64,
     /// Records that agree with their object, or differ from it.
     paired: u64,
+    /// Keys with more than one item of a mapped table.
+    several: u64,
+    /// Of the latest scan of a mapped table.
+    items: Option<ItemCounts>,
 }
 
 /// The comparison under way.
@@ -60,7 +67,10 @@ impl<'a> Objects<'a> {
     pub async fn verify(mut self) -> Result<Verification> {
         let queues = super::prove(&mut self).await?;
         let rows = if self.run.options.rows { Some(self.count_rows().await?) } else { None };
-        let Objects { run: Run { counts, findings, options, .. }, flow, scope, seen, .. } = self;
+        let table_items = self.table_items();
+        let mut notes = notes(self.run.options, self.flow);
+        notes.extend(table_items.iter().flat_map(TableItems::notes));
+        let Objects { run: Run { counts, findings, .. }, flow, scope, seen, .. } = self;
         let records = seen.paired + counts.records_alone();
         Ok(Verification {
             flow: flow.name.clone(),
@@ -68,11 +78,12 @@ impl<'a> Objects<'a> {
             balanced: counts.total() == seen.objects && records == seen.records,
             counts,
             reasons: None,
+            table_items,
             scope,
             findings,
             queues,
             rows,
-            notes: notes(options, flow),
+            notes,
             elapsed_ms: 0,
         })
     }
@@ -97,8 +108,10 @@ impl<'a> Objects<'a> {
         }
     }
 
-    async fn read_again(&self) -> Result<ReadAgain> {
-        self.run.unless_stopped(self.sinks.read_again()).await
+    async fn read_again(&mut self) -> Result<ReadAgain> {
+        let mut again = self.run.unless_stopped(self.sinks.read_again()).await?;
+        self.seen.items = again.counts.take().or(self.seen.items.take());
+        Ok(again)
     }
 }
 
@@ -122,7 +135,7 @@ impl Compared for Objects<'_> {
                 self.run.progress.advance(1);
                 records.push(record)
             });
-            self.run.unless_stopped(reading).await?;
+            self.seen.items = self.run.unless_stopped(reading).await?;
         }
         let mut merge = Merge::new(records.sorted())?;
         self.run.progress.start("listing objects", None, Unit::Items);
@@ -135,11 +148,19 @@ impl Compared for Objects<'_> {
                 self.run.find(Category::Undetermined, subject, unnamed.why)?;
             }
             for object in page.objects {
-                let record = merge.record_of(&object.key, |record| open.records.push(record))?;
+                let several = &mut self.seen.several;
+                let record = merge.record_of(&object.key, |record| {
+                    *several += u64::from(is_of_several_items(&record));
+                    open.records.push(record)
+                })?;
+                *several += u64::from(record.as_ref().is_some_and(is_of_several_items));
                 self.place(object, record, &mut open)?;
             }
         }
-        self.seen.records = merge.rest(|record| open.records.push(record))?;
+        self.seen.records = merge.rest(|record| {
+            self.seen.several += u64::from(is_of_several_items(&record));
+            open.records.push(record)
+        })?;
         Ok(open)
     }
 
@@ -158,6 +179,10 @@ impl Compared for Objects<'_> {
     async fn close(&mut self, open: Open, counted: Vec<Counted>) -> Result<Vec<QueueLook>> {
         self.close_all(open, counted).await
     }
+}
+
+fn is_of_several_items(record: &RecordEntry) -> bool {
+    record.item.as_ref().is_some_and(|item| item.items > 1)
 }
 
 fn notes(options: &Options, flow: &BucketFlow) -> Vec<String> {

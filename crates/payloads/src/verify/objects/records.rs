@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use claimctl_aws::sinks::logs::RecordLogs;
+use claimctl_aws::sinks::mapped::{ItemCounts, ItemKey, MappedTable};
 use claimctl_aws::sinks::record::RecordEntry;
-use claimctl_aws::sinks::{Keyed, Records};
+use claimctl_aws::sinks::{Keyed, Records, ResolvedSink};
 use claimctl_aws::target::Target;
-use claimctl_core::error::Result;
+use claimctl_core::error::{Error, Result};
 use claimctl_core::spool::Sorter;
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,6 +21,8 @@ const INGESTION: SignedDuration = SignedDuration::from_mins(5);
 pub struct Sinks {
     keyed: Vec<Keyed>,
     logs: Vec<RecordLogs>,
+    /// Instead of all others.
+    mapped: Option<MappedTable>,
     prefix: String,
     /// What a log group is read again from.
     lines_since: Timestamp,
@@ -30,7 +33,17 @@ impl Sinks {
     pub async fn open(target: &Target, flow: &BucketFlow, prefix: &str, since: Option<Timestamp>) -> Result<Sinks> {
         let lines_since = since.unwrap_or_else(Timestamp::now);
         let lines_since = lines_since.checked_sub(INGESTION).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut sinks = Sinks { keyed: Vec::new(), logs: Vec::new(), prefix: prefix.to_owned(), lines_since };
+        let prefix = prefix.to_owned();
+        let mut sinks = Sinks { keyed: Vec::new(), logs: Vec::new(), mapped: None, prefix, lines_since };
+        if let Some(mapping) = &flow.mapping {
+            let [ResolvedSink::Table(table)] = flow.sinks.as_slice() else {
+                return Err(Error::usage(format!("flow {} does not end in a table, so it has no items", flow.name))
+                    .hint("name the table: --table TABLE"));
+            };
+            let mapping = mapping.clone();
+            sinks.mapped = Some(MappedTable::open(target.dynamodb(), table, &flow.bucket, mapping).await?);
+            return Ok(sinks);
+        }
         for sink in &flow.sinks {
             match sink.open(target, &flow.bucket).await? {
                 Records::Keyed(keyed) => sinks.keyed.push(keyed),
@@ -40,20 +53,42 @@ impl Sinks {
         Ok(sinks)
     }
 
-    /// Hands over every record below the prefix, in no order; a key may have several.
-    pub async fn scan(&self, mut each: impl FnMut(RecordEntry) -> Result<()>) -> Result<()> {
+    pub fn mapped(&self) -> Option<&MappedTable> {
+        self.mapped.as_ref()
+    }
+
+    /// Hands over every record below the prefix, in no order; a key may have several. Of a mapped table, what became of
+    /// its items.
+    pub async fn scan(&self, mut each: impl FnMut(RecordEntry) -> Result<()>) -> Result<Option<ItemCounts>> {
+        if let Some(table) = &self.mapped {
+            let below = |record: RecordEntry| match record.key.starts_with(&self.prefix) {
+                true => each(record),
+                false => Ok(()),
+            };
+            return Ok(Some(table.scan(below).await?));
+        }
         for keyed in &self.keyed {
             keyed.scan(&self.prefix, &mut each).await?;
         }
         for logs in &self.logs {
             logs.scan(&self.prefix, None, &mut each).await?;
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// A log cannot be asked for a key, so that its new lines are read once, for all that is asked of it then.
+    /// A log cannot be asked for a key, so that its new lines are read once, for all that is asked of it then. Nor can a
+    /// mapped table, unless its primary key is made of bucket and key: it is scanned again.
     pub async fn read_again(&self) -> Result<ReadAgain> {
-        let mut lines = None;
+        let (mut lines, mut items, mut counts) = (None, None, None);
+        match &self.mapped {
+            Some(table) if table.is_by_key() => items = Some(Items::ByKey(table.clone())),
+            Some(_) => {
+                let mut sorter = Sorter::by(|record: &RecordEntry| &record.key);
+                counts = self.scan(|record| sorter.push(record)).await?;
+                items = Some(Items::Sorted(Merge::new(sorter.sorted())?));
+            }
+            None => {}
+        }
         if !self.logs.is_empty() {
             let mut sorter = Sorter::by(|record: &RecordEntry| &record.key);
             for logs in &self.logs {
@@ -61,14 +96,37 @@ impl Sinks {
             }
             lines = Some(Merge::new(sorter.sorted())?);
         }
-        Ok(ReadAgain { keyed: self.keyed.clone(), lines })
+        Ok(ReadAgain { keyed: self.keyed.clone(), lines, items, counts })
     }
+
+    /// For records that were read before: items of a mapped table are asked for by their own keys, whatever these are.
+    pub async fn read_known_again(&self) -> Result<ReadAgain> {
+        match &self.mapped {
+            Some(table) => {
+                let items = Some(Items::ByOwnKey(table.clone()));
+                Ok(ReadAgain { keyed: Vec::new(), lines: None, items, counts: None })
+            }
+            None => self.read_again().await,
+        }
+    }
+}
+
+/// How the items of a mapped table are read again.
+enum Items {
+    Sorted(Merge),
+    /// By the keys of their objects.
+    ByKey(MappedTable),
+    /// By those that they have themselves.
+    ByOwnKey(MappedTable),
 }
 
 /// What the sinks hold by now.
 pub struct ReadAgain {
     keyed: Vec<Keyed>,
     lines: Option<Merge>,
+    items: Option<Items>,
+    /// What became of the items of a mapped table that was scanned again.
+    pub counts: Option<ItemCounts>,
 }
 
 impl ReadAgain {
@@ -80,6 +138,32 @@ impl ReadAgain {
     ) -> Result<HashMap<String, RecordEntry>> {
         let keys: Vec<&str> = known.iter().map(|(key, _)| *key).collect();
         let mut records = HashMap::new();
+        match &mut self.items {
+            None => {}
+            Some(Items::Sorted(items)) => {
+                for key in keys {
+                    records.extend(items.record_of(key, |_| Ok(()))?.map(|record| (key.to_owned(), record)));
+                }
+                return Ok(records);
+            }
+            Some(Items::ByKey(table)) => {
+                let keys: Vec<ItemKey> = keys.iter().filter_map(|key| table.key_of(key)).collect();
+                return table.get(&keys).await;
+            }
+            Some(Items::ByOwnKey(table)) => {
+                let mut own = Vec::new();
+                for (key, record) in known {
+                    match record.and_then(|record| Some((record, record.item.as_ref()?))) {
+                        Some((_, item)) if item.items == 1 => own.push(item.key.clone()),
+                        // Another of its items may be there still, if this one is not.
+                        Some((record, _)) => drop(records.insert(key.to_owned(), record.clone())),
+                        None => {}
+                    }
+                }
+                records.extend(table.get(&own).await?);
+                return Ok(records);
+            }
+        }
         for keyed in &self.keyed {
             keyed.get(&keys).await?.into_values().for_each(|record| keep_newest(&mut records, record));
         }

@@ -8,6 +8,7 @@ use claimctl_aws::sinks::record::RecordEntry;
 use claimctl_core::error::{Kind, Result};
 use claimctl_core::progress::Unit;
 use claimctl_core::spool::Spool;
+use claimctl_core::units::count;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,12 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// What is to be said where the items of the object contradict each other.
+    pub fn undecided(&self) -> Option<String> {
+        let item = self.record.as_ref()?.item.as_ref().filter(|item| item.undecided)?;
+        Some(format!("{} tell of it and differ, and none says which is the latest", count(item.items, "item")))
+    }
+
     /// What is to be said of the record where it agrees, and is not done.
     pub fn not_done(&self) -> Option<String> {
         self.record.as_ref().filter(|record| agree(&self.object, record)).map(RecordEntry::why_not_done)
@@ -82,13 +89,14 @@ impl Objects<'_> {
 
     /// Puts everything that is still open into its category.
     pub(super) async fn close_all(&mut self, open: Open, counted: Vec<Counted>) -> Result<Vec<QueueLook>> {
-        let queues = match open.objects.is_empty() {
+        let mut queues = match open.objects.is_empty() {
             true => Queues::only_counted(&self.run.contents, self.run.sources),
             false => self.run.look_into(counted).await?,
         };
         self.run.progress.start("looking a second time", Some(open.objects.len() + open.records.len()), Unit::Items);
         let nowhere = self.close_objects(open.objects, &queues).await?;
         self.close_records(open.records).await?;
+        queues.doubt(self.unreadable_items());
         // Only now is it known how many are unaccounted for, and so whether the consumer can hold them all.
         let (category, why) = queues.verdict(nowhere.len());
         let now = Timestamp::now();
@@ -153,7 +161,7 @@ impl Objects<'_> {
         if records.is_empty() {
             return Ok(());
         }
-        let mut again = self.read_again().await?;
+        let mut again = self.run.unless_stopped(self.sinks.read_known_again()).await?;
         let mut records = records.drain();
         loop {
             self.run.go_on()?;
@@ -188,7 +196,8 @@ impl Objects<'_> {
 
     /// Whether a record tells of this very object, and the handler is done with it.
     pub(super) fn is_settled_by(&self, object: &ObjectEntry, record: &RecordEntry) -> bool {
-        agree(object, record) && record.is_done(self.flow.after_processing)
+        let is_decided = record.item.as_ref().is_none_or(|item| !item.undecided);
+        is_decided && agree(object, record) && record.is_done(self.flow.after_processing)
     }
 
     fn settle_recorded(&mut self, candidate: &Candidate) {

@@ -94,6 +94,11 @@ impl Queues {
         Queues { looks, ..Queues::of(contents) }
     }
 
+    /// Why an object found nowhere cannot be called missing, if there is a reason beside the queues.
+    pub fn doubt(&mut self, why: Option<String>) {
+        self.doubts.extend(why);
+    }
+
     pub(super) fn add_counted(&mut self, counted: &Counted) {
         if counted.there > 0 {
             let (there, name) = (counted.there, &counted.last.name);

@@ -38,6 +38,7 @@ fn record(etag: &str, sequencer: Option<&str>) -> RecordEntry {
         recorded_at: None,
         status: Some(Status::Recorded),
         step_error: None,
+        item: None,
     }
 }
 
