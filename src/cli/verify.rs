@@ -1,5 +1,7 @@
 //! `claimctl verify`: prove that every payload of a flow left its record, or that every item found its outcome.
 
+mod repair;
+
 use std::time::Duration;
 
 use claimctl_aws::policy::ArnBuilder;
@@ -34,8 +36,8 @@ const SHOWN: usize = 50;
 #[command(after_long_help = "\
 Is everything recorded? Wait for what is on its way:
   claimctl verify --wait 2m
-What was uploaded today, and what waits in the queue:
-  claimctl verify claims --since 12h --look
+What is missing, announced again, and verified once more:
+  claimctl verify --repair
 A pipeline that claimctl did not deploy:
   claimctl verify --bucket orders --table order-files --key-attribute objectKey --region eu-west-1")]
 pub struct Args {
@@ -74,6 +76,8 @@ pub struct Args {
     queue: Option<String>,
     #[command(flatten)]
     attributes: AttributeArgs,
+    #[command(flatten)]
+    repair: repair::RepairArgs,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
@@ -129,19 +133,23 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         look: args.look,
         rows: args.rows,
         wait: args.wait,
+        may_stay: 0,
         settle: args.settle,
     };
     if args.policy.print_policy {
-        return print_policy(target, named, &options).await;
+        return print_policy(args, target, named, &options).await;
     }
     let flow = ResolvedFlow::find(target, &named).await?;
     // A look into a queue changes visibility.
     target.guard().await?;
+    if args.repair.repair {
+        return report(repair::run(&args.repair, ctx, target, &flow, options).await?);
+    }
     report(verify::verify(target, &flow, &options, &ctx.cancel, &*ctx.progress).await?)
 }
 
 /// The queue is named and not resolved: that may take credentials.
-async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> Result<Outcome> {
+async fn print_policy(args: &Args, target: &Session, named: Named<'_>, options: &Options) -> Result<Outcome> {
     let arns = ArnBuilder::of(target).await?;
     let flow = ResolvedFlow::find(target, &Named { queue: None, ..named }).await?;
     let sources = match named.queue {
@@ -155,7 +163,12 @@ async fn print_policy(target: &Session, named: Named<'_>, options: &Options) -> 
     for queue in flow.dead_letter_queues() {
         dead_letter_queues.push(PolicyQueue::find(target, &arns, queue).await?);
     }
-    policy(verify::permissions(&arns, &flow, &queues, &dead_letter_queues, options))
+    let mut statements = verify::permissions(&arns, &flow, &queues, &dead_letter_queues, options);
+    if args.repair.repair {
+        let of_bucket = repair::of_bucket(&flow)?;
+        statements.extend(claimctl_payloads::repair::permissions(&arns, of_bucket, &queues, args.repair.request())?);
+    }
+    policy(statements)
 }
 
 impl Report for Verification {

@@ -104,6 +104,7 @@ pub async fn prove(stage: &Stage<'_>, payloads: u64) -> Result<String> {
         look: false,
         rows: false,
         wait: Some(RECORDED_WITHIN),
+        may_stay: 0,
         settle: None,
     };
     let Verification { numbers, counts, balanced, .. } =

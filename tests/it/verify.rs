@@ -1,5 +1,7 @@
 //! verify tells for every object where it is, and never calls lost what it could not see.
 
+mod repair;
+
 use std::io::{Read as _, Write as _};
 
 use aws_sdk_dynamodb::types::AttributeValue;

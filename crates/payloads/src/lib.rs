@@ -4,6 +4,7 @@ pub mod flow;
 pub mod generate;
 pub mod payload;
 pub mod records;
+pub mod repair;
 pub mod send;
 pub mod upload;
 pub mod uploads;

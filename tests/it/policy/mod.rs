@@ -272,6 +272,27 @@ fn the_printed_policy_is_enough_to_abort_uploads_and_to_go_on() {
 }
 
 #[test]
+fn the_printed_policy_is_enough_to_repair() {
+    let server = Server::enforcing();
+    let project = server.project(TOML);
+    queues(&server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    wait_for(sqs.purge_queue().queue_url(url).send()).unwrap();
+    stack(&server);
+    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("without-a-record");
+    wait_for(put.send()).unwrap();
+    let line = "verify --bucket payloads-of-a-test --table records --queue claims --settle 0s --wait 1s --env dev --look \
+                --repair --yes -o json";
+    let policy = project.run(ACCOUNT, &format!("{line} --print-policy")).exits(0).json();
+    let less = assume(&server, "less", &with_batches(&without(&policy, "sqs:SendMessage")));
+    let refused = run_as(&less, &project, line).exits(6).says("needed: sqs:SendMessage on ").json();
+    assert_eq!((&refused["repair"]["sent"], &refused["repair"]["ended"]), (&json!(0), &json!("failed")));
+    let report = run_as(&assume(&server, "enough", &with_batches(&policy)), &project, line).exits(0).json();
+    assert_eq!((&report["repair"]["sent"], &report["counts"]["waiting"]), (&json!(1), &json!(1)), "{report:#}");
+}
+
+#[test]
 fn the_printed_policy_is_enough_to_verify() {
     let server = Server::enforcing();
     let project = server.project(TOML);

@@ -4,15 +4,22 @@ use std::collections::HashMap;
 use std::pin::pin;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use claimctl_claim::record::attribute;
 use claimctl_claim::{Status, claim_id, sequencer};
 use claimctl_core::error::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
 
 use super::by_key::{self, BATCH, DESCRIBE, GET, GET_ONE};
 use super::record::{RecordEntry, WholeRecord};
-use super::scan::{self, Item, SCAN};
+use super::scan::{self, Item, SCAN, arn_pattern};
 use crate::policy::{ArnBuilder, Statement};
+use crate::{Explain, code};
+
+const DELETE: &str = "dynamodb:DeleteItem";
+/// What every write of a handler changes.
+const TELLING: [&str; 4] = [attribute::ETAG, attribute::STATUS, attribute::SEQUENCER, attribute::RECORDED_AT];
 
 const BATCHES_AT_ONCE: usize = 8;
 /// Only what a comparison needs is sent over the wire.
@@ -32,6 +39,12 @@ pub fn permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
 pub fn whole_permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
     let read = if scans { SCAN } else { GET_ONE };
     Statement::allow("ReadRecords", &[DESCRIBE, read], [arns.arn("dynamodb", &format!("table/{table}"))])
+}
+
+/// What IAM has to allow to read a record and delete it.
+pub fn delete_permissions(arns: &ArnBuilder, table: &str) -> Statement {
+    let arn = arns.arn("dynamodb", &format!("table/{table}"));
+    Statement::allow("DeleteRecords", &[DESCRIBE, GET_ONE, DELETE], [arn])
 }
 
 #[derive(Clone)]
@@ -71,6 +84,32 @@ impl RecordTable {
         let id = claim_id(&self.bucket, key);
         let item = by_key::get_one(&self.client, &self.name, attribute::CLAIM_ID, id).await?;
         Ok(item.as_ref().and_then(whole))
+    }
+
+    /// Deletes a record, unless it is another by now; whether it was.
+    pub async fn delete(&self, record: &WholeRecord) -> Result<bool> {
+        let id = claim_id(&self.bucket, &record.entry.key);
+        let mut call = self.client.delete_item().table_name(&self.name).key(attribute::CLAIM_ID, AttributeValue::S(id));
+        let mut conditions = Vec::with_capacity(TELLING.len());
+        for name in TELLING {
+            call = call.expression_attribute_names(format!("#{name}"), name);
+            conditions.push(match record.attributes.get(name).and_then(Value::as_str) {
+                Some(text) => {
+                    call = call.expression_attribute_values(format!(":{name}"), AttributeValue::S(text.to_owned()));
+                    format!("#{name} = :{name}")
+                }
+                None => format!("attribute_not_exists(#{name})"),
+            });
+        }
+        match call.condition_expression(conditions.join(" AND ")).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if code(&error) == Some("ConditionalCheckFailedException") => Ok(false),
+            Err(error) => Err(error).or_needs(
+                &format!("delete a record of table {}", self.name),
+                DELETE,
+                &arn_pattern(&self.name),
+            ),
+        }
     }
 
     /// By the partition key, which every record has: one that lacks other attributes is a record all the same.

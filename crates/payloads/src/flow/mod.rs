@@ -13,7 +13,7 @@ use claimctl_claim::surface::{self, Flow, Origin, Surface, Surfaces};
 use claimctl_core::error::{Error, Result};
 
 pub use configured::{Attributes, ConfiguredFlow};
-pub use of_bucket::{BucketFlow, ResolvedRows};
+pub use of_bucket::{BucketFlow, Entrance, ResolvedRows};
 pub use of_table::TableFlow;
 
 /// S3 delivers most notifications in seconds, and sometimes takes "a minute or longer"

@@ -36,6 +36,7 @@ pub struct BucketFlow {
     pub mapping: Option<Mapping>,
     /// URLs.
     pub queues: Vec<String>,
+    pub entrances: Vec<Entrance>,
     /// URLs of the dead-letter queues that no queue of the flow names: a topic's, a function's.
     pub dead_letter_queues: Vec<String>,
     /// S3 invokes the function itself: Lambda keeps an event that could not be handled yet for so long, out of sight.
@@ -46,6 +47,17 @@ pub struct BucketFlow {
     pub after_processing: AfterProcessing,
     /// Days after which the sink no longer holds a record.
     pub record_ttl_days: Option<u32>,
+}
+
+/// Where an event of an object is handed in: by a queue, or to a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entrance {
+    /// Events that are taken, as S3 names them. None: all.
+    pub events: Vec<String>,
+    /// A URL. None: S3 calls the function itself.
+    pub queue: Option<String>,
+    /// Its real name, and the alias that is called.
+    pub function: Option<(String, Option<String>)>,
 }
 
 /// Where the rows of files are.
@@ -112,6 +124,7 @@ impl BucketFlow {
             sinks: Vec::new(),
             mapping: None,
             queues: Vec::new(),
+            entrances: Vec::new(),
             dead_letter_queues: Vec::new(),
             event_age: None,
             rows: None,
@@ -145,6 +158,7 @@ impl BucketFlow {
                 }
                 None => {}
             }
+            resolved.entrances.push(entrance(stack, flow)?);
             let of_queue = flow.queue.as_ref().and_then(|queue| stack.queues.get(queue)?.dead_letter.as_deref());
             for logical in stack.dead_letter_queues_of(flow).into_iter().filter(|logical| Some(*logical) != of_queue) {
                 resolved.dead_letter_queues.push(stack.queue(logical)?.url.clone());
@@ -168,7 +182,9 @@ impl BucketFlow {
             self.sinks = vec![ResolvedSink::Table(surfaces.table_name(table)?)];
         }
         if let Some(queue) = named.queue {
-            self.queues = vec![claimctl_queues::resolve::resolve(target, queue).await?];
+            let url = claimctl_queues::resolve::resolve(target, queue).await?;
+            self.entrances = vec![Entrance { events: Vec::new(), queue: Some(url.clone()), function: None }];
+            self.queues = vec![url];
         }
         if let Some(mapping) = named.attributes.mapping()? {
             // Only a status tells of a step behind the item.
@@ -188,10 +204,26 @@ impl BucketFlow {
         surface::matches_filters(&self.prefix, &self.suffix, key)
     }
 
+    /// Where the event of an object with this ETag is handed in again.
+    pub fn entrance(&self, etag: Option<&str>) -> Option<&Entrance> {
+        let etag = etag.unwrap_or_default();
+        let by = |wanted: Announced| {
+            self.entrances.iter().find(move |entrance| events::announced(&entrance.events, etag) == wanted)
+        };
+        by(Announced::Yes).or_else(|| by(Announced::Perhaps))
+    }
+
     /// Whether S3 has announced an object by an event that the flow takes.
     pub fn announced(&self, object: &ObjectEntry) -> Announced {
         events::announced(&self.events, &object.etag)
     }
+}
+
+fn entrance(stack: &Surface, flow: &Flow) -> Result<Entrance> {
+    let queue = flow.queue.as_ref().map(|queue| stack.queue(queue)).transpose()?.map(|queue| queue.url.clone());
+    let function = flow.function.as_ref().and_then(|function| stack.functions.get(function));
+    let function = function.map(|function| (function.name.clone(), flow.alias.clone()));
+    Ok(Entrance { events: flow.events.clone(), queue, function })
 }
 
 fn rows_of(stack: &Surface, flow: &Flow) -> Result<Option<ResolvedRows>> {

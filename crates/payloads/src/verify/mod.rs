@@ -50,6 +50,8 @@ pub struct Options {
     pub rows: bool,
     /// Wait so long for everything to be recorded or settled.
     pub wait: Option<Duration>,
+    /// So many may be left when the wait ends early: those of which nothing is to be expected.
+    pub may_stay: u64,
     /// Instead of the flow's own time for a claim to arrive.
     pub settle: Option<Duration>,
 }
@@ -213,7 +215,7 @@ async fn prove<C: Compared>(compared: &mut C) -> Result<Vec<QueueLook>> {
 async fn wait<C: Compared>(compared: &mut C, mut open: C::Open, patience: Duration) -> Result<C::Open> {
     let deadline = Instant::now() + patience;
     let mut pause = Duration::from_millis(50);
-    while C::pending(&open) > 0 && Instant::now() < deadline {
+    while C::pending(&open) > compared.run().options.may_stay && Instant::now() < deadline {
         let run = compared.run();
         run.progress.start(&format!("waiting for {}", run.contents.outcomes(C::pending(&open))), None, Unit::Steps);
         run.pause(pause.min(deadline.saturating_duration_since(Instant::now()))).await?;

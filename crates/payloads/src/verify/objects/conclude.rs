@@ -97,6 +97,7 @@ mod tests {
             sinks: vec![ResolvedSink::Table("t".into())],
             mapping: None,
             queues: Vec::new(),
+            entrances: Vec::new(),
             dead_letter_queues: Vec::new(),
             event_age: None,
             rows: None,
