@@ -3,6 +3,7 @@
     peer.py drain ENDPOINT QUEUE MESSAGES FILE      receive, append, fsync, delete
     peer.py send ENDPOINT QUEUE MESSAGES FILE       one message for each line, in batches of ten
     peer.py move ENDPOINT QUEUE MESSAGES TARGET     receive, send, delete
+    peer.py upload ENDPOINT BUCKET FOLDER           the files of a folder, by boto3's own transfer manager
 """
 
 import itertools
@@ -13,6 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
 
 THREADS = 10
@@ -83,6 +85,18 @@ class Peer:
             lambda messages: self.send_to(url, [message["Body"] for message in messages])))
 
 
+def upload(endpoint, bucket, folder):
+    """As boto3's documentation does it: the transfer manager takes the files, and has its own ten threads."""
+    s3 = boto3.client("s3", endpoint_url=endpoint, config=Config(max_pool_connections=THREADS))
+    with create_transfer_manager(s3, TransferConfig()) as manager:
+        sent = [manager.upload(entry.path, bucket, entry.name) for entry in os.scandir(folder)]
+        for file in sent:
+            file.result()
+
+
 if __name__ == "__main__":
-    verb, endpoint, queue, messages, what = sys.argv[1:]
-    getattr(Peer(endpoint, queue, int(messages)), verb)(what)
+    if sys.argv[1] == "upload":
+        upload(*sys.argv[2:])
+    else:
+        verb, endpoint, queue, messages, what = sys.argv[1:]
+        getattr(Peer(endpoint, queue, int(messages)), verb)(what)

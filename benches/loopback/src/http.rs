@@ -48,6 +48,8 @@ impl Wire {
                 head.operation.push_str(value.rsplit('.').next().unwrap_or(value));
             } else if name.eq_ignore_ascii_case("connection") {
                 head.is_last = value.eq_ignore_ascii_case("close");
+            } else if name.eq_ignore_ascii_case("expect") {
+                self.stream.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 return Err(Error::new(ErrorKind::Unsupported, "a body must have its length"));
             }

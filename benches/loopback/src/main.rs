@@ -1,4 +1,4 @@
-//! A minimal SQS in memory on loopback, and a tight load loop that tells a server's own ceiling.
+//! A minimal SQS in memory on loopback, an S3 that throws away what it gets, and a tight load loop that tells a server's own ceiling.
 //!
 //!     loopback serve [MILLISECONDS]
 //!     loopback ceil send|drain|move ENDPOINT QUEUE MESSAGES CONNECTIONS [TARGET]
@@ -10,6 +10,7 @@ mod api;
 mod ceil;
 mod http;
 mod queue;
+mod s3;
 mod serve;
 mod sign;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::api::Api;
 use crate::http::Wire;
+use crate::s3;
 
 const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\nx-amzn-requestid: 0\r\n";
 
@@ -32,6 +33,16 @@ fn converse(api: &Api, connection: TcpStream, delay: Duration) -> std::io::Resul
     let mut wire = Wire::new(connection)?;
     while let Some((head, body)) = wire.read()? {
         std::thread::sleep(delay);
+        if head.operation.is_empty()
+            && let Some(s3::Answer { status, headers, body }) = s3::answer(&head.first)
+        {
+            let is_last = head.is_last;
+            wire.write(&format!("HTTP/1.1 {status}\r\n{headers}"), body.as_bytes())?;
+            if is_last {
+                break;
+            }
+            continue;
+        }
         match api.answer(&head.operation, body) {
             Ok(answer) => wire.write(DONE, answer.as_bytes())?,
             Err(refusal) => {
