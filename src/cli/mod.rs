@@ -217,7 +217,7 @@ pub fn parse() -> Cli {
 pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
     match cli.verb {
         Verb::Demo(args) => demo::run(&args, ctx).await,
-        Verb::Init(args) => init::run(&args, ctx),
+        Verb::Init(args) => init::run(&args, ctx).await,
         Verb::Config(verb) => config::run(verb, ctx).await,
         Verb::Env(verb) => env::run(verb, ctx).await,
         Verb::Package(verb) => package::run(verb, ctx).await,

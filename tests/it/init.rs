@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
+use crate::foreign::{BUCKET, Foreign, counts};
 use crate::run::{Run, Running, claimctl};
+use crate::server::Server;
 use crate::terminal::Terminal;
 
 fn run(home: &Path, line: &str) -> Run {
@@ -11,6 +15,30 @@ fn run(home: &Path, line: &str) -> Run {
 
 const BACKEND: &str = "terraform {\n  backend \"s3\" {\n    bucket         = \"old-state\"\n    key            = \"k\"\n    \
                        region         = \"eu-west-1\"\n    dynamodb_table = \"old-locks\"\n  }\n}\n";
+
+#[test]
+fn from_a_table_a_flow_is_proposed_that_verifies_and_nothing_is_written() {
+    let server = Server::up();
+    let flow = Foreign::of(&server, "key_attribute = \"wrong\"\n", &[("id", "N")]);
+    let etags = ["a", "b"].map(|key| flow.put(key));
+    flow.put_items(etags.iter().zip(["a", "b"]).enumerate().map(|(id, (etag, key))| {
+        json!({"id": id, "Object-Key": key, "bucket_name": BUCKET, "eTag": etag, "state": "DONE",
+            "written": "2026-01-01T00:00:00Z"})
+    }));
+    let before = flow.project.read("claimctl.toml");
+    let said = flow.run("init --from-table order-files").exits(0);
+    assert_eq!(flow.project.read("claimctl.toml"), before);
+    let toml = said.stdout.replace("[flows.NAME]", "[flows.orders]");
+    assert!(toml.contains("key_attribute = \"Object-Key\"   # in all 2, like \""), "{toml}");
+    assert!(toml.contains("# status_attribute =   # \"state\" says \"DONE\""), "{toml}");
+    flow.project.write("claimctl.toml", &toml);
+    let report = flow.verify("").exits(0).json();
+    assert_eq!(Value::Object(counts(&report)), json!({"recorded": 2}));
+    assert_eq!(report["table_items"]["compared"], json!(["etag"]));
+
+    flow.run("init --from-table nothing").exits(5).says("nothing");
+    flow.run("init --from-table order-files --project p").exits(2).says("cannot be used with");
+}
 
 #[test]
 fn flags_say_it_all_and_the_result_is_without_problems() {

@@ -1,5 +1,6 @@
-//! `claimctl init`: the first claimctl.toml, by questions on a terminal or by flags.
+//! `claimctl init`: the first claimctl.toml, by questions on a terminal or by flags; or a proposal for a flow in it.
 
+mod from_table;
 mod questions;
 
 use std::path::PathBuf;
@@ -22,7 +23,9 @@ use crate::output::{Outcome, Page, Report, prompt, report};
 Be asked:
   claimctl init
 Without questions:
-  claimctl init --project claim-check --environment dev=eu-west-1:111111111111")]
+  claimctl init --project claim-check --environment dev=eu-west-1:111111111111
+How could verify read a table that claimctl does not know? Writes nothing:
+  claimctl init --from-table order-files --region eu-west-1")]
 pub struct Args {
     /// The first part of resource names; the folder's by default
     #[arg(long, value_name = "NAME")]
@@ -44,6 +47,8 @@ pub struct Args {
     /// Adopt the Terraform backend found here, for this environment
     #[arg(long, value_name = "ENV", value_parser = NonEmptyStringValueParser::new())]
     adopt: Option<String>,
+    #[command(flatten)]
+    from_table: from_table::FromTableArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,7 +60,10 @@ struct Written {
     adopted: Vec<String>,
 }
 
-pub fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
+pub async fn run(args: &Args, ctx: &Ctx) -> Result<Outcome> {
+    if let Some(table) = &args.from_table.from_table {
+        return from_table::run(table, &args.from_table, ctx).await;
+    }
     let named = ctx.variable(config::CONFIG).map(|path| ctx.working_directory.join(path));
     let path = named.unwrap_or_else(|| ctx.working_directory.join(config::FILE_NAME));
     if path.symlink_metadata().is_ok() {

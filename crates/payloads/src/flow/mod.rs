@@ -3,6 +3,7 @@
 mod configured;
 mod of_bucket;
 mod of_table;
+mod proposal;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use claimctl_core::error::{Error, Result};
 pub use configured::{Attributes, ConfiguredFlow};
 pub use of_bucket::{BucketFlow, Entrance, ResolvedRows};
 pub use of_table::TableFlow;
+pub use proposal::Proposal;
 
 /// S3 delivers most notifications in seconds, and sometimes takes "a minute or longer"
 /// (Amazon S3 User Guide, "Amazon S3 Event Notifications"). The stream of a table is read several times a second.

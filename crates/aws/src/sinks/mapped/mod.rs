@@ -3,6 +3,7 @@
 mod counts;
 mod item_key;
 mod mapping;
+mod sample;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use crate::Explain;
 pub use counts::ItemCounts;
 pub use item_key::ItemKey;
 use mapping::Mapped;
+pub use sample::{Sample, sample};
 pub use mapping::{ItemOf, KeySource, Locate, Mapping};
 
 /// A part of the table's primary key.
