@@ -1,5 +1,6 @@
 //! `claimctl verify`: prove that every payload of a flow left its record, or that every item found its outcome.
 
+mod estimate;
 mod repair;
 
 use std::time::Duration;
@@ -67,6 +68,15 @@ pub struct Args {
     /// How long a claim may be on its way before it is missing
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     settle: Option<Duration>,
+    /// Tell what it would take, in calls, read units and money, and do nothing
+    #[arg(long)]
+    estimate: bool,
+    /// Read the table with so many read units a second at most
+    ///
+    /// For a table whose provisioned capacity others live on: the scan and the reads by key, one call at a time. The pause
+    /// follows the call that was too large.
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "rows")]
+    max_rate: Option<u32>,
     #[command(flatten)]
     place: PlaceArgs,
     /// The queue of the claims
@@ -135,11 +145,15 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
         wait: args.wait,
         may_stay: 0,
         settle: args.settle,
+        max_rate: args.max_rate,
     };
     if args.policy.print_policy {
         return print_policy(args, target, named, &options).await;
     }
     let flow = ResolvedFlow::find(target, &named).await?;
+    if args.estimate {
+        return report(verify::estimate(target, &flow, &options).await?);
+    }
     // A look into a queue changes visibility.
     target.guard().await?;
     if args.repair.repair {

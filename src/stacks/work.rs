@@ -98,15 +98,7 @@ async fn send(stage: &Stage<'_>, to: &Destination, plan: Plan) -> Result<UploadR
 /// Waits until so many payloads, and no others, have left their records; the proof is verify's.
 pub async fn prove(stage: &Stage<'_>, payloads: u64) -> Result<String> {
     let flow = ResolvedFlow::find(&stage.target, &Named::default()).await?;
-    let options = Options {
-        prefix: String::new(),
-        since: None,
-        look: false,
-        rows: false,
-        wait: Some(RECORDED_WITHIN),
-        may_stay: 0,
-        settle: None,
-    };
+    let options = Options { wait: Some(RECORDED_WITHIN), ..Options::default() };
     let Verification { numbers, counts, balanced, .. } =
         verify::verify(&stage.target, &flow, &options, &stage.ctx.cancel, stage.ctx.progress.as_ref()).await?;
     let (objects, recorded) = (numbers.total(), counts[Category::Recorded]);

@@ -239,3 +239,37 @@ fn a_mistake_in_the_configuration_is_told_at_its_place() {
     flow.project.write("claimctl.toml", &place);
     flow.verify("").fails_with(2, "does not hold claim records");
 }
+
+#[test]
+fn an_estimate_is_made_of_what_the_table_says_and_looks_at_nothing_else() {
+    let server = Server::up();
+    let flow = Foreign::of(&server, "key_attribute = \"key\"\n", &[("id", "N")]);
+    flow.put("a");
+    flow.put_items((0..30).map(|id| json!({"id": id, "key": "k", "text": "x".repeat(10_000)})));
+    let estimate = flow.verify("--estimate").exits(0).json();
+    assert_eq!(estimate["tables"][0]["items"], 30);
+    let (bytes, units) = (estimate["tables"][0]["bytes"].as_u64().unwrap(), &estimate["read_units"]);
+    assert!(bytes > 4096, "{estimate:#}");
+    assert_eq!(*units, json!({"least": bytes.div_ceil(4096), "most": 3 * bytes.div_ceil(4096)}));
+    assert_eq!((&estimate["list_calls"], &estimate["seconds"]), (&json!(1), &Value::Null));
+    let page = flow.run("verify orders --estimate").exits(0).stdout;
+    for part in ["nothing was verified", "every six hours", "known only by listing", "up to two more scans"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
+fn a_table_is_read_no_faster_than_was_asked_for() {
+    let server = Server::up();
+    let flow = Foreign::of(&server, "key_attribute = \"key\"\n", &[("id", "N")]);
+    flow.put("a");
+    flow.put_items((0..40).map(|id| json!({"id": id, "key": "a", "text": "x".repeat(10_000)})));
+    let fast = flow.verify("").exits(0).json();
+    let slow = flow.verify("--max-rate 1").exits(0).json();
+    counted(&slow, json!({"recorded": 1}));
+    assert_eq!(slow["table_items"], fast["table_items"], "nothing is left out for it");
+    // A call takes half a unit at least, there is one for each segment, and nobody waits for the last one's.
+    assert!(slow["elapsed_ms"].as_u64().unwrap() >= 1_000, "{slow:#}");
+    flow.run("verify orders --max-rate 0").exits(2);
+    flow.run("verify orders --max-rate 5 --rows").exits(2).says("cannot be used with");
+}

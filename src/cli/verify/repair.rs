@@ -36,7 +36,7 @@ pub struct RepairArgs {
     ///
     /// Shows what would be done, and asks. The event goes to the flow's queue; the handler looks at the object itself, so that
     /// one announced twice does no harm. Run it again after whatever ended it.
-    #[arg(long, conflicts_with = "since")]
+    #[arg(long, conflicts_with_all = ["since", "estimate"])]
     pub repair: bool,
     /// Call the function, as S3 does, where the flow has no queue
     #[arg(long, hide_short_help = true, requires = "repair")]

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeyType, KeysAndAttributes, ScalarAttributeType, TableDescription};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeyType, KeysAndAttributes, ReturnConsumedCapacity, ScalarAttributeType, TableDescription,
+};
 use claimctl_core::error::{Error, Result};
 
+use super::read_rate::{ReadRate, used};
 use super::scan::{Item, arn_pattern};
 use crate::Explain;
 use crate::backoff::{Backoff, is_throttled};
@@ -55,9 +58,10 @@ pub async fn get(
     keys: Vec<String>,
     projection: &str,
     placeholders: HashMap<String, String>,
+    rate: Option<&ReadRate>,
 ) -> Result<Vec<Item>> {
     let keys = keys.into_iter().map(|key| HashMap::from([(partition_key.to_owned(), AttributeValue::S(key))]));
-    get_items(client, table, keys.collect(), Some(projection), Some(placeholders)).await
+    get_items(client, table, keys.collect(), Some(projection), Some(placeholders), rate).await
 }
 
 /// The same by whole keys, of any schema.
@@ -67,6 +71,7 @@ pub async fn get_items(
     keys: Vec<Item>,
     projection: Option<&str>,
     placeholders: Option<HashMap<String, String>>,
+    rate: Option<&ReadRate>,
 ) -> Result<Vec<Item>> {
     let mut found = Vec::with_capacity(keys.len());
     let wanted = KeysAndAttributes::builder()
@@ -80,7 +85,16 @@ pub async fn get_items(
     let mut backoff = Backoff::new();
     // An answer holds 16 MB at most; what did not fit, or is throttled, comes back unprocessed.
     loop {
-        let answer = match client.batch_get_item().set_request_items(Some(left.clone())).send().await {
+        let call = client.batch_get_item().set_request_items(Some(left.clone()));
+        let answer = match rate {
+            None => call.send().await,
+            Some(rate) => {
+                let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send();
+                let items = left.values().map(|wanted| wanted.keys().len()).sum();
+                rate.paced(call, |answer| answer.as_ref().map_or(0.0, |got| used(got.consumed_capacity(), items))).await
+            }
+        };
+        let answer = match answer {
             Err(error) if is_throttled(&error) && backoff.pause().await => continue,
             answer => answer.or_needs(&format!("read records of table {table}"), GET, &arn_pattern(table))?,
         };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use claimctl_core::error::Result;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::by_key::{self, BATCH, DESCRIBE, GET, GET_ONE};
 use super::json;
+use super::read_rate::ReadRate;
 use super::scan::{self, Item, SCAN};
 use super::table::text;
 use crate::policy::{ArnBuilder, Statement};
@@ -52,6 +54,7 @@ pub struct ItemTable {
     client: Client,
     pub name: String,
     pub partition_key: String,
+    pub rate: Option<Arc<ReadRate>>,
 }
 
 /// What IAM has to allow to read what became of the items, of all and of some.
@@ -68,7 +71,7 @@ pub fn whole_permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Stateme
 impl ItemTable {
     pub async fn open(client: Client, name: &str, partition_key: &str) -> Result<ItemTable> {
         by_key::check(&client, name, partition_key, "items of the flow").await?;
-        Ok(ItemTable { client, name: name.to_owned(), partition_key: partition_key.to_owned() })
+        Ok(ItemTable { client, name: name.to_owned(), partition_key: partition_key.to_owned(), rate: None })
     }
 
     /// Hands over every item whose key begins so, in no order.
@@ -98,7 +101,15 @@ impl ItemTable {
     pub async fn get(&self, keys: &[&str]) -> Result<HashMap<String, ItemEntry>> {
         let batches = keys.chunks(BATCH).map(|batch| {
             let keys = batch.iter().map(|key| (*key).to_owned()).collect();
-            by_key::get(&self.client, &self.name, &self.partition_key, keys, PROJECTION, self.placeholders())
+            by_key::get(
+                &self.client,
+                &self.name,
+                &self.partition_key,
+                keys,
+                PROJECTION,
+                self.placeholders(),
+                self.rate.as_deref(),
+            )
         });
         let found: Vec<Vec<Item>> = stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await?;
         let entries = found.iter().flatten().filter_map(|item| self.entry(item));
@@ -113,7 +124,12 @@ impl ItemTable {
             None => Some(HashMap::from([("#id".to_owned(), self.partition_key.clone())])),
         };
         let scan = self.client.scan().table_name(&self.name).set_projection_expression(projection.map(str::to_owned));
-        scan::beginning_with(scan.set_expression_attribute_names(names), &self.name, prefix.to_owned())
+        scan::beginning_with(
+            scan.set_expression_attribute_names(names),
+            &self.name,
+            prefix.to_owned(),
+            self.rate.clone(),
+        )
     }
 
     /// The names behind the projection's placeholders.
@@ -154,7 +170,7 @@ mod tests {
 
     fn table(answering: impl FnMut(&str, &Value) -> (u16, Value) + Send + 'static) -> ItemTable {
         let client = Client::new(&fake::answers(answering));
-        ItemTable { client, name: "t".to_owned(), partition_key: "payment_id".to_owned() }
+        ItemTable { client, name: "t".to_owned(), partition_key: "payment_id".to_owned(), rate: None }
     }
 
     #[tokio::test]

@@ -6,13 +6,16 @@ pub mod items;
 mod json;
 pub mod logs;
 pub mod mapped;
+pub mod read_rate;
 pub mod record;
 pub mod rows;
 mod scan;
 pub mod statuses;
 pub mod table;
+pub mod table_size;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use claimctl_claim::surface::{Flow, SinkKind, Surface};
 use claimctl_core::error::Result;
@@ -20,6 +23,7 @@ use serde::Serialize;
 
 use self::database::{DatabaseSink, RecordDatabase};
 use self::logs::RecordLogs;
+use self::read_rate::ReadRate;
 use self::record::{RecordEntry, WholeRecord};
 use self::table::RecordTable;
 use crate::policy::{ArnBuilder, Statement};
@@ -133,6 +137,14 @@ impl Records {
 }
 
 impl Keyed {
+    /// Read no faster than so. A database is read by its function, and takes no read units.
+    pub fn at_rate(mut self, rate: Option<Arc<ReadRate>>) -> Keyed {
+        if let Keyed::Table(table) = &mut self {
+            table.rate = rate;
+        }
+        self
+    }
+
     /// Hands over every record of the bucket whose key begins with `prefix`.
     pub async fn scan(&self, prefix: &str, each: impl FnMut(RecordEntry) -> Result<()>) -> Result<()> {
         match self {

@@ -26,7 +26,7 @@ pub async fn keys_of_files(
 ) -> Result<()> {
     let call = client.scan().table_name(table).projection_expression("#id");
     let call = call.expression_attribute_names("#id", attribute::CLAIM_ID);
-    let mut pages = pin!(scan::beginning_with(call, table, claim_id(bucket, prefix)));
+    let mut pages = pin!(scan::beginning_with(call, table, claim_id(bucket, prefix), None));
     while let Some(page) = pages.try_next().await? {
         for item in page {
             let id = item.get(attribute::CLAIM_ID).and_then(|value| value.as_s().ok());

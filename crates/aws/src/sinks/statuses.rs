@@ -27,7 +27,8 @@ impl KeyedTable {
     pub async fn statuses(&self, client: &Client, keys: &[String]) -> Result<BTreeMap<String, Option<String>>> {
         let names = [("#key", self.partition_key.as_str()), ("#status", "status")];
         let names = names.map(|(of, name)| (of.to_owned(), name.to_owned())).into();
-        let items = by_key::get(client, &self.name, &self.partition_key, keys.to_vec(), "#key, #status", names).await?;
+        let items =
+            by_key::get(client, &self.name, &self.partition_key, keys.to_vec(), "#key, #status", names, None).await?;
         let text = |item: &Item, name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         let of_item = |item: &Item| Some((text(item, &self.partition_key)?, text(item, "status")));
         Ok(items.iter().filter_map(of_item).collect())

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -12,6 +13,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::by_key::{self, BATCH, DESCRIBE, GET, GET_ONE};
+use super::read_rate::ReadRate;
 use super::record::{RecordEntry, WholeRecord};
 use super::scan::{self, Item, SCAN, arn_pattern};
 use crate::policy::{ArnBuilder, Statement};
@@ -52,13 +54,14 @@ pub struct RecordTable {
     client: Client,
     pub name: String,
     pub bucket: String,
+    pub rate: Option<Arc<ReadRate>>,
 }
 
 impl RecordTable {
     /// Checks that the table can hold records at all, so that a wrong table is not read as "everything is missing".
     pub async fn open(client: Client, name: &str, bucket: &str) -> Result<RecordTable> {
         by_key::check(&client, name, attribute::CLAIM_ID, "claim records").await?;
-        Ok(RecordTable { client, name: name.to_owned(), bucket: bucket.to_owned() })
+        Ok(RecordTable { client, name: name.to_owned(), bucket: bucket.to_owned(), rate: None })
     }
 
     /// Hands over every record of the bucket whose key begins with `prefix`, in no order.
@@ -123,6 +126,7 @@ impl RecordTable {
             scan.set_expression_attribute_names(Some(names)),
             &self.name,
             claim_id(&self.bucket, prefix),
+            self.rate.clone(),
         )
     }
 
@@ -142,7 +146,16 @@ impl RecordTable {
     }
 
     async fn get_batch(&self, ids: Vec<String>) -> Result<Vec<Item>> {
-        by_key::get(&self.client, &self.name, attribute::CLAIM_ID, ids, PROJECTION, placeholders()).await
+        by_key::get(
+            &self.client,
+            &self.name,
+            attribute::CLAIM_ID,
+            ids,
+            PROJECTION,
+            placeholders(),
+            self.rate.as_deref(),
+        )
+        .await
     }
 }
 

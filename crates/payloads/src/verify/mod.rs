@@ -9,6 +9,7 @@
 //! direction in which claims move, so that none slips past. Of a table its items are read first, and once more at the end:
 //! there the outcome comes back to where the flow began.
 
+mod estimate;
 mod items;
 mod objects;
 mod queues;
@@ -16,9 +17,11 @@ mod scope;
 mod tally;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use claimctl_aws::policy::{ArnBuilder, Statement};
+use claimctl_aws::sinks::read_rate::ReadRate;
 use claimctl_aws::target::Target;
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Result};
@@ -31,6 +34,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::flow::ResolvedFlow;
+pub use estimate::{Estimate, Range, estimate};
 use items::Items;
 use objects::Objects;
 pub use objects::{RowCounts, TableItems};
@@ -39,6 +43,7 @@ pub use queues::{QueueLook, Role};
 pub use scope::{Scope, ScopeOrigin};
 pub use tally::{Category, Counts, Finding, Subject};
 
+#[derive(Default)]
 pub struct Options {
     /// Only objects or items whose key begins so.
     pub prefix: String,
@@ -54,6 +59,14 @@ pub struct Options {
     pub may_stay: u64,
     /// Instead of the flow's own time for a claim to arrive.
     pub settle: Option<Duration>,
+    /// Read units a second that the table is read with at most.
+    pub max_rate: Option<u32>,
+}
+
+impl Options {
+    fn read_rate(&self) -> Option<Arc<ReadRate>> {
+        self.max_rate.map(|units| Arc::new(ReadRate::of(units)))
+    }
 }
 
 /// What was found. What `numbers` has is counted apart from the categories, so that `balanced` is a check.

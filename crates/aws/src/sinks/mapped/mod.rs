@@ -9,6 +9,7 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeyType, ScalarAttributeType};
@@ -16,14 +17,15 @@ use claimctl_core::error::Result;
 use futures_util::TryStreamExt;
 
 use super::by_key::{self, BATCH, DESCRIBE};
+use super::read_rate::ReadRate;
 use super::record::RecordEntry;
 use super::scan::{self, Item, arn_pattern};
 use crate::Explain;
 pub use counts::ItemCounts;
 pub use item_key::ItemKey;
 use mapping::Mapped;
-pub use sample::{Sample, sample};
 pub use mapping::{ItemOf, KeySource, Locate, Mapping};
+pub use sample::{Sample, sample};
 
 /// A part of the table's primary key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub struct MappedTable {
     pub mapping: Mapping,
     /// The partition key, and the sort key where there is one.
     primary: Vec<KeyPart>,
+    pub rate: Option<Arc<ReadRate>>,
 }
 
 impl MappedTable {
@@ -59,7 +62,7 @@ impl MappedTable {
         schema.sort_by_key(|key| *key.key_type() != KeyType::Hash);
         let part = |name: &str| KeyPart { name: name.to_owned(), is_text: is_text(name) };
         let primary = schema.iter().map(|key| part(key.attribute_name())).collect();
-        Ok(MappedTable { client, name: name.to_owned(), bucket: bucket.to_owned(), mapping, primary })
+        Ok(MappedTable { client, name: name.to_owned(), bucket: bucket.to_owned(), mapping, primary, rate: None })
     }
 
     /// Hands over the record of every item of the bucket, in no order, and counts all items.
@@ -68,7 +71,7 @@ impl MappedTable {
         let (projection, names) = self.projection();
         let call = self.client.scan().table_name(&self.name);
         let call = call.set_projection_expression(projection).set_expression_attribute_names(names);
-        let mut pages = pin!(scan::beginning_with(call, &self.name, String::new()));
+        let mut pages = pin!(scan::beginning_with(call, &self.name, String::new(), self.rate.clone()));
         while let Some(page) = pages.try_next().await? {
             for item in page {
                 if let Some(record) = self.counted(&item, &mut counts)? {
@@ -85,7 +88,14 @@ impl MappedTable {
         let (projection, names) = self.projection();
         for batch in keys.chunks(BATCH) {
             let wanted = batch.iter().map(ItemKey::to_item).collect();
-            let found = by_key::get_items(&self.client, &self.name, wanted, projection.as_deref(), names.clone());
+            let found = by_key::get_items(
+                &self.client,
+                &self.name,
+                wanted,
+                projection.as_deref(),
+                names.clone(),
+                self.rate.as_deref(),
+            );
             for item in found.await? {
                 if let Some(record) = self.counted(&item, &mut ItemCounts::default())? {
                     records.insert(record.key.clone(), record);

@@ -9,7 +9,12 @@ use crate::fake;
 
 /// A table `t` with records of the bucket `b`.
 fn table(answering: impl FnMut(&str, &Value) -> (u16, Value) + Send + 'static) -> RecordTable {
-    RecordTable { client: Client::new(&fake::answers(answering)), name: "t".to_owned(), bucket: "b".to_owned() }
+    RecordTable {
+        client: Client::new(&fake::answers(answering)),
+        name: "t".to_owned(),
+        bucket: "b".to_owned(),
+        rate: None,
+    }
 }
 
 fn throttled() -> (u16, Value) {

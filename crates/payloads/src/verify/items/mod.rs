@@ -58,7 +58,8 @@ impl<'a> Items<'a> {
             return Err(Error::usage(format!("the items of flow {} are not of files with rows", flow.name))
                 .hint("leave out --rows: only loaders of CSV files tell how many there are"));
         }
-        let table = ItemTable::open(run.target.dynamodb(), &flow.table, &flow.partition_key).await?;
+        let mut table = ItemTable::open(run.target.dynamodb(), &flow.table, &flow.partition_key).await?;
+        table.rate = run.options.read_rate();
         Ok(Items { run, flow, scope, table, seen: 0, reasons: BTreeMap::new() })
     }
 

@@ -60,7 +60,7 @@ pub struct Objects<'a> {
 
 impl<'a> Objects<'a> {
     pub async fn open(run: Run<'a>, flow: &'a BucketFlow, scope: Scope) -> Result<Objects<'a>> {
-        let sinks = Sinks::open(run.target, flow, &run.options.prefix, run.options.since).await?;
+        let sinks = Sinks::open(run.target, flow, run.options).await?;
         Ok(Objects { run, flow, scope, sinks, seen: Seen::default() })
     }
 

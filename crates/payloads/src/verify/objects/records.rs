@@ -11,6 +11,7 @@ use claimctl_core::error::{Error, Result};
 use claimctl_core::spool::Sorter;
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::Options;
 use super::merge::Merge;
 use crate::flow::BucketFlow;
 
@@ -29,8 +30,8 @@ pub struct Sinks {
 }
 
 impl Sinks {
-    /// `since`: nothing older is asked for.
-    pub async fn open(target: &Target, flow: &BucketFlow, prefix: &str, since: Option<Timestamp>) -> Result<Sinks> {
+    pub async fn open(target: &Target, flow: &BucketFlow, options: &Options) -> Result<Sinks> {
+        let (prefix, since, rate) = (&options.prefix, options.since, options.read_rate());
         let lines_since = since.unwrap_or_else(Timestamp::now);
         let lines_since = lines_since.checked_sub(INGESTION).unwrap_or(Timestamp::UNIX_EPOCH);
         let prefix = prefix.to_owned();
@@ -41,12 +42,14 @@ impl Sinks {
                     .hint("name the table: --table TABLE"));
             };
             let mapping = mapping.clone();
-            sinks.mapped = Some(MappedTable::open(target.dynamodb(), table, &flow.bucket, mapping).await?);
+            let mut table = MappedTable::open(target.dynamodb(), table, &flow.bucket, mapping).await?;
+            table.rate = rate;
+            sinks.mapped = Some(table);
             return Ok(sinks);
         }
         for sink in &flow.sinks {
             match sink.open(target, &flow.bucket).await? {
-                Records::Keyed(keyed) => sinks.keyed.push(keyed),
+                Records::Keyed(keyed) => sinks.keyed.push(keyed.at_rate(rate.clone())),
                 Records::Lines(logs) => sinks.logs.push(logs),
             }
         }
