@@ -33,7 +33,7 @@ pub struct BucketFlow {
     pub events: Vec<String>,
     pub sinks: Vec<ResolvedSink>,
     /// How items of the table are read that no handler of claimctl wrote.
-    pub mapping: Option<Mapping>,
+    pub mapping: Option<Box<Mapping>>,
     /// URLs.
     pub queues: Vec<String>,
     pub entrances: Vec<Entrance>,
@@ -189,7 +189,7 @@ impl BucketFlow {
         if let Some(mapping) = named.attributes.mapping()? {
             // Only a status tells of a step behind the item.
             self.after_processing = if mapping.status.is_some() { AfterProcessing::Tag } else { AfterProcessing::Keep };
-            self.mapping = Some(mapping);
+            self.mapping = Some(Box::new(mapping));
         }
         if self.bucket.is_empty() || self.sinks.is_empty() {
             return Err(Error::not_found(format!("no flow is known in environment {}", target.name())).next(

@@ -101,7 +101,7 @@ impl Look<'_> {
             None,
             "where the claims wait; without it, what has no item stays undetermined".to_owned(),
         ));
-        let url = self.attributes.keys().find(|name| self.all(name, |value| is_url(value)));
+        let url = self.attributes.keys().find(|name| self.all(name, is_url));
         match (key, self.nested(), url) {
             _ if self.is_of_claimctl() => {
                 let why = "none is needed: these are records as claimctl's handlers write them".to_owned();

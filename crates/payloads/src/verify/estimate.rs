@@ -42,7 +42,7 @@ pub struct Estimate {
 /// Describes the tables, and calls nothing else.
 pub async fn estimate(target: &Target, flow: &ResolvedFlow, options: &Options) -> Result<Estimate> {
     let (mut sinks, mapping) = match flow {
-        ResolvedFlow::OfBucket(flow) => (flow.sinks.clone(), flow.mapping.as_ref()),
+        ResolvedFlow::OfBucket(flow) => (flow.sinks.clone(), flow.mapping.as_deref()),
         ResolvedFlow::OfTable(flow) => (vec![ResolvedSink::Table(flow.table.clone())], None),
     };
     if let ResolvedFlow::OfBucket(flow) = flow

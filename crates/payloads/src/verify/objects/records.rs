@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use claimctl_aws::sinks::logs::RecordLogs;
-use claimctl_aws::sinks::mapped::{ItemCounts, ItemKey, MappedTable};
+use claimctl_aws::sinks::mapped::{ItemCounts, ItemKey, MappedTable, Mapping};
 use claimctl_aws::sinks::record::RecordEntry;
 use claimctl_aws::sinks::{Keyed, Records, ResolvedSink};
 use claimctl_aws::target::Target;
@@ -41,7 +41,7 @@ impl Sinks {
                 return Err(Error::usage(format!("flow {} does not end in a table, so it has no items", flow.name))
                     .hint("name the table: --table TABLE"));
             };
-            let mapping = mapping.clone();
+            let mapping = Mapping::clone(mapping);
             let mut table = MappedTable::open(target.dynamodb(), table, &flow.bucket, mapping).await?;
             table.rate = rate;
             sinks.mapped = Some(table);
