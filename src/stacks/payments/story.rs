@@ -208,7 +208,8 @@ async fn trace(stage: &Stage<'_>, surface: &Surface, payment: &Payment) -> Resul
 async fn prove(stage: &Stage<'_>) -> Result<String> {
     let flow = ResolvedFlow::find(&stage.target, &Named::default()).await?;
     let Verification { numbers, counts, balanced, .. } =
-        verify::verify(&stage.target, &flow, &Options::default(), &stage.ctx.cancel, stage.ctx.progress.as_ref()).await?;
+        verify::verify(&stage.target, &flow, &Options::default(), &stage.ctx.cancel, stage.ctx.progress.as_ref())
+            .await?;
     let [settled, failed, dead] =
         [Category::Settled, Category::Failed, Category::Dead].map(|category| counts[category]);
     let told = format!("{} items: {settled} settled, {failed} failed, {dead} dead", numbers.total());
