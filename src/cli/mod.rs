@@ -3,6 +3,7 @@
 mod api;
 mod bootstrap;
 mod claim;
+mod cleanup;
 mod completions;
 mod config;
 mod db;
@@ -115,6 +116,8 @@ enum Verb {
     Claim(claim::Verb),
     #[command(display_order = Group::Payloads as usize)]
     Verify(Box<verify::Args>),
+    #[command(display_order = Group::Payloads as usize)]
+    Cleanup(Box<cleanup::Args>),
     /// What the flows have recorded
     #[command(subcommand, display_order = Group::Payloads as usize)]
     Records(records::Verb),
@@ -239,6 +242,7 @@ pub async fn run(cli: Cli, ctx: &Ctx) -> Result<Outcome> {
         Verb::Upload(args) => upload::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Uploads(verb) => uploads::run(verb, ctx).await,
         Verb::Verify(args) => verify::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
+        Verb::Cleanup(args) => cleanup::run(&args, ctx, &Session::resolve(ctx, &args.target).await?).await,
         Verb::Records(verb) => records::run(verb, ctx).await,
         Verb::Doctor(args) => doctor::run(&args, ctx).await,
         Verb::Runs(verb) => runs::run(verb, ctx),

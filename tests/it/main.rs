@@ -17,6 +17,7 @@ mod api;
 mod bad_input;
 mod bootstrap;
 mod claim;
+mod cleanup;
 mod completions;
 mod config;
 mod csv_aurora;

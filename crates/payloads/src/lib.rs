@@ -1,5 +1,6 @@
 //! Payloads: into the bucket, back out of it, and the proof that each has left its record.
 
+pub mod cleanup;
 pub mod flow;
 pub mod generate;
 pub mod payload;

@@ -1,5 +1,6 @@
 //! The policies that `--print-policy` prints are enough, and not more than what is needed: IAM is enforced here.
 
+mod cleanup;
 mod dead_letters;
 mod messages;
 mod payments;

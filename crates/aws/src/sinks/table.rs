@@ -16,6 +16,7 @@ use super::by_key::{self, BATCH, DESCRIBE, GET, GET_ONE};
 use super::read_rate::ReadRate;
 use super::record::{RecordEntry, WholeRecord};
 use super::scan::{self, Item, SCAN, arn_pattern};
+use crate::backoff::{Backoff, is_throttled};
 use crate::policy::{ArnBuilder, Statement};
 use crate::{Explain, code};
 
@@ -36,6 +37,9 @@ pub fn permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
         [arns.arn("dynamodb", &format!("table/{table}"))],
     )
 }
+
+/// What IAM has to allow to say in records that their objects are gone.
+pub const UPDATE: &str = "dynamodb:UpdateItem";
 
 /// What IAM has to allow to read all that the records hold: of one, or of all.
 pub fn whole_permissions(arns: &ArnBuilder, table: &str, scans: bool) -> Statement {
@@ -143,6 +147,39 @@ impl RecordTable {
     pub async fn get_by_id(&self, ids: Vec<String>) -> Result<HashMap<String, RecordEntry>> {
         let items = self.get_batch(ids).await?;
         Ok(items.iter().filter_map(|item| Some((text(item, attribute::CLAIM_ID)?.clone(), entry(item)?))).collect())
+    }
+
+    /// Says in the record of this key that its object is gone, if it is still the one that was read. Whether it was.
+    pub async fn mark_removed(&self, key: &str, etag: &str, recorded_at: Option<&str>) -> Result<bool> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let mut backoff = Backoff::new();
+        loop {
+            let mut call = self
+                .client
+                .update_item()
+                .table_name(&self.name)
+                .key(attribute::CLAIM_ID, text(&claim_id(&self.bucket, key)))
+                .update_expression("SET #status = :removed")
+                .expression_attribute_names("#status", attribute::STATUS)
+                .expression_attribute_names("#etag", attribute::ETAG)
+                .expression_attribute_names("#recorded_at", attribute::RECORDED_AT)
+                .expression_attribute_values(":removed", text(Status::Removed.as_str()))
+                .expression_attribute_values(":etag", text(etag));
+            call = match recorded_at {
+                Some(at) => call
+                    .condition_expression("#etag = :etag AND #recorded_at = :recorded_at")
+                    .expression_attribute_values(":recorded_at", text(at)),
+                None => call.condition_expression("#etag = :etag AND attribute_not_exists(#recorded_at)"),
+            };
+            return match call.send().await {
+                Err(error) if is_throttled(&error) && backoff.pause().await => continue,
+                Err(error) if code(&error) == Some("ConditionalCheckFailedException") => Ok(false),
+                answer => {
+                    let doing = format!("mark the record of {key}");
+                    answer.or_needs(&doing, UPDATE, &arn_pattern(&self.name)).map(|_| true)
+                }
+            };
+        }
     }
 
     async fn get_batch(&self, ids: Vec<String>) -> Result<Vec<Item>> {

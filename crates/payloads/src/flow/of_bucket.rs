@@ -193,8 +193,8 @@ impl BucketFlow {
         }
         if self.bucket.is_empty() || self.sinks.is_empty() {
             return Err(Error::not_found(format!("no flow is known in environment {}", target.name())).next(
-                "deploy a stack, or name all three",
-                Next::again().words(["--bucket", "BUCKET", "--table", "TABLE", "--queue", "QUEUE"]),
+                "deploy a stack, or name both",
+                Next::again().words(["--bucket", "BUCKET", "--table", "TABLE"]),
             ));
         }
         Ok(self)

@@ -131,15 +131,7 @@ mod tests {
     use super::*;
 
     fn options(since: bool) -> Options {
-        Options {
-            prefix: String::new(),
-            since: since.then_some(jiff::Timestamp::UNIX_EPOCH),
-            look: false,
-            rows: false,
-            wait: None,
-            settle: None,
-            max_rate: None,
-        }
+        Options { since: since.then_some(jiff::Timestamp::UNIX_EPOCH), ..Options::default() }
     }
 
     #[test]

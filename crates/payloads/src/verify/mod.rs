@@ -37,6 +37,7 @@ use crate::flow::ResolvedFlow;
 pub use estimate::{Estimate, Range, estimate};
 use items::Items;
 use objects::Objects;
+pub(crate) use objects::merge::Merge;
 pub use objects::{RowCounts, TableItems};
 use queues::{Contents, Counted};
 pub use queues::{QueueLook, Role};

@@ -2,7 +2,7 @@
 
 mod conclude;
 mod mapped;
-mod merge;
+pub(crate) mod merge;
 mod records;
 mod rows;
 mod second_look;
