@@ -75,7 +75,7 @@ pub struct Args {
     ///
     /// For a table whose provisioned capacity others live on: the scan and the reads by key, one call at a time. The pause
     /// follows the call that was too large.
-    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "rows")]
+    #[arg(long, hide_short_help = true, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "rows")]
     max_rate: Option<u32>,
     #[command(flatten)]
     place: PlaceArgs,
@@ -104,16 +104,16 @@ struct AttributeArgs {
     #[arg(long, value_name = "ATTRIBUTE")]
     key_attribute: Option<String>,
     /// The attribute that holds the bucket; without one, all items are of the flow's
-    #[arg(long, value_name = "ATTRIBUTE", requires = "key_attribute")]
+    #[arg(long, hide_short_help = true, value_name = "ATTRIBUTE", requires = "key_attribute")]
     bucket_attribute: Option<String>,
     /// A jq expression over the item that gives the key, or {bucket, key}; null of an item that is no record
     #[arg(long, value_name = "JQ", conflicts_with = "key_attribute")]
     key_expression: Option<String>,
     /// The attribute that holds the object's ETag
-    #[arg(long, value_name = "ATTRIBUTE")]
+    #[arg(long, hide_short_help = true, value_name = "ATTRIBUTE")]
     etag_attribute: Option<String>,
     /// The attribute that holds the object's size
-    #[arg(long, value_name = "ATTRIBUTE")]
+    #[arg(long, hide_short_help = true, value_name = "ATTRIBUTE")]
     size_attribute: Option<String>,
 }
 

@@ -10,6 +10,7 @@ use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, IoContext, Kind, Result};
 use claimctl_core::next::Next;
 
+use super::buffers::Buffers;
 use super::checksum::{Algorithm, Checksum, Value};
 use super::limits;
 
@@ -29,6 +30,7 @@ pub struct Chunks {
     /// A byte read ahead, which tells whether anything follows.
     ahead: Option<u8>,
     algorithm: Algorithm,
+    buffers: Buffers,
 }
 
 pub struct Chunk {
@@ -127,7 +129,22 @@ impl Chunks {
         part_size: u64,
         algorithm: Algorithm,
     ) -> Chunks {
-        Chunks { reader: Some(reader), name, file, part_size, parts: 0, read: 0, ahead: None, algorithm }
+        Chunks {
+            reader: Some(reader),
+            name,
+            file,
+            part_size,
+            parts: 0,
+            read: 0,
+            ahead: None,
+            algorithm,
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// With memory that others have used before.
+    pub fn with(self, buffers: Buffers) -> Chunks {
+        Chunks { buffers, ..self }
     }
 
     /// Bytes of memory that the next chunk will take.
@@ -158,10 +175,13 @@ impl Chunks {
         let size = self.most();
         let expected = self.file.as_ref().map_or(size, |file| file.opened.size.saturating_sub(self.read).min(size));
         let ahead = self.ahead.take();
-        let algorithm = self.algorithm;
+        let (algorithm, buffers) = (self.algorithm, self.buffers.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let (bytes, ahead) = read_chunk(&mut reader, ahead, size, expected)?;
+            // The byte beyond lets the end be seen without growing the buffer.
+            let buffer = buffers.lend(usize::try_from(expected).unwrap_or(0) + 1);
+            let (bytes, ahead) = read_chunk(&mut reader, buffer, ahead, size)?;
             let checksum = Checksum::of(algorithm, &bytes);
+            let bytes = buffers.fill(bytes);
             Ok::<_, io::Error>((reader, bytes, ahead, checksum))
         });
         let read = read.await.map_err(|error| Error::unexpected("a reader failed").caused_by(error))?;
@@ -171,7 +191,7 @@ impl Chunks {
         self.read += bytes.len() as u64;
         let last = ahead.is_none();
         self.check_unchanged(last)?;
-        Ok(Chunk { bytes: bytes.into(), checksum, last })
+        Ok(Chunk { bytes, checksum, last })
     }
 
     /// With every chunk, so that no time is spent on what comes to nothing.
@@ -197,9 +217,12 @@ impl Chunks {
 }
 
 /// Reads `size` bytes, or as many as there are, and one more to see whether anything follows.
-fn read_chunk(reader: &mut dyn Read, ahead: Option<u8>, size: u64, expected: u64) -> io::Result<(Vec<u8>, Option<u8>)> {
-    // The byte beyond `expected` lets the end be seen without growing the buffer.
-    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
+fn read_chunk(
+    reader: &mut dyn Read,
+    mut bytes: Vec<u8>,
+    ahead: Option<u8>,
+    size: u64,
+) -> io::Result<(Vec<u8>, Option<u8>)> {
     bytes.extend(ahead);
     let missing = size - bytes.len() as u64;
     reader.take(missing).read_to_end(&mut bytes)?;

@@ -16,6 +16,7 @@ use claimctl_core::error::{Error, Kind, Result};
 use claimctl_core::progress::{Progress, Unit};
 use futures_util::{StreamExt, stream};
 
+use super::buffers::Buffers;
 use super::checksum::{Algorithm, Value};
 use super::chunks::{self, Chunk, Chunks};
 use super::copy;
@@ -166,6 +167,7 @@ struct Engine<'a> {
     settings: &'a Settings,
     /// A chunk is read only once it has a lane, and keeps it until it is sent.
     lanes: Lanes,
+    buffers: Buffers,
     watched: Watched<'a>,
     is_dry: bool,
     said_anew: AtomicBool,
@@ -178,6 +180,7 @@ impl<'a> Engine<'a> {
             store,
             settings,
             lanes: Lanes::new(settings.concurrency),
+            buffers: Buffers::default(),
             watched,
             is_dry,
             said_anew: AtomicBool::new(false),
@@ -244,10 +247,11 @@ impl<'a> Engine<'a> {
 
     fn open(&self, upload: &Upload) -> Result<Chunks> {
         let (part_size, algorithm) = (self.settings.part_size, self.store.algorithm());
-        match &upload.input {
-            Input::File(path) => Chunks::of_file(path, part_size, algorithm),
-            _ => Ok(Chunks::of_stream(std::io::stdin(), "stdin", part_size, algorithm)),
-        }
+        let chunks = match &upload.input {
+            Input::File(path) => Chunks::of_file(path, part_size, algorithm)?,
+            _ => Chunks::of_stream(std::io::stdin(), "stdin", part_size, algorithm),
+        };
+        Ok(chunks.with(self.buffers.clone()))
     }
 
     /// What is under the key, where that matters.

@@ -4,8 +4,9 @@
 //! both carry a checksum that was taken as the bytes were read. Parts that an earlier run has sent are kept: S3 itself
 //! says which there are. What is in S3 already is copied there.
 
+mod buffers;
 pub mod checksum;
-pub mod chunks;
+mod chunks;
 pub mod copy;
 pub mod destination;
 pub mod engine;
