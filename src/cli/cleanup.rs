@@ -11,7 +11,7 @@ use claimctl_core::time;
 use claimctl_core::units::{bytes, count, zoned_time};
 use claimctl_payloads::cleanup::report::CleanupReport;
 use claimctl_payloads::cleanup::{self, Action, Judged, Order, Reason, Scope, TagPair};
-use claimctl_payloads::flow::ResolvedFlow;
+use claimctl_payloads::flow::{Named, ResolvedFlow};
 use claimctl_queues::rate::Rate;
 
 use crate::cli::place::PlaceArgs;
@@ -95,8 +95,10 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
             .next("name one", Next::again().flag("--log", "removed.jsonl"))
             .next("or only look", Next::again().words(["--dry-run"])));
     }
-    let flow = ResolvedFlow::find(target, &args.place.named(args.flow.as_deref())).await?.bucket()?;
-    let scope = Scope::of(target, flow, &args.prefix).await?;
+    let configured = &target.config.flows;
+    let named = Named { configured: Some(configured), ..args.place.named(args.flow.as_deref()) };
+    let flow = ResolvedFlow::find(target, &named).await?.bucket()?;
+    let scope = Scope::of(target, flow, &args.prefix, configured).await?;
     if args.policy.print_policy {
         return policy(cleanup::permissions(&ArnBuilder::of(target).await?, &scope, &order));
     }

@@ -12,6 +12,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::foreign::{BUCKET, Foreign, TABLE};
 use crate::run::{Run, Running, eventually, finish, signal};
 use crate::seeded::{Seeded, each_seed, killed_after, seeds};
 use crate::server::{Project, Server};
@@ -294,4 +295,21 @@ fn killed_at_any_moment_and_run_again_nothing_unrecorded_is_gone_and_nothing_is_
         check(&place);
     });
     assert!(killed.into_inner() >= seeds() / 2, "hardly any was killed at work");
+}
+
+#[test]
+fn objects_of_a_table_that_claimctl_did_not_make_are_refused() {
+    let server = Server::up();
+    let flow = Foreign::of(&server, "key_attribute = \"claim_id\"\n", &[("claim_id", "S")]);
+    let key = format!("{BUCKET}/k");
+    let etag = flow.put(&key);
+    // By itself it could be taken for a record of object k.
+    flow.put_items([json!({"claim_id": key, "etag": etag.trim_matches('"'), "status": "processed"})]);
+    let line = format!("{DELETE} --older-than 0s --recorded --yes");
+    flow.run(&format!("cleanup orders {line}")).fails_with(2, "is read by a mapping");
+    flow.run(&format!("cleanup {line}")).fails_with(2, "is read by a mapping");
+    let by_flags = format!("cleanup --bucket {BUCKET} --table {TABLE} {line}");
+    flow.run(&by_flags).fails_with(4, "flow orders takes objects");
+    flow.run(&format!("{by_flags} --prefix a/")).fails_with(4, "flow orders takes objects");
+    assert_eq!(flow.verify("").exits(0).json()["counts"]["recorded"], json!(1));
 }

@@ -12,6 +12,7 @@ pub mod report;
 mod run;
 mod tag;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub use plan::{Judged, Plan};
 pub use run::run;
 pub use tag::TagPair;
 
-use crate::flow::BucketFlow;
+use crate::flow::{Attributes, BucketFlow, ConfiguredFlow};
 
 /// What becomes of the objects.
 #[derive(Debug, Clone)]
@@ -64,7 +65,20 @@ pub struct Scope {
 
 impl Scope {
     /// Refuses flows whose records do not decide about their objects.
-    pub async fn of(target: &Target, flow: BucketFlow, prefix: &str) -> Result<Scope> {
+    pub async fn of(
+        target: &Target,
+        flow: BucketFlow,
+        prefix: &str,
+        configured: &BTreeMap<String, ConfiguredFlow>,
+    ) -> Result<Scope> {
+        if flow.mapping.is_some() {
+            return Err(Error::usage(format!(
+                "the table of flow {} is read by a mapping: its items cannot be marked as removed, and would be orphans to \
+                 verify",
+                flow.name
+            ))
+            .hint("name a flow whose table holds claimctl's own records"));
+        }
         let [ResolvedSink::Table(table)] = &*flow.sinks else {
             let ends = flow.sinks.iter().map(ResolvedSink::words).collect::<Vec<_>>().join(" and ");
             return Err(Error::usage(format!(
@@ -78,15 +92,24 @@ impl Scope {
             return Err(Error::usage(format!("flow {} takes no keys that begin with {prefix}", flow.name))
                 .hint(format!("its keys begin with {}", flow.prefix)));
         }
-        for stack in &target.surfaces().await?.0 {
-            if let Some(other) = sharing(stack, &flow, prefix)? {
-                return Err(Error::refused(format!(
-                    "flow {}/{other} takes objects of bucket {} too, and whether they are done with there is not told by \
-                     table {table}",
-                    stack.stack, flow.bucket
-                ))
-                .next("name keys that are of this flow alone", Next::again().flag("--prefix", "PREFIX")));
-            }
+        let surfaces = target.surfaces().await?;
+        let mut others = Vec::new();
+        for stack in &surfaces.0 {
+            others.extend(sharing(stack, &flow, prefix)?.map(|other| format!("{}/{other}", stack.stack)));
+        }
+        for (name, other) in configured {
+            let is_told = other.attributes() == Attributes::default() && surfaces.table_name(&other.table)? == *table;
+            let shares = surfaces.bucket_name(&other.bucket)? == flow.bucket
+                && meets(&flow, prefix, &other.prefix, &other.suffix);
+            others.extend((shares && !is_told).then(|| name.clone()));
+        }
+        if let Some(other) = others.first() {
+            return Err(Error::refused(format!(
+                "flow {other} takes objects of bucket {} too, and whether they are done with there is not told by table \
+                 {table}",
+                flow.bucket
+            ))
+            .next("name keys that are of this flow alone", Next::again().flag("--prefix", "PREFIX")));
         }
         let (prefix, table) = (prefix.to_owned(), table.clone());
         Ok(Scope { flow, prefix, table })
@@ -97,17 +120,20 @@ impl Scope {
 fn sharing(stack: &Surface, flow: &BucketFlow, prefix: &str) -> Result<Option<String>> {
     for other in &stack.flows {
         let Some(bucket) = &other.bucket else { continue };
-        let meets = other.prefix.starts_with(prefix) || prefix.starts_with(&other.prefix);
-        let ends_alike = other.suffix.ends_with(&flow.suffix) || flow.suffix.ends_with(&other.suffix);
         if stack.bucket(bucket)?.name == flow.bucket
-            && meets
-            && ends_alike
+            && meets(flow, prefix, &other.prefix, &other.suffix)
             && !flow.sinks.contains(&ResolvedSink::of(stack, other)?)
         {
             return Ok(Some(other.name.clone()));
         }
     }
     Ok(None)
+}
+
+/// Whether keys may begin and end as both flows' do.
+fn meets(flow: &BucketFlow, prefix: &str, other_prefix: &str, other_suffix: &str) -> bool {
+    let begins_alike = other_prefix.starts_with(prefix) || prefix.starts_with(other_prefix);
+    begins_alike && (other_suffix.ends_with(&flow.suffix) || flow.suffix.ends_with(other_suffix))
 }
 
 /// What IAM has to allow.

@@ -32,18 +32,31 @@ pub enum Removed {
     Failed(String),
 }
 
-/// One answer for each, in this order.
+/// One answer for each, in this order. Fails only where nothing was told of any.
 pub async fn remove(s3: &Client, bucket: &str, due: &[Due]) -> Result<Vec<Removed>> {
     let mut removed = HashMap::new();
     let (mut open, alone): (Vec<&Due>, Vec<&Due>) = due.iter().partition(|due| fits_xml(&due.object.key));
     for due in alone {
-        removed.insert(due.object.key.as_str(), one(s3, bucket, due).await?);
+        let told = match one(s3, bucket, due).await {
+            Err(error) if removed.is_empty() => return Err(error),
+            told => told.unwrap_or_else(|error| Removed::Failed(error.chain().join(": "))),
+        };
+        removed.insert(due.object.key.as_str(), told);
     }
     for pause in PAUSES.map(Duration::from_millis).into_iter().map(Some).chain([None]) {
         if open.is_empty() {
             break;
         }
-        let mut answers = several(s3, bucket, &open).await?;
+        let mut answers = match several(s3, bucket, &open).await {
+            Ok(answers) => answers,
+            Err(error) if removed.is_empty() => return Err(error),
+            // What others were told of is not forgotten.
+            Err(error) => {
+                let failed = Removed::Failed(error.chain().join(": "));
+                removed.extend(open.iter().map(|due| (due.object.key.as_str(), failed.clone())));
+                break;
+            }
+        };
         let is_busy = |key: &str, answers: &HashMap<String, Answer>| matches!(answers.get(key), Some(Answer::Busy(_)));
         let busy: HashSet<&str> =
             open.iter().map(|due| due.object.key.as_str()).filter(|key| is_busy(key, &answers)).collect();

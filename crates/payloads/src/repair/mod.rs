@@ -153,10 +153,12 @@ pub async fn repair(
             report.run.fail(&error);
         }
     }
-    if !ctx.cancel.is_cancelled() && !report.run.has_stopped() && !orphans.is_empty() {
-        if let Err(error) = orphans::delete(ctx, target, flow, &run, orphans, &change, &mut report).await {
-            report.run.fail(&error);
-        }
+    if !ctx.cancel.is_cancelled()
+        && !report.run.has_stopped()
+        && !orphans.is_empty()
+        && let Err(error) = orphans::delete(ctx, target, flow, &run, orphans, &change, &mut report).await
+    {
+        report.run.fail(&error);
     }
     if ctx.cancel.is_cancelled() && report.run.error.is_none() {
         report.run.ended = RunEnd::Interrupted;

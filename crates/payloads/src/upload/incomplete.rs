@@ -1,5 +1,6 @@
 //! Multipart uploads that were begun and neither completed nor aborted: S3 keeps their parts, and charges for them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::Client;
@@ -71,7 +72,7 @@ pub async fn of_key(s3: &Client, bucket: &str, key: &str) -> Result<Vec<Incomple
         Ok(is_it)
     })
     .await?;
-    found.sort_by(|one, other| other.initiated.cmp(&one.initiated));
+    found.sort_by_key(|upload| Reverse(upload.initiated));
     Ok(found)
 }
 

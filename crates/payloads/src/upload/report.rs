@@ -110,6 +110,8 @@ impl UploadReport {
 
 /// Keys that a warning names; the JSON form has all of them.
 const NAMED: usize = 5;
+/// Of many failures, what to do about the first.
+const HINTS: usize = 10;
 
 /// Gathers outcomes as they come.
 pub(super) struct Summary<'a> {
@@ -281,7 +283,7 @@ impl<'a> Summary<'a> {
 
     fn hint(&mut self, error: &Error) {
         for hint in error.hints() {
-            if !self.hints.contains(hint) {
+            if self.hints.len() < HINTS && !self.hints.contains(hint) {
                 self.hints.push(hint.clone());
             }
         }
