@@ -27,6 +27,11 @@ pub fn announced(events: &[String], etag: &str) -> Announced {
     }
 }
 
+/// The event by which an object with this ETag was made, most likely.
+pub fn likely(etag: &str) -> &'static str {
+    if is_of_parts(etag) { IN_PARTS } else { IN_ONE_PIECE[0] }
+}
+
 /// Whether two flows divide what a bucket sends: no creation of an object is taken by both.
 pub fn divide(one: &[String], other: &[String]) -> bool {
     let takes =
@@ -41,7 +46,7 @@ pub fn is_of_parts(etag: &str) -> bool {
 }
 
 /// Whether a pattern of a notification, such as `s3:ObjectCreated:*`, takes an event.
-fn takes(pattern: &str, event: &str) -> bool {
+pub fn takes(pattern: &str, event: &str) -> bool {
     let pattern = pattern.strip_prefix("s3:").unwrap_or(pattern);
     match pattern.strip_suffix('*') {
         Some(beginning) => event.starts_with(beginning),

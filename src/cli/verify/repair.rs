@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use claimctl_core::error::{Error, Result};
 use claimctl_core::exit::Exit;
+use claimctl_core::next::Next;
 use claimctl_core::units::count;
 use claimctl_payloads::flow::{BucketFlow, ResolvedFlow};
 use claimctl_payloads::repair::{self, RepairReport, Request};
@@ -11,21 +12,20 @@ use claimctl_payloads::verify::{self, Category, Options, Verification};
 use serde::Serialize;
 
 use crate::context::Ctx;
-use crate::output::{Page, Report, Table, Written};
+use crate::output::{Page, Report, Table, Written, why_it_ended};
 use crate::session::{ConfirmArgs, Session};
 
 /// What is announced again is waited for so long, unless `--wait` says how long.
 const WAIT: Duration = Duration::from_secs(60);
 
 /// Nothing is to be waited for but what is announced again.
-const MENDED: [Category; 8] = [
+const MENDED: [Category; 7] = [
     Category::Recorded,
     Category::Missing,
     Category::Stale,
     Category::Unfinished,
     Category::Waiting,
     Category::InFlight,
-    Category::Expired,
     Category::Excluded,
 ];
 
@@ -78,6 +78,7 @@ pub async fn run(
     let before = verify::verify(target, flow, &options, &ctx.cancel, &*ctx.progress).await?;
     let undetermined = before.counts[Category::Undetermined];
     let may_stay = before.counts.total() - MENDED.map(|category| before.counts[category]).iter().sum::<u64>();
+    let found = before.exit();
     let plan = repair::plan(of_bucket, before, args.request())?;
     if args.dry_run || plan.is_empty() {
         let repair = repair::rehearse(&plan);
@@ -87,6 +88,7 @@ pub async fn run(
             would: Some(words),
             undetermined,
             left: plan.left,
+            found,
             repair: Written::out(ctx, repair),
         });
     }
@@ -102,15 +104,21 @@ pub async fn run(
         crate::output::write_stderr(page().render(&ctx.terminal).trim_end());
     }
     let consent = async |intent: &_| args.confirm.authorize(ctx, target, intent).await;
-    let repair = repair::repair(ctx, target, of_bucket, plan, consent).await?;
-    let after = match ctx.cancel.is_cancelled() || repair.run.has_stopped() {
-        true => None,
-        false => {
-            let options = Options { wait: options.wait.or(Some(WAIT)), may_stay, ..options };
-            Some(verify::verify(target, flow, &options, &ctx.cancel, &*ctx.progress).await?)
+    let mut repair = repair::repair(ctx, target, of_bucket, plan, consent).await?;
+    let mut after = None;
+    if !ctx.cancel.is_cancelled() && !repair.run.has_stopped() {
+        let options = Options { wait: options.wait.or(Some(WAIT)), may_stay, ..options };
+        match verify::verify(target, flow, &options, &ctx.cancel, &*ctx.progress).await {
+            Ok(verification) => after = Some(verification),
+            // What was done is told all the same.
+            Err(error) => {
+                repair.run.fail(&error);
+                repair.run.next = Some(Next::again());
+            }
         }
-    };
-    Ok(Repaired { after, would: None, undetermined, left, repair: Written::out(ctx, repair) })
+    }
+    let left = after.as_ref().map_or(left, |after| after.counts[Category::Dead] + after.counts[Category::Orphan]);
+    Ok(Repaired { after, would: None, undetermined, left, found, repair: Written::out(ctx, repair) })
 }
 
 /// What a repair did, and what was found after it.
@@ -125,9 +133,12 @@ pub struct Repaired {
     /// Of the first verification.
     #[serde(skip)]
     undetermined: u64,
-    /// Findings that no repair can do something about.
+    /// Dead letters and orphans, which stay.
     #[serde(skip)]
     left: u64,
+    /// What the first verification came to.
+    #[serde(skip)]
+    found: Exit,
     repair: Written<RepairReport>,
 }
 
@@ -155,27 +166,20 @@ impl Report for Repaired {
             .line_if(self.after.is_none() && self.undetermined > 0, || {
                 format!("{} could not be told: --look looks into the queue too", count(self.undetermined, "object"))
             })
+            .lines(why_it_ended(&repair.run))
             .lines(repair.failures.iter().map(|failure| format!("failed: {}: {}", failure.key, failure.why)));
         self.repair.going_on.below(page)
     }
 
+    /// What is found after it; and what was found, where nothing was changed.
     fn exit(&self) -> Exit {
-        let repair = &self.repair.report;
-        let of_run = repair.run.exit(repair.sent + repair.deleted > 0, repair.failed + repair.undecided > 0);
+        let RepairReport { sent, deleted, failed, undecided, run, .. } = &self.repair.report;
+        let of_run = run.exit(sent + deleted + undecided > 0, failed + undecided > 0);
         match &self.after {
-            _ if of_run != Exit::Done => of_run,
-            Some(after) => after.exit(),
-            // Nothing was changed: what was found counts.
-            None => of_findings(&repair.before),
+            Some(after) if after.exit() == Exit::Findings || of_run == Exit::Done => after.exit(),
+            None if of_run == Exit::Done => self.found,
+            _ => of_run,
         }
-    }
-}
-
-fn of_findings(counts: &verify::Counts) -> Exit {
-    match () {
-        () if counts.lost() => Exit::Findings,
-        () if counts.open() || counts.nothing_compared() => Exit::Partial,
-        () => Exit::Done,
     }
 }
 

@@ -46,6 +46,10 @@ pub struct Log {
     file: File,
     path: PathBuf,
     bucket: String,
+    /// Bytes of whole lines.
+    whole: u64,
+    /// Half a line is at its end, and cannot be cut off.
+    is_broken: bool,
 }
 
 impl Log {
@@ -61,9 +65,9 @@ impl Log {
             }
             Err(TryLockError::Error(error)) => return Err(error).on("lock", path),
         }
-        let mut log = Log { file, path: path.to_owned(), bucket: bucket.to_owned() };
-        let whole = log.whole()?;
-        log.file.set_len(whole).on("write", path)?;
+        let mut log = Log { file, path: path.to_owned(), bucket: bucket.to_owned(), whole: 0, is_broken: false };
+        log.whole = log.find_end()?;
+        log.file.set_len(log.whole).on("write", path)?;
         log.file.sync_all().on("write", path)?;
         // A new name is on the disk with its folder.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -72,7 +76,7 @@ impl Log {
     }
 
     /// Bytes up to the end of the last whole line. A file that is none of ours is refused, and stays as it is.
-    fn whole(&mut self) -> Result<u64> {
+    fn find_end(&mut self) -> Result<u64> {
         self.file.seek(SeekFrom::Start(0)).on("read", &self.path)?;
         let mut reader = BufReader::new(&self.file);
         let (mut whole, mut line) = (0, Vec::new());
@@ -97,8 +101,18 @@ impl Log {
                 .map_err(|error| Error::unexpected("a line of the log cannot be written").caused_by(error))?;
             lines.push(b'\n');
         }
-        self.file.write_all(&lines).on("write", &self.path)?;
-        self.file.sync_data().on("write", &self.path)
+        if self.is_broken {
+            return Err(Error::unexpected(format!("an earlier line could not be written to {}", self.path.display()))
+                .hint("make room for it; the same command goes on"));
+        }
+        let written = self.file.write_all(&lines).and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            // No line stands behind half a line. What stays torn is cut off by the next run.
+            self.is_broken = self.file.set_len(self.whole).is_err();
+            return written.on("write", &self.path);
+        }
+        self.whole += lines.len() as u64;
+        Ok(())
     }
 }
 

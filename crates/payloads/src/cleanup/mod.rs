@@ -112,6 +112,14 @@ impl Scope {
             .next("name keys that are of this flow alone", Next::again().flag("--prefix", "PREFIX")));
         }
         let (prefix, table) = (prefix.to_owned(), table.clone());
+        let mut flow = flow;
+        // What another flow still has to do with an object, whose record is the same, counts too.
+        for (stack, other) in surfaces.flows_into(&table) {
+            let Some(bucket) = &other.bucket else { continue };
+            if stack.bucket(bucket)?.name == flow.bucket && meets(&flow, &prefix, &other.prefix, &other.suffix) {
+                flow.after_processing = flow.after_processing.max(other.after_processing);
+            }
+        }
         Ok(Scope { flow, prefix, table })
     }
 }

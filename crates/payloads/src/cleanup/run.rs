@@ -96,6 +96,10 @@ pub async fn run(
     ctx.progress.start("cleaning up", Some(due.len()), Unit::Items);
     let carried_out = async {
         cleanup.mark_earlier(unmarked.drain(), &mut report).await?;
+        // What cannot be marked is not deleted either.
+        if report.run.has_stopped() {
+            return Ok(());
+        }
         cleanup.carry_out(ctx, due.drain(), &mut report).await
     };
     if let Err(error) = carried_out.await {
@@ -141,9 +145,9 @@ impl Cleanup<'_> {
             denied += outcome.denied;
             report.take(number, outcome)?;
             // Of so many not one: the others are not tried.
-            ends |= report.done == 0 && denied >= remove::BATCH as u64;
+            ends |= report.done + report.already + report.gone == 0 && denied >= remove::BATCH as u64;
         }
-        match report.done == 0 && denied > 0 {
+        match report.done + report.already + report.gone == 0 && denied > 0 {
             true => Err(self.denied()),
             false => Ok(()),
         }

@@ -206,11 +206,16 @@ impl BucketFlow {
 
     /// Where the event of an object with this ETag is handed in again.
     pub fn entrance(&self, etag: Option<&str>) -> Option<&Entrance> {
-        let etag = etag.unwrap_or_default();
-        let by = |wanted: Announced| {
-            self.entrances.iter().find(move |entrance| events::announced(&entrance.events, etag) == wanted)
-        };
-        by(Announced::Yes).or_else(|| by(Announced::Perhaps))
+        let likely = events::likely(etag.unwrap_or_default());
+        self.entrances.iter().find(|entrance| {
+            entrance.events.is_empty() || entrance.events.iter().any(|pattern| events::takes(pattern, likely))
+        })
+    }
+
+    /// Whether who handles an event looks at the object, so that the event need not tell of it. One that only writes what
+    /// it is told into a log does not, and of another's nobody knows.
+    pub fn looks_at_objects(&self) -> bool {
+        self.mapping.is_none() && !self.sinks.iter().any(|sink| matches!(sink, ResolvedSink::LogGroup(_)))
     }
 
     /// Whether S3 has announced an object by an event that the flow takes.

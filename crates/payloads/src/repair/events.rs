@@ -1,9 +1,10 @@
 //! Announces objects again: into the queue that their events come by, or to the function that S3 calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use claimctl_aws::target::{Change, Target};
-use claimctl_claim::events::is_of_parts;
+use claimctl_claim::events;
 use claimctl_claim::{claim_id, synthetic};
 use claimctl_core::context::Context;
 use claimctl_core::error::{Error, Result};
@@ -16,10 +17,12 @@ use claimctl_queues::recipients::{self, Clients, Recipient};
 use claimctl_queues::send::deliver::{Delivered, Lane};
 use claimctl_queues::send::engine::{self, Task};
 use claimctl_queues::send::feed::Chunk;
+use claimctl_queues::send::limits;
 use claimctl_queues::send::outgoing::{EntryOptions, Origin, Outgoing};
 use claimctl_queues::send::queue::SendQueue;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::RepairReport;
@@ -54,9 +57,10 @@ pub(super) async fn announce(
             let sent = engine::send_part(task, change, &ctx.cancel, ctx.progress.as_ref()).await?;
             report.sent += sent.sent;
             report.undecided += sent.undecided;
+            // Of many failures the first are told.
+            report.failed += sent.failed - sent.failures.len() as u64;
             let failures = sent.failures.into_iter();
             failures.for_each(|failure| report.fail(failure.message_id, failure.why));
-            report.failed = report.failed.max(sent.failed);
             report.run.take_over(sent.run);
             Ok(())
         }
@@ -65,7 +69,9 @@ pub(super) async fn announce(
             let recipient = Arc::new(Recipient::Function { name: name.clone(), qualifier: alias.clone(), manner });
             let clients = Clients::new(target);
             ctx.progress.start("calling the function", Some(events.len()), Unit::Items);
-            let calls = events.drain().take_while(|_| !ctx.cancel.is_cancelled()).map(|event| {
+            let stopped = AtomicBool::new(false);
+            let goes_on = || !stopped.load(Ordering::Relaxed) && !ctx.cancel.is_cancelled();
+            let calls = events.drain().take_while(|_| goes_on()).map(|event| {
                 let message =
                     event.map(|event| Outgoing { recipient: Some(recipient.clone()), ..writer.message(event, false) });
                 let (clients, journal) = (&clients, run.writer());
@@ -76,11 +82,14 @@ pub(super) async fn announce(
                 ctx.progress.advance(1);
                 let Delivered { sent, failed, undecided, untouched, error } = delivered?;
                 report.sent += sent.len() as u64;
-                report.undecided += (undecided.len() + untouched.len()) as u64;
+                report.undecided += undecided.len() as u64;
+                let untouched = untouched.into_iter();
+                untouched.for_each(|message| report.fail(message.name(), "not tried: the journal failed".to_owned()));
                 failed.into_iter().for_each(|(message, why)| report.fail(message.name(), why));
                 if let Some(error) = error {
                     report.run.fail(&error);
-                    break;
+                    // What is in flight is finished.
+                    stopped.store(true, Ordering::Relaxed);
                 }
             }
             ctx.progress.finish();
@@ -93,7 +102,7 @@ pub(super) async fn announce(
 struct Announcer {
     region: String,
     bucket: String,
-    /// Handlers of another make do not look at the object: they are told what S3 would have told them.
+    /// Some handlers do not look at the object: they are told what S3 would have told them, as far as that is known.
     tells_all: bool,
     time: String,
 }
@@ -103,7 +112,7 @@ impl Announcer {
         Announcer {
             region: target.region.clone(),
             bucket: flow.bucket.clone(),
-            tells_all: flow.mapping.is_some(),
+            tells_all: !flow.looks_at_objects(),
             time: Timestamp::now().to_string(),
         }
     }
@@ -112,17 +121,24 @@ impl Announcer {
         let Announcement { key, etag } = event;
         let mut body = synthetic::event(&self.region, &self.time, &self.bucket, &key);
         if let Some(etag) = etag.filter(|_| self.tells_all) {
-            let parts = if is_of_parts(&etag) { "CompleteMultipartUpload" } else { "Put" };
-            body["Records"][0]["eventName"] = format!("ObjectCreated:{parts}").into();
+            body["Records"][0]["eventName"] = events::likely(&etag).into();
             body["Records"][0]["s3"]["object"]["eTag"] = etag.into();
         }
         let id = claim_id(&self.bucket, &key);
         Outgoing {
             item: format!("s3://{id}").into(),
             origin: Origin { file: "repair".into(), line: 0 },
-            group: is_fifo.then(|| id.as_str().into()),
+            group: is_fifo.then(|| group_of(&id)),
             ..Outgoing::of_body(&body.to_string())
         }
+    }
+}
+
+/// Messages of one object keep their order. A key that is no name of a group gives one that is.
+fn group_of(id: &str) -> Box<str> {
+    match limits::check_group(id) {
+        Ok(()) => id.into(),
+        Err(_) => Sha256::digest(id).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
     }
 }
 

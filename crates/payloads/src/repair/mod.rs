@@ -18,6 +18,7 @@ use claimctl_core::error::Result;
 use claimctl_core::next::Next;
 use claimctl_core::run_report::{RunEnd, RunReport};
 use claimctl_queues::consumers::invoke::INVOKE;
+use claimctl_queues::depth;
 use claimctl_queues::journal::{Journal, Outcome, Start};
 use claimctl_queues::policy::PolicyQueue;
 use jiff::Timestamp;
@@ -25,9 +26,10 @@ use serde::Serialize;
 
 use crate::flow::BucketFlow;
 use crate::verify::Counts;
+use plan::Place;
 pub use plan::{Plan, Request, plan};
 
-/// Keys that could not be repaired, listed in the report; the journal has all.
+/// Keys that could not be repaired, listed in the report.
 const LISTED: usize = 100;
 const SEND: &str = "sqs:SendMessage";
 
@@ -142,7 +144,11 @@ pub async fn repair(
     let change = consent(&plan.intent(flow)).await?;
     let journal = Journal::open(&ctx.paths, &target.project)?;
     let words = format!("flow {}: {}", flow.name, plan.words(flow));
-    let run = journal.begin_anew(&start(ctx, target, words).await?, ctx.progress.as_ref())?;
+    let queue_arn = match plan.announcements.first() {
+        Some((Place::Queue(url), _)) => Some(depth::read(&target.sqs(), url).await?.arn),
+        _ => None,
+    };
+    let run = journal.begin_anew(&start(ctx, target, words, queue_arn).await?, ctx.progress.as_ref())?;
     report.run.id = Some(run.id().to_owned());
     let Plan { announcements, orphans, .. } = plan;
     for (entrance, events) in announcements {
@@ -172,11 +178,11 @@ pub async fn repair(
     Ok(report)
 }
 
-async fn start(ctx: &Context, target: &Target, words: String) -> Result<Start> {
+async fn start(ctx: &Context, target: &Target, words: String, queue_arn: Option<String>) -> Result<Start> {
     Ok(Start {
         verb: "verify".to_owned(),
         who: target.change_origin(ctx).await?,
-        queue_arn: None,
+        queue_arn,
         target: words,
         // The same command verifies anew: what this run has done is seen there.
         key: format!("verify --repair, once: {} {}", Timestamp::now().as_nanosecond(), std::process::id()),

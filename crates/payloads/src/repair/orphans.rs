@@ -1,5 +1,7 @@
 //! Records whose object is gone without a reason, deleted one by one after a last look at both.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use claimctl_aws::objects::{self, HEAD};
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::sinks::ResolvedSink;
@@ -53,7 +55,9 @@ pub(super) async fn delete(
     ctx.progress.start("deleting orphaned records", Some(orphans.len()), Unit::Items);
     let writer = run.writer();
     let (tables, s3, writer) = (&tables, &s3, &writer);
-    let fates = orphans.drain().take_while(|_| !ctx.cancel.is_cancelled()).map(|key| async move {
+    let stopped = AtomicBool::new(false);
+    let goes_on = || !stopped.load(Ordering::Relaxed) && !ctx.cancel.is_cancelled();
+    let fates = orphans.drain().take_while(|_| goes_on()).map(|key| async move {
         let key = key?;
         let fate = one(tables, s3, &flow.bucket, &key, writer).await;
         Ok::<_, Error>((key, fate))
@@ -68,7 +72,8 @@ pub(super) async fn delete(
                 report.fail(key, error.chain().join(": "));
                 if matches!(error.kind(), Kind::Denied | Kind::Unreachable | Kind::Unexpected) {
                     report.run.fail(&error);
-                    break;
+                    // What is in flight is finished.
+                    stopped.store(true, Ordering::Relaxed);
                 }
             }
         }
@@ -89,15 +94,28 @@ async fn one(
         // In this order: an object that comes between the two looks has its record written anew, and that is another.
         let Some(record) = table.get_whole(key).await? else { continue };
         if record.entry.is_retired() || objects::head(s3, bucket, key, None).await?.is_some() {
-            return Ok(Fate::Spared);
+            continue;
         }
-        let id: Box<str> = claim_id(bucket, key).into();
+        let item: Box<str> = format!("record {} of table {}", claim_id(bucket, key), table.name).into();
         // What is deleted is still in the journal.
         let kept = serde_json::to_string(&record.attributes).unwrap_or_default();
-        writer.record(vec![Entry::new(id.clone(), ItemState::Intent).with_detail(&kept)]).await?;
-        if table.delete(&record).await? {
-            writer.record(vec![Entry::new(id, ItemState::Deleted).with_detail(&kept)]).await?;
-            fate = Fate::Deleted;
+        writer.record(vec![Entry::new(item.clone(), ItemState::Intent).with_detail(&kept)]).await?;
+        match table.delete(&record).await {
+            Ok(true) => {
+                writer.record(vec![Entry::new(item, ItemState::Deleted).with_detail(&kept)]).await?;
+                fate = Fate::Deleted;
+            }
+            Ok(false) => {
+                let why = "it changed meanwhile, and stays";
+                writer.note(vec![Entry::new(item, ItemState::Failed).with_detail(why)]).await?;
+            }
+            // One that may have arrived stays an intent: nobody knows.
+            Err(error) if error.kind() == Kind::Unreachable => return Err(error),
+            Err(error) => {
+                let why = error.chain().join(": ");
+                writer.note(vec![Entry::new(item, ItemState::Failed).with_detail(why)]).await?;
+                return Err(error);
+            }
         }
     }
     Ok(fate)

@@ -79,7 +79,8 @@ pub fn plan(flow: &BucketFlow, verification: Verification, request: Request) -> 
                 plan.announce(flow, Announcement { key, etag }, request)?;
             }
             Category::Orphan if request.deletes_orphans => plan.orphans.push(key)?,
-            _ => plan.left += 1,
+            Category::Dead | Category::Orphan => plan.left += 1,
+            _ => {}
         }
     }
     Ok(plan)
