@@ -73,7 +73,7 @@ pub async fn copy(stage: &Stage<'_>, from: &str, matching: &str, to: &str) -> Re
     let url = S3Url { bucket: &bucket.bucket, key: from };
     let filter = Filter::new(&[matching.to_owned()], &[])?;
     let naming = Naming::Prefix(to.to_owned());
-    let plan = copy::find(target, &[url], &filter, &naming, &ctx.cancel).await?;
+    let plan = copy::find(target, &[url], &filter, &bucket, &naming, &ctx.cancel).await?;
     let copies = send(stage, &bucket, plan).await?;
     Ok(format!("{} inside the bucket", count(copies.uploaded, "payload")))
 }

@@ -97,8 +97,11 @@ pub fn permissions(arns: &ArnBuilder, scope: &Scope, aborts: bool) -> Vec<Statem
 /// By key, and the oldest of a key first.
 pub async fn list(target: &Target, scope: &Scope, cancel: &Cancel, progress: &dyn Progress) -> Result<Vec<Held>> {
     let s3 = target.s3();
-    let begun_before = scope.older_than.and_then(|age| SignedDuration::try_from(age).ok());
-    let begun_before = begun_before.and_then(|age| Timestamp::now().checked_sub(age).ok());
+    // None is older than time itself.
+    let begun_before = scope.older_than.map(|age| {
+        let before = SignedDuration::try_from(age).ok().and_then(|age| Timestamp::now().checked_sub(age).ok());
+        before.unwrap_or(Timestamp::MIN)
+    });
     let mut found = Vec::new();
     incomplete::list(&s3, &scope.bucket, &scope.key, |upload| {
         let is_it = !scope.is_whole_key || upload.key == scope.key;
@@ -113,6 +116,9 @@ pub async fn list(target: &Target, scope: &Scope, cancel: &Cancel, progress: &dy
         Kind::NotFound => error.hint("check the bucket's name, the environment and the region"),
         _ => error,
     })?;
+    if cancel.is_cancelled() {
+        return Err(Error::interrupted("stopped before all uploads were listed"));
+    }
     let caller = target.caller().await.ok();
     progress.start("looking into uploads", Some(found.len() as u64), Unit::Items);
     let looks = found.into_iter().map(|upload| look(&s3, &scope.bucket, upload));
@@ -187,10 +193,10 @@ pub async fn abort(
             }
             let answer = match call.send().await {
                 // Completed or aborted by somebody else.
-                Err(error) if claimctl_aws::code(&error) == Some("NoSuchUpload") => Ok(()),
+                Err(error) if claimctl_aws::code(&error) == Some("NoSuchUpload") => Ok(false),
                 answer => {
                     let doing = format!("abort the upload of {}", upload.key);
-                    answer.map(|_| ()).or_needs(&doing, ABORT, &arn_pattern(&upload.bucket))
+                    answer.map(|_| true).or_needs(&doing, ABORT, &arn_pattern(&upload.bucket))
                 }
             };
             (upload, answer)
@@ -201,11 +207,12 @@ pub async fn abort(
     while let Some((upload, answer)) = ended.next().await {
         progress.advance(1);
         let error = match &answer {
-            Ok(()) => {
+            Ok(true) => {
                 report.aborted += 1;
                 report.size += upload.size;
                 None
             }
+            Ok(false) => Some("completed or aborted by somebody else meanwhile".to_owned()),
             Err(error) => {
                 *if error.kind() == Kind::Interrupted { &mut report.left } else { &mut report.failed } += 1;
                 report.run.fail(error);

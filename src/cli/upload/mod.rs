@@ -122,7 +122,7 @@ pub async fn run(args: &Args, ctx: &Ctx, target: &Session) -> Result<Outcome> {
     check_naming(&naming, sources)?;
     let plan = match copied.is_empty() {
         true => plan(args, sources, naming, ctx).await?,
-        false => copy::find(target, &copied, &args.filter()?, &naming, &ctx.cancel).await?,
+        false => copy::find(target, &copied, &args.filter()?, &to, &naming, &ctx.cancel).await?,
     };
     let plan = not_a_single_failure(plan)?;
     to.probe(target).await?;

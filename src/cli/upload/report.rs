@@ -24,13 +24,15 @@ impl Report for Written<UploadReport> {
             .line_if(unlisted > 0, || format!("and {unlisted} more: --output jsonl lists each"))
             .line(sum(uploads))
             .line_if(uploads.unclaimed.0 > 0, || warning(uploads))
-            .line_if(uploads.interrupted > 0, || {
-                "interrupted: the same command sends what did not go, and goes on with parts that did; what is there \
-                 already it uploads again, unless --if-changed says not to"
-                    .to_owned()
+            .line_if(uploads.interrupted > 0, || match uploads.sends_only_the_rest {
+                true => "interrupted: the same command does the rest".to_owned(),
+                false => "interrupted: what is there already the same command does again, with the rest".to_owned(),
             })
             .line_if(uploads.interrupted == 0 && uploads.failed > 0 && uploads.uploaded > 0, || {
-                "what was uploaded is there; the same command with --if-changed sends only the rest".to_owned()
+                match uploads.sends_only_the_rest {
+                    true => "what was uploaded is there; the same command does only the rest".to_owned(),
+                    false => "what was uploaded is there; the same command does it again, with the rest".to_owned(),
+                }
             });
         self.going_on.below(page)
     }

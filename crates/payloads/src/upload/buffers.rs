@@ -4,6 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::lanes::MEMORY;
+
+/// Bytes that are kept for later.
+const MOST: usize = MEMORY as usize;
 /// Smaller ones are no burden.
 const LARGE: usize = 1 << 20;
 
@@ -21,7 +25,7 @@ impl Buffers {
     /// An empty buffer for so many bytes.
     pub fn lend(&self, bytes: usize) -> Vec<u8> {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match idle.iter().position(|buffer| bytes >= LARGE && buffer.capacity() >= bytes) {
+        match idle.iter().position(|buffer| bytes >= LARGE && (bytes..=2 * bytes).contains(&buffer.capacity())) {
             Some(fits) => idle.swap_remove(fits),
             None => {
                 // In the place of one that is too small, so that they do not become more.
@@ -50,7 +54,11 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        self.to.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        let mut idle = self.to.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept: usize = idle.iter().map(Vec::capacity).sum();
+        if kept + buffer.capacity() <= MOST {
+            idle.push(buffer);
+        }
     }
 }
 

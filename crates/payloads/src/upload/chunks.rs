@@ -142,6 +142,11 @@ impl Chunks {
         }
     }
 
+    /// Size and size of parts, where they are known.
+    pub fn layout(&self) -> Option<(u64, u64)> {
+        self.file.as_ref().map(|file| (file.opened.size, self.part_size))
+    }
+
     /// With memory that others have used before.
     pub fn with(self, buffers: Buffers) -> Chunks {
         Chunks { buffers, ..self }

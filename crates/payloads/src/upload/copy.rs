@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType};
 use claimctl_aws::objects::{self, HEAD, LIST, Listing, ObjectEntry, ObjectPage};
 use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::Target;
@@ -49,11 +49,12 @@ pub async fn find(
     target: &Target,
     urls: &[S3Url<'_>],
     filter: &Filter,
+    to: &Destination,
     naming: &Naming,
     cancel: &Cancel,
 ) -> Result<Plan> {
     let s3 = target.s3();
-    let mut finder = Finder { filter, found: Planner::new(naming) };
+    let mut finder = Finder { filter, to, found: Planner::new(naming) };
     let (prefixes, objects): (Vec<&S3Url<'_>>, Vec<&S3Url<'_>>) = urls.iter().partition(|url| url.is_prefix());
     let looks = objects.into_iter().map(|url| {
         let head = objects::head(&s3, url.bucket, url.key, None);
@@ -80,6 +81,7 @@ pub async fn find(
 
 struct Finder<'a> {
     filter: &'a Filter,
+    to: &'a Destination,
     found: Planner<'a>,
 }
 
@@ -121,6 +123,9 @@ impl Finder<'_> {
             return Ok(());
         }
         let ObjectEntry { key, etag, size, .. } = object;
+        if bucket == self.to.bucket {
+            self.found.reads(&key)?;
+        }
         let input = Input::Object(SourceObject { bucket: bucket.to_owned(), key, etag });
         self.found.add(input, below, size, None)
     }
@@ -182,7 +187,11 @@ pub(super) async fn begin(store: &Arc<Store>, from: &SourceObject, key: &str, he
         .create_multipart_upload()
         .bucket(&store.bucket)
         .key(key)
-        .set_checksum_type(head.checksum_type.filter(|_| algorithm.is_some()))
+        .set_checksum_type(match algorithm {
+            // Of these S3 takes none over a whole object of parts.
+            Some(ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256) => Some(ChecksumType::Composite),
+            _ => head.checksum_type.filter(|_| algorithm.is_some()),
+        })
         .set_checksum_algorithm(algorithm)
         .set_metadata(head.metadata)
         .set_content_type(head.content_type)

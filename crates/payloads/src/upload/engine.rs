@@ -13,6 +13,7 @@ use claimctl_aws::policy::{ArnBuilder, Statement};
 use claimctl_aws::target::{Change, Target};
 use claimctl_core::cancel::Cancel;
 use claimctl_core::error::{Error, Kind, Result};
+use claimctl_core::next::Next;
 use claimctl_core::progress::{Progress, Unit};
 use futures_util::{StreamExt, stream};
 
@@ -190,6 +191,8 @@ impl<'a> Engine<'a> {
     async fn all(&self, to: &Destination, plan: Plan, mut manifest: Option<&mut Manifest>) -> Result<UploadReport> {
         let started = Instant::now();
         let mut summary = Summary::of(to, &plan, self.is_dry)?;
+        let mut unwritten = None;
+        let sends_only_the_rest = manifest.is_some() || self.settings.existing != Existing::Overwrite;
         let at_once = self.settings.concurrency.map_or(MOST_AT_ONCE, usize::from);
         let before = manifest.as_ref().map(|manifest| manifest.before());
         let before = &before;
@@ -203,17 +206,25 @@ impl<'a> Engine<'a> {
             .buffer_unordered(at_once);
         while let Some(outcome) = ended.next().await {
             let (upload, done) = outcome?;
-            if let (Some(manifest), Ok(Done::Uploaded(object) | Done::Unchanged(object))) = (&mut manifest, &done) {
-                manifest.add(&to.bucket, &upload, object)?;
+            if let (Some(manifest), Ok(Done::Uploaded(object) | Done::Unchanged(object))) = (&mut manifest, &done)
+                && let Err(error) = manifest.add(&to.bucket, &upload, object)
+            {
+                // What was sent is told all the same.
+                unwritten.get_or_insert(error);
             }
             if let Some(said) = summary.ended(upload, done)? {
                 self.watched.progress.note(&said);
             }
         }
-        if let Some(manifest) = manifest {
-            manifest.sync()?;
+        if let Some(Err(error)) = manifest.map(Manifest::sync) {
+            unwritten.get_or_insert(error);
         }
-        summary.finish(plan.excluded, started.elapsed())
+        let mut report = summary.finish(plan.excluded, started.elapsed())?;
+        report.sends_only_the_rest = sends_only_the_rest;
+        if let Some(error) = unwritten {
+            report.run.fail(&error);
+        }
+        Ok(report)
     }
 
     async fn one(&self, upload: &Upload) -> Result<Done> {
@@ -225,8 +236,11 @@ impl<'a> Engine<'a> {
         if self.is_dry && there.is_none() {
             return Ok(Done::Planned);
         }
+        // The file is opened once it can be read: what waits in a queue does not age, and takes no descriptor.
+        let part_size = self.settings.part_size;
+        let lane = self.lane(upload.size.map_or(part_size, |size| (size + 1).min(part_size))).await?;
         let mut chunks = self.open(upload)?;
-        let (first, lane) = self.next(&mut chunks).await?;
+        let first = self.read(&mut chunks).await?;
         if let Some(there) = there {
             if let Some((size, checksum)) = self.same(&there, upload, &first).await? {
                 self.watched.progress.advance(size);
@@ -358,7 +372,7 @@ impl<'a> Engine<'a> {
     async fn in_parts(&self, upload: &Upload, chunks: Chunks, first: Chunk, lane: Lane) -> Result<Done> {
         let only_new = self.settings.existing == Existing::Keep;
         let mut begun = Some((chunks, first, lane));
-        let mut tries = 0;
+        let (mut tries, mut anew) = (0, false);
         loop {
             tries += 1;
             let (mut chunks, first, lane) = match begun.take() {
@@ -369,15 +383,20 @@ impl<'a> Engine<'a> {
                     (chunks, first, lane)
                 }
             };
-            let there = match self.lanes.look(Multipart::go_on(&self.store, &upload.key, only_new)).await {
-                // Who may only upload begins anew.
-                Err(error) if error.kind() == Kind::Denied => {
-                    self.begins_anew(&error);
-                    None
+            // What a stream gives is known only as it comes, and another may be at it under the same key.
+            let there = match chunks.layout().filter(|_| !anew && self.store.sends_checksums()) {
+                None => None,
+                Some(layout) => {
+                    match self.lanes.look(Multipart::go_on(&self.store, &upload.key, layout, only_new)).await {
+                        // Who may only upload begins anew.
+                        Err(error) if error.kind() == Kind::Denied => {
+                            self.begins_anew(&error);
+                            None
+                        }
+                        there => there?,
+                    }
                 }
-                there => there?,
             };
-            let is_old = there.is_some();
             let mut multipart = match there {
                 Some(multipart) => multipart,
                 None => Multipart::begin(&self.store, &upload.key, &self.settings.headers, only_new).await?,
@@ -390,7 +409,7 @@ impl<'a> Engine<'a> {
                             upload.input.name()
                         ));
                     }
-                    if is_old {
+                    if multipart.is_old() {
                         self.check_headers(&upload.key).await?;
                     }
                     return Ok(Done::Uploaded(object));
@@ -398,16 +417,32 @@ impl<'a> Engine<'a> {
                 Err(failed) => failed,
             };
             match failed {
-                Failed::Gone(_) if matches!(upload.input, Input::File(_)) && tries < TRIES => {}
+                Failed::Gone(error) if matches!(upload.input, Input::File(_)) && tries < TRIES => {
+                    // Another run is perhaps at one that was there before.
+                    if !multipart.is_old() {
+                        multipart.give_up(error, false).await;
+                    }
+                }
+                Failed::Conflict(error) if matches!(upload.input, Input::File(_)) && tries < TRIES => {
+                    multipart.give_up(error, false).await;
+                    anew = true;
+                }
                 Failed::Exists(error) => {
                     let (size, checksum) = multipart.content();
                     let error = multipart.give_up(error, false).await;
                     return self.exists(&upload.key, size, &checksum, error).await;
                 }
                 failed => {
+                    if let Failed::Gone(error) = failed {
+                        let why = "another run has completed or aborted the upload, or sent other parts: run it again";
+                        return Err(error.hint(why).next("what is left", Next::verb("uploads ls")));
+                    }
                     let error = Error::from(failed);
-                    // What is of no use to a second run.
-                    let keep = !matches!(error.kind(), Kind::Partial | Kind::Usage);
+                    // Only what a second run will find, and can use.
+                    let keep = matches!(upload.input, Input::File(_))
+                        && !matches!(error.kind(), Kind::Partial | Kind::Usage)
+                        && self.store.sends_checksums()
+                        && !self.said_anew.load(Ordering::Relaxed);
                     return Err(multipart.give_up(error, keep).await);
                 }
             }
@@ -437,14 +472,31 @@ impl<'a> Engine<'a> {
                 return Ok(());
             }
         };
-        match self.settings.headers.differ(key, &head) {
-            None => Ok(()),
-            Some(how) => Err(Error::new(
-                Kind::Partial,
-                format!("{key} is there, whole, but {how}: its upload was begun with that before"),
-            )
-            .hint("the same command again uploads it anew, as it is asked for")),
+        let how = match self.settings.headers.differ(key, &head) {
+            Some(how) => Some(how),
+            None => self.other_tags(key).await,
+        };
+        let Some(how) = how else { return Ok(()) };
+        let why = format!("{key} is there, whole, but {how}: its upload was begun with that before");
+        Err(Error::new(Kind::Partial, why).hint(match self.settings.existing {
+            Existing::Overwrite => "the same command again uploads it anew, as it is asked for",
+            Existing::Keep => "without --no-overwrite the same command uploads it anew, as it is asked for",
+            Existing::ReplaceIfChanged => "without --if-changed the same command uploads it anew, as it is asked for",
+        }))
+    }
+
+    /// Where tags are asked for, those that the object has may be others.
+    async fn other_tags(&self, key: &str) -> Option<String> {
+        let mut wanted = self.settings.headers.tags.clone();
+        if wanted.is_empty() {
+            return None;
         }
+        let answer = self.store.client().get_object_tagging().bucket(&self.store.bucket).key(key).send().await.ok()?;
+        let tags = answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+        let mut there: Vec<_> = tags.collect();
+        there.sort();
+        wanted.sort();
+        (there != wanted).then(|| "it has other tags".to_owned())
     }
 
     /// Inside S3: no byte comes through here.
@@ -511,9 +563,13 @@ impl<'a> Engine<'a> {
     /// The next chunk, with the lane that it needs.
     async fn next(&self, chunks: &mut Chunks) -> Result<(Chunk, Lane)> {
         let lane = self.lane(chunks.next_size()).await?;
+        Ok((self.read(chunks).await?, lane))
+    }
+
+    async fn read(&self, chunks: &mut Chunks) -> Result<Chunk> {
         tokio::select! {
             biased;
-            chunk = chunks.next() => Ok((chunk?, lane)),
+            chunk = chunks.next() => chunk,
             // A pipe may give nothing for hours.
             () = self.watched.cancel.cancelled() => Err(interrupted()),
         }

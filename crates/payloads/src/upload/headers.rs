@@ -59,11 +59,15 @@ impl Headers {
         if metadata != self.metadata {
             return Some("it has other metadata".to_owned());
         }
-        if self.storage_class.as_ref().is_some_and(|wanted| *wanted != class) {
+        if class != self.storage_class.clone().unwrap_or(StorageClass::Standard) {
             return Some(format!("its storage class is {class}"));
         }
-        if self.kms_key.is_some() && head.server_side_encryption() != Some(&ServerSideEncryption::AwsKms) {
-            return Some("it is not encrypted by AWS KMS".to_owned());
+        if let Some(key) = &self.kms_key {
+            // An alias is told as the key that it names.
+            let is_it = |there: &str| key.contains("alias/") || there.ends_with(key.as_str());
+            if !head.ssekms_key_id().is_some_and(is_it) {
+                return Some("it is encrypted by another key".to_owned());
+            }
         }
         if head.tag_count().is_some_and(|tags| usize::try_from(tags).is_ok_and(|tags| tags != self.tags.len())) {
             return Some("it has other tags".to_owned());

@@ -7,7 +7,7 @@ use claimctl_core::error::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that are read and not yet sent: with what the program itself takes, below 100 MB.
-const MEMORY: u64 = 40 << 20;
+pub(super) const MEMORY: u64 = 40 << 20;
 /// What the memory is counted in.
 const UNIT: u64 = 1 << 10;
 /// As many as the connections that a process may usually have open, with its files.
@@ -18,13 +18,13 @@ const TELLING: u64 = 256 << 10;
 pub(super) struct Lanes {
     calls: Limiter,
     looks: Limiter,
+    is_fixed: bool,
     memory: Arc<Semaphore>,
 }
 
 /// A call that may be made, with the memory that it takes, until it is dropped.
 pub(super) struct Lane {
     call: Option<Call>,
-    is_telling: bool,
     _memory: OwnedSemaphorePermit,
 }
 
@@ -36,7 +36,7 @@ impl Lanes {
             None => Limiter::adaptive(MOST_AT_ONCE),
         };
         let memory = Arc::new(Semaphore::new((MEMORY / UNIT) as usize));
-        Lanes { calls: limiter(), looks: limiter(), memory }
+        Lanes { calls: limiter(), looks: limiter(), is_fixed: concurrency.is_some(), memory }
     }
 
     /// For a call that sends so many bytes. What is larger than all the memory takes all of it.
@@ -44,7 +44,12 @@ impl Lanes {
         let units = bytes.min(MEMORY).div_ceil(UNIT).max(1);
         let memory = Arc::clone(&self.memory).acquire_many_owned(units as u32).await;
         let memory = memory.map_err(|error| Error::unexpected("no lane to send in").caused_by(error))?;
-        Ok(Lane { call: Some(self.calls.turn().await), is_telling: bytes <= TELLING, _memory: memory })
+        // The memory bounds the calls that take some, and how long they take tells of their bytes.
+        let call = match self.is_fixed || bytes <= TELLING {
+            true => Some(self.calls.turn().await),
+            false => None,
+        };
+        Ok(Lane { call, _memory: memory })
     }
 
     /// For a call that only asks.
@@ -55,9 +60,8 @@ impl Lanes {
 
 impl Lane {
     pub async fn run<T>(&mut self, call: impl Future<Output = T>) -> T {
-        let is_telling = self.is_telling;
         match self.call.take() {
-            Some(turn) => turn.run_if(call, |_| is_telling).await,
+            Some(turn) => turn.run(call).await,
             None => call.await,
         }
     }

@@ -1,14 +1,16 @@
 //! The manifest: a file with a line for each payload that was sent, from which a later run goes on.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use claimctl_claim::claim_id;
 use claimctl_core::error::{Error, IoContext, Result};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::engine::Object;
 use super::plan::Upload;
@@ -33,20 +35,23 @@ pub struct Line {
     pub checksum: Option<String>,
 }
 
-/// What tells a payload from others, also from the same file after it was written again.
-#[derive(PartialEq, Eq, Hash)]
-struct Sent(String, String, u64, i64);
-
-/// What earlier runs have sent.
+/// What earlier runs have sent: for each object, by a digest of its place, the content that was sent last.
 #[derive(Default)]
-pub struct Before(HashSet<Sent>);
+pub struct Before(HashMap<[u8; 16], (u64, Option<i64>)>);
 
 impl Before {
-    /// Whether just this content was sent, as far as size and time of the file tell.
+    /// Whether just this content was sent last, as far as size and time of the file tell.
     pub fn has(&self, bucket: &str, upload: &Upload) -> bool {
         let (Some(size), Some(modified)) = (upload.size, upload.modified) else { return false };
-        self.0.contains(&Sent(bucket.to_owned(), upload.key.clone(), size, modified))
+        self.0.get(&place(bucket, &upload.key)) == Some(&(size, Some(modified)))
     }
+}
+
+fn place(bucket: &str, key: &str) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::digest(claim_id(bucket, key)).into();
+    let mut place = [0; 16];
+    place.copy_from_slice(&digest[..16]);
+    place
 }
 
 pub struct Manifest {
@@ -119,9 +124,7 @@ fn read(path: &Path, file: &File) -> Result<(Before, u64)> {
                 .caused_by(error)
                 .hint("name a file that an upload wrote, or one that is not there yet; nothing was sent")
         })?;
-        if let Some(modified) = line.modified_ns {
-            before.0.insert(Sent(line.bucket, line.key, line.size, modified));
-        }
+        before.0.insert(place(&line.bucket, &line.key), (line.size, line.modified_ns));
         whole += text.len() as u64;
         text.clear();
     }

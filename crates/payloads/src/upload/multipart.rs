@@ -46,12 +46,15 @@ pub(super) struct Multipart {
     only_new: bool,
     /// Whether it was asked to make the object, and may have.
     completing: bool,
+    completed: bool,
 }
 
 /// Why an upload came to nothing.
 pub(super) enum Failed {
     /// Another run has completed it, or a part of it is not what it was: what is there has to be looked at again.
     Gone(Error),
+    /// A delete of the same key was on its way: it has to begin anew.
+    Conflict(Error),
     /// Under the key is an object that has to stay.
     Exists(Error),
     Other(Error),
@@ -66,14 +69,13 @@ impl From<Error> for Failed {
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Error {
         match failed {
-            Failed::Gone(error) | Failed::Exists(error) | Failed::Other(error) => error,
+            Failed::Gone(error) | Failed::Conflict(error) | Failed::Exists(error) | Failed::Other(error) => error,
         }
     }
 }
 
 impl Failed {
-    /// Amazon S3 API Reference, "Error responses" and CompleteMultipartUpload; the conflict is with a delete meanwhile, after
-    /// which an upload has to begin again.
+    /// Amazon S3 API Reference, "Error responses" and CompleteMultipartUpload.
     pub fn of<E>(error: SdkError<E, HttpResponse>, doing: &str, bucket: &str) -> Failed
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -82,7 +84,8 @@ impl Failed {
         let told = Err::<(), _>(error).or_needs(doing, PUT, &arn_pattern(bucket)).err();
         let told = told.unwrap_or_else(|| Error::unexpected(doing));
         match code.as_deref() {
-            Some("NoSuchUpload" | "InvalidPart" | "ConditionalRequestConflict") => Failed::Gone(told),
+            Some("NoSuchUpload" | "InvalidPart") => Failed::Gone(told),
+            Some("ConditionalRequestConflict") => Failed::Conflict(told),
             Some("PreconditionFailed") => Failed::Exists(told),
             _ => Failed::Other(told),
         }
@@ -118,8 +121,13 @@ impl Multipart {
         })
     }
 
-    /// One that was begun before, if there is one whose parts can be compared with what is sent now.
-    pub async fn go_on(store: &Arc<Store>, key: &str, only_new: bool) -> Result<Option<Multipart>> {
+    /// One that was begun before for a file of this size, in parts of this size, which can be compared.
+    pub async fn go_on(
+        store: &Arc<Store>,
+        key: &str,
+        (size, part_size): (u64, u64),
+        only_new: bool,
+    ) -> Result<Option<Multipart>> {
         for upload in incomplete::of_key(store.client(), &store.bucket, key).await? {
             let parts = incomplete::parts(store.client(), &store.bucket, key, &upload.id).await;
             let (there, algorithm) = match parts {
@@ -127,7 +135,7 @@ impl Multipart {
                 Err(error) if error.kind() == Kind::NotFound => continue,
                 parts => parts?,
             };
-            if algorithm == Some(store.algorithm()) {
+            if algorithm == Some(store.algorithm()) && fit(&there, size, part_size) {
                 return Ok(Some(Multipart {
                     whole: Some(Checksum::of(store.algorithm(), b"")),
                     there,
@@ -155,7 +163,13 @@ impl Multipart {
             checks_whole: false,
             only_new: false,
             completing: false,
+            completed: false,
         })
+    }
+
+    /// Whether it was there before, begun by whomever.
+    pub fn is_old(&self) -> bool {
+        !self.there.is_empty()
     }
 
     /// Parts that were there, and were not what the file holds now.
@@ -289,6 +303,7 @@ impl Multipart {
         self.completing = true;
         match self.store.call(complete).await {
             Ok((done, _)) => {
+                self.completed = true;
                 let told = Value::told(done.checksum_crc32(), done.checksum_crc32_c(), done.checksum_crc64_nvme());
                 if let Some(checksum) = &checksum {
                     kept_as_sent(&self.key, checksum, told)?;
@@ -312,27 +327,39 @@ impl Multipart {
         while let Some(ended) = self.sending.join_next().await {
             self.sent.extend(ended.ok().and_then(Result::ok).map(|(part, _)| part));
         }
-        if keep && !self.sent.is_empty() {
-            let parts = claimctl_core::units::count(self.sent.len() as u64, "part");
-            let abort = Next::verb("uploads abort").word(format!("s3://{}/{}", self.store.bucket, self.key));
+        if self.completed {
+            return why;
+        }
+        let abort = Next::verb("uploads abort").word(format!("s3://{}/{}", self.store.bucket, self.key));
+        if self.is_old() && !keep {
+            return why.next("parts of an earlier run are still there; to remove them", abort);
+        }
+        if keep && (!self.sent.is_empty() || self.is_old()) {
+            let parts = claimctl_core::units::count(self.sent.len().max(self.there.len()) as u64, "part");
             return why
                 .hint(format!("{parts} of {} arrived and are kept: the same command again goes on with them", self.key))
                 .next("to remove them instead", abort);
         }
-        let abort = self.store.client().abort_multipart_upload();
-        match abort.bucket(&self.store.bucket).key(&self.key).upload_id(&self.id).send().await {
+        let call = self.store.client().abort_multipart_upload();
+        match call.bucket(&self.store.bucket).key(&self.key).upload_id(&self.id).send().await {
             Ok(_) => why,
             // The client asks again where an answer is lost: it was given up, unless it was completed.
             Err(error) if claimctl_aws::code(&error) == Some("NoSuchUpload") && !self.completing => why,
             Err(error) if claimctl_aws::code(&error) == Some("NoSuchUpload") => {
                 why.hint("the upload is gone, so it was perhaps completed: look at the object before you go on")
             }
-            Err(_) => {
-                let abort = Next::verb("uploads abort").word(format!("s3://{}/{}", self.store.bucket, self.key));
-                why.next("its parts are still there; to remove them", abort)
-            }
+            Err(_) => why.next("its parts are still there; to remove them", abort),
         }
     }
+}
+
+/// Whether these are parts of a file of this size in parts of this size.
+fn fit(parts: &BTreeMap<i32, Part>, size: u64, part_size: u64) -> bool {
+    !parts.is_empty()
+        && parts.iter().all(|(number, part)| {
+            let begin = u64::from(number.unsigned_abs() - 1) * part_size;
+            begin < size && part.size == (size - begin).min(part_size)
+        })
 }
 
 fn completed(number: i32, etag: Option<String>, checksum: Option<&Value>) -> CompletedPart {

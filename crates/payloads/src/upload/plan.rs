@@ -56,6 +56,10 @@ pub struct SourceObject {
 }
 
 impl Input {
+    fn is_at(&self, of: &str) -> bool {
+        matches!(self, Input::Object(SourceObject { key, .. }) if key == of)
+    }
+
     /// As the operator named it.
     pub fn name(&self) -> String {
         match self {
@@ -113,13 +117,16 @@ impl Plan {
 pub struct Planner<'a> {
     naming: &'a Naming,
     found: Sorter<Upload>,
+    /// Keys of the same bucket that are copied from.
+    read: Sorter<String>,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
     pub fn new(naming: &'a Naming) -> Planner<'a> {
         let plan = Plan { bytes: Some(0), ..Plan::default() };
-        Planner { naming, found: Sorter::by(|upload: &Upload| &upload.key), plan }
+        let read = Sorter::by(|key: &String| key);
+        Planner { naming, found: Sorter::by(|upload: &Upload| &upload.key), read, plan }
     }
 
     /// `below` is the path below the directory or prefix named, or the file's own name: always with `/` between its parts.
@@ -133,6 +140,11 @@ impl<'a> Planner<'a> {
             Err(error) => self.fail(input.name().into(), error),
         }
         Ok(())
+    }
+
+    /// A key of the bucket that is copied to, which none of the copies may overwrite: it may not have been copied yet.
+    pub fn reads(&mut self, key: &str) -> Result<()> {
+        self.read.push(key.to_owned())
     }
 
     /// What was asked for and cannot be uploaded.
@@ -151,9 +163,20 @@ impl<'a> Planner<'a> {
     }
 
     pub fn plan(self) -> Result<Plan> {
-        let Planner { found, mut plan, .. } = self;
+        let Planner { found, read, mut plan, .. } = self;
         let (mut sorted, mut before) = (found.sorted(), None);
+        let mut read = read.sorted();
+        let mut next_read = read.take_next()?;
         while let Some(upload) = sorted.take_next()? {
+            while next_read.as_ref().is_some_and(|key| *key < upload.key) {
+                next_read = read.take_next()?;
+            }
+            // One that stays where it is fails by itself.
+            if next_read.as_ref() == Some(&upload.key) && !upload.input.is_at(&upload.key) {
+                let from = upload.input.name();
+                return Err(Error::usage(format!("{from} would overwrite {:?}, which is copied too", upload.key))
+                    .next("nothing was copied; leave one of them out", Next::again().flag("--exclude", "GLOB")));
+            }
             plan.push(upload.clone(), before.as_ref())?;
             before = Some(upload);
         }

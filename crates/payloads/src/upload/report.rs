@@ -91,6 +91,9 @@ pub struct UploadReport {
     /// Objects, sent or planned, for which no claim will come though the bucket has flows, and the first of them.
     #[serde(skip)]
     pub unclaimed: (u64, Vec<String>),
+    /// Whether the same command leaves out what is there.
+    #[serde(skip)]
+    pub sends_only_the_rest: bool,
     #[serde(flatten)]
     pub run: RunReport,
 }
@@ -219,6 +222,7 @@ impl<'a> Summary<'a> {
             bytes: self.bytes,
             kept_parts: self.kept_parts,
             unclaimed: self.unclaimed,
+            sends_only_the_rest: false,
             run,
             files,
         })

@@ -36,7 +36,7 @@ impl Store {
         // AWS_REQUEST_CHECKSUM_CALCULATION, or request_checksum_calculation of the profile.
         let calculation = target.sdk().request_checksum_calculation();
         let is_aws = target.endpoint.is_none();
-        let is_wished = calculation != Some(RequestChecksumCalculation::WhenRequired);
+        let is_wished = algorithm.is_some() || calculation != Some(RequestChecksumCalculation::WhenRequired);
         Store {
             checking: Client::from_conf(config().build()),
             plain: Client::from_conf(plain),
@@ -54,7 +54,7 @@ impl Store {
 
     /// Whether checksums were wished for, and the store turned out not to know them.
     pub fn knows_no_checksums(&self) -> bool {
-        self.is_wished && !self.sends_checksums.load(Ordering::Relaxed)
+        self.is_wished && !self.sends_checksums()
     }
 
     /// Makes a call, with a checksum or without as it is told; and whether it had one. A store that refuses the checksum
@@ -67,15 +67,23 @@ impl Store {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata,
     {
-        if self.sends_checksums.load(Ordering::Relaxed) {
-            match make(&self.checking, Some(self.algorithm)).await {
-                Err(error) if !self.is_aws && is_refusal_of_checksums(&error) => {
-                    self.sends_checksums.store(false, Ordering::Relaxed);
-                }
-                answer => return answer.map(|answer| (answer, true)),
-            }
+        if !self.sends_checksums() {
+            return make(&self.plain, None).await.map(|answer| (answer, false));
         }
-        make(&self.plain, None).await.map(|answer| (answer, false))
+        match make(&self.checking, Some(self.algorithm)).await {
+            Err(error) if !self.is_aws && is_refusal_of_checksums(&error) => {}
+            answer => return answer.map(|answer| (answer, true)),
+        }
+        let answer = make(&self.plain, None).await;
+        // It was the checksum that it refused, and not something else.
+        if answer.is_ok() {
+            self.sends_checksums.store(false, Ordering::Relaxed);
+        }
+        answer.map(|answer| (answer, false))
+    }
+
+    pub fn sends_checksums(&self) -> bool {
+        self.sends_checksums.load(Ordering::Relaxed)
     }
 
     pub fn client(&self) -> &Client {
