@@ -296,6 +296,19 @@ fn objects_are_copied_inside_s3_with_all_that_they_have() {
 }
 
 #[test]
+fn a_copy_overwrites_nothing_that_is_copied_too() {
+    let world = World::up();
+    world.file("in/x", "outer");
+    world.file("in/a/x", "inner");
+    world.upload(&["in"]).exits(0);
+    let from = format!("s3://{}/", world.bucket());
+    world.upload(&[&from, "--prefix", "a/"]).fails_with(2, "would overwrite \"a/x\", which is copied too");
+    assert_eq!(world.content("a/x"), b"inner");
+    world.upload(&[&from, "--prefix", "a/", "--exclude", "a/*"]).exits(0);
+    assert_eq!(world.content("a/x"), b"outer");
+}
+
+#[test]
 fn a_file_that_shrinks_leaves_no_object_and_no_parts() {
     let world = World::up();
     let file = world.home().join("shrinks");

@@ -140,6 +140,7 @@ fn a_manifest_says_what_was_sent_and_a_later_run_leaves_that_out() {
         args.extend_from_slice(more);
         world.upload(&args)
     };
+    let first_b = world.home().join("in/b").metadata().unwrap().modified().unwrap();
     run(&["--dry-run"]).exits(0);
     assert!(!world.home().join("sent.jsonl").exists());
     assert_eq!(run(&["--exclude", "c"]).exits(0).json()["uploaded"], 2);
@@ -154,6 +155,11 @@ fn a_manifest_says_what_was_sent_and_a_later_run_leaves_that_out() {
     assert_eq!((&report["uploaded"], &report["unchanged"]), (&json!(2), &json!(1)), "{report:#}");
     assert_eq!(world.content("b"), b"B is new");
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 4);
+    // As it was at first, to the nanosecond: what was sent last is another.
+    let b = world.file("in/b", "b");
+    File::options().write(true).open(b).unwrap().set_modified(first_b).unwrap();
+    assert_eq!(run(&[]).exits(0).json()["uploaded"], 1);
+    assert_eq!(world.content("b"), b"b");
     world.file("other.jsonl", "{\"v\": 1}\n");
     world.upload(&["in", "--manifest", "other.jsonl"]).fails_with(2, "line 1 of other.jsonl is none of a manifest");
 }

@@ -107,3 +107,21 @@ fn where_s3_calls_the_function_a_repair_does() {
     counted(&report, json!({"recorded": 1}));
     assert_eq!(report["repair"]["sent"], json!(1));
 }
+
+#[test]
+fn where_records_are_lines_of_a_log_the_event_tells_of_the_content() {
+    let world = World::of("fan-out", "event-logger", &["--var", "copied_delay=1s", "--var", "visibility_timeout=1s"]);
+    world.put("a.txt", "a");
+    world.verify(&["--wait", "60s"]).exits(0);
+    for group in world.surface["log_groups"].as_object().unwrap().values() {
+        let group = group["name"].as_str().unwrap();
+        let streams = wait_for(world.logs().describe_log_streams().log_group_name(group).send()).unwrap();
+        for stream in streams.log_streams() {
+            let delete = world.logs().delete_log_stream().log_group_name(group);
+            wait_for(delete.log_stream_name(stream.log_stream_name().unwrap()).send()).unwrap();
+        }
+    }
+    let report = world.verify(&["--repair", "--yes", "--settle", "2s"]).exits(0).json();
+    assert_eq!((&report["repair"]["before"]["missing"], &report["repair"]["sent"]), (&json!(1), &json!(1)));
+    counted(&report, json!({"recorded": 1}));
+}
