@@ -370,7 +370,7 @@ async fn what_lies_there_and_is_another_is_not_told_as_made() {
     let file = upload(&store, &long(), None).await;
     assert_eq!(file.status, Status::Uploaded);
     let calls = calls(&store);
-    assert_eq!(calls[5..10], ["complete+", "complete+", "head", "uploads", "begin+"]);
+    assert_eq!(calls[5..11], ["complete+", "complete+", "head", "abort", "uploads", "begin+"]);
 }
 
 #[tokio::test]
