@@ -272,17 +272,22 @@ fn the_printed_policy_is_enough_to_abort_uploads_and_to_go_on() {
     run_as(&assume(&server, "aborts", &policy), &project, line).exits(0).says("1 incomplete upload aborted");
 }
 
+/// In the stack's bucket; its queue is empty.
+fn an_object_without_a_record(server: &Server) {
+    queues(server);
+    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
+    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
+    wait_for(sqs.purge_queue().queue_url(url).send()).unwrap();
+    stack(server);
+    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("without-a-record");
+    wait_for(put.send()).unwrap();
+}
+
 #[test]
 fn the_printed_policy_is_enough_to_repair() {
     let server = Server::enforcing();
     let project = server.project(TOML);
-    queues(&server);
-    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
-    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
-    wait_for(sqs.purge_queue().queue_url(url).send()).unwrap();
-    stack(&server);
-    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("without-a-record");
-    wait_for(put.send()).unwrap();
+    an_object_without_a_record(&server);
     let line = "verify --bucket payloads-of-a-test --table records --queue claims --settle 0s --wait 1s --env dev --look \
                 --repair --yes -o json";
     let policy = project.run(ACCOUNT, &format!("{line} --print-policy")).exits(0).json();
@@ -297,13 +302,7 @@ fn the_printed_policy_is_enough_to_repair() {
 fn the_printed_policy_is_enough_to_verify() {
     let server = Server::enforcing();
     let project = server.project(TOML);
-    queues(&server);
-    let sqs = aws_sdk_sqs::Client::new(&server.sdk(ACCOUNT, "us-east-1"));
-    let url = wait_for(sqs.get_queue_url().queue_name("claims").send()).unwrap().queue_url.unwrap();
-    wait_for(sqs.purge_queue().queue_url(url).send()).unwrap();
-    stack(&server);
-    let put = server.s3(ACCOUNT, "us-east-1").put_object().bucket("payloads-of-a-test").key("without-a-record");
-    wait_for(put.send()).unwrap();
+    an_object_without_a_record(&server);
     let line = "verify --bucket payloads-of-a-test --table records --queue claims --look --settle 0s --env dev";
     let policy = project.run(ACCOUNT, &format!("{line} --print-policy -o json")).exits(0).json();
     let role = assume(&server, "enough", &with_batches(&policy));

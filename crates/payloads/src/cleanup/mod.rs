@@ -202,27 +202,17 @@ pub fn intent(scope: &Scope, order: &Order, plan: &Plan) -> Intent {
 
 #[cfg(test)]
 mod tests {
-    use claimctl_claim::AfterProcessing;
     use serde_json::json;
 
     use super::*;
 
     fn flow(prefix: &str, suffix: &str) -> BucketFlow {
         BucketFlow {
-            name: "by flags".to_owned(),
             bucket: "payloads".to_owned(),
             prefix: prefix.to_owned(),
             suffix: suffix.to_owned(),
-            events: Vec::new(),
             sinks: vec![ResolvedSink::Table("records".to_owned())],
-            mapping: None,
-            queues: Vec::new(),
-            entrances: Vec::new(),
-            dead_letter_queues: Vec::new(),
-            event_age: None,
-            rows: None,
-            after_processing: AfterProcessing::Keep,
-            record_ttl_days: None,
+            ..BucketFlow::by_flags()
         }
     }
 

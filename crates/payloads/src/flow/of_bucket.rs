@@ -114,7 +114,7 @@ impl ResolvedRows {
 
 impl BucketFlow {
     /// Of which flags say everything.
-    pub(super) fn by_flags() -> BucketFlow {
+    pub(crate) fn by_flags() -> BucketFlow {
         BucketFlow {
             name: "by flags".to_owned(),
             bucket: String::new(),

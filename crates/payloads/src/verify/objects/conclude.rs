@@ -89,20 +89,11 @@ mod tests {
 
     fn flow(events: &[&str], record_ttl_days: Option<u32>) -> BucketFlow {
         BucketFlow {
-            name: "f".into(),
-            bucket: "b".into(),
-            prefix: String::new(),
-            suffix: String::new(),
             events: events.iter().map(|event| (*event).to_owned()).collect(),
             sinks: vec![ResolvedSink::Table("t".into())],
-            mapping: None,
-            queues: Vec::new(),
-            entrances: Vec::new(),
-            dead_letter_queues: Vec::new(),
-            event_age: None,
-            rows: None,
             after_processing: AfterProcessing::Tag,
             record_ttl_days,
+            ..BucketFlow::by_flags()
         }
     }
 
